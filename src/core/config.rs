@@ -1,0 +1,193 @@
+//! Configuration: every limit, interval and size, declared once with its documentation, default
+//! and unit. Values come from `[vars]` in wrangler.toml, the secret from `wrangler secret` or
+//! `.dev.vars`. A missing or bad value is an error that names it.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::ids::MAX_MESSAGES_PER_SEND;
+use super::origin::AllowedOrigins;
+use super::time::Millis;
+
+/// A value that is missing or cannot be used. Its text names the variable, never a secret's value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{name}: {problem}")]
+pub struct ConfigError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `JWT_SECRET`, a secret of at least 32 bytes: the key of the clients' tokens (HS256).
+    pub jwt_secret: String,
+    /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas.
+    pub allowed_origins: AllowedOrigins,
+    /// `PING_INTERVAL_MS` [25000]: told to clients in the handshake.
+    pub ping_interval: Millis,
+    /// `PING_TIMEOUT_MS` [20000]: told to clients in the handshake. Who has not been heard for
+    /// interval + timeout is gone.
+    pub ping_timeout: Millis,
+    /// `CONNECT_TIMEOUT_MS` [45000]: how long a connection may wait before its CONNECT.
+    pub connect_timeout: Millis,
+    /// `UPGRADE_TIMEOUT_MS` [10000]: how long an upgrade from polling to WebSocket may take.
+    pub upgrade_timeout: Millis,
+    /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body that a client may send.
+    pub max_payload: usize,
+    /// `MAX_BULK_RECIPIENTS` [1000]: receivers of one bulk send, at most 4096.
+    pub max_bulk_recipients: usize,
+    /// `MAX_STATUS_USERS` [500]: users in one bulk status query.
+    pub max_status_users: usize,
+    /// `FANOUT_CONCURRENCY` [50]: calls to other users' objects that are under way at once.
+    pub fanout_concurrency: usize,
+    /// `POLLING_SHARDS` [4]: gateway objects per data centre, 1 to 256.
+    pub polling_shards: usize,
+    /// `LOG_MAX_EVENTS` [1000]: events that a user's log keeps.
+    pub log_max_events: u64,
+    /// `LOG_RETENTION_MS` [86400000]: how long a user's log keeps an event.
+    pub log_retention: Millis,
+}
+
+impl Config {
+    /// Reads the configuration through `lookup`, which gives a variable's text if it is set.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let vars = Vars(lookup);
+        Ok(Self {
+            jwt_secret: vars.secret("JWT_SECRET", 32)?,
+            allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
+            ping_interval: vars.number("PING_INTERVAL_MS", 25_000, 100, 3_600_000)?,
+            ping_timeout: vars.number("PING_TIMEOUT_MS", 20_000, 100, 3_600_000)?,
+            connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
+            upgrade_timeout: vars.number("UPGRADE_TIMEOUT_MS", 10_000, 100, 600_000)?,
+            max_payload: vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?,
+            max_bulk_recipients: vars.number(
+                "MAX_BULK_RECIPIENTS",
+                1_000,
+                1,
+                MAX_MESSAGES_PER_SEND,
+            )?,
+            max_status_users: vars.number("MAX_STATUS_USERS", 500, 1, 10_000)?,
+            fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
+            polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
+            log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
+            log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
+        })
+    }
+
+    /// The key of every MAC and token.
+    pub fn secret(&self) -> &[u8] {
+        self.jwt_secret.as_bytes()
+    }
+
+    /// Whoever has not been heard for this long is gone, on either side.
+    pub fn silence(&self) -> Millis {
+        self.ping_interval + self.ping_timeout
+    }
+
+    /// How long a connection that no user has claimed yet may stay. It gets no ping, so it must be
+    /// gone before its client would give up waiting for one.
+    pub fn lobby_timeout(&self) -> Millis {
+        self.connect_timeout.min(self.silence())
+    }
+}
+
+struct Vars<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Vars<F> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0(name).filter(|text| !text.trim().is_empty())
+    }
+
+    fn secret(&self, name: &'static str, min: usize) -> Result<String, ConfigError> {
+        let problem = |problem: String| ConfigError { name, problem };
+        let value = self
+            .get(name)
+            .ok_or_else(|| problem("the secret is not set".to_owned()))?;
+        if value.len() < min {
+            return Err(problem(format!("the secret is shorter than {min} bytes")));
+        }
+        Ok(value)
+    }
+
+    fn origins(&self, name: &'static str, default: &str) -> Result<AllowedOrigins, ConfigError> {
+        let text = self.get(name).unwrap_or_else(|| default.to_owned());
+        AllowedOrigins::parse(&text).map_err(|problem| ConfigError { name, problem })
+    }
+
+    fn number<T>(
+        &self,
+        name: &'static str,
+        default: T,
+        min: T,
+        max: T,
+    ) -> Result<T, ConfigError>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        match text.trim().parse::<T>() {
+            Ok(value) if value >= min && value <= max => Ok(value),
+            _ => Err(ConfigError {
+                name,
+                problem: format!("\"{text}\" is not a whole number from {min} to {max}"),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, String> {
+        Config::read(|name| {
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_need_only_the_secret() {
+        let config = read(&[("JWT_SECRET", SECRET)]).unwrap();
+        assert_eq!(config.ping_interval, 25_000);
+        assert_eq!(config.silence(), 45_000);
+        assert_eq!(config.max_payload, 1_000_000);
+        assert_eq!(config.max_bulk_recipients, 1_000);
+        assert_eq!(config.allowed_origins, AllowedOrigins::Any);
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        let check = |vars: &[(&str, &str)], expected: &str| {
+            assert_eq!(read(vars).unwrap_err(), expected);
+        };
+        check(&[], "JWT_SECRET: the secret is not set");
+        check(
+            &[("JWT_SECRET", "short")],
+            "JWT_SECRET: the secret is shorter than 32 bytes",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("PING_INTERVAL_MS", "soon")],
+            "PING_INTERVAL_MS: \"soon\" is not a whole number from 100 to 3600000",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("MAX_BULK_RECIPIENTS", "5000")],
+            "MAX_BULK_RECIPIENTS: \"5000\" is not a whole number from 1 to 4096",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "x")],
+            "ALLOWED_ORIGINS: \"x\" is not an origin such as https://www.example.com",
+        );
+    }
+}

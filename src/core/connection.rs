@@ -1,0 +1,164 @@
+//! What a User object knows of one of its sockets: the socket's attachment.
+//!
+//! Invariant: whatever is needed to go on after the object lost its memory stands here (or in the
+//! object's storage), because attachments survive hibernation and eviction, and memory does not.
+//! The JSON is pinned by a test: connections that are open during a deploy of the object's code
+//! carry it over to the next version.
+
+use serde::{Deserialize, Serialize};
+
+use super::session::Session;
+use super::time::Millis;
+use super::token::Identity;
+
+/// What carries the connection's frames to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// A WebSocket: the client's own, or the Worker's relay of it.
+    WebSocket,
+    /// A polling gateway's WebSocket, on behalf of a client that polls.
+    Gateway,
+}
+
+/// How far the connection's transport is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// A WebSocket that asks to take over a polling session, and has not sent `5` yet.
+    Probing,
+    /// It sent `5`; the gateway's queue is on its way. What arrives or leaves meanwhile is held.
+    Upgrading,
+    /// In use.
+    Open,
+    /// A CONNECT is being carried out. What arrives meanwhile is held.
+    Connecting,
+    /// Done with; its socket may still be listed while it closes.
+    Closed,
+}
+
+/// One live transport connection of the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// The Engine.IO session id.
+    pub engine_sid: String,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// How far it is.
+    pub phase: Phase,
+    /// Whose it is, as the token said with which it came in.
+    pub identity: Identity,
+    /// The Socket.IO side.
+    pub session: Session,
+    /// When the Engine.IO session began.
+    pub opened_at: Millis,
+    /// When a packet other than an auto-answered pong was last received.
+    pub last_heard: Millis,
+    /// When the last ping was sent.
+    pub pinged_at: Option<Millis>,
+    /// The log's last offset when the last ping was sent: its pong confirms everything up to here.
+    pub offset_at_ping: u64,
+}
+
+impl Connection {
+    /// A new connection.
+    pub fn new(
+        engine_sid: String,
+        carrier: Carrier,
+        phase: Phase,
+        identity: Identity,
+        opened_at: Millis,
+        now: Millis,
+    ) -> Self {
+        Self {
+            engine_sid,
+            carrier,
+            phase,
+            identity,
+            session: Session::default(),
+            opened_at,
+            last_heard: now,
+            pinged_at: None,
+            offset_at_ping: 0,
+        }
+    }
+
+    /// Whether it makes its user online: a CONNECT was accepted, and it is not closed.
+    pub fn is_live(&self) -> bool {
+        self.phase != Phase::Closed && self.session.is_joined()
+    }
+
+    /// Whether it is waiting for something of ours, so that its frames are held.
+    pub fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Upgrading)
+    }
+
+    /// Takes over the session of the polling connection that this WebSocket upgrades.
+    pub fn take_over(&mut self, polling: &Connection) {
+        self.phase = Phase::Open;
+        self.session = polling.session.clone();
+        self.opened_at = polling.opened_at;
+        self.pinged_at = polling.pinged_at;
+        self.offset_at_ping = polling.offset_at_ping;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::token::Role;
+
+    pub(crate) fn connection() -> Connection {
+        let identity = Identity {
+            user_id: "u1".into(),
+            role: Role::Customer,
+            name: None,
+            expires_at: 2_000_000,
+        };
+        Connection::new(
+            "E".into(),
+            Carrier::WebSocket,
+            Phase::Open,
+            identity,
+            1000,
+            1005,
+        )
+    }
+
+    #[test]
+    fn stored_json_is_pinned() {
+        let mut connection = connection();
+        connection.session.join("/", "S");
+        connection.pinged_at = Some(2000);
+        connection.offset_at_ping = 7;
+        let json = r#"{"engineSid":"E","carrier":"websocket","phase":"open","identity":{"userId":"u1","role":"customer","expiresAt":2000000},"session":{"joined":[{"namespace":"/","sid":"S"}],"everJoined":true},"openedAt":1000,"lastHeard":1005,"pingedAt":2000,"offsetAtPing":7}"#;
+        assert_eq!(serde_json::to_string(&connection).unwrap(), json);
+        assert_eq!(
+            serde_json::from_str::<Connection>(json).unwrap(),
+            connection
+        );
+    }
+
+    #[test]
+    fn an_upgrade_keeps_the_session_and_its_heartbeat() {
+        let mut polling = connection();
+        polling.session.join("/", "S");
+        polling.pinged_at = Some(3000);
+        let mut websocket = connection();
+        websocket.phase = Phase::Upgrading;
+        assert!(!websocket.is_live());
+        websocket.take_over(&polling);
+        assert!(websocket.is_live());
+        assert_eq!(websocket.pinged_at, Some(3000));
+    }
+
+    #[test]
+    fn a_closed_connection_is_not_live() {
+        let mut connection = connection();
+        connection.session.join("/", "S");
+        assert!(connection.is_live());
+        connection.phase = Phase::Closed;
+        assert!(!connection.is_live());
+    }
+}

@@ -1,0 +1,310 @@
+//! Engine.IO v4 packets, apart from the transports that carry them.
+//!
+//! Source: Engine.IO protocol v4, "Protocol" and "Packet encoding". A WebSocket frame is one packet
+//! (a binary frame is a binary message); a polling body is packets joined by the record separator,
+//! binary as `b` and base64.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::config::Config;
+use super::error::to_json;
+
+/// What joins the packets of a polling body.
+pub const SEPARATOR: char = '\x1e';
+
+/// The data of the ping and pong with which a client probes a WebSocket.
+pub const PROBE: &str = "probe";
+
+/// A WebSocket message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// A text frame.
+    Text(String),
+    /// A binary frame.
+    Binary(Vec<u8>),
+}
+
+impl Frame {
+    /// Its size in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it carries nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An Engine.IO packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// `0`: the server's handshake, JSON.
+    Open(String),
+    /// `1`: this side is done.
+    Close,
+    /// `2`: a heartbeat, or with data `probe` an upgrade's first step.
+    Ping(String),
+    /// `3`: the answer to a ping.
+    Pong(String),
+    /// `4`: a message, here of Socket.IO.
+    Text(String),
+    /// `5`: the upgrade's last step.
+    Upgrade,
+    /// `6`: nothing, to end a poll.
+    Noop,
+    /// A binary message.
+    Binary(Vec<u8>),
+}
+
+/// Not an Engine.IO packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not an Engine.IO packet")]
+pub struct DecodeError;
+
+impl Packet {
+    /// Reads a WebSocket message.
+    pub fn from_frame(frame: Frame) -> Result<Self, DecodeError> {
+        match frame {
+            Frame::Text(text) => Self::from_text(&text),
+            Frame::Binary(bytes) => Ok(Self::Binary(bytes)),
+        }
+    }
+
+    fn from_text(text: &str) -> Result<Self, DecodeError> {
+        let mut rest = text.chars();
+        let kind = rest.next().ok_or(DecodeError)?;
+        let data = rest.as_str();
+        match kind {
+            '0' => Ok(Self::Open(data.to_owned())),
+            '1' => Ok(Self::Close),
+            '2' => Ok(Self::Ping(data.to_owned())),
+            '3' => Ok(Self::Pong(data.to_owned())),
+            '4' => Ok(Self::Text(data.to_owned())),
+            '5' => Ok(Self::Upgrade),
+            '6' => Ok(Self::Noop),
+            _ => Err(DecodeError),
+        }
+    }
+
+    /// As a WebSocket message.
+    pub fn into_frame(self) -> Frame {
+        match self {
+            Self::Binary(bytes) => Frame::Binary(bytes),
+            other => Frame::Text(other.text()),
+        }
+    }
+
+    /// As it stands in a polling body.
+    fn text(&self) -> String {
+        match self {
+            Self::Open(data) => format!("0{data}"),
+            Self::Close => "1".to_owned(),
+            Self::Ping(data) => format!("2{data}"),
+            Self::Pong(data) => format!("3{data}"),
+            Self::Text(data) => format!("4{data}"),
+            Self::Upgrade => "5".to_owned(),
+            Self::Noop => "6".to_owned(),
+            Self::Binary(bytes) => format!("b{}", STANDARD.encode(bytes)),
+        }
+    }
+}
+
+/// Reads a polling body.
+pub fn decode_payload(body: &str) -> Result<Vec<Packet>, DecodeError> {
+    body.split(SEPARATOR)
+        .map(|packet| match packet.strip_prefix('b') {
+            Some(base64) => STANDARD
+                .decode(base64)
+                .map(Packet::Binary)
+                .map_err(|_| DecodeError),
+            None => Packet::from_text(packet),
+        })
+        .collect()
+}
+
+/// Writes a polling body.
+pub fn encode_payload(packets: &[Packet]) -> String {
+    let mut body = String::new();
+    for (index, packet) in packets.iter().enumerate() {
+        if index > 0 {
+            body.push(SEPARATOR);
+        }
+        body.push_str(&packet.text());
+    }
+    body
+}
+
+/// The handshake. Its keys are exactly these (Engine.IO protocol v4, "Handshake"). `upgrades` is
+/// empty on a WebSocket, which has nothing to upgrade to.
+pub fn open(sid: &str, upgrades: &[&str], config: &Config) -> Packet {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Open<'a> {
+        sid: &'a str,
+        upgrades: &'a [&'a str],
+        ping_interval: u64,
+        ping_timeout: u64,
+        max_payload: usize,
+    }
+    Packet::Open(to_json(&Open {
+        sid,
+        upgrades,
+        ping_interval: config.ping_interval,
+        ping_timeout: config.ping_timeout,
+        max_payload: config.max_payload,
+    }))
+}
+
+/// Why an HTTP request is refused (Engine.IO's error codes, as its reference server sends them).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// No such transport, or not one for this request.
+    #[error("Transport unknown")]
+    UnknownTransport,
+    /// No such session, or not any more.
+    #[error("Session ID unknown")]
+    UnknownSession,
+    /// A handshake that is not a GET.
+    #[error("Bad handshake method")]
+    BadHandshakeMethod,
+    /// Anything else that is wrong with it.
+    #[error("Bad request")]
+    BadRequest,
+    /// Not `EIO=4`.
+    #[error("Unsupported protocol version")]
+    UnsupportedVersion,
+}
+
+impl RequestError {
+    /// The body of the 400: `{"code":n,"message":"..."}`.
+    pub fn body(self) -> String {
+        #[derive(Serialize)]
+        struct Body {
+            code: u8,
+            message: String,
+        }
+        let code = match self {
+            Self::UnknownTransport => 0,
+            Self::UnknownSession => 1,
+            Self::BadHandshakeMethod => 2,
+            Self::BadRequest => 3,
+            Self::UnsupportedVersion => 5,
+        };
+        to_json(&Body {
+            code,
+            message: self.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Frame {
+        Frame::Text(text.to_owned())
+    }
+
+    #[test]
+    fn every_packet_reads_and_writes() {
+        let packets = [
+            ("0{}", Packet::Open("{}".into())),
+            ("1", Packet::Close),
+            ("2", Packet::Ping(String::new())),
+            ("2probe", Packet::Ping("probe".into())),
+            ("3", Packet::Pong(String::new())),
+            ("3probe", Packet::Pong("probe".into())),
+            ("4hello", Packet::Text("hello".into())),
+            ("4", Packet::Text(String::new())),
+            ("5", Packet::Upgrade),
+            ("6", Packet::Noop),
+        ];
+        for (wire, packet) in packets {
+            assert_eq!(Packet::from_frame(text(wire)), Ok(packet.clone()));
+            assert_eq!(packet.into_frame(), text(wire));
+        }
+    }
+
+    #[test]
+    fn a_binary_frame_is_a_binary_message() {
+        let packet = Packet::Binary(vec![1, 2, 3]);
+        assert_eq!(
+            Packet::from_frame(Frame::Binary(vec![1, 2, 3])),
+            Ok(packet.clone())
+        );
+        assert_eq!(packet.into_frame(), Frame::Binary(vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn what_is_no_packet_is_refused() {
+        for wire in ["", "7", "abc", "b", "é"] {
+            assert_eq!(
+                Packet::from_frame(text(wire)),
+                Err(DecodeError),
+                "{wire:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_polling_body_holds_several_packets() {
+        let packets = vec![
+            Packet::Text("a".into()),
+            Packet::Binary(vec![1, 2, 3, 4]),
+            Packet::Ping(String::new()),
+        ];
+        let body = "4a\x1ebAQIDBA==\x1e2";
+        assert_eq!(encode_payload(&packets), body);
+        assert_eq!(decode_payload(body), Ok(packets));
+        for bad in ["", "4a\x1e", "4a\x1e9", "b*"] {
+            assert_eq!(decode_payload(bad), Err(DecodeError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_handshake_is_pinned() {
+        let config =
+            Config::read(|name| (name == "JWT_SECRET").then(|| "0123456789".repeat(4))).unwrap();
+        assert_eq!(
+            open("S", &["websocket"], &config).into_frame(),
+            text(
+                r#"0{"sid":"S","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#
+            )
+        );
+    }
+
+    #[test]
+    fn http_errors_are_pinned() {
+        let bodies = [
+            (
+                RequestError::UnknownTransport,
+                r#"{"code":0,"message":"Transport unknown"}"#,
+            ),
+            (
+                RequestError::UnknownSession,
+                r#"{"code":1,"message":"Session ID unknown"}"#,
+            ),
+            (
+                RequestError::BadHandshakeMethod,
+                r#"{"code":2,"message":"Bad handshake method"}"#,
+            ),
+            (
+                RequestError::BadRequest,
+                r#"{"code":3,"message":"Bad request"}"#,
+            ),
+            (
+                RequestError::UnsupportedVersion,
+                r#"{"code":5,"message":"Unsupported protocol version"}"#,
+            ),
+        ];
+        for (error, body) in bodies {
+            assert_eq!(error.body(), body);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a client is told when its event cannot be carried out.
+//!
+//! Invariant: the message of an [`EventError`] is safe to show. Detail about our side goes to the
+//! log where the error is made, never into the message.
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// The stable, machine-readable part of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The payload is not what the event takes; the message names the field.
+    InvalidPayload,
+    /// No such event.
+    UnknownEvent,
+    /// The user may not do this.
+    Forbidden,
+    /// More items than one request may name.
+    TooMany,
+    /// The idempotency key was used before, for something else.
+    IdempotencyConflict,
+    /// The connection's token has expired; the connection is closed.
+    TokenExpired,
+    /// The database did not answer; nothing was stored. Try again.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+}
+
+/// An event that was refused or failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
+#[error("{message}")]
+pub struct EventError {
+    /// What kind of error it is.
+    pub code: ErrorCode,
+    /// What is wrong, for a person.
+    pub message: String,
+}
+
+impl EventError {
+    /// An error with this code and message.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The caller's payload is wrong; `message` names the field.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidPayload, message)
+    }
+
+    /// A fault of ours, whose detail went to the log.
+    pub fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "Something went wrong on our side")
+    }
+
+    /// The database did not answer.
+    pub fn unavailable() -> Self {
+        Self::new(
+            ErrorCode::Unavailable,
+            "The message could not be stored, please try again",
+        )
+    }
+
+    /// The payload of the `error` event: `{ code, message, event }`, where `event` is the event
+    /// that failed, or null if the error is about the connection.
+    pub fn payload(&self, event: Option<&str>) -> String {
+        #[derive(Serialize)]
+        struct Payload<'a> {
+            code: ErrorCode,
+            message: &'a str,
+            event: Option<&'a str>,
+        }
+        to_json(&Payload {
+            code: self.code,
+            message: &self.message,
+            event,
+        })
+    }
+
+    /// The payload of an ack: `{ error: { code, message } }`.
+    pub fn ack(&self) -> String {
+        #[derive(Serialize)]
+        struct Ack<'a> {
+            error: &'a EventError,
+        }
+        to_json(&Ack { error: self })
+    }
+}
+
+/// Serializes one of our own types. They hold strings, numbers and valid raw JSON under string
+/// keys, for which serialization cannot fail; should it, the client gets `null`.
+pub fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_json_is_pinned() {
+        let error = EventError::new(
+            ErrorCode::Forbidden,
+            "Only contractors can send bulk messages",
+        );
+        assert_eq!(
+            error.payload(Some("send_bulk_message")),
+            r#"{"code":"forbidden","message":"Only contractors can send bulk messages","event":"send_bulk_message"}"#
+        );
+        assert_eq!(
+            error.ack(),
+            r#"{"error":{"code":"forbidden","message":"Only contractors can send bulk messages"}}"#
+        );
+        assert_eq!(
+            EventError::new(ErrorCode::TokenExpired, "m").payload(None),
+            r#"{"code":"token_expired","message":"m","event":null}"#
+        );
+    }
+
+    #[test]
+    fn every_code_has_its_wire_name() {
+        let names = [
+            (ErrorCode::InvalidPayload, "invalid_payload"),
+            (ErrorCode::UnknownEvent, "unknown_event"),
+            (ErrorCode::Forbidden, "forbidden"),
+            (ErrorCode::TooMany, "too_many"),
+            (ErrorCode::IdempotencyConflict, "idempotency_conflict"),
+            (ErrorCode::TokenExpired, "token_expired"),
+            (ErrorCode::Unavailable, "unavailable"),
+            (ErrorCode::Internal, "internal"),
+        ];
+        for (code, name) in names {
+            assert_eq!(to_json(&code), format!("\"{name}\""));
+        }
+    }
+}

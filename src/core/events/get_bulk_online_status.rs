@@ -1,0 +1,110 @@
+//! `get_bulk_online_status { userIds }` → `bulk_online_status { [userId]: { isOnline, lastSeen } }`
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{Reply, fields, user_ids};
+use crate::core::config::Config;
+use crate::core::error::{EventError, to_json};
+use crate::core::time::iso;
+use crate::messages::Presence;
+
+/// The request.
+pub const NAME: &str = "get_bulk_online_status";
+
+/// The reply.
+pub const REPLY: &str = "bulk_online_status";
+
+/// Whose presence is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The users, each once, in the order of the request.
+    pub user_ids: Vec<String>,
+}
+
+impl Query {
+    /// Reads the payload.
+    pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            user_ids: Option<&'a RawValue>,
+        }
+        let fields: Fields = fields(payload)?;
+        let user_ids = user_ids(fields.user_ids, "userIds", config.max_status_users)?;
+        Ok(Self { user_ids })
+    }
+}
+
+/// The reply: a map in the order of the request.
+pub fn reply(statuses: &[(String, Presence)]) -> Reply {
+    Reply {
+        event: REPLY,
+        payload: to_json(&StatusMap(statuses)),
+    }
+}
+
+struct StatusMap<'a>(&'a [(String, Presence)]);
+
+impl Serialize for StatusMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Status {
+            is_online: bool,
+            last_seen: Option<String>,
+        }
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (user_id, presence) in self.0 {
+            let status = Status {
+                is_online: presence.is_online(),
+                last_seen: presence.last_seen.map(iso),
+            };
+            map.serialize_entry(user_id, &status)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
+    use super::*;
+
+    #[test]
+    fn repeated_ids_count_once() {
+        let payload = r#"{"userIds":["b","a","b","c","a"]}"#;
+        let Ok(Request::BulkOnlineStatus(query)) = read(NAME, payload) else {
+            panic!()
+        };
+        assert_eq!(query.user_ids, ["b", "a", "c"]);
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        for bad in ["{}", r#"{"userIds":[]}"#, r#"{"userIds":"a"}"#] {
+            assert_eq!(refusal(NAME, bad), "userIds must be a non-empty array");
+        }
+        assert!(refusal(NAME, r#"{"userIds":["a",7]}"#).starts_with("userIds[1] must be"));
+        assert_eq!(
+            refusal(NAME, r#"{"userIds":["a","b","c","d"]}"#),
+            "userIds must not name more than 3 users"
+        );
+    }
+
+    #[test]
+    fn reply_is_pinned() {
+        let online = Presence {
+            connection_count: 1,
+            last_seen: Some(1_762_338_600_000),
+        };
+        let statuses = [("z".to_owned(), online), ("a".to_owned(), Presence::default())];
+        assert_eq!(
+            reply(&statuses).payload,
+            r#"{"z":{"isOnline":true,"lastSeen":"2025-11-05T10:30:00.000Z"},"a":{"isOnline":false,"lastSeen":null}}"#
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! `new_message`: what every socket of a receiver gets.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::core::error::to_json;
+use crate::core::time::{Millis, iso};
+
+/// The event.
+pub const NAME: &str = "new_message";
+
+/// Who wrote a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    /// The user.
+    pub id: String,
+    /// The display name.
+    pub name: Option<String>,
+    /// The picture.
+    pub avatar_url: Option<String>,
+}
+
+/// What all receivers of a send have in common: the body of a delivery.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Letter {
+    /// Who wrote it.
+    pub sender: Author,
+    /// `text`, `image` or `file`.
+    pub message_type: String,
+    /// The content object, as the sender wrote it.
+    pub content: Box<RawValue>,
+    /// The job it is about, if any.
+    pub job_id: Option<String>,
+    /// When it was accepted.
+    pub created_at: Millis,
+}
+
+/// Which copy of a send this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// The receiver.
+    pub receiver_id: String,
+    /// The conversation.
+    pub conversation_id: String,
+    /// The message.
+    pub message_id: String,
+}
+
+/// The payload: `{ messageId, conversationId, senderId, sender: { id, name, avatarUrl },
+/// receiverId, messageType, content, jobId, timestamp }`.
+pub fn payload(letter: &Letter, copy: &Copy) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Payload<'a> {
+        message_id: &'a str,
+        conversation_id: &'a str,
+        sender_id: &'a str,
+        sender: &'a Author,
+        receiver_id: &'a str,
+        message_type: &'a str,
+        content: &'a RawValue,
+        job_id: Option<&'a str>,
+        timestamp: String,
+    }
+    to_json(&Payload {
+        message_id: &copy.message_id,
+        conversation_id: &copy.conversation_id,
+        sender_id: &letter.sender.id,
+        sender: &letter.sender,
+        receiver_id: &copy.receiver_id,
+        message_type: &letter.message_type,
+        content: &letter.content,
+        job_id: letter.job_id.as_deref(),
+        timestamp: iso(letter.created_at),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_is_pinned_and_content_passes_untouched() {
+        let letter: Letter = serde_json::from_str(
+            r#"{"sender":{"id":"c1","name":"Ann","avatarUrl":null},"messageType":"text","content":{"text":"\ud800","a":1e400},"jobId":null,"createdAt":1762338600000}"#,
+        )
+        .unwrap();
+        let copy = Copy {
+            receiver_id: "r".into(),
+            conversation_id: "k".into(),
+            message_id: "m".into(),
+        };
+        assert_eq!(
+            payload(&letter, &copy),
+            r#"{"messageId":"m","conversationId":"k","senderId":"c1","sender":{"id":"c1","name":"Ann","avatarUrl":null},"receiverId":"r","messageType":"text","content":{"text":"\ud800","a":1e400},"jobId":null,"timestamp":"2025-11-05T10:30:00.000Z"}"#
+        );
+    }
+}

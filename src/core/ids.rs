@@ -1,0 +1,220 @@
+//! Ids: who makes them, and what can be read from them.
+//!
+//! - A user id is the marketplace's: 1 to 128 characters, none of them a control character.
+//! - A conversation id is derived from the pair of its users, so it never has to be looked up.
+//! - A message id is a UUIDv7. The messages of one send share its time and its random bits and
+//!   differ in the 12-bit counter (RFC 9562, section 6.2, method 1), so all of them can be named
+//!   again from the send's id and the order of the receivers.
+//! - An Engine.IO sid says where its polling session lives and when it began, and carries a MAC, so
+//!   that the Worker can answer a handshake without telling anyone about it.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::time::Millis;
+
+/// The longest user id, in characters.
+pub const MAX_USER_ID_CHARS: usize = 128;
+
+/// Whether this can be a user's id.
+pub fn is_user_id(id: &str) -> bool {
+    !id.is_empty() && !id.chars().any(char::is_control) && id.chars().count() <= MAX_USER_ID_CHARS
+}
+
+/// The pair in byte order: what makes `(a, b)` and `(b, a)` the same conversation.
+pub fn ordered_pair<'a>(a: &'a str, b: &'a str) -> (&'a str, &'a str) {
+    if a <= b { (a, b) } else { (b, a) }
+}
+
+/// The id of the conversation of two users: a UUIDv8 of the SHA-256 of the ordered pair. The
+/// lengths go into the hash, so that no two pairs can spell the same bytes.
+pub fn conversation_id(a: &str, b: &str) -> String {
+    let (first, second) = ordered_pair(a, b);
+    let mut hash = Sha256::new();
+    for id in [first, second] {
+        hash.update((id.len() as u64).to_be_bytes());
+        hash.update(id.as_bytes());
+    }
+    let digest = hash.finalize();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// The id of a send, which is also the id of its first message: a UUIDv7 whose counter is zero.
+pub fn send_id(now: Millis, random: [u8; 16]) -> Uuid {
+    let [.., a, b, c, d, e, f, g, h] = random;
+    uuid::Builder::from_unix_timestamp_millis(now, &[0, 0, a, b, c, d, e, f, g, h]).into_uuid()
+}
+
+/// How many messages one send can name: the counter has 12 bits.
+pub const MAX_MESSAGES_PER_SEND: usize = 4096;
+
+/// The id of the `index`th message of a send. Ids of one send sort in the order of their index.
+pub fn message_id(send: Uuid, index: usize) -> String {
+    let counter = (index % MAX_MESSAGES_PER_SEND) as u128;
+    // Bits 64 to 75, below the version's four.
+    Uuid::from_u128(send.as_u128() | (counter << 64)).to_string()
+}
+
+/// When a UUIDv7 was made.
+pub fn created_at(id: Uuid) -> Millis {
+    (id.as_u128() >> 80) as u64
+}
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// An HMAC-SHA-256 over length-prefixed parts, the first of which says what it is for, so that a
+/// MAC made for one purpose is worthless for another.
+fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let Ok(mut mac) = HmacSha256::new_from_slice(secret) else {
+        // HMAC takes keys of any length (RFC 2104, section 2), so this cannot be reached.
+        return [0; 32];
+    };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// Compares without telling by the time it takes where the difference lies.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+}
+
+/// What an Engine.IO sid says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSid {
+    /// The data centre that answered the handshake: three letters (IATA).
+    pub colo: [u8; 3],
+    /// Which of that data centre's gateways keeps the session.
+    pub shard: u8,
+    /// When the handshake was answered.
+    pub opened_at: Millis,
+    /// What tells it from all others, and cannot be guessed.
+    pub random: [u8; 12],
+}
+
+const SID_BODY: usize = 3 + 1 + 6 + 12;
+const SID_MAC: usize = 8;
+
+impl EngineSid {
+    /// As it travels: 40 characters, URL-safe.
+    pub fn encode(&self, secret: &[u8]) -> String {
+        let body = self.body();
+        let mac = mac(secret, &[b"engine-sid", &body]);
+        let bytes: Vec<u8> = body.into_iter().chain(mac.into_iter().take(SID_MAC)).collect();
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let time = self.opened_at.to_be_bytes();
+        self.colo
+            .into_iter()
+            .chain([self.shard])
+            .chain(time.into_iter().skip(2))
+            .chain(self.random)
+            .collect()
+    }
+
+    /// Reads a sid that we made; anything else is `None`.
+    pub fn decode(secret: &[u8], text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (body, given) = bytes.split_at_checked(SID_BODY)?;
+        let expected = mac(secret, &[b"engine-sid", body]);
+        if !same(given, expected.get(..SID_MAC)?) {
+            return None;
+        }
+        let (colo, rest) = body.split_at_checked(3)?;
+        let (shard, rest) = rest.split_first()?;
+        let (time, random) = rest.split_at_checked(6)?;
+        Some(Self {
+            colo: colo.try_into().ok()?,
+            shard: *shard,
+            opened_at: time.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
+            random: random.try_into().ok()?,
+        })
+    }
+
+    /// The name of the gateway object that keeps the session.
+    pub fn gateway(&self) -> String {
+        format!("{}-{}", String::from_utf8_lossy(&self.colo), self.shard)
+    }
+}
+
+/// A Socket.IO session id: 20 URL-safe characters from 15 random bytes.
+pub fn socket_sid(random: [u8; 16]) -> String {
+    URL_SAFE_NO_PAD.encode(random.get(1..).unwrap_or(&random))
+}
+
+/// The private session id that lets a client recover (see [`super::recovery`]): the socket sid and
+/// a MAC over it and the user. Whoever shows it got it from us, as that user; nothing is stored.
+pub fn pid(secret: &[u8], user_id: &str, sid: &str) -> String {
+    let mac = mac(secret, &[b"pid", user_id.as_bytes(), sid.as_bytes()]);
+    format!("{sid}.{}", URL_SAFE_NO_PAD.encode(mac.get(..16).unwrap_or(&mac)))
+}
+
+/// The socket sid inside a pid that was made for this user.
+pub fn sid_of_pid<'a>(secret: &[u8], user_id: &str, text: &'a str) -> Option<&'a str> {
+    let (sid, _) = text.split_once('.')?;
+    same(pid(secret, user_id, sid).as_bytes(), text.as_bytes()).then_some(sid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_has_one_id_whoever_asks() {
+        let id = conversation_id("contractor1", "customer1");
+        assert_eq!(id, conversation_id("customer1", "contractor1"));
+        // Stored in D1: pinned.
+        assert_eq!(id, "c5f6ed79-b080-80fc-bd56-982458557edc");
+        assert_ne!(conversation_id("ab", "c"), conversation_id("a", "bc"));
+    }
+
+    #[test]
+    fn message_ids_are_v7_and_sort_by_index() {
+        let send = send_id(1_800_000_000_123, [0xff; 16]);
+        assert_eq!(send.get_version_num(), 7);
+        assert_eq!(created_at(send), 1_800_000_000_123);
+        let ids: Vec<String> = (0..4096).map(|index| message_id(send, index)).collect();
+        assert_eq!(ids[0], send.to_string());
+        assert!(ids.is_sorted());
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
+        let last = Uuid::parse_str(&ids[4095]).unwrap();
+        assert_eq!((last.get_version_num(), created_at(last)), (7, 1_800_000_000_123));
+    }
+
+    #[test]
+    fn a_sid_reads_back_and_cannot_be_made_up() {
+        let sid = EngineSid {
+            colo: *b"FRA",
+            shard: 3,
+            opened_at: 1_800_000_000_123,
+            random: [9; 12],
+        };
+        let text = sid.encode(b"secret");
+        assert_eq!(text.len(), 40);
+        assert_eq!(sid.gateway(), "FRA-3");
+        assert_eq!(EngineSid::decode(b"secret", &text), Some(sid));
+        assert_eq!(EngineSid::decode(b"other", &text), None);
+        let changed = format!("A{}", &text[1..]);
+        for bad in ["", "abc", &changed, &text[..39], "ü"] {
+            assert_eq!(EngineSid::decode(b"secret", bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pid_is_worth_something_to_its_user_only() {
+        let text = pid(b"secret", "u1", "SID");
+        assert_eq!(sid_of_pid(b"secret", "u1", &text), Some("SID"));
+        assert_eq!(sid_of_pid(b"secret", "u2", &text), None);
+        assert_eq!(sid_of_pid(b"other", "u1", &text), None);
+        assert_eq!(sid_of_pid(b"secret", "u1", "SID"), None);
+        assert_eq!(sid_of_pid(b"secret", "u1", "SID."), None);
+    }
+}

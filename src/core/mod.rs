@@ -1,0 +1,19 @@
+//! The pure core: codecs, the session, payloads, tokens, SQL. It imports nothing of the platform,
+//! reads no clock and draws no random numbers (both are passed in), so it is tested natively.
+
+pub mod config;
+pub mod connection;
+pub mod engine;
+pub mod error;
+pub mod events;
+pub mod heartbeat;
+pub mod ids;
+pub mod origin;
+pub mod outbox;
+pub mod polling;
+pub mod record;
+pub mod recovery;
+pub mod session;
+pub mod socket;
+pub mod time;
+pub mod token;

@@ -1,0 +1,272 @@
+//! A polling session: what its GETs and POSTs are answered with.
+//!
+//! Invariant: every packet for the client is handed out once and in order: to one GET, or, at the
+//! upgrade, to the WebSocket that takes over. Rules: Engine.IO protocol v4 ("HTTP long-polling",
+//! "Upgrade"), and the reference server's behaviour.
+
+use super::config::Config;
+use super::engine::{Packet, decode_payload, encode_payload};
+use super::session::Session;
+use super::time::Millis;
+
+/// How far the session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No CONNECT was accepted, so no user is known.
+    Lobby,
+    /// Its packets go to its user's object.
+    Routed,
+    /// A WebSocket is probing: no GET may stay open, since the client waits for its end.
+    Upgrading,
+    /// Over: closed, or taken over by a WebSocket.
+    Closed,
+}
+
+/// What a GET is answered with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// This body, at once.
+    Body(String),
+    /// Nothing yet: it waits for the next packet.
+    Wait,
+    /// 400, and the session is closed; a GET that was waiting is answered `1`.
+    Overlap,
+    /// 400: there is no such session (any more).
+    Unknown,
+}
+
+/// What a POST brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Push {
+    /// Packets to act on, in order.
+    Packets(Vec<Packet>),
+    /// 400, and the session is closed.
+    Invalid,
+    /// 413.
+    TooLarge,
+    /// 400: there is no such session (any more).
+    Unknown,
+}
+
+/// A client that takes nothing for this long a queue is gone.
+const MAX_QUEUE_BYTES: usize = 8_000_000;
+
+/// One polling session.
+#[derive(Debug)]
+pub struct PollingSession {
+    /// How far it is.
+    pub phase: Phase,
+    /// Which namespaces were refused or asked for before a user was known.
+    pub lobby: Session,
+    /// When the last packet came in.
+    pub last_heard: Millis,
+    /// When the handshake was answered.
+    pub opened_at: Millis,
+    get_waits: bool,
+    queue: Vec<Packet>,
+    queued_bytes: usize,
+}
+
+impl PollingSession {
+    /// A session whose handshake was answered at `opened_at`.
+    pub fn new(opened_at: Millis) -> Self {
+        Self {
+            phase: Phase::Lobby,
+            lobby: Session::default(),
+            last_heard: opened_at,
+            opened_at,
+            get_waits: false,
+            queue: Vec::new(),
+            queued_bytes: 0,
+        }
+    }
+
+    /// Whether it should have been heard by now, or should have found its user.
+    pub fn is_overdue(&self, now: Millis, config: &Config) -> bool {
+        let lobby_over =
+            self.phase == Phase::Lobby && now >= self.opened_at + config.lobby_timeout();
+        lobby_over || now >= self.last_heard + config.silence()
+    }
+
+    /// A GET came in.
+    pub fn on_get(&mut self) -> Poll {
+        if self.phase == Phase::Closed {
+            return Poll::Unknown;
+        }
+        if self.get_waits {
+            return Poll::Overlap;
+        }
+        if !self.queue.is_empty() {
+            return Poll::Body(encode_payload(&self.drain()));
+        }
+        if self.phase == Phase::Upgrading {
+            return Poll::Body(encode_payload(&[Packet::Noop]));
+        }
+        self.get_waits = true;
+        Poll::Wait
+    }
+
+    /// A POST came in.
+    pub fn on_post(&mut self, body: &[u8], now: Millis, config: &Config) -> Push {
+        if self.phase == Phase::Closed {
+            return Push::Unknown;
+        }
+        if body.len() > config.max_payload {
+            return Push::TooLarge;
+        }
+        let packets = std::str::from_utf8(body)
+            .ok()
+            .and_then(|body| decode_payload(body).ok());
+        match packets {
+            Some(packets) => {
+                self.last_heard = now;
+                Push::Packets(packets)
+            }
+            None => Push::Invalid,
+        }
+    }
+
+    /// A packet for the client. False if the client takes nothing and must be let go.
+    #[must_use]
+    pub fn push(&mut self, packet: Packet) -> bool {
+        self.queued_bytes += match &packet {
+            Packet::Binary(bytes) => bytes.len() / 3 * 4,
+            Packet::Text(text) => text.len(),
+            _ => 1,
+        };
+        self.queue.push(packet);
+        self.queued_bytes <= MAX_QUEUE_BYTES
+    }
+
+    /// The body for the GET that waits, if one does and there is something for it. Call it after
+    /// every change.
+    pub fn flush(&mut self) -> Option<String> {
+        if !self.get_waits {
+            return None;
+        }
+        let packets = match (self.queue.is_empty(), self.phase) {
+            (false, _) => self.drain(),
+            (true, Phase::Upgrading | Phase::Closed) => vec![Packet::Noop],
+            (true, _) => return None,
+        };
+        self.get_waits = false;
+        Some(encode_payload(&packets))
+    }
+
+    /// What no GET has taken: for a GET, or for the WebSocket that takes over.
+    pub fn drain(&mut self) -> Vec<Packet> {
+        self.queued_bytes = 0;
+        std::mem::take(&mut self.queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::read(|name| (name == "JWT_SECRET").then(|| "0123456789".repeat(4))).unwrap()
+    }
+
+    fn routed() -> PollingSession {
+        let mut session = PollingSession::new(1000);
+        session.phase = Phase::Routed;
+        session
+    }
+
+    fn text(text: &str) -> Packet {
+        Packet::Text(text.into())
+    }
+
+    #[test]
+    fn a_get_takes_all_that_is_queued() {
+        let mut session = routed();
+        assert!(session.push(text("a")));
+        assert!(session.push(text("b")));
+        assert_eq!(session.on_get(), Poll::Body("4a\x1e4b".into()));
+        assert_eq!(session.on_get(), Poll::Wait);
+    }
+
+    #[test]
+    fn a_waiting_get_is_answered_by_the_next_packet() {
+        let mut session = routed();
+        assert_eq!(session.flush(), None);
+        assert_eq!(session.on_get(), Poll::Wait);
+        assert_eq!(session.flush(), None);
+        assert!(session.push(text("a")));
+        assert_eq!(session.flush(), Some("4a".into()));
+        assert_eq!(session.flush(), None);
+    }
+
+    #[test]
+    fn overlapping_gets_are_refused() {
+        let mut session = routed();
+        assert_eq!(session.on_get(), Poll::Wait);
+        assert_eq!(session.on_get(), Poll::Overlap);
+    }
+
+    #[test]
+    fn while_upgrading_no_get_waits() {
+        let mut session = routed();
+        assert_eq!(session.on_get(), Poll::Wait);
+        session.phase = Phase::Upgrading;
+        assert_eq!(session.flush(), Some("6".into()));
+        assert_eq!(session.on_get(), Poll::Body("6".into()));
+        assert!(session.push(text("a")));
+        assert_eq!(session.on_get(), Poll::Body("4a".into()));
+        assert!(session.push(text("b")));
+        session.phase = Phase::Closed;
+        assert_eq!(session.on_get(), Poll::Unknown);
+        assert_eq!(session.drain(), [text("b")]);
+    }
+
+    #[test]
+    fn a_close_ends_the_waiting_get_with_a_noop() {
+        let mut session = routed();
+        assert_eq!(session.on_get(), Poll::Wait);
+        session.phase = Phase::Closed;
+        assert_eq!(session.flush(), Some("6".into()));
+        assert_eq!(session.on_get(), Poll::Unknown);
+    }
+
+    #[test]
+    fn a_post_is_packets_or_the_end() {
+        let mut session = routed();
+        let config = config();
+        assert_eq!(
+            session.on_post(b"4a\x1e3", 5000, &config),
+            Push::Packets(vec![text("a"), Packet::Pong(String::new())])
+        );
+        assert_eq!(session.last_heard, 5000);
+        for bad in [&b"abc"[..], b"", b"\xff"] {
+            assert_eq!(session.on_post(bad, 5000, &config), Push::Invalid);
+        }
+        assert_eq!(
+            session.on_post(&vec![b'4'; 1_000_001], 5000, &config),
+            Push::TooLarge
+        );
+        session.phase = Phase::Closed;
+        assert_eq!(session.on_post(b"4a", 5000, &config), Push::Unknown);
+    }
+
+    #[test]
+    fn silence_ends_a_session() {
+        let config = config();
+        let mut session = routed();
+        assert!(!session.is_overdue(45_999, &config));
+        assert!(session.is_overdue(46_000, &config));
+        session.on_post(b"3", 40_000, &config);
+        assert!(!session.is_overdue(46_000, &config));
+        session.phase = Phase::Lobby;
+        assert!(session.is_overdue(46_000, &config));
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_let_go() {
+        let mut session = routed();
+        let big = "x".repeat(3_000_000);
+        assert!(session.push(text(&big)));
+        assert!(session.push(text(&big)));
+        assert!(!session.push(text(&big)));
+    }
+}

@@ -1,0 +1,411 @@
+//! The session: frames of one client in, effects out.
+//!
+//! Invariant: an [`Effect`] depends on the session and the packet alone. Everything a client can
+//! get wrong ends in [`Effect::Close`] or an answer to that client, never in a panic and never in
+//! another connection. Rules: Socket.IO protocol v5, and the reference server's behaviour.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::engine::{Frame, PROBE, Packet};
+use super::socket::{self, Args, Body};
+
+/// A namespace that the client has joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The namespace.
+    pub namespace: String,
+    /// The Socket.IO session id in it.
+    pub sid: String,
+}
+
+/// The Socket.IO side of a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    joined: Vec<Joined>,
+    ever_joined: bool,
+}
+
+/// A binary packet whose attachments are still arriving. Kept in memory only: should the object
+/// lose it between two frames, the next frame closes the connection and the client comes again.
+#[derive(Debug)]
+pub struct Reassembly(socket::Packet);
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client said `1`, or closed its WebSocket in the regular way.
+    ClientClosed,
+    /// The transport broke.
+    TransportLost,
+    /// A frame that no client may send.
+    ProtocolError,
+    /// A frame over the limit.
+    TooLarge,
+    /// Not heard for pingInterval + pingTimeout.
+    PingTimeout,
+    /// No CONNECT in time.
+    ConnectTimeout,
+    /// An upgrade that was not finished in time, or that nobody waits for any more.
+    UpgradeFailed,
+    /// Its token has expired.
+    TokenExpired,
+    /// A CONNECT for a user whom another object serves.
+    OtherUser,
+    /// Its client has come back on another connection.
+    Replaced,
+    /// The object was interrupted while it held the connection's frames.
+    Interrupted,
+}
+
+impl CloseReason {
+    /// The WebSocket close code and reason (RFC 6455, section 7.4.1).
+    pub fn code(self) -> (u16, &'static str) {
+        match self {
+            Self::ClientClosed => (1000, "closed by the client"),
+            Self::TransportLost => (1000, "transport lost"),
+            Self::ProtocolError => (1002, "invalid packet"),
+            Self::TooLarge => (1009, "frame too large"),
+            Self::PingTimeout => (1000, "ping timeout"),
+            Self::ConnectTimeout => (1000, "connect timeout"),
+            Self::UpgradeFailed => (1000, "upgrade failed"),
+            Self::TokenExpired => (1000, "token expired"),
+            Self::OtherUser => (1000, "connect again for another user"),
+            Self::Replaced => (1000, "replaced by a newer connection"),
+            Self::Interrupted => (1012, "please reconnect"),
+        }
+    }
+
+    /// Whether the client took everything that was sent to it: it ended the connection itself.
+    pub fn is_clean(self) -> bool {
+        self == Self::ClientClosed
+    }
+}
+
+/// An event from a client, complete with its attachments.
+#[derive(Debug)]
+pub struct Event {
+    /// The namespace it was sent to.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub args: Args,
+    /// Which ack it asks for.
+    pub ack_id: Option<u64>,
+}
+
+/// What a packet asks for.
+#[derive(Debug)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// Answer with this message.
+    Reply(String),
+    /// A CONNECT to a namespace that we serve, with its `auth` object.
+    Connect(String, Option<Box<RawValue>>),
+    /// The client left a namespace.
+    Left,
+    /// An event.
+    Event(Event),
+    /// The first step of an upgrade: `2probe`.
+    Probe,
+    /// The last step of an upgrade: `5`.
+    Upgrade,
+    /// Close the connection.
+    Close(CloseReason),
+}
+
+const INVALID: Effect = Effect::Close(CloseReason::ProtocolError);
+
+impl Session {
+    /// Whether at least one CONNECT was accepted and not undone.
+    pub fn is_joined(&self) -> bool {
+        !self.joined.is_empty()
+    }
+
+    /// Whether any CONNECT was ever accepted.
+    pub fn was_joined(&self) -> bool {
+        self.ever_joined
+    }
+
+    /// Records an accepted CONNECT.
+    pub fn join(&mut self, namespace: &str, sid: &str) {
+        self.ever_joined = true;
+        self.joined.push(Joined {
+            namespace: namespace.to_owned(),
+            sid: sid.to_owned(),
+        });
+    }
+
+    /// The session id in a namespace, if the client has joined it.
+    pub fn sid(&self, namespace: &str) -> Option<&str> {
+        self.joined
+            .iter()
+            .find(|joined| joined.namespace == namespace)
+            .map(|joined| joined.sid.as_str())
+    }
+
+    /// Carries out a packet on a connection that is open. `namespaces` are the ones we serve.
+    pub fn receive(
+        &mut self,
+        packet: Packet,
+        pending: &mut Option<Reassembly>,
+        namespaces: &[&str],
+    ) -> Effect {
+        match packet {
+            Packet::Pong(_) | Packet::Noop => Effect::Nothing,
+            Packet::Close => Effect::Close(CloseReason::ClientClosed),
+            Packet::Text(_) if pending.is_some() => INVALID,
+            Packet::Text(text) => match socket::Packet::decode(&text) {
+                Ok(packet) if packet.attachments > 0 => {
+                    *pending = Some(Reassembly(packet));
+                    Effect::Nothing
+                }
+                Ok(packet) => self.act(packet, namespaces),
+                Err(_) => INVALID,
+            },
+            Packet::Binary(bytes) => match pending.take() {
+                Some(reassembly) => self.attach(reassembly, bytes, pending, namespaces),
+                None => INVALID,
+            },
+            // A client never opens or pings, and upgrades only a WebSocket that probes.
+            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => INVALID,
+        }
+    }
+
+    fn attach(
+        &mut self,
+        Reassembly(mut packet): Reassembly,
+        bytes: Vec<u8>,
+        pending: &mut Option<Reassembly>,
+        namespaces: &[&str],
+    ) -> Effect {
+        let (Body::Event(_, args) | Body::Ack(args)) = &mut packet.body else {
+            return INVALID;
+        };
+        args.attachments.push(bytes);
+        if args.attachments.len() < packet.attachments {
+            *pending = Some(Reassembly(packet));
+            return Effect::Nothing;
+        }
+        self.act(packet, namespaces)
+    }
+
+    fn act(&mut self, packet: socket::Packet, namespaces: &[&str]) -> Effect {
+        let namespace = packet.namespace;
+        if let Body::Connect(auth) = packet.body {
+            return self.connect(namespace, auth, namespaces);
+        }
+        if self.sid(&namespace).is_none() {
+            return INVALID;
+        }
+        match packet.body {
+            Body::Event(name, args) => Effect::Event(Event {
+                namespace,
+                name,
+                args,
+                ack_id: packet.ack_id,
+            }),
+            Body::Disconnect => {
+                self.joined.retain(|joined| joined.namespace != namespace);
+                Effect::Left
+            }
+            // We ask for no acks yet, so there is nobody to give it to: as in the reference, an
+            // unknown ack is ignored.
+            Body::Ack(_) => Effect::Nothing,
+            Body::Connect(_) => INVALID,
+        }
+    }
+
+    fn connect(
+        &self,
+        namespace: String,
+        auth: Option<Box<RawValue>>,
+        namespaces: &[&str],
+    ) -> Effect {
+        if self.sid(&namespace).is_some() {
+            return INVALID;
+        }
+        if !namespaces.contains(&namespace.as_str()) {
+            let data = r#"{"message":"Invalid namespace"}"#;
+            return Effect::Reply(socket::connect_error(&namespace, data));
+        }
+        Effect::Connect(namespace, auth)
+    }
+}
+
+/// Carries out a packet on a WebSocket that asks to take over a polling session.
+pub fn receive_probing(packet: &Packet) -> Effect {
+    match packet {
+        Packet::Ping(data) if data == PROBE => Effect::Probe,
+        Packet::Upgrade => Effect::Upgrade,
+        Packet::Noop => Effect::Nothing,
+        _ => Effect::Close(CloseReason::UpgradeFailed),
+    }
+}
+
+/// Reads a frame within the size limit.
+pub fn decode(frame: Frame, max_payload: usize) -> Result<Packet, CloseReason> {
+    if frame.len() > max_payload {
+        return Err(CloseReason::TooLarge);
+    }
+    Packet::from_frame(frame).map_err(|_| CloseReason::ProtocolError)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVED: [&str; 1] = ["/"];
+
+    struct Client {
+        session: Session,
+        pending: Option<Reassembly>,
+    }
+
+    impl Client {
+        fn new() -> Self {
+            Self {
+                session: Session::default(),
+                pending: None,
+            }
+        }
+
+        fn joined() -> Self {
+            let mut client = Self::new();
+            client.session.join("/", "S");
+            client
+        }
+
+        fn text(&mut self, text: &str) -> Effect {
+            self.frame(Frame::Text(text.into()))
+        }
+
+        fn frame(&mut self, frame: Frame) -> Effect {
+            match decode(frame, 100) {
+                Ok(packet) => self.session.receive(packet, &mut self.pending, &SERVED),
+                Err(reason) => Effect::Close(reason),
+            }
+        }
+    }
+
+    fn closes(effect: Effect, reason: CloseReason) {
+        assert!(
+            matches!(effect, Effect::Close(given) if given == reason),
+            "{effect:?}"
+        );
+    }
+
+    #[test]
+    fn connect_is_asked_for_and_then_joined() {
+        let mut client = Client::new();
+        let Effect::Connect(namespace, Some(auth)) = client.text(r#"40{"token":"t"}"#) else {
+            panic!()
+        };
+        assert_eq!(
+            (namespace.as_str(), auth.get()),
+            ("/", r#"{"token":"t"}"#)
+        );
+        assert!(!client.session.is_joined());
+    }
+
+    #[test]
+    fn an_unknown_namespace_is_refused_and_the_connection_lives() {
+        let mut client = Client::new();
+        let Effect::Reply(text) = client.text("40/random") else {
+            panic!()
+        };
+        assert_eq!(text, r#"4/random,{"message":"Invalid namespace"}"#);
+    }
+
+    #[test]
+    fn an_event_arrives_with_its_ack() {
+        let Effect::Event(event) = Client::joined().text(r#"4212["e",1]"#) else {
+            panic!()
+        };
+        assert_eq!((event.name.as_str(), event.ack_id), ("e", Some(12)));
+    }
+
+    #[test]
+    fn a_binary_event_waits_for_its_attachments() {
+        let mut client = Client::joined();
+        let text = r#"452-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+        assert!(matches!(client.text(text), Effect::Nothing));
+        assert!(matches!(
+            client.frame(Frame::Binary(vec![1])),
+            Effect::Nothing
+        ));
+        let Effect::Event(event) = client.frame(Frame::Binary(vec![2])) else {
+            panic!()
+        };
+        assert_eq!(event.args.attachments, [vec![1], vec![2]]);
+        assert_eq!(event.args.values.len(), 2);
+    }
+
+    #[test]
+    fn leaving_keeps_the_connection() {
+        let mut client = Client::joined();
+        assert!(matches!(client.text("41"), Effect::Left));
+        assert!(!client.session.is_joined());
+        assert!(client.session.was_joined());
+        assert!(matches!(client.text("40"), Effect::Connect(..)));
+    }
+
+    #[test]
+    fn heartbeats_and_noops_ask_for_nothing() {
+        for text in ["3", "6"] {
+            assert!(matches!(Client::joined().text(text), Effect::Nothing));
+        }
+        assert!(matches!(Client::joined().text("431[]"), Effect::Nothing));
+    }
+
+    #[test]
+    fn what_a_client_may_not_send_closes() {
+        let bad = [
+            "2",
+            "2probe",
+            "5",
+            "0{}",
+            "9",
+            "",
+            "40",
+            "4x",
+            r#"42["connect"]"#,
+            "42",
+            r#"42/other,["e"]"#,
+            "41/other,",
+        ];
+        for text in bad {
+            closes(Client::joined().text(text), CloseReason::ProtocolError);
+        }
+        closes(
+            Client::new().text(r#"42["e"]"#),
+            CloseReason::ProtocolError,
+        );
+        closes(
+            Client::joined().frame(Frame::Binary(vec![1])),
+            CloseReason::ProtocolError,
+        );
+        let mut client = Client::joined();
+        client.text(r#"451-["e",{"_placeholder":true,"num":0}]"#);
+        closes(client.text(r#"42["e"]"#), CloseReason::ProtocolError);
+        closes(Client::joined().text("1"), CloseReason::ClientClosed);
+        closes(
+            Client::joined().text(&"4".repeat(101)),
+            CloseReason::TooLarge,
+        );
+    }
+
+    #[test]
+    fn a_probing_websocket_probes_then_upgrades() {
+        let probing = |text: &str| {
+            receive_probing(&Packet::from_frame(Frame::Text(text.into())).unwrap())
+        };
+        assert!(matches!(probing("2probe"), Effect::Probe));
+        assert!(matches!(probing("5"), Effect::Upgrade));
+        closes(probing("2"), CloseReason::UpgradeFailed);
+        closes(probing("40"), CloseReason::UpgradeFailed);
+    }
+}

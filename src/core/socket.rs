@@ -1,0 +1,342 @@
+//! Socket.IO v5 packets, as they stand in an Engine.IO message.
+//!
+//! Source: Socket.IO protocol v5, "Packet encoding". Arguments stay raw JSON text: decoding them
+//! into generic values would reorder keys and refuse lone surrogates and `1e400`, which every
+//! JavaScript client accepts.
+
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+/// The namespace that needs no name on the wire.
+pub const MAIN: &str = "/";
+
+/// How many attachments a binary packet may have, as in the reference parser.
+pub const MAX_ATTACHMENTS: usize = 10;
+
+/// Names a client may not emit (Socket.IO, "Reserved events").
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// An event's or ack's arguments, raw, with the attachments that their placeholders stand for.
+#[derive(Debug, Clone, Default)]
+pub struct Args {
+    /// Each argument as JSON text. An event's name is not among them.
+    pub values: Vec<Box<RawValue>>,
+    /// Binary attachments, by placeholder number. On a packet that has just been decoded they are
+    /// still to come.
+    pub attachments: Vec<Vec<u8>>,
+}
+
+/// A packet's header and arguments.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// The namespace, `/` if none was named.
+    pub namespace: String,
+    /// Which ack is asked for, or given.
+    pub ack_id: Option<u64>,
+    /// How many binary frames follow.
+    pub attachments: usize,
+    /// What it is.
+    pub body: Body,
+}
+
+/// What a packet is.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// `0`, from a client: its `auth` object, if any.
+    Connect(Option<Box<RawValue>>),
+    /// `1`.
+    Disconnect,
+    /// `2`, or `5` with attachments: the event's name and the arguments after it.
+    Event(String, Args),
+    /// `3`, or `6` with attachments.
+    Ack(Args),
+}
+
+/// Not a Socket.IO packet that a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not a Socket.IO packet that a client may send")]
+pub struct DecodeError;
+
+impl Packet {
+    /// Reads the text of an Engine.IO message from a client.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        let mut rest = text.chars();
+        let kind = rest.next().ok_or(DecodeError)?;
+        let rest = rest.as_str();
+        let (attachments, rest) = match kind {
+            '5' | '6' => attachment_count(rest)?,
+            _ => (0, rest),
+        };
+        let (namespace, rest) = namespace(rest);
+        let (ack_id, data) = ack_id(rest)?;
+        let body = match kind {
+            '0' => Body::Connect(connect_auth(data)?),
+            '1' if data.is_empty() => Body::Disconnect,
+            '2' | '5' => event(data)?,
+            '3' | '6' if ack_id.is_some() => Body::Ack(args(data)?),
+            _ => return Err(DecodeError),
+        };
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            ack_id,
+            attachments,
+            body,
+        })
+    }
+}
+
+fn attachment_count(text: &str) -> Result<(usize, &str), DecodeError> {
+    let (count, rest) = text.split_once('-').ok_or(DecodeError)?;
+    let count = digits(count)?;
+    match usize::try_from(count) {
+        Ok(count) if count <= MAX_ATTACHMENTS => Ok((count, rest)),
+        _ => Err(DecodeError),
+    }
+}
+
+fn namespace(text: &str) -> (&str, &str) {
+    if !text.starts_with('/') {
+        return (MAIN, text);
+    }
+    text.split_once(',').unwrap_or((text, ""))
+}
+
+fn ack_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    if end == 0 {
+        return Ok((None, text));
+    }
+    let (id, data) = text.split_at_checked(end).ok_or(DecodeError)?;
+    digits(id).map(|id| (Some(id), data))
+}
+
+/// Digits only: `str::parse` alone would take a sign, too.
+fn digits(text: &str) -> Result<u64, DecodeError> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DecodeError);
+    }
+    text.parse().map_err(|_| DecodeError)
+}
+
+fn connect_auth(data: &str) -> Result<Option<Box<RawValue>>, DecodeError> {
+    if data.is_empty() {
+        return Ok(None);
+    }
+    let auth: Box<RawValue> = serde_json::from_str(data).map_err(|_| DecodeError)?;
+    if !auth.get().starts_with('{') {
+        return Err(DecodeError);
+    }
+    Ok(Some(auth))
+}
+
+fn args(data: &str) -> Result<Args, DecodeError> {
+    let values = serde_json::from_str(data).map_err(|_| DecodeError)?;
+    Ok(Args {
+        values,
+        attachments: Vec::new(),
+    })
+}
+
+fn event(data: &str) -> Result<Body, DecodeError> {
+    let mut args = args(data)?;
+    if args.values.is_empty() {
+        return Err(DecodeError);
+    }
+    let name = args.values.remove(0);
+    // The reference parser takes a number for a name, too.
+    let name = serde_json::from_str::<String>(name.get()).or_else(|_| {
+        serde_json::from_str::<serde_json::Number>(name.get()).map(|number| number.to_string())
+    });
+    match name {
+        Ok(name) if !RESERVED.contains(&name.as_str()) => Ok(Body::Event(name, args)),
+        _ => Err(DecodeError),
+    }
+}
+
+/// `0`: a CONNECT was accepted. `pid` makes the client ask for recovery when it comes back.
+pub fn connected(namespace: &str, sid: &str, pid: Option<&str>) -> String {
+    let data = match pid {
+        Some(pid) => serde_json::json!({ "sid": sid, "pid": pid }),
+        None => serde_json::json!({ "sid": sid }),
+    };
+    format!("0{}{data}", prefix(namespace))
+}
+
+/// `4`: a CONNECT was refused. `data` is JSON text.
+pub fn connect_error(namespace: &str, data: &str) -> String {
+    format!("4{}{data}", prefix(namespace))
+}
+
+/// `1`: the server leaves the namespace.
+pub fn disconnect(namespace: &str) -> String {
+    format!("1{}", prefix(namespace))
+}
+
+/// `2`: an event whose arguments are JSON texts.
+pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
+    let name = serde_json::Value::from(name).to_string();
+    let list: Vec<&str> = std::iter::once(name.as_str())
+        .chain(args.iter().copied())
+        .collect();
+    format!("2{}[{}]", prefix(namespace), list.join(","))
+}
+
+/// `3`, or `6` with attachments: an ack.
+pub fn ack_text(namespace: &str, ack_id: u64, args: &[&str], attachments: usize) -> String {
+    let kind = match attachments {
+        0 => "3".to_owned(),
+        count => format!("6{count}-"),
+    };
+    format!("{kind}{}{ack_id}[{}]", prefix(namespace), args.join(","))
+}
+
+fn prefix(namespace: &str) -> String {
+    if namespace == MAIN {
+        return String::new();
+    }
+    format!("{namespace},")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(text: &str) -> Packet {
+        Packet::decode(text).unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    fn raw(args: &Args) -> Vec<&str> {
+        args.values.iter().map(|value| value.get()).collect()
+    }
+
+    #[test]
+    fn connect() {
+        let packet = decode("0");
+        assert_eq!(packet.namespace, "/");
+        assert!(matches!(packet.body, Body::Connect(None)));
+        let packet = decode(r#"0/admin,{"token":"t"}"#);
+        assert_eq!(packet.namespace, "/admin");
+        let Body::Connect(Some(auth)) = packet.body else {
+            panic!()
+        };
+        assert_eq!(auth.get(), r#"{"token":"t"}"#);
+        assert!(matches!(decode("0/admin,").body, Body::Connect(None)));
+        assert!(matches!(decode("0/admin").body, Body::Connect(None)));
+    }
+
+    #[test]
+    fn disconnect_packet() {
+        assert!(matches!(decode("1").body, Body::Disconnect));
+        assert_eq!(decode("1/admin,").namespace, "/admin");
+    }
+
+    #[test]
+    fn event_keeps_its_arguments_raw() {
+        let packet = decode(r#"2["e",{"b":1,"a":"\ud800"},1e400,null]"#);
+        assert_eq!(packet.ack_id, None);
+        let Body::Event(name, args) = packet.body else {
+            panic!()
+        };
+        assert_eq!(name, "e");
+        assert_eq!(raw(&args), [r#"{"b":1,"a":"\ud800"}"#, "1e400", "null"]);
+    }
+
+    #[test]
+    fn event_with_namespace_and_ack() {
+        let packet = decode(r#"2/admin,456["project:delete",123]"#);
+        assert_eq!(
+            (packet.namespace.as_str(), packet.ack_id),
+            ("/admin", Some(456))
+        );
+        assert!(matches!(decode("2[5]").body, Body::Event(name, _) if name == "5"));
+    }
+
+    #[test]
+    fn ack() {
+        let packet = decode("3/admin,456[]");
+        assert_eq!(packet.ack_id, Some(456));
+        assert!(matches!(packet.body, Body::Ack(args) if args.values.is_empty()));
+    }
+
+    #[test]
+    fn binary_event_and_ack() {
+        let packet = decode(r#"52-/admin,7["hello",{"_placeholder":true,"num":0}]"#);
+        assert_eq!((packet.attachments, packet.ack_id), (2, Some(7)));
+        assert!(matches!(packet.body, Body::Event(..)));
+        let packet = decode(r#"61-456[{"_placeholder":true,"num":0}]"#);
+        assert_eq!((packet.attachments, packet.ack_id), (1, Some(456)));
+        assert!(matches!(packet.body, Body::Ack(_)));
+    }
+
+    #[test]
+    fn what_is_no_packet_is_refused() {
+        let bad = [
+            "",
+            "7",
+            "a",
+            "0x",
+            "0[]",
+            "0\"a\"",
+            "0{",
+            "1{}",
+            "2",
+            "2[]",
+            "2{}",
+            "2[{}]",
+            "2[null]",
+            "2[\"a\"",
+            "2abc[\"a\"]",
+            "299999999999999999999999[\"a\"]",
+            "3[]",
+            "31{}",
+            "4{}",
+            "5[\"a\"]",
+            "5-[\"a\"]x",
+            "511-[\"a\"]",
+            "5+1-[\"a\"]",
+            "2[\"connect\"]",
+            "2[\"connect_error\"]",
+            "2[\"disconnect\"]",
+            "2[\"disconnecting\"]",
+            "2[\"newListener\"]",
+            "2[\"removeListener\"]",
+        ];
+        for text in bad {
+            assert!(Packet::decode(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_sends_is_pinned() {
+        assert_eq!(connected("/", "S", None), r#"0{"sid":"S"}"#);
+        assert_eq!(
+            connected("/", "S", Some("P")),
+            r#"0{"pid":"P","sid":"S"}"#
+        );
+        assert_eq!(
+            connect_error("/random", r#"{"message":"Invalid namespace"}"#),
+            r#"4/random,{"message":"Invalid namespace"}"#
+        );
+        assert_eq!(disconnect("/"), "1");
+        assert_eq!(disconnect("/admin"), "1/admin,");
+        assert_eq!(
+            event_text("/", "new_message", &["{}", "\"17\""]),
+            r#"2["new_message",{},"17"]"#
+        );
+        assert_eq!(
+            event_text("/admin", "a\"b", &[]),
+            r#"2/admin,["a\"b"]"#
+        );
+        assert_eq!(ack_text("/", 4, &["{}"], 0), "34[{}]");
+        assert_eq!(ack_text("/admin", 4, &["1", "2"], 2), "62-/admin,4[1,2]");
+    }
+}

@@ -1,0 +1,322 @@
+//! Who a client is: a JWT, HS256 with JWT_SECRET.
+//!
+//! `sub` is the user id, `exp` is required, `nbf` is honoured, with 30 s of leeway (RFC 7519,
+//! section 4.1). `role` and `name` only seed the user's row in D1; after that the database decides.
+
+use chrono::{DateTime, Duration, Utc};
+use jwt_compact::{
+    AlgorithmExt, TimeOptions, UntrustedToken, ValidationError,
+    alg::{Hs256, Hs256Key},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::error::to_json;
+use super::ids::is_user_id;
+use super::time::Millis;
+
+/// How far the issuer's clock may be off.
+pub const LEEWAY_MS: Millis = 30_000;
+
+/// What a user is on the marketplace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Receives messages. The default.
+    Customer,
+    /// May send to many at once.
+    Contractor,
+}
+
+impl Role {
+    /// As it is stored in D1.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Contractor => "contractor",
+        }
+    }
+}
+
+/// A user whose token was found good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// `sub`: 1 to 128 characters, none of them a control character.
+    pub user_id: String,
+    /// The role a new user starts with.
+    pub role: Role,
+    /// The name a new user starts with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `exp`, in Unix milliseconds, without the leeway.
+    pub expires_at: Millis,
+}
+
+/// Why a token was not accepted. What a forger could learn from is one and the same message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// There is none.
+    #[error(
+        "No token: send one as auth.token, in the URL as ?token=, or in an Authorization header"
+    )]
+    Missing,
+    /// Not a JWT, another algorithm, or a signature that is not ours.
+    #[error("The token is not valid")]
+    Invalid,
+    /// No `exp`.
+    #[error("The token has no exp claim")]
+    NoExpiry,
+    /// `nbf` lies ahead.
+    #[error("The token is not valid yet")]
+    NotYetValid,
+    /// `exp` has passed.
+    #[error("The token has expired")]
+    Expired,
+    /// `sub` is missing or not a user id.
+    #[error("The token's sub must be 1 to 128 characters, without control characters")]
+    BadSubject,
+}
+
+impl TokenError {
+    /// `data.code` of the client's `connect_error`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "token_expired",
+            _ => "unauthorized",
+        }
+    }
+
+    /// The payload of CONNECT_ERROR: `{ message, data: { code } }` (Socket.IO protocol v5,
+    /// "Connection to a namespace").
+    pub fn payload(self) -> String {
+        #[derive(Serialize)]
+        struct Data {
+            code: &'static str,
+        }
+        #[derive(Serialize)]
+        struct Payload {
+            message: String,
+            data: Data,
+        }
+        to_json(&Payload {
+            message: self.to_string(),
+            data: Data { code: self.code() },
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    #[serde(default)]
+    sub: Option<serde_json::Value>,
+    #[serde(default)]
+    role: Option<serde_json::Value>,
+    #[serde(default)]
+    name: Option<serde_json::Value>,
+}
+
+/// Checks `token` at time `now`.
+pub fn verify(secret: &[u8], token: &str, now: Millis) -> Result<Identity, TokenError> {
+    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+    if token.is_empty() {
+        return Err(TokenError::Missing);
+    }
+    let untrusted = UntrustedToken::new(token).map_err(|_| TokenError::Invalid)?;
+    let token = Hs256
+        .validator::<Claims>(&Hs256Key::new(secret))
+        .validate(&untrusted)
+        .map_err(|_| TokenError::Invalid)?;
+
+    let clock = i64::try_from(now)
+        .ok()
+        .and_then(DateTime::<Utc>::from_timestamp_millis)
+        .unwrap_or_default();
+    let times = TimeOptions::new(leeway(), || clock);
+    let claims = token.claims();
+    claims
+        .validate_expiration(&times)
+        .map_err(|error| match error {
+            ValidationError::NoClaim(_) => TokenError::NoExpiry,
+            _ => TokenError::Expired,
+        })?;
+    if claims.not_before.is_some() {
+        claims
+            .validate_maturity(&times)
+            .map_err(|_| TokenError::NotYetValid)?;
+    }
+    let expires_at = claims
+        .expiration
+        .and_then(|at| Millis::try_from(at.timestamp_millis()).ok())
+        .ok_or(TokenError::NoExpiry)?;
+    identity(&claims.custom, expires_at)
+}
+
+fn leeway() -> Duration {
+    Duration::milliseconds(i64::try_from(LEEWAY_MS).unwrap_or_default())
+}
+
+fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError> {
+    let user_id = claims
+        .sub
+        .as_ref()
+        .and_then(|sub| sub.as_str())
+        .filter(|sub| is_user_id(sub))
+        .ok_or(TokenError::BadSubject)?;
+    let role = match claims.role.as_ref().and_then(|role| role.as_str()) {
+        Some("contractor") => Role::Contractor,
+        _ => Role::Customer,
+    };
+    let name = claims.name.as_ref().and_then(|name| name.as_str());
+    Ok(Identity {
+        user_id: user_id.to_owned(),
+        role,
+        name: name.map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
+        expires_at,
+    })
+}
+
+/// A longer `name` claim is cut: it travels in a socket's attachment, which holds 16 KB.
+const MAX_NAME_CHARS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use hmac::{Hmac, Mac};
+    use serde_json::json;
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const NOW: Millis = 1_800_000_000_000;
+    const NOW_S: u64 = NOW / 1000;
+
+    fn sign_with(secret: &[u8], header: &str, claims: &str) -> String {
+        let body = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).unwrap();
+        mac.update(body.as_bytes());
+        format!(
+            "{body}.{}",
+            URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        )
+    }
+
+    fn sign(claims: serde_json::Value) -> String {
+        sign_with(
+            SECRET,
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            &claims.to_string(),
+        )
+    }
+
+    #[test]
+    fn a_good_token_names_its_user() {
+        let token = sign(
+            json!({"sub":"u1","exp":NOW_S + 60,"iat":NOW_S,"role":"contractor","name":"Ann"}),
+        );
+        let expected = Identity {
+            user_id: "u1".into(),
+            role: Role::Contractor,
+            name: Some("Ann".into()),
+            expires_at: NOW + 60_000,
+        };
+        assert_eq!(verify(SECRET, &token, NOW), Ok(expected.clone()));
+        assert_eq!(
+            verify(SECRET, &format!("Bearer {token}"), NOW),
+            Ok(expected)
+        );
+    }
+
+    #[test]
+    fn role_defaults_to_customer() {
+        for claims in [
+            json!({"sub":"u","exp":NOW_S + 9}),
+            json!({"sub":"u","exp":NOW_S + 9,"role":"admin"}),
+            json!({"sub":"u","exp":NOW_S + 9,"role":7,"name":[]}),
+        ] {
+            let identity = verify(SECRET, &sign(claims), NOW).unwrap();
+            assert_eq!((identity.role, identity.name), (Role::Customer, None));
+        }
+    }
+
+    #[test]
+    fn exp_and_nbf_have_thirty_seconds_of_leeway() {
+        let check = |claims| verify(SECRET, &sign(claims), NOW).map(|_| ());
+        assert_eq!(check(json!({"sub":"u","exp":NOW_S - 29})), Ok(()));
+        assert_eq!(
+            check(json!({"sub":"u","exp":NOW_S - 31})),
+            Err(TokenError::Expired)
+        );
+        assert_eq!(
+            check(json!({"sub":"u","exp":NOW_S + 60,"nbf":NOW_S + 29})),
+            Ok(())
+        );
+        assert_eq!(
+            check(json!({"sub":"u","exp":NOW_S + 60,"nbf":NOW_S + 31})),
+            Err(TokenError::NotYetValid)
+        );
+        assert_eq!(check(json!({"sub":"u"})), Err(TokenError::NoExpiry));
+    }
+
+    #[test]
+    fn a_forged_token_is_invalid_and_says_no_more() {
+        let claims = json!({"sub":"u","exp":NOW_S + 60}).to_string();
+        let good = sign_with(SECRET, r#"{"alg":"HS256"}"#, &claims);
+        let (body, _) = good.rsplit_once('.').unwrap();
+        let forged = [
+            sign_with(b"another secret, as long as ours..", r#"{"alg":"HS256"}"#, &claims),
+            sign_with(SECRET, r#"{"alg":"none"}"#, &claims),
+            sign_with(SECRET, r#"{"alg":"HS512"}"#, &claims),
+            sign_with(SECRET, r#"{"alg":"RS256"}"#, &claims),
+            format!("{body}."),
+            body.to_owned(),
+            "x".to_owned(),
+            "a.b.c".to_owned(),
+            sign_with(SECRET, r#"{"alg":"HS256"}"#, "[]"),
+            sign_with(SECRET, r#"{"alg":"HS256"}"#, r#"{"sub":"u","exp":"soon"}"#),
+        ];
+        for token in forged {
+            assert_eq!(
+                verify(SECRET, &token, NOW),
+                Err(TokenError::Invalid),
+                "{token}"
+            );
+        }
+        assert_eq!(verify(SECRET, "", NOW), Err(TokenError::Missing));
+        assert_eq!(verify(SECRET, "Bearer ", NOW), Err(TokenError::Missing));
+    }
+
+    #[test]
+    fn sub_is_any_unicode_but_control_characters() {
+        let check =
+            |sub: serde_json::Value| verify(SECRET, &sign(json!({"sub":sub,"exp":NOW_S + 9})), NOW);
+        for good in ["a", "üser/1:ü 字 🙂", &"字".repeat(128)] {
+            assert_eq!(check(json!(good)).unwrap().user_id, good);
+        }
+        for bad in [
+            json!(""),
+            json!("a\nb"),
+            json!("\u{7f}"),
+            json!("x".repeat(129)),
+            json!(7),
+            json!(null),
+        ] {
+            assert_eq!(check(bad), Err(TokenError::BadSubject));
+        }
+    }
+
+    #[test]
+    fn connect_error_payload_is_pinned() {
+        assert_eq!(
+            TokenError::Expired.payload(),
+            r#"{"message":"The token has expired","data":{"code":"token_expired"}}"#
+        );
+        assert_eq!(
+            TokenError::Invalid.payload(),
+            r#"{"message":"The token is not valid","data":{"code":"unauthorized"}}"#
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! Switchboard: presence and bulk messages for real Socket.IO clients, on Cloudflare's edge.
+//!
+//! The way in is the way through:
+//!
+//! ```text
+//! edge (Worker)  ->  polling_gateway_do  ->  user_do (one object per user)  ->  D1
+//!       \________________________________/
+//! ```
+//!
+//! - [`core`]: everything that can be decided without the platform. No `worker` import, native tests.
+//! - [`messages`]: the typed messages between the Worker and the objects.
+//! - `edge`: the stateless Worker: origins, tokens, routing, the relay.
+//! - `polling_gateway_do`: polling sessions, until they upgrade.
+//! - `user_do`: a user's live connections, last-seen time and event log.
+//! - `platform`: what the `worker` crate lacks, and the calls from object to object.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod core;
+pub mod messages;
+
+#[cfg(target_arch = "wasm32")]
+mod edge;
+#[cfg(target_arch = "wasm32")]
+mod platform;
+#[cfg(target_arch = "wasm32")]
+mod polling_gateway_do;
+#[cfg(target_arch = "wasm32")]
+mod user_do;

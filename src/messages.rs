@@ -1,0 +1,296 @@
+//! The messages between the Worker and the objects: all of them, typed, in one place.
+//!
+//! An object is reached by fetch only. Every request is built here from nothing, so an object can
+//! trust what it reads; no client's header or URL is passed on.
+//!
+//! ```text
+//!   client            Worker               PollingGateway          User object      other User objects
+//!     |-- WebSocket ----|--- Connect ---------------------------------->|
+//!     |-- GET, POST ----|--- Poll ------------>|--- Connect ----------->|
+//!     |-- probe --------|--- Route ----------->|                        |
+//!     |                 |<-- Routed -----------|                        |
+//!     |                 |--- Connect ---------------------------------->|
+//!     |                                        |<-- GatewayControl ---->|
+//!     |                                                                 |--- Presence ------>|
+//!     |                                                                 |--- Deliver ------->|
+//! ```
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::{Frame, Packet, decode_payload, encode_payload};
+use crate::core::error::to_json;
+use crate::core::events::new_message::Copy;
+use crate::core::time::Millis;
+use crate::core::token::Identity;
+
+/// Opens a WebSocket to a User object: `GET /connect?m=<json>`, with `Upgrade: websocket`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connect {
+    /// The Engine.IO session id.
+    pub engine_sid: String,
+    /// When the Engine.IO session began.
+    pub opened_at: Millis,
+    /// Whose connection it is. The token was checked.
+    pub identity: Identity,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// [`Phase::Probing`] for an upgrade, [`Phase::Open`] otherwise.
+    pub phase: Phase,
+    /// Whether the object has to send the handshake: nobody has done so yet.
+    pub send_open: bool,
+}
+
+impl Connect {
+    /// The path.
+    pub const PATH: &'static str = "/connect";
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        with_json(Self::PATH, self)
+    }
+}
+
+/// Passes a client's GET or POST on to its gateway: `/poll?m=<json>`, with the client's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Poll {
+    /// The Engine.IO session id, which the Worker has checked.
+    pub engine_sid: String,
+    /// When the Engine.IO session began, as the sid says.
+    pub opened_at: Millis,
+    /// The token of the request's URL or header, if any.
+    pub token: Option<String>,
+}
+
+impl Poll {
+    /// The path.
+    pub const PATH: &'static str = "/poll";
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        with_json(Self::PATH, self)
+    }
+}
+
+/// Asks a gateway whose session this is: `GET /route?m=<json>`. Waits for a CONNECT in flight.
+/// Answered by an [`Identity`], or 404.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The Engine.IO session id.
+    pub engine_sid: String,
+    /// When the Engine.IO session began, as the sid says.
+    pub opened_at: Millis,
+}
+
+impl Route {
+    /// The path.
+    pub const PATH: &'static str = "/route";
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        with_json(Self::PATH, self)
+    }
+}
+
+/// Reads the message of a `?m=` URL.
+pub fn read_query<T: DeserializeOwned>(query: &str) -> Option<T> {
+    let (_, json) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "m")?;
+    serde_json::from_str(&json).ok()
+}
+
+fn with_json<T: Serialize>(path: &str, message: &T) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("m", &to_json(message))
+        .finish();
+    format!("https://object{path}?{query}")
+}
+
+/// Asks a User object whether its user is online: `GET /presence`. Answered by [`Presence`].
+pub struct PresenceQuery;
+
+impl PresenceQuery {
+    /// The path.
+    pub const PATH: &'static str = "/presence";
+
+    /// The URL.
+    pub const URL: &'static str = "https://object/presence";
+}
+
+/// A user's presence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Presence {
+    /// Live connections.
+    pub connection_count: usize,
+    /// The last evidence of life; none if the user never connected.
+    pub last_seen: Option<Millis>,
+}
+
+impl Presence {
+    /// Whether the user is online.
+    pub fn is_online(&self) -> bool {
+        self.connection_count > 0
+    }
+}
+
+/// Brings a message to a receiver's object: `POST /deliver?...`. What all copies of a send have in
+/// common is the body ([`crate::core::events::new_message::Letter`]), made once; the URL says which
+/// copy it is. Answered by [`Receipt`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deliver {
+    /// Which copy.
+    pub copy: Copy,
+    /// Whether the object may have it already.
+    pub is_repeat: bool,
+}
+
+impl Deliver {
+    /// The path.
+    pub const PATH: &'static str = "/deliver";
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("receiver", &self.copy.receiver_id)
+            .append_pair("conversation", &self.copy.conversation_id)
+            .append_pair("message", &self.copy.message_id)
+            .append_pair("repeat", if self.is_repeat { "1" } else { "0" })
+            .finish();
+        format!("https://object{}?{query}", Self::PATH)
+    }
+
+    /// Reads the URL's query.
+    pub fn read(query: &str) -> Option<Self> {
+        let find = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        Some(Self {
+            copy: Copy {
+                receiver_id: find("receiver")?,
+                conversation_id: find("conversation")?,
+                message_id: find("message")?,
+            },
+            is_repeat: find("repeat")? == "1",
+        })
+    }
+}
+
+/// The answer to [`Deliver`]: the message is in the receiver's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Whether a device was there to take it.
+    pub delivered: bool,
+}
+
+/// What a gateway and a User object tell each other about the session whose WebSocket they share.
+/// Engine.IO packets begin with a digit, these with a letter; a gateway passes only packets on that
+/// it has decoded, so that no client can write one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GatewayControl {
+    /// `u`, to the gateway: a WebSocket is probing; let no GET wait.
+    Upgrading,
+    /// `f`, to the gateway: the probe failed; go on polling.
+    UpgradeFailed,
+    /// `t`, to the gateway: the WebSocket takes over; hand me what is queued.
+    TakeOver,
+    /// `q`, to the object, with a polling body: what was queued.
+    Queue(Vec<Packet>),
+}
+
+impl GatewayControl {
+    /// As a frame.
+    pub fn frame(&self) -> String {
+        match self {
+            Self::Upgrading => "u".to_owned(),
+            Self::UpgradeFailed => "f".to_owned(),
+            Self::TakeOver => "t".to_owned(),
+            Self::Queue(packets) => format!("q{}", encode_payload(packets)),
+        }
+    }
+
+    /// Reads a frame; `None` if it is a packet.
+    pub fn read(frame: &Frame) -> Option<Self> {
+        let Frame::Text(text) = frame else {
+            return None;
+        };
+        match text.as_str() {
+            "u" => Some(Self::Upgrading),
+            "f" => Some(Self::UpgradeFailed),
+            "t" => Some(Self::TakeOver),
+            "q" => Some(Self::Queue(Vec::new())),
+            other => {
+                let packets = decode_payload(other.strip_prefix('q')?).ok()?;
+                Some(Self::Queue(packets))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::token::Role;
+
+    fn query(url: &str) -> &str {
+        url.split_once('?').unwrap().1
+    }
+
+    #[test]
+    fn connect_reads_back() {
+        let connect = Connect {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            identity: Identity {
+                user_id: "ü &=?#/1".into(),
+                role: Role::Customer,
+                name: None,
+                expires_at: 9,
+            },
+            carrier: Carrier::Gateway,
+            phase: Phase::Open,
+            send_open: false,
+        };
+        assert_eq!(read_query(query(&connect.url())), Some(connect));
+        assert_eq!(read_query::<Connect>("m=7"), None);
+        assert_eq!(read_query::<Connect>(""), None);
+    }
+
+    #[test]
+    fn deliver_reads_back() {
+        let deliver = Deliver {
+            copy: Copy {
+                receiver_id: "ü &=?#/1".into(),
+                conversation_id: "k".into(),
+                message_id: "m".into(),
+            },
+            is_repeat: true,
+        };
+        assert_eq!(Deliver::read(query(&deliver.url())), Some(deliver));
+        assert_eq!(Deliver::read("receiver=a"), None);
+    }
+
+    #[test]
+    fn controls_are_told_from_packets() {
+        let controls = [
+            GatewayControl::Upgrading,
+            GatewayControl::UpgradeFailed,
+            GatewayControl::TakeOver,
+            GatewayControl::Queue(vec![]),
+            GatewayControl::Queue(vec![Packet::Text("2[\"a\"]".into()), Packet::Noop]),
+        ];
+        for control in controls {
+            assert_eq!(
+                GatewayControl::read(&Frame::Text(control.frame())),
+                Some(control)
+            );
+        }
+        for packet in ["2", "42[]", "6", ""] {
+            assert_eq!(GatewayControl::read(&Frame::Text(packet.into())), None);
+        }
+    }
+}
