@@ -119,13 +119,7 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         AllowedOrigins::parse(&text).map_err(|problem| ConfigError { name, problem })
     }
 
-    fn number<T>(
-        &self,
-        name: &'static str,
-        default: T,
-        min: T,
-        max: T,
-    ) -> Result<T, ConfigError>
+    fn number<T>(&self, name: &'static str, default: T, min: T, max: T) -> Result<T, ConfigError>
     where
         T: FromStr + PartialOrd + Display,
     {

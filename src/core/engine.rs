@@ -244,11 +244,7 @@ mod tests {
     #[test]
     fn what_is_no_packet_is_refused() {
         for wire in ["", "7", "abc", "b", "é"] {
-            assert_eq!(
-                Packet::from_frame(text(wire)),
-                Err(DecodeError),
-                "{wire:?}"
-            );
+            assert_eq!(Packet::from_frame(text(wire)), Err(DecodeError), "{wire:?}");
         }
     }
 

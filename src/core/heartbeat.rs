@@ -69,12 +69,7 @@ pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config
 
 /// Whether to ping this one now because another one is due anyway: then both are due together from
 /// here on.
-pub fn may_join_ping(
-    connection: &Connection,
-    heard: Millis,
-    now: Millis,
-    config: &Config,
-) -> bool {
+pub fn may_join_ping(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
     matches!(connection.phase, Phase::Open | Phase::Connecting)
         && awaited_since(connection, heard).is_none()
         && now + config.silence() / 4 >= ping_due(connection, config)
@@ -213,10 +208,7 @@ mod tests {
     fn an_expired_token_closes_after_its_leeway() {
         let mut connection = connection();
         connection.identity.expires_at = 5_000;
-        assert_eq!(
-            check(&connection, 1_000, 5_001),
-            Need::NothingUntil(26_000)
-        );
+        assert_eq!(check(&connection, 1_000, 5_001), Need::NothingUntil(26_000));
         assert_eq!(
             check(&connection, 1_000, 35_000),
             Need::Close(CloseReason::TokenExpired)

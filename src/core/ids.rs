@@ -39,8 +39,13 @@ pub fn conversation_id(a: &str, b: &str) -> String {
     }
     let digest = hash.finalize();
     let mut bytes = [0; 16];
-    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+    bytes
+        .iter_mut()
+        .zip(digest)
+        .for_each(|(to, from)| *to = from);
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }
 
 /// The id of a send, which is also the id of its first message: a UUIDv7 whose counter is zero.
@@ -106,7 +111,10 @@ impl EngineSid {
     pub fn encode(&self, secret: &[u8]) -> String {
         let body = self.body();
         let mac = mac(secret, &[b"engine-sid", &body]);
-        let bytes: Vec<u8> = body.into_iter().chain(mac.into_iter().take(SID_MAC)).collect();
+        let bytes: Vec<u8> = body
+            .into_iter()
+            .chain(mac.into_iter().take(SID_MAC))
+            .collect();
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -134,7 +142,9 @@ impl EngineSid {
         Some(Self {
             colo: colo.try_into().ok()?,
             shard: *shard,
-            opened_at: time.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
+            opened_at: time
+                .iter()
+                .fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
             random: random.try_into().ok()?,
         })
     }
@@ -154,7 +164,10 @@ pub fn socket_sid(random: [u8; 16]) -> String {
 /// a MAC over it and the user. Whoever shows it got it from us, as that user; nothing is stored.
 pub fn pid(secret: &[u8], user_id: &str, sid: &str) -> String {
     let mac = mac(secret, &[b"pid", user_id.as_bytes(), sid.as_bytes()]);
-    format!("{sid}.{}", URL_SAFE_NO_PAD.encode(mac.get(..16).unwrap_or(&mac)))
+    format!(
+        "{sid}.{}",
+        URL_SAFE_NO_PAD.encode(mac.get(..16).unwrap_or(&mac))
+    )
 }
 
 /// The socket sid inside a pid that was made for this user.
@@ -186,7 +199,10 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
         let last = Uuid::parse_str(&ids[4095]).unwrap();
-        assert_eq!((last.get_version_num(), created_at(last)), (7, 1_800_000_000_123));
+        assert_eq!(
+            (last.get_version_num(), created_at(last)),
+            (7, 1_800_000_000_123)
+        );
     }
 
     #[test]

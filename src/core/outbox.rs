@@ -22,10 +22,6 @@ pub const COMMIT_DEADLINE: Millis = 60_000;
 /// After a day we stop trying: the log keeps no event longer, and D1 has the message for good.
 pub const GIVE_UP_AFTER: Millis = 24 * 60 * 60_000;
 
-/// An alarm that comes this much later than the outbox asked for is soon enough: the heartbeat's
-/// usually does, so that a send costs no alarm of its own.
-pub const ALARM_TOLERANCE: Millis = 60_000;
-
 /// One send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -56,6 +52,29 @@ pub enum Next {
 }
 
 impl Entry {
+    /// A send that is about to be committed. Should the object die now, the first alarm after that
+    /// takes it up; the time given here makes sure that there is one.
+    pub fn new(send_id: Uuid, receiver_ids: Vec<String>, now: Millis) -> Self {
+        Self {
+            send_id,
+            receiver_ids,
+            pending: None,
+            attempts: 0,
+            created_at: now,
+        }
+    }
+
+    /// Whether to try it now, if nobody is at it: its turn has come, or whoever began it is gone.
+    pub fn is_due(&self, next_attempt_at: Millis, now: Millis) -> bool {
+        self.attempts == 0 || next_attempt_at <= now
+    }
+
+    /// Who waits for this message, so that a later one must not overtake it. A send of which D1
+    /// shows nothing keeps nobody waiting.
+    pub fn waiting(&self) -> impl Iterator<Item = &String> {
+        self.pending.iter().flatten()
+    }
+
     /// D1 shows nothing of the send.
     pub fn after_nothing_found(&self, now: Millis) -> Next {
         if now >= self.created_at + COMMIT_DEADLINE {

@@ -270,9 +270,7 @@ fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&Outcome>) -> Opt
     }
     match outcome {
         Some(outcome) if outcome.stored == 1 => None,
-        Some(outcome) if outcome.known == 1 => {
-            Some("Receiver is not accepting messages from you")
-        }
+        Some(outcome) if outcome.known == 1 => Some("Receiver is not accepting messages from you"),
         _ => Some("Receiver not found"),
     }
 }

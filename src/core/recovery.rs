@@ -126,9 +126,6 @@ mod tests {
         assert_eq!(try_at(10, "u1", bounds), None);
         assert_eq!(try_at(5, "u2", bounds), None);
         assert_eq!(try_at(5, "u1", None), None);
-        assert_eq!(
-            resume(b"k", "u1", &ConnectAuth::default(), bounds),
-            None
-        );
+        assert_eq!(resume(b"k", "u1", &ConnectAuth::default(), bounds), None);
     }
 }

@@ -304,10 +304,7 @@ mod tests {
         let Effect::Connect(namespace, Some(auth)) = client.text(r#"40{"token":"t"}"#) else {
             panic!()
         };
-        assert_eq!(
-            (namespace.as_str(), auth.get()),
-            ("/", r#"{"token":"t"}"#)
-        );
+        assert_eq!((namespace.as_str(), auth.get()), ("/", r#"{"token":"t"}"#));
         assert!(!client.session.is_joined());
     }
 
@@ -380,10 +377,7 @@ mod tests {
         for text in bad {
             closes(Client::joined().text(text), CloseReason::ProtocolError);
         }
-        closes(
-            Client::new().text(r#"42["e"]"#),
-            CloseReason::ProtocolError,
-        );
+        closes(Client::new().text(r#"42["e"]"#), CloseReason::ProtocolError);
         closes(
             Client::joined().frame(Frame::Binary(vec![1])),
             CloseReason::ProtocolError,
@@ -400,9 +394,8 @@ mod tests {
 
     #[test]
     fn a_probing_websocket_probes_then_upgrades() {
-        let probing = |text: &str| {
-            receive_probing(&Packet::from_frame(Frame::Text(text.into())).unwrap())
-        };
+        let probing =
+            |text: &str| receive_probing(&Packet::from_frame(Frame::Text(text.into())).unwrap());
         assert!(matches!(probing("2probe"), Effect::Probe));
         assert!(matches!(probing("5"), Effect::Upgrade));
         closes(probing("2"), CloseReason::UpgradeFailed);

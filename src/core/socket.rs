@@ -318,10 +318,7 @@ mod tests {
     #[test]
     fn what_the_server_sends_is_pinned() {
         assert_eq!(connected("/", "S", None), r#"0{"sid":"S"}"#);
-        assert_eq!(
-            connected("/", "S", Some("P")),
-            r#"0{"pid":"P","sid":"S"}"#
-        );
+        assert_eq!(connected("/", "S", Some("P")), r#"0{"pid":"P","sid":"S"}"#);
         assert_eq!(
             connect_error("/random", r#"{"message":"Invalid namespace"}"#),
             r#"4/random,{"message":"Invalid namespace"}"#
@@ -332,10 +329,7 @@ mod tests {
             event_text("/", "new_message", &["{}", "\"17\""]),
             r#"2["new_message",{},"17"]"#
         );
-        assert_eq!(
-            event_text("/admin", "a\"b", &[]),
-            r#"2/admin,["a\"b"]"#
-        );
+        assert_eq!(event_text("/admin", "a\"b", &[]), r#"2/admin,["a\"b"]"#);
         assert_eq!(ack_text("/", 4, &["{}"], 0), "34[{}]");
         assert_eq!(ack_text("/admin", 4, &["1", "2"], 2), "62-/admin,4[1,2]");
     }

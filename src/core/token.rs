@@ -214,9 +214,8 @@ mod tests {
 
     #[test]
     fn a_good_token_names_its_user() {
-        let token = sign(
-            json!({"sub":"u1","exp":NOW_S + 60,"iat":NOW_S,"role":"contractor","name":"Ann"}),
-        );
+        let token =
+            sign(json!({"sub":"u1","exp":NOW_S + 60,"iat":NOW_S,"role":"contractor","name":"Ann"}));
         let expected = Identity {
             user_id: "u1".into(),
             role: Role::Contractor,
@@ -267,7 +266,11 @@ mod tests {
         let good = sign_with(SECRET, r#"{"alg":"HS256"}"#, &claims);
         let (body, _) = good.rsplit_once('.').unwrap();
         let forged = [
-            sign_with(b"another secret, as long as ours..", r#"{"alg":"HS256"}"#, &claims),
+            sign_with(
+                b"another secret, as long as ours..",
+                r#"{"alg":"HS256"}"#,
+                &claims,
+            ),
             sign_with(SECRET, r#"{"alg":"none"}"#, &claims),
             sign_with(SECRET, r#"{"alg":"HS512"}"#, &claims),
             sign_with(SECRET, r#"{"alg":"RS256"}"#, &claims),

@@ -101,7 +101,10 @@ mod tests {
             connection_count: 1,
             last_seen: Some(1_762_338_600_000),
         };
-        let statuses = [("z".to_owned(), online), ("a".to_owned(), Presence::default())];
+        let statuses = [
+            ("z".to_owned(), online),
+            ("a".to_owned(), Presence::default()),
+        ];
         assert_eq!(
             reply(&statuses).payload,
             r#"{"z":{"isOnline":true,"lastSeen":"2025-11-05T10:30:00.000Z"},"a":{"isOnline":false,"lastSeen":null}}"#

@@ -42,13 +42,14 @@ impl Request {
                 get_bulk_online_status::Query::read(payload(args)?, config)
                     .map(Self::BulkOnlineStatus)
             }
-            send_bulk_message::NAME => {
-                send_bulk_message::BulkMessage::read(payload(args)?, config)
-                    .map(Self::SendBulkMessage)
-            }
+            send_bulk_message::NAME => send_bulk_message::BulkMessage::read(payload(args)?, config)
+                .map(Self::SendBulkMessage),
             _ => Err(EventError::new(
                 ErrorCode::UnknownEvent,
-                format!("There is no event \"{}\"", name.chars().take(64).collect::<String>()),
+                format!(
+                    "There is no event \"{}\"",
+                    name.chars().take(64).collect::<String>()
+                ),
             )),
         }
     }

@@ -144,13 +144,25 @@ fn check_content(message_type: MessageType, content: &RawValue) -> Result<(), Ev
     }
     let fields: Fields = fields(content)?;
     match message_type {
-        MessageType::Text => check(fields.text, is_text, "content.text must be a non-empty string"),
+        MessageType::Text => check(
+            fields.text,
+            is_text,
+            "content.text must be a non-empty string",
+        ),
         MessageType::Image | MessageType::File => {
-            check(fields.file_url, is_text, "content.fileUrl must be a non-empty string")?;
+            check(
+                fields.file_url,
+                is_text,
+                "content.fileUrl must be a non-empty string",
+            )?;
             let name = present(fields.file_name);
             check_optional(name, is_text, "content.fileName must be a non-empty string")?;
             let size = present(fields.file_size);
-            check_optional(size, is_size, "content.fileSize must be a whole number of bytes")
+            check_optional(
+                size,
+                is_size,
+                "content.fileSize must be a whole number of bytes",
+            )
         }
     }
 }

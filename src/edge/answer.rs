@@ -1,0 +1,107 @@
+//! The one place where an outcome becomes an HTTP answer: clear to the caller, detailed in the log,
+//! and never telling one what belongs in the other.
+
+use std::fmt::Display;
+
+use worker::{Headers, Response, ResponseBuilder, Result, WebSocketPair};
+
+use crate::core::config::ConfigError;
+use crate::core::engine::RequestError;
+use crate::core::origin::OriginVerdict;
+use crate::core::session::CloseReason;
+use crate::platform::log;
+
+/// `GET /`
+pub fn welcome() -> Result<Response> {
+    Response::ok("Switchboard is running. Clients connect with Socket.IO at /socket.io/.\n")
+}
+
+/// No such path.
+pub fn not_found() -> Result<Response> {
+    Response::error("Not found\n", 404)
+}
+
+/// A variable is missing or wrong: the answer names it, so that whoever deployed finds it at once.
+pub fn misconfigured(error: &ConfigError) -> Result<Response> {
+    log::error("configuration", error);
+    let body = serde_json::json!({ "message": format!("Configuration error: {error}") });
+    json(500, &body.to_string())
+}
+
+/// A request that Engine.IO refuses.
+pub fn refused(error: RequestError) -> Result<Response> {
+    json(400, &error.body())
+}
+
+/// A page of this origin may not connect (Engine.IO's code 4).
+pub fn forbidden_origin() -> Result<Response> {
+    json(403, r#"{"code":4,"message":"Origin not allowed"}"#)
+}
+
+/// A fault of ours. The caller may try again.
+pub fn unavailable(what: &str, detail: &dyn Display) -> Result<Response> {
+    log::error(what, detail);
+    json(503, r#"{"message":"Please try again"}"#)
+}
+
+/// A preflight.
+pub fn preflight() -> Result<Response> {
+    Ok(ResponseBuilder::new()
+        .with_status(204)
+        .with_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")?
+        .with_header(
+            "Access-Control-Allow-Headers",
+            "Authorization, Content-Type",
+        )?
+        .with_header("Access-Control-Max-Age", "86400")?
+        .empty())
+}
+
+/// A polling body, or the plain `ok` of a POST.
+pub fn polling(status: u16, body: String) -> Result<Response> {
+    let kind = match body.starts_with('{') {
+        true => "application/json",
+        false => "text/plain; charset=UTF-8",
+    };
+    ResponseBuilder::new()
+        .with_status(status)
+        .with_header("Content-Type", kind)?
+        .with_header("Cache-Control", "no-store")?
+        .ok(body)
+}
+
+/// A WebSocket that is accepted and closed at once: clients treat that better than an HTTP error.
+pub fn closed_websocket(reason: CloseReason) -> Result<Response> {
+    let pair = WebSocketPair::new()?;
+    pair.server.accept()?;
+    let (code, text) = reason.code();
+    pair.server.close(Some(code), Some(text))?;
+    Response::from_websocket(pair.client)
+}
+
+/// Adds the CORS headers that let an allowed page read the answer.
+pub fn with_cors(response: Response, verdict: &OriginVerdict) -> Result<Response> {
+    let OriginVerdict::Allowed(origin) = verdict else {
+        return Ok(response);
+    };
+    if response.status_code() == 101 {
+        return Ok(response);
+    }
+    let headers = Headers::new();
+    for (name, value) in response.headers().entries() {
+        headers.append(&name, &value)?;
+    }
+    headers.set("Access-Control-Allow-Origin", origin)?;
+    if origin != "*" {
+        headers.set("Access-Control-Allow-Credentials", "true")?;
+        headers.append("Vary", "Origin")?;
+    }
+    Ok(response.with_headers(headers))
+}
+
+fn json(status: u16, body: &str) -> Result<Response> {
+    ResponseBuilder::new()
+        .with_status(status)
+        .with_header("Content-Type", "application/json")?
+        .ok(body)
+}

@@ -1,0 +1,250 @@
+//! The relay: a WebSocket whose user is not known yet.
+//!
+//! The Worker sends the handshake and waits for the CONNECT that carries the token. Then it opens a
+//! WebSocket to the User object, hands the CONNECT over and passes frames on both ways. It keeps no
+//! state of the session, and drops the noops with which the object's auto-response answers pongs.
+//! What a refused CONNECT leaves behind is a connection that may try again.
+
+use futures::future::{Either, select};
+use futures::{Stream, StreamExt, pin_mut, stream};
+use wasm_bindgen_futures::spawn_local;
+use worker::{Delay, Env, Response, Result, WebSocket, WebSocketPair, WebsocketEvent};
+
+use crate::core::config::Config;
+use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::{Frame, Packet, open};
+use crate::core::recovery::ConnectAuth;
+use crate::core::session::{CloseReason, Effect, Session, decode};
+use crate::core::socket::connect_error;
+use crate::core::time::Millis;
+use crate::core::token::{Identity, TokenError, verify};
+use crate::messages::Connect;
+use crate::platform::js::receive_array_buffers;
+use crate::platform::{log, now, objects};
+
+struct Relay {
+    env: Env,
+    config: Config,
+    engine_sid: String,
+    opened_at: Millis,
+    /// What is wrong with the request's own token: the answer to a CONNECT that brings none.
+    without_token: TokenError,
+    client: WebSocket,
+}
+
+/// Accepts the client's WebSocket and serves it in the background.
+pub fn start(
+    env: Env,
+    config: Config,
+    engine_sid: String,
+    opened_at: Millis,
+    without_token: TokenError,
+) -> Result<Response> {
+    let pair = WebSocketPair::new()?;
+    receive_array_buffers(&pair.server);
+    pair.server.accept()?;
+    let relay = Relay {
+        env,
+        config,
+        engine_sid,
+        opened_at,
+        without_token,
+        client: pair.server,
+    };
+    spawn_local(async move {
+        if let Err(error) = relay.run().await {
+            log::error("relay", &error);
+            relay.close(CloseReason::TransportLost);
+        }
+    });
+    Response::from_websocket(pair.client)
+}
+
+impl Relay {
+    async fn run(&self) -> Result<()> {
+        let events = self.client.events()?;
+        let events = events.filter_map(|event| async { incoming(event) });
+        pin_mut!(events);
+        send(
+            &self.client,
+            open(&self.engine_sid, &[], &self.config).into_frame(),
+        )?;
+        let Some((identity, connect)) = self.wait_for_user(&mut events).await? else {
+            return Ok(());
+        };
+        let user = match objects::open(&self.env, &self.connect(identity)).await {
+            Ok(user) => user,
+            Err(error) => {
+                log::error("user object", &error);
+                self.close(CloseReason::Interrupted);
+                return Ok(());
+            }
+        };
+        // The stream must listen before the first frame can arrive.
+        let from_user = user.events()?.filter_map(|event| async { incoming(event) });
+        send(&user, connect)?;
+        pass_on(&self.client, events, &user, from_user, &self.config).await
+    }
+
+    fn connect(&self, identity: Identity) -> Connect {
+        Connect {
+            engine_sid: self.engine_sid.clone(),
+            opened_at: self.opened_at,
+            identity,
+            carrier: Carrier::WebSocket,
+            phase: Phase::Open,
+            send_open: false,
+        }
+    }
+
+    /// Serves the connection until a CONNECT brings a good token: the user, and that CONNECT.
+    async fn wait_for_user(
+        &self,
+        events: &mut (impl Stream<Item = Incoming> + Unpin),
+    ) -> Result<Option<(Identity, Frame)>> {
+        let timeout = std::time::Duration::from_millis(self.config.lobby_timeout());
+        let mut deadline = Delay::from(timeout);
+        let mut session = Session::default();
+        let mut pending = None;
+        loop {
+            let frame = match select(events.next(), &mut deadline).await {
+                Either::Left((Some(Incoming::Frame(frame)), _)) => frame,
+                Either::Left((Some(Incoming::Closed(_)) | None, _)) => {
+                    self.close(CloseReason::ClientClosed);
+                    return Ok(None);
+                }
+                Either::Right(_) => {
+                    self.close(CloseReason::ConnectTimeout);
+                    return Ok(None);
+                }
+            };
+            let effect = match decode(frame.clone(), self.config.max_payload) {
+                Ok(packet) => session.receive(packet, &mut pending, &["/"]),
+                Err(reason) => Effect::Close(reason),
+            };
+            match effect {
+                Effect::Connect(namespace, auth) => {
+                    match self.authenticate(ConnectAuth::read(auth.as_deref())) {
+                        Ok(identity) => return Ok(Some((identity, frame))),
+                        Err(error) => self.reply(connect_error(&namespace, &error.payload()))?,
+                    }
+                }
+                Effect::Reply(text) => self.reply(text)?,
+                Effect::Nothing => {}
+                Effect::Close(reason) => {
+                    self.close(reason);
+                    return Ok(None);
+                }
+                // Nobody has joined a namespace, and nothing probes here.
+                Effect::Event(_) | Effect::Left | Effect::Probe | Effect::Upgrade => {
+                    self.close(CloseReason::ProtocolError);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn authenticate(&self, auth: ConnectAuth) -> std::result::Result<Identity, TokenError> {
+        let token = auth.token.ok_or(self.without_token)?;
+        verify(self.config.secret(), &token, now())
+    }
+
+    fn reply(&self, text: String) -> Result<()> {
+        send(&self.client, Packet::Text(text).into_frame())
+    }
+
+    fn close(&self, reason: CloseReason) {
+        let (code, text) = reason.code();
+        // It may be closed already; then there is nothing left to do.
+        let _ = self.client.close(Some(code), Some(text));
+    }
+}
+
+/// Something that came in on a WebSocket.
+enum Incoming {
+    Frame(Frame),
+    /// The close code.
+    Closed(u16),
+}
+
+/// The code for a peer that vanished: RFC 6455 has none that may be sent.
+const LOST: u16 = 4000;
+
+fn incoming(event: Result<WebsocketEvent>) -> Option<Incoming> {
+    match event {
+        Ok(WebsocketEvent::Message(message)) => match message.text() {
+            Some(text) => Some(Incoming::Frame(Frame::Text(text))),
+            None => message
+                .bytes()
+                .map(|bytes| Incoming::Frame(Frame::Binary(bytes))),
+        },
+        Ok(WebsocketEvent::Close(close)) if close.was_clean() => {
+            Some(Incoming::Closed(close.code()))
+        }
+        Ok(WebsocketEvent::Close(_)) | Err(_) => Some(Incoming::Closed(LOST)),
+    }
+}
+
+/// Passes frames on until either side closes, and then closes the other in the same way.
+async fn pass_on(
+    client: &WebSocket,
+    from_client: impl Stream<Item = Incoming>,
+    user: &WebSocket,
+    from_user: impl Stream<Item = Incoming>,
+    config: &Config,
+) -> Result<()> {
+    let both = stream::select(
+        from_client.map(|incoming| (incoming, true)),
+        from_user.map(|incoming| (incoming, false)),
+    );
+    pin_mut!(both);
+    while let Some((incoming, is_client)) = both.next().await {
+        match (incoming, is_client) {
+            (Incoming::Frame(frame), true) if frame.len() > config.max_payload => {
+                let (code, text) = CloseReason::TooLarge.code();
+                close_both(client, user, code, text);
+                return Ok(());
+            }
+            (Incoming::Frame(frame), false) if is_noop(&frame) => {}
+            (Incoming::Frame(frame), is_client) => {
+                let to = if is_client { user } else { client };
+                if send(to, frame).is_err() {
+                    close_both(client, user, LOST, "");
+                    return Ok(());
+                }
+            }
+            (Incoming::Closed(code), _) => {
+                close_both(client, user, sendable(code), "");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_noop(frame: &Frame) -> bool {
+    matches!(frame, Frame::Text(text) if text == "6")
+}
+
+/// 1005 and 1006 only ever stand for a close frame that was not there (RFC 6455, section 7.4.1).
+fn sendable(code: u16) -> u16 {
+    match code {
+        1005 => 1000,
+        1006 => LOST,
+        code => code,
+    }
+}
+
+fn close_both(client: &WebSocket, user: &WebSocket, code: u16, text: &str) {
+    for socket in [client, user] {
+        // The side that closed first is closed already.
+        let _ = socket.close(Some(code), Some(text));
+    }
+}
+
+fn send(socket: &WebSocket, frame: Frame) -> Result<()> {
+    match frame {
+        Frame::Text(text) => socket.send_with_str(text),
+        Frame::Binary(bytes) => socket.send_with_bytes(bytes),
+    }
+}

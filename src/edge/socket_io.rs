@@ -1,0 +1,196 @@
+//! `/socket.io/`: which way a request goes.
+//!
+//! | transport | sid | token in URL or header | goes to |
+//! | --- | --- | --- | --- |
+//! | websocket | no  | good | the User object, directly |
+//! | websocket | no  | none | [`relay`], which waits for the CONNECT |
+//! | websocket | yes |      | the User object, as an upgrade of a polling session |
+//! | polling   | no  |      | answered here; no object is touched |
+//! | polling   | yes |      | the session's gateway, which the sid names |
+
+use std::collections::HashMap;
+
+use worker::{Env, Method, Request, Response, Result};
+
+use super::{answer, relay};
+use crate::core::config::Config;
+use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::{self, RequestError};
+use crate::core::ids::EngineSid;
+use crate::core::origin::OriginVerdict;
+use crate::core::session::CloseReason;
+use crate::core::token::{Identity, TokenError, verify};
+use crate::messages::{Connect, Poll, Route};
+use crate::platform::{self, now, objects};
+
+/// A request, as far as it matters here.
+struct Call {
+    request: Request,
+    env: Env,
+    config: Config,
+    query: HashMap<String, String>,
+}
+
+/// Serves a request.
+pub async fn serve(request: Request, env: Env) -> Result<Response> {
+    let config = match platform::config(&env) {
+        Ok(config) => config,
+        Err(error) => return answer::misconfigured(&error),
+    };
+    let url = request.url()?;
+    let origin = request.headers().get("Origin")?;
+    let verdict = config
+        .allowed_origins
+        .judge(origin.as_deref(), &url.origin().ascii_serialization());
+    if verdict == OriginVerdict::Refused {
+        return answer::forbidden_origin();
+    }
+    let query = url.query_pairs().into_owned().collect();
+    let call = Call {
+        request,
+        env,
+        config,
+        query,
+    };
+    answer::with_cors(call.route().await?, &verdict)
+}
+
+impl Call {
+    async fn route(self) -> Result<Response> {
+        if self.request.method() == Method::Options {
+            return answer::preflight();
+        }
+        if self.param("EIO") != Some("4") {
+            return answer::refused(RequestError::UnsupportedVersion);
+        }
+        match self.param("transport") {
+            // JSONP is for browsers that no client library of this protocol supports any more.
+            Some("polling") if self.query.contains_key("j") => {
+                answer::refused(RequestError::BadRequest)
+            }
+            Some("polling") => self.polling().await,
+            Some("websocket") => self.websocket().await,
+            _ => answer::refused(RequestError::UnknownTransport),
+        }
+    }
+
+    fn param(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    /// The token of the URL or the header.
+    fn token(&self) -> Option<String> {
+        let header = || self.request.headers().get("Authorization").ok().flatten();
+        self.param("token").map(str::to_owned).or_else(header)
+    }
+
+    async fn polling(mut self) -> Result<Response> {
+        let method = self.request.method();
+        let Some(text) = self.param("sid").map(str::to_owned) else {
+            return match method {
+                Method::Get => self.handshake(),
+                _ => answer::refused(RequestError::BadHandshakeMethod),
+            };
+        };
+        let Some(sid) = EngineSid::decode(self.config.secret(), &text) else {
+            return answer::refused(RequestError::UnknownSession);
+        };
+        let poll = Poll {
+            engine_sid: text,
+            opened_at: sid.opened_at,
+            token: self.token(),
+        };
+        let body = match method {
+            Method::Get => None,
+            Method::Post => Some(self.request.bytes().await?),
+            _ => return answer::refused(RequestError::BadRequest),
+        };
+        let called =
+            objects::call_gateway(&self.env, &sid.gateway(), &poll.url(), method, body).await;
+        match called {
+            Ok(mut response) => answer::polling(response.status_code(), response.text().await?),
+            Err(error) => answer::unavailable("polling gateway", &error),
+        }
+    }
+
+    fn handshake(&self) -> Result<Response> {
+        let sid = self.new_sid().encode(self.config.secret());
+        let open = engine::open(&sid, &["websocket"], &self.config);
+        answer::polling(200, engine::encode_payload(&[open]))
+    }
+
+    fn new_sid(&self) -> EngineSid {
+        let [shard, _, _, _, random @ ..] = platform::random();
+        let colo = self.request.cf().map(|cf| cf.colo()).unwrap_or_default();
+        EngineSid {
+            colo: colo.into_bytes().try_into().unwrap_or(*b"XXX"),
+            shard: (usize::from(shard) % self.config.polling_shards) as u8,
+            opened_at: now(),
+            random,
+        }
+    }
+
+    async fn websocket(self) -> Result<Response> {
+        let upgrade = self.request.headers().get("Upgrade")?;
+        if !upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
+            return answer::refused(RequestError::BadRequest);
+        }
+        if let Some(text) = self.param("sid").map(str::to_owned) {
+            return self.upgrade(text).await;
+        }
+        let sid = self.new_sid();
+        let engine_sid = sid.encode(self.config.secret());
+        let verified = match self.token() {
+            Some(token) => verify(self.config.secret(), &token, now()),
+            None => Err(TokenError::Missing),
+        };
+        let connect = |identity: Identity| Connect {
+            engine_sid: engine_sid.clone(),
+            opened_at: sid.opened_at,
+            identity,
+            carrier: Carrier::WebSocket,
+            phase: Phase::Open,
+            send_open: true,
+        };
+        match verified {
+            Ok(identity) => connected(objects::connect(&self.env, &connect(identity)).await),
+            // A bad token is told in answer to the CONNECT, where a client can see it.
+            Err(error) => relay::start(self.env, self.config, engine_sid, sid.opened_at, error),
+        }
+    }
+
+    /// A WebSocket that wants to take over a polling session: its gateway knows the user.
+    async fn upgrade(self, text: String) -> Result<Response> {
+        let Some(sid) = EngineSid::decode(self.config.secret(), &text) else {
+            return answer::refused(RequestError::UnknownSession);
+        };
+        let route = Route {
+            engine_sid: text.clone(),
+            opened_at: sid.opened_at,
+        };
+        let routed =
+            objects::call_gateway(&self.env, &sid.gateway(), &route.url(), Method::Get, None).await;
+        let mut response = match routed {
+            Ok(response) if response.status_code() == 200 => response,
+            Ok(_) => return answer::closed_websocket(CloseReason::UpgradeFailed),
+            Err(error) => return answer::unavailable("polling gateway", &error),
+        };
+        let connect = Connect {
+            engine_sid: text,
+            opened_at: now(),
+            identity: response.json().await?,
+            carrier: Carrier::WebSocket,
+            phase: Phase::Probing,
+            send_open: false,
+        };
+        connected(objects::connect(&self.env, &connect).await)
+    }
+}
+
+fn connected(response: Result<Response>) -> Result<Response> {
+    match response {
+        Ok(response) if response.status_code() == 101 => Ok(response),
+        Ok(response) => answer::unavailable("user object", &response.status_code()),
+        Err(error) => answer::unavailable("user object", &error),
+    }
+}

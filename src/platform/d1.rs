@@ -1,0 +1,44 @@
+//! D1: runs the statements of `core::record`.
+
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+use worker::{D1Database, D1Result, Env, Error, Result};
+
+use crate::core::record::{Param, Statement};
+
+/// The binding's name in wrangler.toml.
+const BINDING: &str = "DB";
+
+/// Runs the statements as one batch: one round trip, one transaction. Either all of them are
+/// carried out or none.
+pub async fn batch(env: &Env, statements: &[Statement]) -> Result<Vec<D1Result>> {
+    let db = env.d1(BINDING)?;
+    let prepared = statements
+        .iter()
+        .map(|statement| prepare(&db, statement))
+        .collect::<Result<Vec<_>>>()?;
+    // Runs outside of the object: other events may be handled before it returns, and the object may
+    // be gone by then.
+    db.batch(prepared).await
+}
+
+fn prepare(db: &D1Database, statement: &Statement) -> Result<worker::D1PreparedStatement> {
+    let values: Vec<JsValue> = statement.params.iter().map(value).collect();
+    db.prepare(statement.sql).bind(&values)
+}
+
+fn value(param: &Param) -> JsValue {
+    match param {
+        Param::Text(text) => JsValue::from_str(text),
+        Param::Integer(number) => JsValue::from_f64(*number as f64),
+        Param::Null => JsValue::NULL,
+    }
+}
+
+/// The rows of a batch's `index`th statement.
+pub fn rows<T: DeserializeOwned>(results: &[D1Result], index: usize) -> Result<Vec<T>> {
+    results
+        .get(index)
+        .ok_or_else(|| Error::RustError("D1 answered fewer statements than were asked".into()))?
+        .results()
+}

@@ -1,0 +1,50 @@
+//! What the `worker` crate lacks, reached by small bindings.
+
+// The bindings' generated code is unsafe; ours is not.
+#![allow(unsafe_code)]
+
+use js_sys::{Object, Promise};
+use wasm_bindgen::prelude::*;
+use worker::{State, WebSocket};
+
+use crate::core::time::Millis;
+
+#[wasm_bindgen]
+extern "C" {
+    /// `DurableObjectState`
+    type ObjectState;
+
+    #[wasm_bindgen(method, catch, js_name = getWebSocketAutoResponseTimestamp)]
+    fn auto_response_timestamp(
+        this: &ObjectState,
+        socket: &web_sys::WebSocket,
+    ) -> Result<Option<js_sys::Date>, JsValue>;
+
+    /// `DurableObjectNamespace`
+    #[derive(Clone)]
+    pub type ObjectNamespace;
+
+    #[wasm_bindgen(method, catch, js_name = getByName)]
+    pub fn get_by_name(this: &ObjectNamespace, name: &str) -> Result<ObjectStub, JsValue>;
+
+    /// `DurableObjectStub`
+    pub type ObjectStub;
+
+    /// One `init` may serve many calls: nothing is built or copied per call.
+    #[wasm_bindgen(method, catch)]
+    pub fn fetch(this: &ObjectStub, url: &str, init: &Object) -> Result<Promise, JsValue>;
+}
+
+/// When the platform last answered this socket's pong for us, if ever.
+pub fn auto_responded_at(state: &State, socket: &WebSocket) -> Option<Millis> {
+    let state: &ObjectState = state.as_raw().unchecked_ref();
+    let date = state.auto_response_timestamp(socket.as_ref()).ok()??;
+    Some(date.get_time() as Millis)
+}
+
+/// Makes a socket hand over binary messages as `ArrayBuffer`s, which can be read at once.
+pub fn receive_array_buffers(socket: &WebSocket) {
+    socket
+        .as_ref()
+        .set_binary_type(web_sys::BinaryType::Arraybuffer);
+}

@@ -1,0 +1,27 @@
+//! The platform, as the rest of the code sees it: time, randomness, configuration, calls from
+//! object to object, D1 and the log.
+
+pub mod d1;
+pub mod js;
+pub mod log;
+pub mod objects;
+
+use worker::{Date, Env};
+
+use crate::core::config::{Config, ConfigError};
+use crate::core::time::Millis;
+
+/// The current time. On Workers it stands still while code runs and moves with each I/O.
+pub fn now() -> Millis {
+    Date::now().as_millis()
+}
+
+/// 16 bytes, 122 bits of them random.
+pub fn random() -> [u8; 16] {
+    *uuid::Uuid::new_v4().as_bytes()
+}
+
+/// Reads and checks the configuration.
+pub fn config(env: &Env) -> Result<Config, ConfigError> {
+    Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
+}

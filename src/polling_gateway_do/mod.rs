@@ -1,0 +1,374 @@
+//! The polling gateway: holds the polling sessions of a shard until they end or upgrade.
+//!
+//! Invariant: nothing that matters is kept here. A session's packets and presence live in its
+//! user's object, to which the session holds a WebSocket; a gateway that loses its memory loses
+//! transports, which its clients open anew. Shards are per data centre, so they are near and warm.
+//!
+//! A borrow of `sessions` never crosses an await: handlers of other requests run in between. After
+//! each await the session is looked up again, since it may have been closed or taken over.
+
+mod user_link;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use worker::{
+    DurableObject, Env, Method, Request, Response, ResponseBuilder, Result, State, WebSocket,
+    durable_object,
+};
+
+use crate::core::config::Config;
+use crate::core::engine::{Frame, Packet, RequestError};
+use crate::core::polling::{self, Phase, PollingSession, Push};
+use crate::core::recovery::ConnectAuth;
+use crate::core::session::Effect;
+use crate::core::socket::connect_error;
+use crate::core::token::{Identity, TokenError, verify};
+use crate::messages::{Poll, Route, read_query};
+use crate::platform::{self, log, now};
+
+/// What a GET that waits is answered with: status and body.
+type Answer = (u16, String);
+
+/// A session with what hangs on it.
+struct Session {
+    polling: PollingSession,
+    /// The GET that waits.
+    get: Option<oneshot::Sender<Answer>>,
+    /// Probing WebSockets that wait for the user to be known.
+    routes: Vec<oneshot::Sender<Option<Identity>>>,
+    identity: Option<Identity>,
+    /// Whether the user's object has answered the CONNECT: only then may a WebSocket take over.
+    is_answered: bool,
+    /// The WebSocket to the user's object.
+    user: Option<WebSocket>,
+}
+
+type Sessions = Rc<RefCell<HashMap<String, Session>>>;
+
+/// The Durable Object.
+#[durable_object]
+pub struct PollingGateway {
+    state: State,
+    env: Env,
+    sessions: Sessions,
+}
+
+impl DurableObject for PollingGateway {
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            sessions: Sessions::default(),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let config = match platform::config(&self.env) {
+            Ok(config) => config,
+            Err(error) => return Response::error(error.to_string(), 500),
+        };
+        let url = request.url()?;
+        let query = url.query().unwrap_or_default();
+        match (url.path(), request.method()) {
+            (Poll::PATH, Method::Get) => match read_query::<Poll>(query) {
+                Some(poll) => self.get(poll, &config).await,
+                None => bad_message(),
+            },
+            (Poll::PATH, Method::Post) => match read_query::<Poll>(query) {
+                Some(poll) => {
+                    let body = request.bytes().await?;
+                    self.post(poll, body, &config).await
+                }
+                None => bad_message(),
+            },
+            (Route::PATH, Method::Get) => match read_query::<Route>(query) {
+                Some(route) => self.route(route, &config).await,
+                None => bad_message(),
+            },
+            _ => bad_message(),
+        }
+    }
+
+    /// Lets go of sessions that are over, and comes again while there are any.
+    async fn alarm(&self) -> Result<Response> {
+        if let Ok(config) = platform::config(&self.env) {
+            self.sweep(&config);
+            if !self.sessions.borrow().is_empty() {
+                self.schedule_sweep(&config).await?;
+            }
+        }
+        Response::empty()
+    }
+}
+
+/// A request that the Worker does not make.
+fn bad_message() -> Result<Response> {
+    Response::error("unknown message", 400)
+}
+
+fn answer((status, body): Answer) -> Result<Response> {
+    ResponseBuilder::new().with_status(status).ok(body)
+}
+
+fn refusal(error: RequestError) -> Answer {
+    (400, error.body())
+}
+
+impl PollingGateway {
+    async fn get(&self, poll: Poll, config: &Config) -> Result<Response> {
+        self.enter(&poll.engine_sid, poll.opened_at, config).await?;
+        let (sender, receiver) = oneshot::channel();
+        let verdict = self.with(&poll.engine_sid, |session| {
+            let verdict = session.polling.on_get();
+            if verdict == polling::Poll::Wait {
+                session.get = Some(sender);
+            }
+            verdict
+        });
+        match verdict {
+            None | Some(polling::Poll::Unknown) => answer(refusal(RequestError::UnknownSession)),
+            Some(polling::Poll::Body(body)) => answer((200, body)),
+            Some(polling::Poll::Overlap) => {
+                self.end_get(&poll.engine_sid, (200, "1".to_owned()));
+                close(&self.sessions, &poll.engine_sid, false);
+                answer(refusal(RequestError::BadRequest))
+            }
+            // Waits for the next packet, the upgrade or the end. The sender goes with the session.
+            Some(polling::Poll::Wait) => answer(
+                receiver
+                    .await
+                    .unwrap_or_else(|_| refusal(RequestError::UnknownSession)),
+            ),
+        }
+    }
+
+    async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
+        self.enter(&poll.engine_sid, poll.opened_at, config).await?;
+        let push = self.with(&poll.engine_sid, |session| {
+            session.polling.on_post(&body, now(), config)
+        });
+        match push {
+            None | Some(Push::Unknown) => answer(refusal(RequestError::UnknownSession)),
+            Some(Push::TooLarge) => answer((413, String::new())),
+            Some(Push::Invalid) => {
+                close(&self.sessions, &poll.engine_sid, false);
+                answer(refusal(RequestError::BadRequest))
+            }
+            Some(Push::Packets(packets)) => {
+                for packet in packets {
+                    self.act(&poll, packet, config).await;
+                }
+                answer((200, "ok".to_owned()))
+            }
+        }
+    }
+
+    /// Tells whose session this is, as soon as it is known.
+    async fn route(&self, route: Route, config: &Config) -> Result<Response> {
+        self.enter(&route.engine_sid, route.opened_at, config)
+            .await?;
+        let (sender, receiver) = oneshot::channel();
+        self.with(&route.engine_sid, |session| {
+            if session.polling.phase == Phase::Closed {
+                return;
+            }
+            session.routes.push(sender);
+            if session.is_answered {
+                session.resolve_routes(session.identity.clone());
+            }
+        });
+        // Waits for the CONNECT; the senders go with the session.
+        match receiver.await {
+            Ok(Some(identity)) => Response::from_json(&identity),
+            _ => Response::error("no user", 404),
+        }
+    }
+
+    /// Finds the session, or begins it: the Worker has answered its handshake without us. Ends it
+    /// if it is overdue.
+    async fn enter(&self, sid: &str, opened_at: u64, config: &Config) -> Result<()> {
+        let known = self.with(sid, |session| session.polling.is_overdue(now(), config));
+        match known {
+            Some(true) => close(&self.sessions, sid, false),
+            Some(false) => {}
+            // An old sid that is not here is one that has ended, or that we have forgotten.
+            None if now() >= opened_at + config.lobby_timeout() => {}
+            None => {
+                let is_first = self.sessions.borrow().is_empty();
+                let session = Session {
+                    polling: PollingSession::new(opened_at),
+                    get: None,
+                    routes: Vec::new(),
+                    identity: None,
+                    is_answered: false,
+                    user: None,
+                };
+                self.sessions.borrow_mut().insert(sid.to_owned(), session);
+                if is_first {
+                    self.schedule_sweep(config).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn with<T>(&self, sid: &str, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        self.sessions.borrow_mut().get_mut(sid).map(act)
+    }
+
+    fn end_get(&self, sid: &str, answer: Answer) {
+        if let Some(Some(get)) = self.with(sid, |session| session.get.take()) {
+            let _ = get.send(answer);
+        }
+    }
+
+    /// Acts on a packet from the client.
+    async fn act(&self, poll: &Poll, packet: Packet, config: &Config) {
+        let sid = &poll.engine_sid;
+        let phase = self.with(sid, |session| session.polling.phase);
+        match (phase, packet) {
+            (None | Some(Phase::Closed), _) => {}
+            (Some(_), Packet::Close) => close(&self.sessions, sid, true),
+            (Some(Phase::Lobby), packet) => self.act_in_lobby(poll, packet, config).await,
+            (Some(Phase::Routed | Phase::Upgrading), packet) => self.pass_on(sid, packet),
+        }
+    }
+
+    async fn act_in_lobby(&self, poll: &Poll, packet: Packet, config: &Config) {
+        let sid = &poll.engine_sid;
+        let frame = packet.clone().into_frame();
+        let effect = self.with(sid, |session| {
+            session.polling.lobby.receive(packet, &mut None, &["/"])
+        });
+        match effect {
+            Some(Effect::Connect(namespace, auth)) => {
+                match authenticate(poll, ConnectAuth::read(auth.as_deref()), config) {
+                    Ok(identity) => self.link(sid, identity, frame).await,
+                    Err(error) => {
+                        self.reply(sid, connect_error(&namespace, &error.payload()));
+                        self.resolve_routes(sid, None);
+                    }
+                }
+            }
+            Some(Effect::Reply(text)) => self.reply(sid, text),
+            Some(Effect::Nothing) | None => {}
+            Some(_) => close(&self.sessions, sid, false),
+        }
+    }
+
+    fn reply(&self, sid: &str, text: String) {
+        self.with(sid, |session| {
+            session.hand_out(Packet::Text(text));
+        });
+    }
+
+    fn resolve_routes(&self, sid: &str, identity: Option<Identity>) {
+        self.with(sid, |session| session.resolve_routes(identity));
+    }
+
+    /// Passes a packet on to the user's object.
+    fn pass_on(&self, sid: &str, packet: Packet) {
+        let user = self.with(sid, |session| session.user.clone()).flatten();
+        let sent = user.map(|user| match packet.into_frame() {
+            Frame::Text(text) => user.send_with_str(text),
+            Frame::Binary(bytes) => user.send_with_bytes(bytes),
+        });
+        if !matches!(sent, Some(Ok(()))) {
+            close(&self.sessions, sid, false);
+        }
+    }
+
+    fn sweep(&self, config: &Config) {
+        let sids: Vec<String> = self.sessions.borrow().keys().cloned().collect();
+        for sid in sids {
+            let overdue = self.with(&sid, |session| session.polling.is_overdue(now(), config));
+            if overdue == Some(true) {
+                close(&self.sessions, &sid, false);
+            }
+        }
+        // A closed session is remembered for as long as its sid would pass for a new one.
+        self.sessions.borrow_mut().retain(|_, session| {
+            let polling = &session.polling;
+            polling.phase != Phase::Closed || now() < polling.opened_at + config.lobby_timeout()
+        });
+    }
+
+    async fn schedule_sweep(&self, config: &Config) -> Result<()> {
+        let pause = Duration::from_millis(config.lobby_timeout());
+        self.state.storage().set_alarm(pause).await
+    }
+}
+
+fn authenticate(
+    poll: &Poll,
+    auth: ConnectAuth,
+    config: &Config,
+) -> std::result::Result<Identity, TokenError> {
+    let token = auth
+        .token
+        .or_else(|| poll.token.clone())
+        .ok_or(TokenError::Missing)?;
+    verify(config.secret(), &token, now())
+}
+
+impl Session {
+    /// Queues a packet for the client and answers the GET that waits. A client that takes nothing
+    /// is let go: its socket to the user's object is closed, which ends the session.
+    fn hand_out(&mut self, packet: Packet) {
+        let fits = self.polling.push(packet);
+        self.answer_get();
+        if !fits {
+            log::error("polling session", &"the client does not take its packets");
+            self.end(false);
+        }
+    }
+
+    /// Answers the GET that waits, if there is something for it.
+    fn answer_get(&mut self) {
+        let Some(body) = self.polling.flush() else {
+            return;
+        };
+        if let Some(get) = self.get.take() {
+            // The client may have gone; then the transport is lost, and the client comes again.
+            let _ = get.send((200, body));
+        }
+    }
+
+    fn resolve_routes(&mut self, identity: Option<Identity>) {
+        for route in self.routes.drain(..) {
+            let _ = route.send(identity.clone());
+        }
+    }
+
+    /// The one way out: whoever waits is answered, and the user's object is told how it ended.
+    fn end(&mut self, is_clean: bool) {
+        if self.polling.phase == Phase::Closed {
+            return;
+        }
+        // What nobody fetched was not received, however politely the client left.
+        let took_all = self.polling.drain().is_empty();
+        self.polling.phase = Phase::Closed;
+        self.answer_get();
+        self.get = None;
+        self.resolve_routes(None);
+        if let Some(user) = self.user.take() {
+            let code = if is_clean && took_all { 1000 } else { LOST };
+            // It may be closed already.
+            let _ = user.close(Some(code), Some("polling session ended"));
+        }
+    }
+}
+
+/// The close code for a client that vanished: RFC 6455 has none that may be sent.
+const LOST: u16 = 4000;
+
+/// Ends a session.
+fn close(sessions: &Sessions, sid: &str, is_clean: bool) {
+    if let Some(session) = sessions.borrow_mut().get_mut(sid) {
+        session.end(is_clean);
+    }
+}

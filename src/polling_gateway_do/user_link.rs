@@ -1,0 +1,130 @@
+//! A session's WebSocket to its user's object.
+
+use futures::StreamExt;
+use wasm_bindgen_futures::spawn_local;
+use worker::{Result, WebSocket, WebsocketEvent};
+
+use super::{PollingGateway, Sessions, close};
+use crate::core::connection::{Carrier, Phase as ConnectionPhase};
+use crate::core::engine::{Frame, Packet};
+use crate::core::polling::Phase;
+use crate::core::token::Identity;
+use crate::messages::{Connect, GatewayControl};
+use crate::platform::{log, objects};
+
+impl PollingGateway {
+    /// Opens the WebSocket and hands the CONNECT over.
+    pub(super) async fn link(&self, sid: &str, identity: Identity, connect: Frame) {
+        let opened_at = self.with(sid, |session| session.polling.opened_at);
+        let message = Connect {
+            engine_sid: sid.to_owned(),
+            opened_at: opened_at.unwrap_or_default(),
+            identity: identity.clone(),
+            carrier: Carrier::Gateway,
+            phase: ConnectionPhase::Open,
+            send_open: false,
+        };
+        // Meanwhile the session may be closed, or a second CONNECT may come in.
+        let user = match objects::open(&self.env, &message).await {
+            Ok(user) => user,
+            Err(error) => {
+                log::error("user object", &error);
+                return close(&self.sessions, sid, false);
+            }
+        };
+        let linked = self.with(sid, |session| {
+            if session.polling.phase != Phase::Lobby {
+                return false;
+            }
+            session.polling.phase = Phase::Routed;
+            session.identity = Some(identity);
+            session.user = Some(user.clone());
+            true
+        });
+        if linked != Some(true) {
+            let _ = user.close(Some(super::LOST), Some("no session"));
+            return;
+        }
+        listen(self.sessions.clone(), sid.to_owned(), user.clone());
+        let sent = match connect {
+            Frame::Text(text) => user.send_with_str(text),
+            Frame::Binary(bytes) => user.send_with_bytes(bytes),
+        };
+        if sent.is_err() {
+            close(&self.sessions, sid, false);
+        }
+    }
+}
+
+/// Takes what the user's object sends, until its WebSocket ends.
+fn listen(sessions: Sessions, sid: String, user: WebSocket) {
+    spawn_local(async move {
+        if let Err(error) = take_all(&sessions, &sid, &user).await {
+            log::error("polling session", &error);
+        }
+        finish(&sessions, &sid);
+    });
+}
+
+async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<()> {
+    let mut events = user.events()?;
+    while let Some(event) = events.next().await {
+        let frame = match event? {
+            WebsocketEvent::Message(message) => match message.text() {
+                Some(text) => Frame::Text(text),
+                None => Frame::Binary(message.bytes().unwrap_or_default()),
+            },
+            WebsocketEvent::Close(_) => return Ok(()),
+        };
+        take(sessions, sid, user, frame)?;
+    }
+    Ok(())
+}
+
+fn take(sessions: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()> {
+    let mut sessions = sessions.borrow_mut();
+    let Some(session) = sessions.get_mut(sid) else {
+        return Ok(());
+    };
+    match GatewayControl::read(&frame) {
+        Some(GatewayControl::Upgrading) => {
+            session.polling.phase = Phase::Upgrading;
+            session.answer_get();
+        }
+        Some(GatewayControl::UpgradeFailed) => session.polling.phase = Phase::Routed,
+        Some(GatewayControl::TakeOver) => {
+            let queue = GatewayControl::Queue(session.polling.drain());
+            session.polling.phase = Phase::Closed;
+            session.answer_get();
+            user.send_with_str(queue.frame())?;
+        }
+        // A gateway is told, it does not ask.
+        Some(GatewayControl::Queue(_)) => {}
+        None => take_packet(session, frame),
+    }
+    Ok(())
+}
+
+fn take_packet(session: &mut super::Session, frame: Frame) {
+    match Packet::from_frame(frame) {
+        // The auto-response to the client's pong.
+        Ok(Packet::Noop) | Err(_) => {}
+        Ok(packet) => {
+            session.hand_out(packet);
+            // The first packet answers the CONNECT.
+            session.is_answered = true;
+            session.resolve_routes(session.identity.clone());
+        }
+    }
+}
+
+/// The user's object has closed the WebSocket: so ends the session. The client is told by a close
+/// packet if a GET waits, and by an unknown session otherwise.
+fn finish(sessions: &Sessions, sid: &str) {
+    if let Some(session) = sessions.borrow_mut().get_mut(sid) {
+        if session.polling.phase != Phase::Closed {
+            session.hand_out(Packet::Close);
+        }
+        session.end(false);
+    }
+}

@@ -1,0 +1,37 @@
+//! A WebSocket comes in: from a client, the Worker's relay or a gateway.
+
+use worker::{Response, Result, WebSocketPair};
+
+use super::UserObject;
+use super::socket::Socket;
+use crate::core::connection::Connection;
+use crate::core::engine::open;
+use crate::messages::Connect;
+use crate::platform::now;
+
+impl UserObject {
+    pub(super) async fn accept(&self, connect: Connect) -> Result<Response> {
+        let config = self.config()?;
+        let pair = WebSocketPair::new()?;
+        // The tag finds the sockets of a session again; 40 of at most 256 characters.
+        self.state
+            .accept_websocket_with_tags(&pair.server, &[&connect.engine_sid]);
+        let socket = Socket {
+            ws: pair.server,
+            connection: Connection::new(
+                connect.engine_sid,
+                connect.carrier,
+                connect.phase,
+                connect.identity,
+                connect.opened_at,
+                now(),
+            ),
+        };
+        socket.save()?;
+        if connect.send_open {
+            socket.send(open(&socket.connection.engine_sid, &[], config));
+        }
+        self.schedule().await;
+        Response::from_websocket(pair.client)
+    }
+}

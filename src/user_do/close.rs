@@ -1,0 +1,98 @@
+//! The one way out for a connection, whoever ends it.
+
+use worker::{Result, WebSocket};
+
+use super::UserObject;
+use super::socket::Socket;
+use crate::core::connection::{Carrier, Phase};
+use crate::core::heartbeat::confirmed_offset;
+use crate::core::session::CloseReason;
+use crate::core::time::Millis;
+use crate::platform::{log, now};
+
+impl UserObject {
+    /// We end a connection.
+    pub(super) async fn close(&self, socket: Socket, reason: CloseReason) {
+        socket.close_ws(reason);
+        self.closed(socket, reason).await;
+    }
+
+    /// The other side has ended a connection. Without our own close the client would wait for the
+    /// close frame.
+    pub(super) async fn on_close(&self, ws: WebSocket, code: usize, was_clean: bool) {
+        let reason = match code {
+            1000 | 1001 | 1005 if was_clean => CloseReason::ClientClosed,
+            _ => CloseReason::TransportLost,
+        };
+        let Some(socket) = Socket::load(ws.clone()) else {
+            let _ = ws.close(Some(1000), Some(""));
+            return;
+        };
+        self.close(socket, reason).await;
+    }
+
+    async fn closed(&self, mut socket: Socket, reason: CloseReason) {
+        let phase = socket.connection.phase;
+        if phase == Phase::Closed {
+            return;
+        }
+        let was_live = socket.connection.is_live();
+        socket.connection.phase = Phase::Closed;
+        if let Err(error) = socket.save() {
+            log::error("close", &error);
+        }
+        self.forget(&socket);
+        if socket.connection.carrier == Carrier::WebSocket
+            && matches!(phase, Phase::Probing | Phase::Upgrading)
+        {
+            self.upgrade_failed(&socket, phase).await;
+        }
+        if was_live && let Err(error) = self.record_end(&socket, reason) {
+            log::error("close", &error);
+        }
+        self.schedule().await;
+    }
+
+    fn forget(&self, socket: &Socket) {
+        let sid = &socket.connection.engine_sid;
+        self.held.borrow_mut().remove(sid);
+        self.pending.borrow_mut().remove(sid);
+    }
+
+    /// Writes down what this connection has confirmed and, if it was the last one, when its user
+    /// was last seen.
+    fn record_end(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
+        let heard = socket.heard(&self.state);
+        let confirmed = match reason.is_clean() {
+            true => self.store.last_offset()?,
+            false => confirmed_offset(&socket.connection, heard),
+        };
+        if self.live_sockets().is_empty() {
+            let last_seen = last_seen(reason, heard);
+            return self.store.set_offline(last_seen, confirmed);
+        }
+        if confirmed > self.store.user_state()?.confirmed {
+            self.store.set_confirmed(confirmed)?;
+        }
+        Ok(())
+    }
+
+    /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
+    /// that it may join again.
+    pub(super) async fn left(&self, socket: Socket) {
+        if let Err(error) = socket.save() {
+            log::error("leave", &error);
+        }
+        if let Err(error) = self.record_end(&socket, CloseReason::ClientClosed) {
+            log::error("leave", &error);
+        }
+    }
+}
+
+/// A ghost was last seen when it was last heard; any other end is itself a sign of life.
+fn last_seen(reason: CloseReason, heard: Millis) -> Millis {
+    match reason {
+        CloseReason::PingTimeout => heard,
+        _ => now(),
+    }
+}

@@ -1,0 +1,135 @@
+//! A frame comes in: decoded, judged by the session, carried out.
+
+use super::socket::Socket;
+use super::{Held, UserObject};
+use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::{Frame, Packet};
+use crate::core::session::{CloseReason, Effect, decode, receive_probing};
+use crate::messages::GatewayControl;
+use crate::platform::log;
+
+/// The namespaces that we serve.
+const NAMESPACES: [&str; 1] = ["/"];
+
+impl UserObject {
+    pub(super) async fn on_frame(&self, socket: Socket, frame: Frame) {
+        if socket.connection.phase == Phase::Closed {
+            return;
+        }
+        if socket.connection.phase != Phase::Connecting
+            && socket.connection.carrier == Carrier::Gateway
+            && let Some(control) = GatewayControl::read(&frame)
+        {
+            return self.on_control(socket, control).await;
+        }
+        if self.must_hold(&socket) {
+            return self.hold_frame(socket, frame).await;
+        }
+        let Ok(config) = self.config() else { return };
+        match decode(frame, config.max_payload) {
+            Ok(packet) => self.on_packet(socket, packet).await,
+            Err(reason) => self.close(socket, reason).await,
+        }
+    }
+
+    /// A gateway's own frames keep their order with its controls, so they are never held for an
+    /// upgrade; those of the WebSocket that takes over are.
+    fn must_hold(&self, socket: &Socket) -> bool {
+        match socket.connection.phase {
+            Phase::Connecting => true,
+            Phase::Upgrading => socket.connection.carrier == Carrier::WebSocket,
+            _ => false,
+        }
+    }
+
+    async fn hold_frame(&self, socket: Socket, frame: Frame) {
+        let is_held = match self
+            .held
+            .borrow_mut()
+            .get_mut(&socket.connection.engine_sid)
+        {
+            Some(held) => {
+                held.frames.push(frame);
+                true
+            }
+            None => false,
+        };
+        // Nothing is held for it: what it waited for was interrupted, and will not come.
+        if !is_held {
+            self.close(socket, CloseReason::Interrupted).await;
+        }
+    }
+
+    /// Starts to hold frames and packets back.
+    pub(super) fn start_holding(&self, engine_sid: &str) {
+        self.held
+            .borrow_mut()
+            .insert(engine_sid.to_owned(), Held::default());
+    }
+
+    /// Stops, and gives what was held.
+    pub(super) fn stop_holding(&self, engine_sid: &str) -> Held {
+        self.held
+            .borrow_mut()
+            .remove(engine_sid)
+            .unwrap_or_default()
+    }
+
+    /// Handles frames that were held, as if they came in now.
+    pub(super) async fn replay(&self, socket: Socket, frames: Vec<Frame>) {
+        let ws = socket.ws;
+        for frame in frames {
+            // Each frame may change the attachment, or close the socket.
+            let Some(socket) = Socket::load(ws.clone()) else {
+                return;
+            };
+            Box::pin(self.on_frame(socket, frame)).await;
+        }
+    }
+
+    async fn on_packet(&self, mut socket: Socket, packet: Packet) {
+        if socket.connection.phase == Phase::Probing {
+            return match receive_probing(&packet) {
+                Effect::Probe => self.probe(socket).await,
+                Effect::Upgrade => self.take_over(socket).await,
+                Effect::Close(reason) => self.close(socket, reason).await,
+                _ => {}
+            };
+        }
+        let sid = socket.connection.engine_sid.clone();
+        let mut pending = self.pending.borrow_mut().remove(&sid);
+        let effect = socket
+            .connection
+            .session
+            .receive(packet, &mut pending, &NAMESPACES);
+        if let Some(reassembly) = pending {
+            self.pending.borrow_mut().insert(sid, reassembly);
+        }
+        match effect {
+            Effect::Nothing | Effect::Probe | Effect::Upgrade => {}
+            Effect::Reply(text) => self.send(&socket, Packet::Text(text)),
+            Effect::Connect(namespace, auth) => {
+                self.join(socket, namespace, auth.as_deref()).await;
+            }
+            Effect::Left => self.left(socket).await,
+            Effect::Event(event) => self.on_event(socket, event).await,
+            Effect::Close(reason) => self.close(socket, reason).await,
+        }
+    }
+
+    /// Sends a packet to a client. During an upgrade it is held until the new WebSocket is in use.
+    pub(super) fn send(&self, socket: &Socket, packet: Packet) {
+        if socket.connection.phase != Phase::Upgrading {
+            return socket.send(packet);
+        }
+        match self
+            .held
+            .borrow_mut()
+            .get_mut(&socket.connection.engine_sid)
+        {
+            Some(held) => held.packets.push(packet),
+            // The upgrade was interrupted: the alarm closes the connection, the client recovers.
+            None => log::error("upgrade", &"interrupted; the client has to come again"),
+        }
+    }
+}

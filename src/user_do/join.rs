@@ -1,0 +1,192 @@
+//! A CONNECT: who is it, have they been here a moment ago, and what did they miss?
+
+use serde_json::value::RawValue;
+use worker::Result;
+
+use super::UserObject;
+use super::socket::Socket;
+use crate::core::connection::Phase;
+use crate::core::engine::Packet;
+use crate::core::heartbeat::confirmed_offset;
+use crate::core::ids::{pid, socket_sid};
+use crate::core::record::add_user;
+use crate::core::recovery::{ConnectAuth, Resumed, resume};
+use crate::core::session::CloseReason;
+use crate::core::socket::{connect_error, connected, event_text};
+use crate::core::token::{Identity, TokenError, verify};
+use crate::platform::{self, d1, log, now};
+
+impl UserObject {
+    pub(super) async fn join(
+        &self,
+        mut socket: Socket,
+        namespace: String,
+        auth: Option<&RawValue>,
+    ) {
+        let auth = ConnectAuth::read(auth);
+        let identity = match self.identify(&socket, &auth) {
+            Ok(identity) => identity,
+            Err(error) => {
+                let refusal = connect_error(&namespace, &error.payload());
+                return self.send(&socket, Packet::Text(refusal));
+            }
+        };
+        if identity.user_id != socket.connection.identity.user_id {
+            return self.close(socket, CloseReason::OtherUser).await;
+        }
+        socket.connection.identity = identity;
+        let is_recorded = match self.store.user_state() {
+            Ok(state) => state.is_recorded == 1,
+            Err(error) => {
+                log::error("connect", &error);
+                return self.close(socket, CloseReason::Interrupted).await;
+            }
+        };
+        // An upgrade under way means that the session has been here before.
+        if is_recorded || socket.connection.phase == Phase::Upgrading {
+            return self
+                .finish_join(socket, &namespace, &auth, is_recorded)
+                .await;
+        }
+
+        socket.connection.phase = Phase::Connecting;
+        if let Err(error) = socket.save() {
+            log::error("connect", &error);
+        }
+        let sid = socket.connection.engine_sid.clone();
+        self.start_holding(&sid);
+        let is_recorded = self.record_user(&socket.connection.identity).await;
+        // Meanwhile the socket may have closed; its frames were held.
+        let frames = self.stop_holding(&sid).frames;
+        let Some(mut socket) = socket.reload() else {
+            return;
+        };
+        if socket.connection.phase != Phase::Connecting {
+            return;
+        }
+        socket.connection.phase = Phase::Open;
+        let ws = socket.ws.clone();
+        self.finish_join(socket, &namespace, &auth, is_recorded)
+            .await;
+        if let Some(socket) = Socket::load(ws) {
+            self.replay(socket, frames).await;
+        }
+    }
+
+    /// The CONNECT's own token counts; without one, the one that the connection came with.
+    fn identify(
+        &self,
+        socket: &Socket,
+        auth: &ConnectAuth,
+    ) -> std::result::Result<Identity, TokenError> {
+        let known = &socket.connection.identity;
+        match (&auth.token, self.config()) {
+            (Some(token), Ok(config)) => verify(config.secret(), token, now()),
+            _ => Ok(known.clone()),
+        }
+    }
+
+    /// Makes sure that the user has a row in D1. If D1 does not answer, the user connects all the
+    /// same, and the next connect tries again.
+    async fn record_user(&self, identity: &Identity) -> bool {
+        match d1::batch(&self.env, &[add_user(identity, now())]).await {
+            Ok(_) => true,
+            Err(error) => {
+                log::error("add user", &error);
+                false
+            }
+        }
+    }
+
+    /// No await from the decision on: nothing can be delivered in between, so a client gets every
+    /// event either from the log here or live, and none twice.
+    async fn finish_join(
+        &self,
+        mut socket: Socket,
+        namespace: &str,
+        auth: &ConnectAuth,
+        is_recorded: bool,
+    ) {
+        let ghosts = match self.enter(&mut socket, namespace, auth, is_recorded) {
+            Ok(ghosts) => ghosts,
+            Err(error) => {
+                log::error("connect", &error);
+                return self.close(socket, CloseReason::Interrupted).await;
+            }
+        };
+        for ghost in ghosts {
+            self.close(ghost, CloseReason::Replaced).await;
+        }
+        self.schedule().await;
+    }
+
+    /// Joins, and gives the connections that this one replaces.
+    fn enter(
+        &self,
+        socket: &mut Socket,
+        namespace: &str,
+        auth: &ConnectAuth,
+        is_recorded: bool,
+    ) -> Result<Vec<Socket>> {
+        let config = self.config()?;
+        let now = now();
+        let since = now.saturating_sub(config.log_retention);
+        let user_id = socket.connection.identity.user_id.clone();
+        let bounds = self.store.log_bounds(since)?;
+        let resumed = resume(config.secret(), &user_id, auth, bounds);
+        let was_online = !self.live_sockets().is_empty();
+
+        let (sid, unseen) = match &resumed {
+            Some(Resumed { sid, after }) => (sid.clone(), *after),
+            None => (socket_sid(platform::random()), self.confirmed()?),
+        };
+        socket.connection.session.join(namespace, &sid);
+        socket.save()?;
+        if !was_online || !is_recorded {
+            self.store.set_online(&user_id, is_recorded, now)?;
+        }
+
+        let pid = pid(config.secret(), &user_id, &sid);
+        let reply = Packet::Text(connected(namespace, &sid, Some(&pid)));
+        let missed = self.store.events_after(unseen, since)?;
+        let missed = missed.iter().map(|entry| {
+            let offset = format!("\"{}\"", entry.offset);
+            Packet::Text(event_text(
+                namespace,
+                &entry.event,
+                &[&entry.payload, &offset],
+            ))
+        });
+        match resumed.is_some() {
+            // The client counts what comes before the reply to its recovered session.
+            true => missed
+                .chain([reply])
+                .for_each(|packet| self.send(socket, packet)),
+            false => [reply]
+                .into_iter()
+                .chain(missed)
+                .for_each(|packet| self.send(socket, packet)),
+        }
+        Ok(self.ghosts(socket, &sid, namespace))
+    }
+
+    /// Older connections with the same session id: their client has come back on this one.
+    fn ghosts(&self, socket: &Socket, sid: &str, namespace: &str) -> Vec<Socket> {
+        self.live_sockets()
+            .into_iter()
+            .filter(|other| other.connection.session.sid(namespace) == Some(sid))
+            .filter(|other| other.connection.engine_sid != socket.connection.engine_sid)
+            .collect()
+    }
+
+    /// The log's last offset that any device has confirmed.
+    pub(super) fn confirmed(&self) -> Result<u64> {
+        let stored = self.store.user_state()?.confirmed;
+        let live = self
+            .live_sockets()
+            .iter()
+            .map(|socket| confirmed_offset(&socket.connection, socket.heard(&self.state)))
+            .max();
+        Ok(stored.max(live.unwrap_or_default()))
+    }
+}

@@ -1,0 +1,56 @@
+//! A live socket with its attachment.
+
+use worker::{Result, State, WebSocket};
+
+use crate::core::connection::Connection;
+use crate::core::engine::{Frame, Packet};
+use crate::core::error::to_json;
+use crate::core::session::CloseReason;
+use crate::core::time::Millis;
+use crate::platform::js::auto_responded_at;
+
+/// A socket and what its attachment says. The attachment is a copy: whoever held one across an
+/// await reads it anew.
+pub struct Socket {
+    pub ws: WebSocket,
+    pub connection: Connection,
+}
+
+impl Socket {
+    /// Reads a socket's attachment.
+    pub fn load(ws: WebSocket) -> Option<Self> {
+        let json: String = ws.deserialize_attachment().ok()??;
+        let connection = serde_json::from_str(&json).ok()?;
+        Some(Self { ws, connection })
+    }
+
+    /// Reads the attachment anew, after an await.
+    pub fn reload(self) -> Option<Self> {
+        Self::load(self.ws)
+    }
+
+    /// Writes the attachment.
+    pub fn save(&self) -> Result<()> {
+        self.ws.serialize_attachment(to_json(&self.connection))
+    }
+
+    /// When the client was last heard, by packet or by pong.
+    pub fn heard(&self, state: &State) -> Millis {
+        let pong = auto_responded_at(state, &self.ws).unwrap_or_default();
+        self.connection.last_heard.max(pong)
+    }
+
+    /// Sends a packet. A socket that cannot take it is closing; its close event will tell.
+    pub fn send(&self, packet: Packet) {
+        let _ = match packet.into_frame() {
+            Frame::Text(text) => self.ws.send_with_str(text),
+            Frame::Binary(bytes) => self.ws.send_with_bytes(bytes),
+        };
+    }
+
+    /// Closes the WebSocket. It may be closed already.
+    pub fn close_ws(&self, reason: CloseReason) {
+        let (code, text) = reason.code();
+        let _ = self.ws.close(Some(code), Some(text));
+    }
+}
