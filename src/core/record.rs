@@ -296,3 +296,6 @@ pub fn letter(
         created_at: created_at(send),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+//! The statements, run on SQLite with the migrations applied.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::*;
+use crate::core::config::Config;
+use crate::core::events::Request;
+use crate::core::ids::send_id;
+use crate::core::socket::Args;
+
+const NOW: Millis = 1_800_000_000_000;
+
+fn database() -> Connection {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    db.execute_batch(include_str!("../../../migrations/0001_init.sql"))
+        .unwrap();
+    for (id, role) in [
+        ("c1", Role::Contractor),
+        ("a", Role::Customer),
+        ("b", Role::Customer),
+    ] {
+        add(&db, id, role, None);
+    }
+    db
+}
+
+fn add(db: &Connection, id: &str, role: Role, name: Option<&str>) {
+    let identity = Identity {
+        user_id: id.into(),
+        role,
+        name: name.map(str::to_owned),
+        expires_at: 0,
+    };
+    run(db, &add_user(&identity, NOW));
+}
+
+/// Runs a statement: its rows as text.
+fn run(db: &Connection, statement: &Statement) -> Vec<Vec<String>> {
+    let params = statement.params.iter().map(|param| match param {
+        Param::Text(text) => Value::Text(text.clone()),
+        Param::Integer(number) => Value::Integer(i64::try_from(*number).unwrap()),
+        Param::Null => Value::Null,
+    });
+    let mut prepared = db.prepare(statement.sql).unwrap();
+    let columns = prepared.column_count();
+    let rows = prepared
+        .query_map(params_from_iter(params), |row| {
+            (0..columns)
+                .map(|column| row.get::<_, Value>(column).map(|value| text(&value)))
+                .collect()
+        })
+        .unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".into(),
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn query(db: &Connection, sql: &'static str) -> Vec<Vec<String>> {
+    let params = vec![];
+    run(db, &Statement { sql, params })
+}
+
+fn message(receiver_ids: &[&str], job_id: Option<&str>) -> BulkMessage {
+    let payload = serde_json::json!([{
+        "receiverIds": receiver_ids,
+        "messageType": "text",
+        "content": { "text": "hi" },
+        "jobId": job_id,
+    }]);
+    let args = Args {
+        values: serde_json::from_str(&payload.to_string()).unwrap(),
+        attachments: vec![],
+    };
+    let config = Config::read(|name| (name == "JWT_SECRET").then(|| "0123456789".repeat(4)));
+    match Request::read("send_bulk_message", &args, &config.unwrap()) {
+        Ok(Request::SendBulkMessage(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sends as D1 does, in one transaction, and reads the outcome.
+fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> Settled {
+    let targets = targets(send, sender_id, &message.receiver_ids);
+    let mut results: Vec<_> = bulk_send(send, sender_id, message, &targets)
+        .iter()
+        .map(|statement| run(db, statement))
+        .collect();
+    let outcomes: Vec<Outcome> = results
+        .pop()
+        .unwrap()
+        .into_iter()
+        .map(|row| Outcome {
+            receiver_id: row[0].clone(),
+            stored: row[1].parse().unwrap(),
+            known: row[2].parse().unwrap(),
+        })
+        .collect();
+    settle(sender_id, &message.receiver_ids, targets, &outcomes)
+}
+
+fn id(now: Millis) -> Uuid {
+    send_id(now, [7; 16])
+}
+
+fn receivers(settled: &Settled) -> Vec<&str> {
+    settled
+        .stored
+        .iter()
+        .map(|target| target.receiver_id.as_str())
+        .collect()
+}
+
+#[test]
+fn a_send_stores_one_message_and_one_conversation_per_receiver() {
+    let db = database();
+    let settled = send(
+        &db,
+        id(NOW),
+        "c1",
+        &message(&["b", "nobody", "c1", "a"], Some("job")),
+    );
+    assert_eq!(receivers(&settled), ["b", "a"]);
+    assert_eq!(
+        settled.refused,
+        [
+            ("nobody".to_owned(), "Receiver not found"),
+            ("c1".to_owned(), "You cannot send a message to yourself"),
+        ]
+    );
+    assert_eq!(
+        query(
+            &db,
+            "SELECT sender_id, receiver_id, message_type, content, job_id, created_at
+             FROM messages ORDER BY receiver_id"
+        ),
+        [
+            [
+                "c1",
+                "a",
+                "text",
+                r#"{"text":"hi"}"#,
+                "job",
+                "1800000000000"
+            ],
+            [
+                "c1",
+                "b",
+                "text",
+                r#"{"text":"hi"}"#,
+                "job",
+                "1800000000000"
+            ],
+        ]
+    );
+    assert_eq!(
+        query(
+            &db,
+            "SELECT user_a, user_b, job_id FROM conversations ORDER BY user_a"
+        ),
+        [["a", "c1", "job"], ["b", "c1", "job"]]
+    );
+}
+
+#[test]
+fn a_send_run_twice_changes_nothing() {
+    let db = database();
+    let first = send(&db, id(NOW), "c1", &message(&["a"], None));
+    let later = send(&db, id(NOW + 1), "c1", &message(&["a"], None));
+    let before = db.total_changes();
+    assert_eq!(send(&db, id(NOW), "c1", &message(&["a"], None)), first);
+    assert_eq!(db.total_changes(), before);
+    assert_eq!(
+        query(&db, "SELECT last_message_id, updated_at FROM conversations"),
+        [[
+            later.stored[0].message_id.clone(),
+            "1800000000001".to_owned()
+        ]]
+    );
+}
+
+#[test]
+fn two_rows_are_written_for_a_known_receiver() {
+    let db = database();
+    send(&db, id(NOW), "c1", &message(&["a", "b"], Some("job")));
+    let before = db.total_changes();
+    send(&db, id(NOW + 1), "c1", &message(&["a", "b"], None));
+    assert_eq!(db.total_changes() - before, 4);
+    // A send without a job leaves the conversation's.
+    assert_eq!(
+        query(&db, "SELECT job_id FROM conversations"),
+        [["job"], ["job"]]
+    );
+}
+
+#[test]
+fn who_is_no_contractor_stores_nothing() {
+    let db = database();
+    for sender in ["a", "nobody"] {
+        let settled = send(&db, id(NOW), sender, &message(&["b"], None));
+        assert_eq!(receivers(&settled), [""; 0]);
+    }
+    assert_eq!(query(&db, "SELECT count(*) FROM conversations"), [["0"]]);
+}
+
+#[test]
+fn a_receiver_who_blocked_the_sender_gets_nothing() {
+    let db = database();
+    query(&db, "INSERT INTO blocks VALUES ('a', 'c1', 0)");
+    let settled = send(&db, id(NOW), "c1", &message(&["a", "b"], None));
+    assert_eq!(receivers(&settled), ["b"]);
+    assert_eq!(
+        settled.refused,
+        [(
+            "a".to_owned(),
+            "Receiver is not accepting messages from you"
+        )]
+    );
+}
+
+#[test]
+fn ids_of_digits_and_quotes_stay_what_they_are() {
+    let db = database();
+    for odd in ["007", "it's", "\"q\"", "ü 字 🙂"] {
+        add(&db, odd, Role::Customer, None);
+        let settled = send(&db, id(NOW), "c1", &message(&[odd], None));
+        assert_eq!(receivers(&settled), [odd]);
+    }
+}
+
+#[test]
+fn the_database_decides_once_a_user_is_there() {
+    let db = database();
+    add(&db, "n", Role::Customer, Some("Ann"));
+    add(&db, "n", Role::Contractor, Some("Bob"));
+    assert_eq!(
+        query(&db, "SELECT role, name FROM users WHERE user_id = 'n'"),
+        [["customer", "Ann"]]
+    );
+}
+
+#[test]
+fn a_send_reads_back() {
+    let db = database();
+    let sent = message(&["a", "nobody", "b"], Some("job"));
+    let settled = send(&db, id(NOW), "c1", &sent);
+    let targets = targets(id(NOW), "c1", &sent.receiver_ids);
+    let statements = read_back("c1", &targets);
+    assert_eq!(run(&db, &statements[0]), [["contractor", "NULL", "NULL"]]);
+    let rows = run(&db, &statements[1]);
+    let row = |index: usize, receiver: &str| {
+        let target: &Target = &settled.stored[index];
+        vec![
+            receiver.to_owned(),
+            target.conversation_id.clone(),
+            target.message_id.clone(),
+            "text".into(),
+            r#"{"text":"hi"}"#.into(),
+            "job".into(),
+        ]
+    };
+    assert_eq!(rows, [row(0, "a"), row(1, "b")]);
+}
+
+#[test]
+fn every_statement_reads_by_key() {
+    let db = database();
+    let message = message(&["a"], None);
+    let targets = targets(id(NOW), "c1", &message.receiver_ids);
+    let statements = bulk_send(id(NOW), "c1", &message, &targets)
+        .into_iter()
+        .chain(read_back("c1", &targets));
+    for statement in statements {
+        let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let mut prepared = db.prepare(&sql).unwrap();
+        let nulls = vec![Value::Null; prepared.parameter_count()];
+        let plan: Vec<String> = prepared
+            .query_map(params_from_iter(nulls), |row| row.get("detail"))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let scans = plan
+            .iter()
+            .filter(|step| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE"));
+        assert_eq!(scans.count(), 0, "{plan:?}");
+    }
+}
