@@ -13,9 +13,10 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    match request.path().trim_end_matches('/') {
+    let answered = match request.path().trim_end_matches('/') {
         "/socket.io" => socket_io::serve(request, env).await,
         "" => answer::welcome(),
         _ => answer::not_found(),
-    }
+    };
+    answered.or_else(|error| answer::unavailable("request", &error))
 }

@@ -31,7 +31,11 @@ impl UserObject {
         self.close(socket, reason).await;
     }
 
-    async fn closed(&self, mut socket: Socket, reason: CloseReason) {
+    async fn closed(&self, socket: Socket, reason: CloseReason) {
+        // The caller's copy may be from before an await.
+        let Some(mut socket) = socket.reload() else {
+            return;
+        };
         let phase = socket.connection.phase;
         if phase == Phase::Closed {
             return;

@@ -142,7 +142,8 @@ impl UserObject {
         };
         socket.connection.session.join(namespace, &sid);
         socket.save()?;
-        if !was_online || !is_recorded {
+        let state = self.store.user_state()?;
+        if !was_online || (state.is_recorded == 1) != is_recorded {
             self.store.set_online(&user_id, is_recorded, now)?;
         }
 
