@@ -11,6 +11,7 @@
 //! - [`messages`]: the typed messages between the Worker and the objects.
 //! - `edge`: the stateless Worker: origins, tokens, routing, the relay.
 //! - `polling_gateway_do`: polling sessions, until they upgrade.
+//! - `handler`: what happens to a connection's events; the product is one, the conformance fixture another.
 //! - `user_do`: a user's live connections, last-seen time and event log.
 //! - `platform`: what the `worker` crate lacks, and the calls from object to object.
 
@@ -23,12 +24,16 @@
         clippy::indexing_slicing
     )
 )]
+// The fixture leaves the product's events unused.
+#![cfg_attr(feature = "conformance", allow(dead_code))]
 
 pub mod core;
 pub mod messages;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;
+#[cfg(target_arch = "wasm32")]
+mod handler;
 #[cfg(target_arch = "wasm32")]
 mod platform;
 #[cfg(target_arch = "wasm32")]

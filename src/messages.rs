@@ -62,6 +62,8 @@ pub struct Poll {
     pub opened_at: Millis,
     /// The token of the request's URL or header, if any.
     pub token: Option<String>,
+    /// The user, if the session needs no CONNECT to be routed.
+    pub user: Option<Identity>,
 }
 
 impl Poll {
@@ -83,6 +85,8 @@ pub struct Route {
     pub engine_sid: String,
     /// When the Engine.IO session began, as the sid says.
     pub opened_at: Millis,
+    /// The user, if the session needs no CONNECT to be routed.
+    pub user: Option<Identity>,
 }
 
 impl Route {
@@ -200,6 +204,8 @@ pub enum GatewayControl {
     TakeOver,
     /// `q`, to the object, with a polling body: what was queued.
     Queue(Vec<Packet>),
+    /// `s`, to the object, which sends it back: whatever it said before has arrived then.
+    Sync,
 }
 
 impl GatewayControl {
@@ -209,6 +215,7 @@ impl GatewayControl {
             Self::Upgrading => "u".to_owned(),
             Self::UpgradeFailed => "f".to_owned(),
             Self::TakeOver => "t".to_owned(),
+            Self::Sync => "s".to_owned(),
             Self::Queue(packets) => format!("q{}", encode_payload(packets)),
         }
     }
@@ -222,6 +229,7 @@ impl GatewayControl {
             "u" => Some(Self::Upgrading),
             "f" => Some(Self::UpgradeFailed),
             "t" => Some(Self::TakeOver),
+            "s" => Some(Self::Sync),
             "q" => Some(Self::Queue(Vec::new())),
             other => {
                 let packets = decode_payload(other.strip_prefix('q')?).ok()?;
@@ -280,6 +288,7 @@ mod tests {
             GatewayControl::Upgrading,
             GatewayControl::UpgradeFailed,
             GatewayControl::TakeOver,
+            GatewayControl::Sync,
             GatewayControl::Queue(vec![]),
             GatewayControl::Queue(vec![Packet::Text("2[\"a\"]".into()), Packet::Noop]),
         ];

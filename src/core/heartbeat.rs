@@ -53,6 +53,9 @@ pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config
         return Need::Close(CloseReason::TokenExpired);
     }
     until = until.min(expiry);
+    if let Some(deadline) = connection.session.ack_deadline() {
+        until = until.min(deadline);
+    }
 
     match awaited_since(connection, heard) {
         Some(pinged_at) => {

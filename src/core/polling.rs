@@ -29,6 +29,12 @@ pub enum Poll {
     Body(String),
     /// Nothing yet: it waits for the next packet.
     Wait,
+    /// Nothing yet: while a WebSocket probes, no GET may stay open, but whether this one came before
+    /// or after the WebSocket took over only the user's object knows. It is asked ([`GatewayControl::
+    /// Sync`]); when it has answered, [`PollingSession::flush`] ends the GET.
+    ///
+    /// [`GatewayControl::Sync`]: crate::messages::GatewayControl::Sync
+    Sync,
     /// 400, and the session is closed; a GET that was waiting is answered `1`.
     Overlap,
     /// 400: there is no such session (any more).
@@ -99,11 +105,11 @@ impl PollingSession {
         if !self.queue.is_empty() {
             return Poll::Body(encode_payload(&self.drain()));
         }
-        if self.phase == Phase::Upgrading {
-            return Poll::Body(encode_payload(&[Packet::Noop]));
-        }
         self.get_waits = true;
-        Poll::Wait
+        match self.phase {
+            Phase::Upgrading => Poll::Sync,
+            _ => Poll::Wait,
+        }
     }
 
     /// A POST came in.
@@ -206,12 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn while_upgrading_no_get_waits() {
+    fn while_upgrading_no_get_waits_for_a_packet() {
         let mut session = routed();
         assert_eq!(session.on_get(), Poll::Wait);
         session.phase = Phase::Upgrading;
         assert_eq!(session.flush(), Some("6".into()));
-        assert_eq!(session.on_get(), Poll::Body("6".into()));
+        assert_eq!(session.on_get(), Poll::Sync);
+        assert_eq!(session.flush(), Some("6".into()));
         assert!(session.push(text("a")));
         assert_eq!(session.on_get(), Poll::Body("4a".into()));
         assert!(session.push(text("b")));

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::engine::{Frame, PROBE, Packet};
 use super::socket::{self, Args, Body};
+use super::time::Millis;
 
 /// A namespace that the client has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +20,34 @@ pub struct Joined {
     pub sid: String,
 }
 
+/// An ack that we wait for. It stands in the attachment: the object may hibernate meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Awaited {
+    /// The namespace that the event went to.
+    pub namespace: String,
+    /// The id that the event carried.
+    pub ack_id: u64,
+    /// What the handler wants to be reminded of.
+    pub purpose: String,
+    /// After this, nobody waits any more.
+    pub deadline: Millis,
+}
+
 /// The Socket.IO side of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     joined: Vec<Joined>,
     ever_joined: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    awaited: Vec<Awaited>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    asked: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A binary packet whose attachments are still arriving. Kept in memory only: should the object
@@ -109,6 +132,8 @@ pub enum Effect {
     Left,
     /// An event.
     Event(Event),
+    /// The answer to an event that asked for an ack.
+    Ack(Awaited, Args),
     /// The first step of an upgrade: `2probe`.
     Probe,
     /// The last step of an upgrade: `5`.
@@ -145,6 +170,31 @@ impl Session {
             .iter()
             .find(|joined| joined.namespace == namespace)
             .map(|joined| joined.sid.as_str())
+    }
+
+    /// Waits for an ack: the id for the event to carry.
+    pub fn ask(&mut self, namespace: &str, purpose: &str, deadline: Millis) -> u64 {
+        let ack_id = self.asked;
+        self.asked += 1;
+        self.awaited.push(Awaited {
+            namespace: namespace.to_owned(),
+            ack_id,
+            purpose: purpose.to_owned(),
+            deadline,
+        });
+        ack_id
+    }
+
+    /// When the next awaited ack is given up.
+    pub fn ack_deadline(&self) -> Option<Millis> {
+        self.awaited.iter().map(|awaited| awaited.deadline).min()
+    }
+
+    /// Gives up the acks whose time is over.
+    pub fn expire_acks(&mut self, now: Millis) -> Vec<Awaited> {
+        self.awaited
+            .extract_if(.., |awaited| awaited.deadline <= now)
+            .collect()
     }
 
     /// Carries out a packet on a connection that is open. `namespaces` are the ones we serve.
@@ -210,12 +260,21 @@ impl Session {
             }),
             Body::Disconnect => {
                 self.joined.retain(|joined| joined.namespace != namespace);
+                self.awaited
+                    .retain(|awaited| awaited.namespace != namespace);
                 Effect::Left
             }
-            // We ask for no acks yet, so there is nobody to give it to: as in the reference, an
-            // unknown ack is ignored.
-            Body::Ack(_) => Effect::Nothing,
+            Body::Ack(args) => self.acked(&namespace, packet.ack_id, args),
             Body::Connect(_) => INVALID,
+        }
+    }
+
+    /// As in the reference, an ack that nobody waits for (any more) is ignored.
+    fn acked(&mut self, namespace: &str, ack_id: Option<u64>, args: Args) -> Effect {
+        let is_it = |one: &mut Awaited| one.namespace == namespace && Some(one.ack_id) == ack_id;
+        match self.awaited.extract_if(.., is_it).next() {
+            Some(awaited) => Effect::Ack(awaited, args),
+            None => Effect::Nothing,
         }
     }
 
@@ -339,6 +398,24 @@ mod tests {
         };
         assert_eq!(event.args.attachments, [vec![1], vec![2]]);
         assert_eq!(event.args.values.len(), 2);
+    }
+
+    #[test]
+    fn an_ack_is_taken_once_and_in_time() {
+        let mut client = Client::joined();
+        assert_eq!(client.session.ask("/", "first", 100), 0);
+        assert_eq!(client.session.ask("/", "second", 200), 1);
+        let Effect::Ack(awaited, args) = client.text("431[7]") else {
+            panic!()
+        };
+        assert_eq!(awaited.purpose, "second");
+        assert_eq!(args.values[0].get(), "7");
+        assert!(matches!(client.text("431[7]"), Effect::Nothing));
+        assert_eq!(client.session.ack_deadline(), Some(100));
+        assert!(client.session.expire_acks(99).is_empty());
+        assert_eq!(client.session.expire_acks(100)[0].purpose, "first");
+        assert_eq!(client.session.ack_deadline(), None);
+        assert!(matches!(client.text("430[7]"), Effect::Nothing));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::engine::Packet as Engine;
+
 /// The namespace that needs no name on the wire.
 pub const MAIN: &str = "/";
 
@@ -31,6 +33,12 @@ pub struct Args {
     /// Binary attachments, by placeholder number. On a packet that has just been decoded they are
     /// still to come.
     pub attachments: Vec<Vec<u8>>,
+}
+
+impl Args {
+    fn texts(&self) -> Vec<&str> {
+        self.values.iter().map(|value| value.get()).collect()
+    }
 }
 
 /// A packet's header and arguments.
@@ -79,7 +87,7 @@ impl Packet {
         let body = match kind {
             '0' => Body::Connect(connect_auth(data)?),
             '1' if data.is_empty() => Body::Disconnect,
-            '2' | '5' => event(data)?,
+            '2' | '5' => event_body(data)?,
             '3' | '6' if ack_id.is_some() => Body::Ack(args(data)?),
             _ => return Err(DecodeError),
         };
@@ -146,7 +154,7 @@ fn args(data: &str) -> Result<Args, DecodeError> {
     })
 }
 
-fn event(data: &str) -> Result<Body, DecodeError> {
+fn event_body(data: &str) -> Result<Body, DecodeError> {
     let mut args = args(data)?;
     if args.values.is_empty() {
         return Err(DecodeError);
@@ -183,11 +191,48 @@ pub fn disconnect(namespace: &str) -> String {
 
 /// `2`: an event whose arguments are JSON texts.
 pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
+    event(namespace, None, name, args, 0)
+}
+
+/// An event with its attachments, ready to be sent: `2`, or `5` and a binary frame for each.
+/// `ack_id` asks for an ack.
+pub fn event_packets(namespace: &str, ack_id: Option<u64>, name: &str, args: &Args) -> Vec<Engine> {
+    let attachments = args.attachments.len();
+    let text = event(namespace, ack_id, name, &args.texts(), attachments);
+    packets(text, &args.attachments)
+}
+
+fn event(
+    namespace: &str,
+    ack_id: Option<u64>,
+    name: &str,
+    args: &[&str],
+    attachments: usize,
+) -> String {
+    let kind = match attachments {
+        0 => "2".to_owned(),
+        count => format!("5{count}-"),
+    };
+    let ack_id = ack_id.map(|id| id.to_string()).unwrap_or_default();
     let name = serde_json::Value::from(name).to_string();
     let list: Vec<&str> = std::iter::once(name.as_str())
         .chain(args.iter().copied())
         .collect();
-    format!("2{}[{}]", prefix(namespace), list.join(","))
+    format!("{kind}{}{ack_id}[{}]", prefix(namespace), list.join(","))
+}
+
+/// An ack with its attachments, ready to be sent.
+pub fn ack_packets(namespace: &str, ack_id: u64, args: &Args) -> Vec<Engine> {
+    let attachments = args.attachments.len();
+    let text = ack_text(namespace, ack_id, &args.texts(), attachments);
+    packets(text, &args.attachments)
+}
+
+fn packets(text: String, attachments: &[Vec<u8>]) -> Vec<Engine> {
+    let attachments = attachments.iter().cloned().map(Engine::Binary);
+    std::iter::once(Engine::Text(text))
+        .chain(attachments)
+        .collect()
 }
 
 /// `3`, or `6` with attachments: an ack.
@@ -330,6 +375,24 @@ mod tests {
             r#"2["new_message",{},"17"]"#
         );
         assert_eq!(event_text("/admin", "a\"b", &[]), r#"2/admin,["a\"b"]"#);
+        let args = Args {
+            values: serde_json::from_str(r#"[1,{"_placeholder":true,"num":0}]"#).unwrap(),
+            attachments: vec![vec![7]],
+        };
+        assert_eq!(
+            event_packets("/", Some(3), "e", &args),
+            [
+                Engine::Text(r#"51-3["e",1,{"_placeholder":true,"num":0}]"#.into()),
+                Engine::Binary(vec![7]),
+            ]
+        );
+        assert_eq!(
+            ack_packets("/admin", 3, &args),
+            [
+                Engine::Text(r#"61-/admin,3[1,{"_placeholder":true,"num":0}]"#.into()),
+                Engine::Binary(vec![7]),
+            ]
+        );
         assert_eq!(ack_text("/", 4, &["{}"], 0), "34[{}]");
         assert_eq!(ack_text("/admin", 4, &["1", "2"], 2), "62-/admin,4[1,2]");
     }

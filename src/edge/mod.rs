@@ -4,6 +4,7 @@ mod answer;
 mod relay;
 mod socket_io;
 
+use crate::handler::{Active, Handler};
 use worker::{Context, Env, Request, Response, Result, event};
 
 #[event(start)]
@@ -13,8 +14,9 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    let answered = match request.path().trim_end_matches('/') {
-        "/socket.io" => socket_io::serve(request, env).await,
+    let path = request.path();
+    let answered = match path.trim_end_matches('/') {
+        path if Active::PATHS.contains(&path) => socket_io::serve(request, env, path).await,
         "" => answer::welcome(),
         _ => answer::not_found(),
     };

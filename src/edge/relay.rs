@@ -18,72 +18,67 @@ use crate::core::session::{CloseReason, Effect, Session, decode};
 use crate::core::socket::connect_error;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
+use crate::handler::{Active, Handler};
 use crate::messages::Connect;
 use crate::platform::js::receive_array_buffers;
 use crate::platform::{log, now, objects};
 
-struct Relay {
-    env: Env,
-    config: Config,
-    engine_sid: String,
-    opened_at: Millis,
+/// What is known of the connection.
+pub struct Relay {
+    pub env: Env,
+    pub config: Config,
+    pub engine_sid: String,
+    pub opened_at: Millis,
     /// What is wrong with the request's own token: the answer to a CONNECT that brings none.
-    without_token: TokenError,
-    client: WebSocket,
+    pub without_token: TokenError,
+    /// The user, if no CONNECT is needed to know it.
+    pub user_at_handshake: Option<Identity>,
 }
 
 /// Accepts the client's WebSocket and serves it in the background.
-pub fn start(
-    env: Env,
-    config: Config,
-    engine_sid: String,
-    opened_at: Millis,
-    without_token: TokenError,
-) -> Result<Response> {
+pub fn start(relay: Relay) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     receive_array_buffers(&pair.server);
     pair.server.accept()?;
-    let relay = Relay {
-        env,
-        config,
-        engine_sid,
-        opened_at,
-        without_token,
-        client: pair.server,
-    };
     spawn_local(async move {
-        if let Err(error) = relay.run().await {
+        if let Err(error) = relay.run(&pair.server).await {
             log::error("relay", &error);
-            relay.close(CloseReason::TransportLost);
+            close(&pair.server, CloseReason::TransportLost);
         }
     });
     Response::from_websocket(pair.client)
 }
 
 impl Relay {
-    async fn run(&self) -> Result<()> {
-        let events = self.client.events()?;
+    async fn run(&self, client: &WebSocket) -> Result<()> {
+        let events = client.events()?;
         let events = events.filter_map(|event| async { incoming(event) });
         pin_mut!(events);
         send(
-            &self.client,
+            client,
             open(&self.engine_sid, &[], &self.config).into_frame(),
         )?;
-        let Some((identity, connect)) = self.wait_for_user(&mut events).await? else {
-            return Ok(());
+        let (identity, connect) = match &self.user_at_handshake {
+            Some(identity) => (identity.clone(), None),
+            None => match self.wait_for_user(client, &mut events).await? {
+                Some((identity, connect)) => (identity, Some(connect)),
+                None => return Ok(()),
+            },
         };
         let user = match objects::open(&self.env, &self.connect(identity)).await {
             Ok(user) => user,
             Err(error) => {
                 log::error("user object", &error);
-                self.close(CloseReason::Interrupted);
+                close(client, CloseReason::Interrupted);
                 return Ok(());
             }
         };
         // The stream must listen before the first frame can arrive.
         let from_user = user.events()?.filter_map(|event| async { incoming(event) });
-        send(&user, connect)?;
-        pass_on(&self.client, events, &user, from_user, &self.config).await
+        if let Some(connect) = connect {
+            send(&user, connect)?;
+        }
+        pass_on(client, events, &user, from_user, &self.config).await
     }
 
     fn connect(&self, identity: Identity) -> Connect {
@@ -100,6 +95,7 @@ impl Relay {
     /// Serves the connection until a CONNECT brings a good token: the user, and that CONNECT.
     async fn wait_for_user(
         &self,
+        client: &WebSocket,
         events: &mut (impl Stream<Item = Incoming> + Unpin),
     ) -> Result<Option<(Identity, Frame)>> {
         let timeout = std::time::Duration::from_millis(self.config.lobby_timeout());
@@ -110,34 +106,38 @@ impl Relay {
             let frame = match select(events.next(), &mut deadline).await {
                 Either::Left((Some(Incoming::Frame(frame)), _)) => frame,
                 Either::Left((Some(Incoming::Closed(_)) | None, _)) => {
-                    self.close(CloseReason::ClientClosed);
+                    close(client, CloseReason::ClientClosed);
                     return Ok(None);
                 }
                 Either::Right(_) => {
-                    self.close(CloseReason::ConnectTimeout);
+                    close(client, CloseReason::ConnectTimeout);
                     return Ok(None);
                 }
             };
             let effect = match decode(frame.clone(), self.config.max_payload) {
-                Ok(packet) => session.receive(packet, &mut pending, &["/"]),
+                Ok(packet) => session.receive(packet, &mut pending, Active::NAMESPACES),
                 Err(reason) => Effect::Close(reason),
             };
             match effect {
                 Effect::Connect(namespace, auth) => {
                     match self.authenticate(ConnectAuth::read(auth.as_deref())) {
                         Ok(identity) => return Ok(Some((identity, frame))),
-                        Err(error) => self.reply(connect_error(&namespace, &error.payload()))?,
+                        Err(error) => reply(client, connect_error(&namespace, &error.payload()))?,
                     }
                 }
-                Effect::Reply(text) => self.reply(text)?,
+                Effect::Reply(text) => reply(client, text)?,
                 Effect::Nothing => {}
                 Effect::Close(reason) => {
-                    self.close(reason);
+                    close(client, reason);
                     return Ok(None);
                 }
                 // Nobody has joined a namespace, and nothing probes here.
-                Effect::Event(_) | Effect::Left | Effect::Probe | Effect::Upgrade => {
-                    self.close(CloseReason::ProtocolError);
+                Effect::Event(_)
+                | Effect::Ack(..)
+                | Effect::Left
+                | Effect::Probe
+                | Effect::Upgrade => {
+                    close(client, CloseReason::ProtocolError);
                     return Ok(None);
                 }
             }
@@ -148,16 +148,16 @@ impl Relay {
         let token = auth.token.ok_or(self.without_token)?;
         verify(self.config.secret(), &token, now())
     }
+}
 
-    fn reply(&self, text: String) -> Result<()> {
-        send(&self.client, Packet::Text(text).into_frame())
-    }
+fn reply(client: &WebSocket, text: String) -> Result<()> {
+    send(client, Packet::Text(text).into_frame())
+}
 
-    fn close(&self, reason: CloseReason) {
-        let (code, text) = reason.code();
-        // It may be closed already; then there is nothing left to do.
-        let _ = self.client.close(Some(code), Some(text));
-    }
+fn close(client: &WebSocket, reason: CloseReason) {
+    let (code, text) = reason.code();
+    // It may be closed already; then there is nothing left to do.
+    let _ = client.close(Some(code), Some(text));
 }
 
 /// Something that came in on a WebSocket.

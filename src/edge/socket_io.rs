@@ -12,7 +12,8 @@ use std::collections::HashMap;
 
 use worker::{Env, Method, Request, Response, Result};
 
-use super::{answer, relay};
+use super::answer;
+use super::relay::{self, Relay};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{self, RequestError};
@@ -20,6 +21,7 @@ use crate::core::ids::EngineSid;
 use crate::core::origin::OriginVerdict;
 use crate::core::session::CloseReason;
 use crate::core::token::{Identity, TokenError, verify};
+use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Poll, Route};
 use crate::platform::{self, now, objects};
 
@@ -29,10 +31,11 @@ struct Call {
     env: Env,
     config: Config,
     query: HashMap<String, String>,
+    path: String,
 }
 
 /// Serves a request.
-pub async fn serve(request: Request, env: Env) -> Result<Response> {
+pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     let config = match platform::config(&env) {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
@@ -51,6 +54,7 @@ pub async fn serve(request: Request, env: Env) -> Result<Response> {
         env,
         config,
         query,
+        path: path.to_owned(),
     };
     answer::with_cors(call.route().await?, &verdict)
 }
@@ -96,6 +100,7 @@ impl Call {
             return answer::refused(RequestError::UnknownSession);
         };
         let poll = Poll {
+            user: Active::user_at_handshake(&self.path, &text),
             engine_sid: text,
             opened_at: sid.opened_at,
             token: self.token(),
@@ -155,7 +160,14 @@ impl Call {
         match verified {
             Ok(identity) => connected(objects::connect(&self.env, &connect(identity)).await),
             // A bad token is told in answer to the CONNECT, where a client can see it.
-            Err(error) => relay::start(self.env, self.config, engine_sid, sid.opened_at, error),
+            Err(without_token) => relay::start(Relay {
+                user_at_handshake: Active::user_at_handshake(&self.path, &engine_sid),
+                env: self.env,
+                config: self.config,
+                engine_sid,
+                opened_at: sid.opened_at,
+                without_token,
+            }),
         }
     }
 
@@ -167,6 +179,7 @@ impl Call {
         let route = Route {
             engine_sid: text.clone(),
             opened_at: sid.opened_at,
+            user: Active::user_at_handshake(&self.path, &text),
         };
         let routed =
             objects::call_gateway(&self.env, &sid.gateway(), &route.url(), Method::Get, None).await;

@@ -26,8 +26,10 @@ use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::Effect;
 use crate::core::socket::connect_error;
+use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
-use crate::messages::{Poll, Route, read_query};
+use crate::handler::{Active, Handler};
+use crate::messages::{GatewayControl, Poll, Route, read_query};
 use crate::platform::{self, log, now};
 
 /// What a GET that waits is answered with: status and body.
@@ -114,17 +116,24 @@ fn answer((status, body): Answer) -> Result<Response> {
     ResponseBuilder::new().with_status(status).ok(body)
 }
 
+/// Waits for the next packet, the upgrade or the end. The sender goes with the session.
+async fn wait(receiver: oneshot::Receiver<Answer>) -> Result<Response> {
+    let answered = receiver.await;
+    answer(answered.unwrap_or_else(|_| refusal(RequestError::UnknownSession)))
+}
+
 fn refusal(error: RequestError) -> Answer {
     (400, error.body())
 }
 
 impl PollingGateway {
     async fn get(&self, poll: Poll, config: &Config) -> Result<Response> {
-        self.enter(&poll.engine_sid, poll.opened_at, config).await?;
+        self.enter(&poll.engine_sid, poll.opened_at, &poll.user, config)
+            .await?;
         let (sender, receiver) = oneshot::channel();
         let verdict = self.with(&poll.engine_sid, |session| {
             let verdict = session.polling.on_get();
-            if verdict == polling::Poll::Wait {
+            if matches!(verdict, polling::Poll::Wait | polling::Poll::Sync) {
                 session.get = Some(sender);
             }
             verdict
@@ -137,17 +146,17 @@ impl PollingGateway {
                 close(&self.sessions, &poll.engine_sid, false);
                 answer(refusal(RequestError::BadRequest))
             }
-            // Waits for the next packet, the upgrade or the end. The sender goes with the session.
-            Some(polling::Poll::Wait) => answer(
-                receiver
-                    .await
-                    .unwrap_or_else(|_| refusal(RequestError::UnknownSession)),
-            ),
+            Some(polling::Poll::Sync) => {
+                self.control(&poll.engine_sid, &GatewayControl::Sync);
+                wait(receiver).await
+            }
+            Some(polling::Poll::Wait) => wait(receiver).await,
         }
     }
 
     async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
-        self.enter(&poll.engine_sid, poll.opened_at, config).await?;
+        self.enter(&poll.engine_sid, poll.opened_at, &poll.user, config)
+            .await?;
         let push = self.with(&poll.engine_sid, |session| {
             session.polling.on_post(&body, now(), config)
         });
@@ -169,7 +178,7 @@ impl PollingGateway {
 
     /// Tells whose session this is, as soon as it is known.
     async fn route(&self, route: Route, config: &Config) -> Result<Response> {
-        self.enter(&route.engine_sid, route.opened_at, config)
+        self.enter(&route.engine_sid, route.opened_at, &route.user, config)
             .await?;
         let (sender, receiver) = oneshot::channel();
         self.with(&route.engine_sid, |session| {
@@ -190,7 +199,13 @@ impl PollingGateway {
 
     /// Finds the session, or begins it: the Worker has answered its handshake without us. Ends it
     /// if it is overdue.
-    async fn enter(&self, sid: &str, opened_at: u64, config: &Config) -> Result<()> {
+    async fn enter(
+        &self,
+        sid: &str,
+        opened_at: Millis,
+        user: &Option<Identity>,
+        config: &Config,
+    ) -> Result<()> {
         let known = self.with(sid, |session| session.polling.is_overdue(now(), config));
         match known {
             Some(true) => close(&self.sessions, sid, false),
@@ -212,6 +227,9 @@ impl PollingGateway {
                     self.schedule_sweep(config).await?;
                 }
             }
+        }
+        if let Some(user) = user {
+            self.link_at_handshake(sid, user).await;
         }
         Ok(())
     }
@@ -242,12 +260,15 @@ impl PollingGateway {
         let sid = &poll.engine_sid;
         let frame = packet.clone().into_frame();
         let effect = self.with(sid, |session| {
-            session.polling.lobby.receive(packet, &mut None, &["/"])
+            session
+                .polling
+                .lobby
+                .receive(packet, &mut None, Active::NAMESPACES)
         });
         match effect {
             Some(Effect::Connect(namespace, auth)) => {
                 match authenticate(poll, ConnectAuth::read(auth.as_deref()), config) {
-                    Ok(identity) => self.link(sid, identity, frame).await,
+                    Ok(identity) => self.link(sid, identity, Some(frame)).await,
                     Err(error) => {
                         self.reply(sid, connect_error(&namespace, &error.payload()));
                         self.resolve_routes(sid, None);
@@ -272,8 +293,16 @@ impl PollingGateway {
 
     /// Passes a packet on to the user's object.
     fn pass_on(&self, sid: &str, packet: Packet) {
+        self.send_to_user(sid, packet.into_frame());
+    }
+
+    fn control(&self, sid: &str, message: &GatewayControl) {
+        self.send_to_user(sid, Frame::Text(message.frame()));
+    }
+
+    fn send_to_user(&self, sid: &str, frame: Frame) {
         let user = self.with(sid, |session| session.user.clone()).flatten();
-        let sent = user.map(|user| match packet.into_frame() {
+        let sent = user.map(|user| match frame {
             Frame::Text(text) => user.send_with_str(text),
             Frame::Binary(bytes) => user.send_with_bytes(bytes),
         });
@@ -342,6 +371,12 @@ impl Session {
         for route in self.routes.drain(..) {
             let _ = route.send(identity.clone());
         }
+    }
+
+    /// The user's object has the connection: a WebSocket may take over.
+    fn answered(&mut self) {
+        self.is_answered = true;
+        self.resolve_routes(self.identity.clone());
     }
 
     /// The one way out: whoever waits is answered, and the user's object is told how it ended.

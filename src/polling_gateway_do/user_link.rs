@@ -1,6 +1,7 @@
 //! A session's WebSocket to its user's object.
 
 use futures::StreamExt;
+use futures::channel::oneshot;
 use wasm_bindgen_futures::spawn_local;
 use worker::{Result, WebSocket, WebsocketEvent};
 
@@ -13,8 +14,29 @@ use crate::messages::{Connect, GatewayControl};
 use crate::platform::{log, objects};
 
 impl PollingGateway {
-    /// Opens the WebSocket and hands the CONNECT over.
-    pub(super) async fn link(&self, sid: &str, identity: Identity, connect: Frame) {
+    /// The user is known without a CONNECT: the first request of the session opens the WebSocket,
+    /// and those that come in meanwhile wait for it.
+    pub(super) async fn link_at_handshake(&self, sid: &str, user: &Identity) {
+        let (sender, receiver) = oneshot::channel();
+        let is_first = self.with(sid, |session| {
+            if session.polling.phase != Phase::Lobby {
+                return false;
+            }
+            let is_first = session.identity.is_none();
+            session.identity = Some(user.clone());
+            session.routes.push(sender);
+            is_first
+        });
+        if is_first == Some(true) {
+            self.link(sid, user.clone(), None).await;
+            self.with(sid, |session| session.answered());
+        }
+        // A session that is not in the lobby has dropped the sender, and nothing is waited for.
+        let _ = receiver.await;
+    }
+
+    /// Opens the WebSocket and hands the CONNECT over, if there is one.
+    pub(super) async fn link(&self, sid: &str, identity: Identity, connect: Option<Frame>) {
         let opened_at = self.with(sid, |session| session.polling.opened_at);
         let message = Connect {
             engine_sid: sid.to_owned(),
@@ -47,8 +69,9 @@ impl PollingGateway {
         }
         listen(self.sessions.clone(), sid.to_owned(), user.clone());
         let sent = match connect {
-            Frame::Text(text) => user.send_with_str(text),
-            Frame::Binary(bytes) => user.send_with_bytes(bytes),
+            Some(Frame::Text(text)) => user.send_with_str(text),
+            Some(Frame::Binary(bytes)) => user.send_with_bytes(bytes),
+            None => Ok(()),
         };
         if sent.is_err() {
             close(&self.sessions, sid, false);
@@ -88,13 +111,15 @@ fn take(sessions: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Resul
     match GatewayControl::read(&frame) {
         Some(GatewayControl::Upgrading) => {
             session.polling.phase = Phase::Upgrading;
-            session.answer_get();
+            user.send_with_str(GatewayControl::Sync.frame())?;
         }
+        Some(GatewayControl::Sync) => session.answer_get(),
         Some(GatewayControl::UpgradeFailed) => session.polling.phase = Phase::Routed,
         Some(GatewayControl::TakeOver) => {
             let queue = GatewayControl::Queue(session.polling.drain());
             session.polling.phase = Phase::Closed;
-            session.answer_get();
+            // A GET that still waits came after the `5`.
+            session.get = None;
             user.send_with_str(queue.frame())?;
         }
         // A gateway is told, it does not ask.
@@ -111,8 +136,7 @@ fn take_packet(session: &mut super::Session, frame: Frame) {
         Ok(packet) => {
             session.hand_out(packet);
             // The first packet answers the CONNECT.
-            session.is_answered = true;
-            session.resolve_routes(session.identity.clone());
+            session.answered();
         }
     }
 }

@@ -4,8 +4,9 @@ use worker::{Response, Result, WebSocketPair};
 
 use super::UserObject;
 use super::socket::Socket;
-use crate::core::connection::Connection;
+use crate::core::connection::{Connection, Phase};
 use crate::core::engine::open;
+use crate::core::session::CloseReason;
 use crate::messages::Connect;
 use crate::platform::now;
 
@@ -31,7 +32,13 @@ impl UserObject {
         if connect.send_open {
             socket.send(open(&socket.connection.engine_sid, &[], config));
         }
-        self.schedule().await;
+        let is_late =
+            socket.connection.phase == Phase::Probing && self.polling_socket(&socket).is_none();
+        match is_late {
+            // The session was taken over, or has ended: clients expect a WebSocket that closes.
+            true => self.close(socket, CloseReason::UpgradeFailed).await,
+            false => self.schedule().await,
+        }
         Response::from_websocket(pair.client)
     }
 }

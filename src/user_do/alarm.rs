@@ -13,6 +13,7 @@ use crate::core::heartbeat::{Need, may_join_ping, need};
 use crate::core::session::CloseReason;
 use crate::core::socket::{MAIN, event_text};
 use crate::core::time::Millis;
+use crate::handler::{Active, Handler};
 use crate::platform::{log, now};
 
 impl UserObject {
@@ -21,6 +22,7 @@ impl UserObject {
         self.alarm_at.set(Some(None));
         self.settle_crash();
         self.close_what_is_over().await;
+        self.give_up_acks().await;
         if let Err(error) = self.ping() {
             log::error("heartbeat", &error);
         }
@@ -40,6 +42,22 @@ impl UserObject {
                     self.send(&socket, token_expired());
                 }
                 self.close(socket, reason).await;
+            }
+        }
+    }
+
+    async fn give_up_acks(&self) {
+        let sockets: Vec<Socket> = self.sockets().collect();
+        for mut socket in sockets {
+            let expired = socket.connection.session.expire_acks(now());
+            if expired.is_empty() || socket.save().is_err() {
+                continue;
+            }
+            for awaited in expired {
+                let Some(socket) = Socket::load(socket.ws.clone()) else {
+                    break;
+                };
+                Active::on_ack(self, socket, awaited, None).await;
             }
         }
     }
@@ -80,7 +98,7 @@ impl UserObject {
 
     /// Sets the alarm for the next thing to do, unless it is set for then or earlier. Each setting
     /// costs a write, so an alarm that comes too early is left to come.
-    pub(super) async fn schedule(&self) {
+    pub(crate) async fn schedule(&self) {
         if let Err(error) = self.try_schedule().await {
             log::error("alarm", &error);
         }

@@ -12,7 +12,7 @@ use crate::platform::{log, now};
 
 impl UserObject {
     /// We end a connection.
-    pub(super) async fn close(&self, socket: Socket, reason: CloseReason) {
+    pub(crate) async fn close(&self, socket: Socket, reason: CloseReason) {
         socket.close_ws(reason);
         self.closed(socket, reason).await;
     }

@@ -5,11 +5,9 @@ use super::{Held, UserObject};
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{Frame, Packet};
 use crate::core::session::{CloseReason, Effect, decode, receive_probing};
+use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
 use crate::platform::log;
-
-/// The namespaces that we serve.
-const NAMESPACES: [&str; 1] = ["/"];
 
 impl UserObject {
     pub(super) async fn on_frame(&self, socket: Socket, frame: Frame) {
@@ -96,12 +94,15 @@ impl UserObject {
                 _ => {}
             };
         }
+        if let Some(answer) = Active::on_message(&socket.connection, &packet) {
+            return self.send(&socket, answer);
+        }
         let sid = socket.connection.engine_sid.clone();
         let mut pending = self.pending.borrow_mut().remove(&sid);
         let effect = socket
             .connection
             .session
-            .receive(packet, &mut pending, &NAMESPACES);
+            .receive(packet, &mut pending, Active::NAMESPACES);
         if let Some(reassembly) = pending {
             self.pending.borrow_mut().insert(sid, reassembly);
         }
@@ -109,16 +110,22 @@ impl UserObject {
             Effect::Nothing | Effect::Probe | Effect::Upgrade => {}
             Effect::Reply(text) => self.send(&socket, Packet::Text(text)),
             Effect::Connect(namespace, auth) => {
-                self.join(socket, namespace, auth.as_deref()).await;
+                Active::on_connect(self, socket, namespace, auth).await;
             }
             Effect::Left => self.left(socket).await,
-            Effect::Event(event) => self.on_event(socket, event).await,
+            Effect::Event(event) => Active::on_event(self, socket, event).await,
+            Effect::Ack(awaited, args) => {
+                if let Err(error) = socket.save() {
+                    log::error("ack", &error);
+                }
+                Active::on_ack(self, socket, awaited, Some(args)).await;
+            }
             Effect::Close(reason) => self.close(socket, reason).await,
         }
     }
 
     /// Sends a packet to a client. During an upgrade it is held until the new WebSocket is in use.
-    pub(super) fn send(&self, socket: &Socket, packet: Packet) {
+    pub(crate) fn send(&self, socket: &Socket, packet: Packet) {
         if socket.connection.phase != Phase::Upgrading {
             return socket.send(packet);
         }

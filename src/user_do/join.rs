@@ -17,7 +17,7 @@ use crate::core::token::{Identity, TokenError, verify};
 use crate::platform::{self, d1, log, now};
 
 impl UserObject {
-    pub(super) async fn join(
+    pub(crate) async fn join(
         &self,
         mut socket: Socket,
         namespace: String,

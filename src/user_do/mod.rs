@@ -46,7 +46,7 @@ use crate::core::time::Millis;
 use crate::messages::{Connect, Deliver, PresenceQuery, read_query};
 use crate::platform::{self, log};
 use lane::Lane;
-use socket::Socket;
+pub(crate) use socket::Socket;
 use store::Store;
 
 /// What is held back for a connection while something of ours is under way.

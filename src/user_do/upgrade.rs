@@ -6,6 +6,7 @@
 //!    |                    |<-- u (upgrading) ------|    no GET waits any longer
 //!    |<-- 3probe ----------------------------------|
 //!    |<-- 6 on the GET ---|                        |
+//!    |                    |--- s, and back ------->|    the GET ends only if no t came before
 //!    |--- 5 -------------------------------------->|    from here on all is held:
 //!    |                    |<-- t (take over) ------|    frames of the WebSocket, packets for it
 //!    |                    |--- q (queue) --------->|    the last word of the gateway
@@ -53,6 +54,7 @@ impl UserObject {
     pub(super) async fn on_control(&self, polling: Socket, message: GatewayControl) {
         match message {
             GatewayControl::Queue(packets) => self.hand_over(polling, packets).await,
+            GatewayControl::Sync => control(&polling, &GatewayControl::Sync),
             _ => log::error("upgrade", &"a gateway sent what only we send"),
         }
     }
@@ -77,11 +79,21 @@ impl UserObject {
         for packet in packets.into_iter().chain(held.packets) {
             taker.send(packet);
         }
+        self.close_other_probes(&taker).await;
         self.replay(taker, held.frames).await;
     }
 
+    /// Only one WebSocket can take a session over.
+    async fn close_other_probes(&self, taker: &Socket) {
+        for other in self.sockets_of(&taker.connection.engine_sid) {
+            if other.connection.phase == Phase::Probing {
+                self.close(other, CloseReason::UpgradeFailed).await;
+            }
+        }
+    }
+
     /// The polling side of a session, if it is in use.
-    fn polling_socket(&self, socket: &Socket) -> Option<Socket> {
+    pub(super) fn polling_socket(&self, socket: &Socket) -> Option<Socket> {
         self.sockets_of(&socket.connection.engine_sid)
             .into_iter()
             .find(|other| {

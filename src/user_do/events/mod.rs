@@ -22,7 +22,7 @@ use crate::platform::objects::UserObjects;
 
 impl UserObject {
     /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
-    pub(super) async fn on_event(&self, socket: Socket, event: Event) {
+    pub(crate) async fn on_request(&self, socket: Socket, event: Event) {
         let user_id = socket.connection.identity.user_id.clone();
         let outcome = self.carry_out(&user_id, &event).await;
         // Meanwhile the socket may have been closed, or replaced by an upgrade.

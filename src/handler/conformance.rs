@@ -1,0 +1,131 @@
+//! The fixture that the official test suites expect.
+//!
+//! - Engine.IO v4, path `/engine.io/`: every message is echoed, text and binary.
+//! - Socket.IO v5, path `/socket.io/`: on connect, the namespaces `/` and `/custom` emit `auth` with
+//!   the CONNECT payload; `message` is answered by `message-back` with the same arguments;
+//!   `message-with-ack` is acked with its arguments.
+//! - For our own tests: `ask` makes the server emit `question` with the same arguments and wait half
+//!   a second for the ack; then it emits `answer` with the ack's arguments, or `no-answer`.
+//!
+//! Every connection is a user of its own, so each has an object of its own.
+
+use serde_json::value::RawValue;
+
+use super::Handler;
+use crate::core::connection::Connection;
+use crate::core::engine::Packet;
+use crate::core::ids::socket_sid;
+use crate::core::session::{Awaited, CloseReason, Event};
+use crate::core::socket::{Args, ack_packets, connected, event_packets};
+use crate::core::token::{Identity, Role};
+use crate::platform::{now, random};
+use crate::user_do::{Socket, UserObject};
+
+const ENGINE_IO: &str = "/engine.io";
+const SOCKET_IO: &str = "/socket.io";
+
+/// How long `ask` waits for an ack, in milliseconds.
+const ASK_TIMEOUT: u64 = 500;
+
+/// A time that no test lives to see, in Unix milliseconds.
+const NEVER: u64 = 4_000_000_000_000;
+
+/// The fixture.
+pub struct Fixture;
+
+impl Handler for Fixture {
+    const PATHS: &'static [&'static str] = &[SOCKET_IO, ENGINE_IO];
+    const NAMESPACES: &'static [&'static str] = &["/", "/custom"];
+
+    fn user_at_handshake(path: &str, engine_sid: &str) -> Option<Identity> {
+        Some(Identity {
+            user_id: format!("{path}/{engine_sid}"),
+            role: Role::Customer,
+            name: None,
+            expires_at: NEVER,
+        })
+    }
+
+    fn on_message(connection: &Connection, packet: &Packet) -> Option<Packet> {
+        if !connection.identity.user_id.starts_with(ENGINE_IO) {
+            return None;
+        }
+        match packet {
+            Packet::Text(_) | Packet::Binary(_) => Some(packet.clone()),
+            _ => None,
+        }
+    }
+
+    async fn on_connect(
+        object: &UserObject,
+        mut socket: Socket,
+        namespace: String,
+        auth: Option<Box<RawValue>>,
+    ) {
+        let sid = socket_sid(random());
+        socket.connection.session.join(&namespace, &sid);
+        if socket.save().is_err() {
+            return object.close(socket, CloseReason::Interrupted).await;
+        }
+        object.send(&socket, Packet::Text(connected(&namespace, &sid, None)));
+        let args = Args {
+            values: vec![auth.unwrap_or_else(empty_object)],
+            attachments: Vec::new(),
+        };
+        emit(object, &socket, &namespace, "auth", &args);
+    }
+
+    async fn on_event(object: &UserObject, mut socket: Socket, event: Event) {
+        match (event.name.as_str(), event.ack_id) {
+            ("message", _) => emit(
+                object,
+                &socket,
+                &event.namespace,
+                "message-back",
+                &event.args,
+            ),
+            ("message-with-ack", Some(ack_id)) => {
+                for packet in ack_packets(&event.namespace, ack_id, &event.args) {
+                    object.send(&socket, packet);
+                }
+            }
+            ("ask", _) => {
+                let deadline = now() + ASK_TIMEOUT;
+                let session = &mut socket.connection.session;
+                let ack_id = session.ask(&event.namespace, "question", deadline);
+                if socket.save().is_err() {
+                    return;
+                }
+                let name = "question";
+                for packet in event_packets(&event.namespace, Some(ack_id), name, &event.args) {
+                    object.send(&socket, packet);
+                }
+                object.schedule().await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>) {
+        match args {
+            Some(args) => emit(object, &socket, &awaited.namespace, "answer", &args),
+            None => emit(
+                object,
+                &socket,
+                &awaited.namespace,
+                "no-answer",
+                &Args::default(),
+            ),
+        }
+    }
+}
+
+fn emit(object: &UserObject, socket: &Socket, namespace: &str, name: &str, args: &Args) {
+    for packet in event_packets(namespace, None, name, args) {
+        object.send(socket, packet);
+    }
+}
+
+fn empty_object() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,44 @@
+//! Switchboard itself: users known by their tokens, their log, the request events.
+
+use serde_json::value::RawValue;
+
+use super::Handler;
+use crate::core::connection::Connection;
+use crate::core::engine::Packet;
+use crate::core::session::{Awaited, Event};
+use crate::core::socket::{Args, MAIN};
+use crate::core::token::Identity;
+use crate::user_do::{Socket, UserObject};
+
+/// The handler that is deployed.
+pub struct Product;
+
+impl Handler for Product {
+    const PATHS: &'static [&'static str] = &["/socket.io"];
+    const NAMESPACES: &'static [&'static str] = &[MAIN];
+
+    fn user_at_handshake(_path: &str, _engine_sid: &str) -> Option<Identity> {
+        None
+    }
+
+    fn on_message(_connection: &Connection, _packet: &Packet) -> Option<Packet> {
+        None
+    }
+
+    async fn on_connect(
+        object: &UserObject,
+        socket: Socket,
+        namespace: String,
+        auth: Option<Box<RawValue>>,
+    ) {
+        object.join(socket, namespace, auth.as_deref()).await;
+    }
+
+    async fn on_event(object: &UserObject, socket: Socket, event: Event) {
+        object.on_request(socket, event).await;
+    }
+
+    /// No event of ours asks for an ack.
+    async fn on_ack(_object: &UserObject, _socket: Socket, _awaited: Awaited, _args: Option<Args>) {
+    }
+}
