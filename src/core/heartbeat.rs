@@ -1,18 +1,21 @@
 //! When a connection needs attention: a ping, or its end.
 //!
-//! One alarm per object serves all of its sockets, and each waking costs a write, so the rhythm is
-//! as slow as the promises allow. With S = pingInterval + pingTimeout:
+//! One alarm per object serves all of its sockets, and each setting of it costs a write, so the
+//! rhythm is as slow as the promises allow (what it costs: docs/cost.md):
 //!
-//! - the first ping goes out after pingInterval, each further one S/2 after the one before, and none
-//!   before the one before was answered. The client, which waits S, always has a margin of S/2;
-//! - a connection that was not heard for S, and had its chance to answer a ping, is dead.
+//! - a client gives up when it hears no ping for S = pingInterval + pingTimeout, so pings go out one
+//!   period apart, which is S less a quarter of pingTimeout. That quarter is left for a late alarm,
+//!   for the way, and for a client that takes its time to answer;
+//! - a connection that was not heard for S is a ghost. Nobody has to wake up for that: whoever asks
+//!   compares times ([`is_ghost`]). Its socket is closed when the next ping would be due;
+//! - a connection without a CONNECT has no users waiting for it and does not last: it is pinged
+//!   every pingInterval and closed on time, as by the reference server.
 //!
-//! So a ping and the verdict on the ping before it fall on the same waking (S/2 + S/2 = S), and the
-//! object wakes once per S/2 however many sockets it has. The facts that the verdict rests on stand
-//! in the attachment and in the socket's auto-response time, so a lost memory changes nothing.
+//! The facts that the verdict rests on stand in the attachment and in the socket's auto-response
+//! time, so a lost memory changes nothing.
 
 use super::config::Config;
-use super::connection::{Connection, Phase};
+use super::connection::{Carrier, Connection, Phase};
 use super::session::CloseReason;
 use super::time::Millis;
 use super::token::LEEWAY_MS;
@@ -32,14 +35,14 @@ pub enum Need {
 pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> Need {
     let mut until = match connection.phase {
         Phase::Closed => return Need::NothingUntil(Millis::MAX),
-        Phase::Probing | Phase::Upgrading => {
+        Phase::Probing | Phase::Upgrading if connection.carrier == Carrier::WebSocket => {
             return at(
                 connection.opened_at + config.upgrade_timeout,
                 now,
                 CloseReason::UpgradeFailed,
             );
         }
-        Phase::Open | Phase::Connecting => Millis::MAX,
+        _ => Millis::MAX,
     };
     if !connection.session.was_joined() {
         let deadline = connection.opened_at + config.connect_timeout;
@@ -57,17 +60,29 @@ pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config
         until = until.min(deadline);
     }
 
-    match awaited_since(connection, heard) {
-        Some(pinged_at) => {
-            let dead_at = dead_at(pinged_at, heard, config);
-            match at(dead_at, now, CloseReason::PingTimeout) {
-                Need::NothingUntil(time) => Need::NothingUntil(time.min(until)),
-                close => close,
-            }
-        }
-        None if now >= ping_due(connection, config) => Need::Ping,
-        None => Need::NothingUntil(ping_due(connection, config).min(until)),
+    let due = ping_due(connection, config);
+    let Some(pinged_at) = awaited_since(connection, heard) else {
+        return match now >= due {
+            true => Need::Ping,
+            false => Need::NothingUntil(due.min(until)),
+        };
+    };
+    let dead_at = dead_at(pinged_at, heard, config);
+    let close_at = match connection.session.was_joined() {
+        true => due.max(dead_at),
+        false => dead_at,
+    };
+    match at(close_at, now, CloseReason::PingTimeout) {
+        Need::NothingUntil(time) => Need::NothingUntil(time.min(until)),
+        close => close,
     }
+}
+
+/// Whether the client has vanished without a word: it had its chance to answer a ping, and was not
+/// heard for pingInterval + pingTimeout.
+pub fn is_ghost(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
+    awaited_since(connection, heard)
+        .is_some_and(|pinged_at| now >= dead_at(pinged_at, heard, config))
 }
 
 /// Whether to ping this one now because another one is due anyway: then both are due together from
@@ -75,7 +90,18 @@ pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config
 pub fn may_join_ping(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
     matches!(connection.phase, Phase::Open | Phase::Connecting)
         && awaited_since(connection, heard).is_none()
-        && now + config.silence() / 4 >= ping_due(connection, config)
+        && now + period(config) / 2 >= ping_due(connection, config)
+}
+
+/// How far apart the pings of a connection are, and so the longest time that an object with live
+/// connections sleeps.
+pub fn period(config: &Config) -> Millis {
+    config.silence() - margin(config)
+}
+
+/// What is left of the silence for the ping to arrive and to be answered.
+fn margin(config: &Config) -> Millis {
+    config.ping_timeout / 4
 }
 
 /// The log offset that the connection's client has confirmed: it answered a ping that was sent
@@ -99,23 +125,22 @@ fn awaited_since(connection: &Connection, heard: Millis) -> Option<Millis> {
 }
 
 fn ping_due(connection: &Connection, config: &Config) -> Millis {
-    match connection.pinged_at {
-        None => connection.opened_at + config.ping_interval,
-        Some(pinged_at) => pinged_at + config.silence() / 2,
-    }
+    let pause = match connection.session.was_joined() {
+        true => period(config),
+        false => config.ping_interval,
+    };
+    connection.pinged_at.unwrap_or(connection.opened_at) + pause
 }
 
 /// An alarm may be late, and then the ping was, too: the client gets its time to answer all the
 /// same.
 fn dead_at(pinged_at: Millis, heard: Millis, config: &Config) -> Millis {
-    let grace = config.ping_timeout.min(config.silence() / 2);
-    (heard + config.silence()).max(pinged_at + grace)
+    (heard + config.silence()).max(pinged_at + margin(config))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::connection::Carrier;
     use crate::core::token::{Identity, Role};
 
     fn config() -> Config {
@@ -145,51 +170,80 @@ mod tests {
         need(connection, heard, now, &config())
     }
 
+    // Defaults: interval 25 s, timeout 20 s, so silence 45 s, margin 5 s, period 40 s.
+
     #[test]
-    fn the_first_ping_comes_after_ping_interval() {
-        let connection = connection();
+    fn pings_go_out_as_late_as_they_may() {
+        let mut connection = connection();
         assert_eq!(
-            check(&connection, 1_000, 25_999),
-            Need::NothingUntil(26_000)
+            check(&connection, 1_000, 40_999),
+            Need::NothingUntil(41_000)
         );
-        assert_eq!(check(&connection, 1_000, 26_000), Need::Ping);
+        assert_eq!(check(&connection, 1_000, 41_000), Need::Ping);
+        connection.pinged_at = Some(41_000);
+        // Answered a slow second later: one waking per period, and none in between.
+        assert_eq!(
+            check(&connection, 42_000, 42_001),
+            Need::NothingUntil(81_000)
+        );
+        assert_eq!(check(&connection, 42_000, 81_000), Need::Ping);
     }
 
     #[test]
-    fn one_waking_does_for_the_verdict_and_the_next_ping() {
+    fn a_ghost_is_one_after_a_silence_and_closed_at_the_next_waking() {
         let mut connection = connection();
-        connection.pinged_at = Some(26_000);
-        // Answered at once: the next ping is half the silence later, and no waking comes between.
+        connection.pinged_at = Some(41_000);
+        let config = config();
+        // Last heard at 20 s; its silence is over before the ping had a chance.
+        assert!(!is_ghost(&connection, 20_000, 45_999, &config));
+        // Last heard when it connected.
+        assert!(!is_ghost(&connection, 1_000, 45_999, &config));
+        assert!(is_ghost(&connection, 1_000, 46_000, &config));
         assert_eq!(
-            check(&connection, 26_050, 26_100),
-            Need::NothingUntil(48_500)
-        );
-        assert_eq!(check(&connection, 26_050, 48_500), Need::Ping);
-        // The ping at 48.5 s is not answered: dead one silence after the last word.
-        connection.pinged_at = Some(48_500);
-        assert_eq!(
-            check(&connection, 26_050, 48_501),
-            Need::NothingUntil(71_050)
+            check(&connection, 1_000, 46_000),
+            Need::NothingUntil(81_000)
         );
         assert_eq!(
-            check(&connection, 26_050, 71_050),
+            check(&connection, 1_000, 81_000),
             Need::Close(CloseReason::PingTimeout)
         );
-        // Answered a slow second later: alive, and due.
-        assert_eq!(check(&connection, 49_500, 71_050), Need::Ping);
+        // It answers after all: it was but slow.
+        assert!(!is_ghost(&connection, 47_000, 47_001, &config));
+        assert_eq!(check(&connection, 47_000, 81_000), Need::Ping);
     }
 
     #[test]
     fn a_late_alarm_kills_nobody() {
         let mut connection = connection();
-        connection.pinged_at = Some(26_000);
+        let config = config();
+        connection.pinged_at = Some(41_000);
         // The alarm came a minute late: nothing was asked, so nothing can be missing.
-        assert_eq!(check(&connection, 26_050, 108_500), Need::Ping);
-        connection.pinged_at = Some(108_500);
+        assert!(!is_ghost(&connection, 41_050, 141_000, &config));
+        assert_eq!(check(&connection, 41_050, 141_000), Need::Ping);
+        connection.pinged_at = Some(141_000);
+        assert!(!is_ghost(&connection, 41_050, 145_999, &config));
+        assert!(is_ghost(&connection, 41_050, 146_000, &config));
+    }
+
+    #[test]
+    fn without_a_connect_the_rhythm_is_the_references() {
+        let mut connection = connection();
+        connection.session = Default::default();
+        assert_eq!(check(&connection, 1_000, 26_000), Need::Ping);
+        connection.pinged_at = Some(26_000);
+        let slow = Config {
+            connect_timeout: 600_000,
+            ..config()
+        };
         assert_eq!(
-            check(&connection, 26_050, 108_501),
-            Need::NothingUntil(128_500)
+            need(&connection, 1_000, 26_001, &slow),
+            Need::NothingUntil(46_000)
         );
+        assert_eq!(
+            need(&connection, 1_000, 46_000, &slow),
+            Need::Close(CloseReason::PingTimeout)
+        );
+        assert_eq!(need(&connection, 26_050, 51_000, &slow), Need::Ping);
     }
 
     #[test]
@@ -211,7 +265,7 @@ mod tests {
     fn an_expired_token_closes_after_its_leeway() {
         let mut connection = connection();
         connection.identity.expires_at = 5_000;
-        assert_eq!(check(&connection, 1_000, 5_001), Need::NothingUntil(26_000));
+        assert_eq!(check(&connection, 1_000, 5_001), Need::NothingUntil(35_000));
         assert_eq!(
             check(&connection, 1_000, 35_000),
             Need::Close(CloseReason::TokenExpired)
@@ -230,18 +284,25 @@ mod tests {
             check(&connection, 1_000, 11_000),
             Need::Close(CloseReason::UpgradeFailed)
         );
+        // The polling side may have been open for long.
+        connection.carrier = Carrier::Gateway;
+        connection.phase = Phase::Upgrading;
+        assert_eq!(
+            check(&connection, 11_000, 11_001),
+            Need::NothingUntil(41_000)
+        );
     }
 
     #[test]
     fn pings_fall_into_step() {
         let mut connection = connection();
         let config = config();
-        assert!(!may_join_ping(&connection, 1_000, 10_000, &config));
-        assert!(may_join_ping(&connection, 1_000, 20_000, &config));
-        connection.pinged_at = Some(20_000);
+        assert!(!may_join_ping(&connection, 1_000, 20_999, &config));
+        assert!(may_join_ping(&connection, 1_000, 21_000, &config));
+        connection.pinged_at = Some(21_000);
         // Not while its answer is awaited.
-        assert!(!may_join_ping(&connection, 1_000, 42_000, &config));
-        assert!(may_join_ping(&connection, 20_010, 42_000, &config));
+        assert!(!may_join_ping(&connection, 1_000, 60_000, &config));
+        assert!(may_join_ping(&connection, 21_010, 60_000, &config));
     }
 
     #[test]

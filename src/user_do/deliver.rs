@@ -27,7 +27,7 @@ impl UserObject {
     }
 
     fn receipt(&self) -> Result<Response> {
-        let delivered = !self.live_sockets().is_empty();
+        let delivered = self.presence()?.is_online();
         Response::from_json(&Receipt { delivered })
     }
 

@@ -8,8 +8,7 @@
 use worker::Result;
 
 use super::UserObject;
-use crate::core::heartbeat::{Need, need};
-use crate::core::session::CloseReason;
+use crate::core::heartbeat::{is_ghost, period};
 use crate::core::time::Millis;
 use crate::messages::Presence;
 use crate::platform::{log, now};
@@ -23,9 +22,8 @@ impl UserObject {
         for socket in self.live_sockets() {
             let heard = socket.heard(&self.state);
             last_heard = last_heard.max(Some(heard));
-            // One that is dead counts no more, even if its alarm is late.
-            if need(&socket.connection, heard, now, config) != Need::Close(CloseReason::PingTimeout)
-            {
+            // A ghost counts no more, although its socket is closed only at the next waking.
+            if !is_ghost(&socket.connection, heard, now, config) {
                 connection_count += 1;
             }
         }
@@ -58,11 +56,11 @@ impl UserObject {
         });
     }
 
-    /// When the object was last alive, as the alarm that it left behind tells: that alarm was set
-    /// half a silence or more ahead.
+    /// When the object was last alive, as the alarm that it left behind tells: an alarm is set at
+    /// most one period ahead.
     fn last_trace(&self) -> Option<Millis> {
-        let silence = self.config().ok()?.silence();
-        let trace = self.left_alarm.get()?.saturating_sub(silence / 2);
+        let period = period(self.config().ok()?);
+        let trace = self.left_alarm.get()?.saturating_sub(period);
         Some(trace.min(now()))
     }
 
