@@ -1,0 +1,111 @@
+// The conformance fixture (src/handler/conformance.rs) in workerd, and the wire it is spoken to on.
+
+import assert from "node:assert/strict";
+import { createTestHarness } from "wrangler";
+
+/** Serves the fixture. `npm test` has built it into dist-conformance. */
+export async function startFixture(vars = {}) {
+  const server = createTestHarness({
+    workers: [
+      {
+        configPath: "tests/conformance/wrangler.toml",
+        prebuiltWorkerDir: "dist-conformance",
+        vars,
+      },
+    ],
+  });
+  const { url } = await server.listen();
+  return { url: url.href.replace(/\/$/, ""), close: () => server.close() };
+}
+
+export const polling = (server, path, sid) =>
+  `${server.url}${path}/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ""}`;
+
+const websocket = (server, path, sid) =>
+  `${server.url.replace("http", "ws")}${path}/?EIO=4&transport=websocket${sid ? `&sid=${sid}` : ""}`;
+
+/** Opens a polling session: its sid. */
+export async function openSession(server, path) {
+  const response = await fetch(polling(server, path));
+  assert.equal(response.status, 200);
+  return JSON.parse((await response.text()).slice(1)).sid;
+}
+
+/** Polls: [status, body]. */
+export async function poll(server, path, sid) {
+  const response = await fetch(polling(server, path, sid));
+  return [response.status, await response.text()];
+}
+
+/** Posts: [status, body]. */
+export async function post(server, path, sid, body) {
+  const response = await fetch(polling(server, path, sid), { method: "POST", body });
+  return [response.status, await response.text()];
+}
+
+/** A raw WebSocket whose messages are kept until they are asked for. */
+export class Wire {
+  #queue = [];
+  #waiting = [];
+
+  constructor(server, path, sid) {
+    this.socket = new WebSocket(websocket(server, path, sid));
+    this.socket.binaryType = "arraybuffer";
+    this.opened = new Promise((resolve) => this.socket.addEventListener("open", resolve));
+    this.closed = new Promise((resolve) => this.socket.addEventListener("close", resolve));
+    this.socket.addEventListener("message", ({ data }) => this.#take(data));
+  }
+
+  #take(data) {
+    const message = typeof data === "string" ? data : [...new Uint8Array(data)];
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(message);
+    else this.#queue.push(message);
+  }
+
+  send(...frames) {
+    for (const frame of frames) this.socket.send(frame);
+  }
+
+  /** The next message: text, or the bytes of a binary frame. */
+  next() {
+    if (this.#queue.length > 0) return Promise.resolve(this.#queue.shift());
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("no message within 3 s")), 3_000);
+      this.#waiting.push((message) => {
+        clearTimeout(timer);
+        resolve(message);
+      });
+    });
+  }
+
+  /** The next message that is not a ping, which is answered. */
+  async nextEvent() {
+    for (;;) {
+      const message = await this.next();
+      if (message !== "2") return message;
+      this.send("3");
+    }
+  }
+
+  close() {
+    this.socket.close();
+    return this.closed;
+  }
+}
+
+/** A WebSocket after its handshake. */
+export async function openWire(server, path) {
+  const wire = new Wire(server, path);
+  assert.match(await wire.next(), /^0\{/);
+  return wire;
+}
+
+/** A WebSocket that has joined the main namespace. */
+export async function joinedWire(server) {
+  const wire = await openWire(server, "/socket.io");
+  wire.send("40");
+  assert.match(await wire.nextEvent(), /^40\{"sid":"[^"]+"\}$/);
+  assert.equal(await wire.nextEvent(), '42["auth",{}]');
+  return wire;
+}
