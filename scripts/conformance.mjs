@@ -1,0 +1,20 @@
+// `npm run conformance -- --port 3000`: serves the fixture that the official protocol suites expect.
+// Other arguments go to `wrangler dev` as they are.
+
+import { isMain, main, start, wrangler } from "./lib/project.mjs";
+import { setup } from "./setup.mjs";
+
+if (isMain(import.meta)) {
+  await main(async () => {
+    await setup();
+    const config = "--config=tests/conformance/wrangler.toml";
+    const others = process.argv.slice(2);
+    const [command, args] = wrangler(
+      "dev",
+      config,
+      "--show-interactive-dev-session=false",
+      ...others,
+    );
+    process.exitCode = (await start(command, args).ended).code;
+  });
+}

@@ -1,0 +1,146 @@
+// What every script needs: where the project is, and how its tools are run.
+// Runs under any Node from 20 on, before anything is installed.
+
+import { spawn } from "node:child_process";
+import { existsSync, realpathSync } from "node:fs";
+import { constants } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = path.resolve(fileURLToPath(new URL("../..", import.meta.url)));
+export const inRoot = (...parts) => path.join(root, ...parts);
+
+export const databaseName = "switchboard";
+export const defaultPort = 4000;
+
+const oldestNodeForWrangler = [22, 12];
+
+/** An error for the person at the terminal: its message is enough, its stack is noise. */
+export class Failure extends Error {}
+
+/** Whether the module with this `import.meta` was started from the command line. */
+export function isMain(meta) {
+  const started = process.argv[1];
+  return Boolean(started) && realpathSync(started) === fileURLToPath(meta.url);
+}
+
+/** Runs a script's main function; failures end on stderr and in the exit code. */
+export async function main(run) {
+  try {
+    await run();
+  } catch (error) {
+    console.error(error instanceof Failure ? `error: ${error.message}` : error);
+    process.exitCode = 1;
+  }
+}
+
+/** parseArgs' complaints are for the person at the terminal, too. */
+export function parseOrFail(parse, usage) {
+  try {
+    return parse();
+  } catch (error) {
+    throw new Failure(`${error.message}\n${usage}`);
+  }
+}
+
+/** The Node that runs wrangler and the tests, or null: the system's own may be too old for them. */
+export function findNode() {
+  const pinned = inRoot("node_modules", ".bin", "node");
+  if (existsSync(pinned)) return pinned;
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  const [neededMajor, neededMinor] = oldestNodeForWrangler;
+  const enough = major > neededMajor || (major === neededMajor && minor >= neededMinor);
+  return enough ? process.execPath : null;
+}
+
+function nodeBin() {
+  const node = findNode();
+  if (!node) throw new Failure("node_modules/.bin/node is missing: run `npm run setup` first");
+  return node;
+}
+
+function withoutProjectBins(searchPath) {
+  const bins = path.join("node_modules", ".bin");
+  return searchPath.split(path.delimiter).filter((entry) => !entry.endsWith(bins));
+}
+
+/**
+ * The environment without this project's node_modules/.bin, which npm puts first: `npm ci` deletes
+ * that folder while it runs, and must not run on a Node that lies in it.
+ */
+export function systemEnv() {
+  const searchPath = withoutProjectBins(process.env.PATH ?? "");
+  return { ...process.env, PATH: searchPath.join(path.delimiter) };
+}
+
+/** The environment of the project's tools: nothing asks, reports, or writes outside the project. */
+export function toolEnv() {
+  const bins = [inRoot("node_modules", ".bin"), inRoot(".tools", "bin")];
+  const searchPath = [...bins, ...withoutProjectBins(process.env.PATH ?? "")];
+  return {
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+    WRANGLER_HIDE_BANNER: "true",
+    WRANGLER_LOG_PATH: inRoot(".wrangler", "logs"),
+    WRANGLER_REGISTRY_PATH: inRoot(".wrangler", "registry"),
+    WRANGLER_SEND_METRICS: "false",
+    ...process.env,
+    PATH: searchPath.join(path.delimiter),
+  };
+}
+
+/** Starts a program in the project's folder and passes on the signals that end this one. */
+export function start(command, args, { env = toolEnv(), stdio } = {}) {
+  const child = spawn(command, args, {
+    cwd: root,
+    env,
+    stdio: stdio ?? ["ignore", "inherit", "inherit"],
+  });
+  let received = null;
+  const pass = (signal) => {
+    received = signal;
+    child.kill(signal);
+  };
+  process.on("SIGINT", pass).on("SIGTERM", pass);
+  const ended = new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      process.off("SIGINT", pass).off("SIGTERM", pass);
+      resolve({ code: code ?? 128 + constants.signals[signal], received });
+    });
+  });
+  return { child, ended };
+}
+
+/** Runs a program to its end; a failure of it is a Failure here. */
+export async function run(command, args, options) {
+  const { code, received } = await start(command, args, options).ended;
+  if (received) process.exit(128 + constants.signals[received]);
+  if (code === 0) return;
+  throw new Failure(`${[path.basename(command), ...args].join(" ")} ended with code ${code}`);
+}
+
+/** Runs a program silently and gives its output. */
+export async function capture(command, args, options) {
+  const { child, ended } = start(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) {
+    child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
+  }
+  const { code, received } = await ended;
+  if (received) process.exit(128 + constants.signals[received]);
+  return { code, ...output };
+}
+
+/** A program of an npm package and its arguments, as the command and arguments to run it by. */
+export function nodeProgram(script, args) {
+  return [nodeBin(), [inRoot("node_modules", ...script.split("/")), ...args]];
+}
+
+export const wrangler = (...args) => nodeProgram("wrangler/bin/wrangler.js", args);
+export const prettier = (...args) =>
+  nodeProgram("prettier/bin/prettier.cjs", [
+    ...args,
+    "--log-level=warn",
+    "**/*.{js,mjs,cjs,ts,mts,json,md}",
+  ]);
+export const nodeTests = (...args) => [nodeBin(), ["--test", ...args]];

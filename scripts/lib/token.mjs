@@ -1,0 +1,33 @@
+// Tokens for development, as the Worker wants them (src/core/token.rs): JWT, HS256.
+
+import { createHmac } from "node:crypto";
+
+import { Failure } from "./project.mjs";
+import { checkRole, checkUserId } from "./users.mjs";
+
+export { readSecret } from "./secret.mjs";
+
+const secondsPer = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+export function signToken(claims, secret) {
+  const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+/** The seconds in a duration such as 30s, 15m, 1h or 7d. */
+export function parseTtl(text) {
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  if (!(Number(count) > 0))
+    throw new Failure(`--ttl is 30s, 15m, 1h, 7d or the like, not "${text}"`);
+  return Number(count) * secondsPer[unit];
+}
+
+/** The claims of a token that is valid from now on; `role` and `name` may be left out. */
+export function tokenClaims({ sub, role, name, ttl = "1h" }) {
+  checkUserId(sub);
+  if (role !== undefined) checkRole(role);
+  const iat = Math.floor(Date.now() / 1000);
+  return { sub, role, name, iat, exp: iat + parseTtl(ttl) };
+}

@@ -1,0 +1,91 @@
+// The table `users` in D1 (migrations/), by way of wrangler.
+
+import { Failure, capture, databaseName, wrangler } from "./project.mjs";
+
+export const roles = ["customer", "contractor"];
+
+export const demoUsers = [
+  { id: "contractor1", role: "contractor", name: "Contractor One" },
+  { id: "customer1", role: "customer", name: "Customer One" },
+  { id: "customer2", role: "customer", name: "Customer Two" },
+  { id: "customer3", role: "customer", name: "Customer Three" },
+];
+
+const longestUserId = 128;
+const controlCharacter = /\p{Cc}/u;
+
+export function checkUserId(id) {
+  const length = [...(id ?? "")].length;
+  if (length >= 1 && length <= longestUserId && !controlCharacter.test(id)) return;
+  throw new Failure(
+    `a user id is 1 to ${longestUserId} characters, none of them a control character`,
+  );
+}
+
+export function checkRole(role) {
+  if (!roles.includes(role)) throw new Failure(`a role is ${roles.join(" or ")}, not "${role}"`);
+}
+
+function checkText(text, what) {
+  if (text && controlCharacter.test(text)) throw new Failure(`${what} has a control character`);
+}
+
+export function checkUser({ id, role, name, avatarUrl }) {
+  checkUserId(id);
+  if (role !== undefined) checkRole(role);
+  checkText(name, "the name");
+  checkText(avatarUrl, "the avatar's URL");
+}
+
+const literal = (text) => (text === undefined ? "NULL" : `'${text.replaceAll("'", "''")}'`);
+
+function insertSql({ id, role = "customer", name, avatarUrl }) {
+  const values = [id, role, name, avatarUrl].map(literal).join(", ");
+  return (
+    "INSERT INTO users (user_id, role, name, avatar_url, created_at) " +
+    `VALUES (${values}, ${Date.now()})`
+  );
+}
+
+/** Adds a user, or changes what is given of one who is there. */
+export function upsertSql(user) {
+  const columns = { role: user.role, name: user.name, avatar_url: user.avatarUrl };
+  const given = Object.keys(columns).filter((column) => columns[column] !== undefined);
+  const changes = given.map((column) => `${column} = excluded.${column}`).join(", ");
+  const action = changes ? `DO UPDATE SET ${changes}` : "DO NOTHING";
+  return `${insertSql(user)} ON CONFLICT (user_id) ${action}`;
+}
+
+/** `where` is what wrangler's d1 commands want: --local, --remote, --persist-to=DIR. */
+export async function upsertUser(user, where) {
+  await execute(upsertSql(user), where);
+}
+
+/** Users who are already there are left as they are. */
+export async function addMissingUsers(users, where) {
+  await execute(
+    users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`).join(";\n"),
+    where,
+  );
+}
+
+export async function listUsers(where) {
+  const sql = "SELECT user_id, role, name, avatar_url, created_at FROM users ORDER BY user_id";
+  const [{ results }] = await execute(sql, where);
+  return results;
+}
+
+export async function applyMigrations(where) {
+  const { code, stdout, stderr } = await capture(
+    ...wrangler("d1", "migrations", "apply", databaseName, ...where),
+  );
+  if (code !== 0) throw new Failure(`applying the D1 migrations failed:\n${stdout}${stderr}`);
+}
+
+async function execute(sql, where) {
+  const { code, stdout, stderr } = await capture(
+    ...wrangler("d1", "execute", databaseName, ...where, "--json", `--command=${sql}`),
+  );
+  if (code !== 0) throw new Failure(`the database refused:\n${stdout}${stderr}`);
+  return JSON.parse(stdout);
+}

@@ -1,0 +1,154 @@
+// Makes a fresh clone ready to build, run and test; does nothing when it already is.
+// Needs git, rustup's cargo, and Node 20 or newer with npm.
+
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { secretName, secretsFile, secretIn } from "./lib/secret.mjs";
+import {
+  Failure,
+  capture,
+  findNode,
+  inRoot,
+  isMain,
+  main,
+  run,
+  systemEnv,
+} from "./lib/project.mjs";
+
+const wasmTarget = "wasm32-unknown-unknown";
+const say = (text) => console.error(`setup: ${text}`);
+const readText = (file) => (existsSync(file) ? readFileSync(file, "utf8") : "");
+
+export async function setup() {
+  await ensureToolchain();
+  await ensurePackages();
+  await ensureCargoTools();
+  ensureSecret();
+}
+
+async function ensureToolchain() {
+  await requireCargo();
+  const missing = missingParts(await sysroot());
+  if (missing.length === 0) return;
+  say("adding parts of the Rust toolchain (usually under a minute) ...");
+  for (const part of missing) await rustup(...part.add);
+  const still = missingParts(await sysroot()).map((part) => part.name);
+  if (still.length > 0) throw new Failure(`the Rust toolchain still lacks ${still.join(", ")}`);
+}
+
+async function requireCargo() {
+  const found = await succeeds("cargo", ["--version", "--quiet"]).catch(() => null);
+  if (found !== null) return;
+  throw new Failure(
+    "cargo was not found. Install Rust with rustup (as the Rust project's web site says, or your " +
+      "system's `rustup` package), open a new terminal, and run this again.",
+  );
+}
+
+/** The folder of the toolchain that rust-toolchain.toml names, installed if need be. */
+async function sysroot() {
+  const known = await succeeds("rustc", ["--print", "sysroot"]);
+  if (known) return known;
+  const channel = /^channel = "(.+)"$/m.exec(readText(inRoot("rust-toolchain.toml")))?.[1];
+  say(`installing Rust ${channel} (usually a minute) ...`);
+  await rustup("toolchain", "install", channel, "--profile", "minimal");
+  const installed = await succeeds("rustc", ["--print", "sysroot"]);
+  if (installed) return installed;
+  throw new Failure(`Rust ${channel}, which rust-toolchain.toml names, does not run`);
+}
+
+function missingParts(folder) {
+  const parts = [
+    { name: wasmTarget, file: `lib/rustlib/${wasmTarget}/lib`, add: ["target", "add", wasmTarget] },
+    { name: "rustfmt", file: "bin/cargo-fmt", add: ["component", "add", "rustfmt"] },
+    { name: "clippy", file: "bin/cargo-clippy", add: ["component", "add", "clippy"] },
+  ];
+  return parts.filter((part) => !existsSync(path.join(folder, part.file)));
+}
+
+async function rustup(...args) {
+  await run("rustup", args, { env: systemEnv() }).catch((error) => {
+    if (error.code !== "ENOENT") throw error;
+    throw new Failure(`rustup was not found, and is needed for: rustup ${args.join(" ")}`);
+  });
+}
+
+/** The program's output without the white space around it, or "" when it failed. */
+async function succeeds(command, args) {
+  const { code, stdout } = await capture(command, args, { env: systemEnv() });
+  return code === 0 ? stdout.trim() : "";
+}
+
+async function ensurePackages() {
+  if (!packagesAreInstalled()) {
+    say("installing the npm packages (usually half a minute) ...");
+    await npm("ci");
+  }
+  if (findNode()) return;
+  // The package `node` puts its program in place by an install script, which npm may have skipped.
+  say("installing node's own program (usually 10 seconds) ...");
+  await npm("rebuild", "node");
+  if (findNode()) return;
+  throw new Failure(
+    `wrangler needs Node 22.12 or newer; this is ${process.versions.node}, and the npm package ` +
+      "`node`, which brings its own, did not install its program (node_modules/.bin/node). Allow " +
+      "install scripts (npm config get ignore-scripts), delete node_modules and run this again.",
+  );
+}
+
+function npm(...args) {
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+  return run("npm", [...args, ...quiet], { env: systemEnv() });
+}
+
+function packagesAreInstalled() {
+  const wanted = lockedPackages(inRoot("package-lock.json"));
+  const installed = lockedPackages(inRoot("node_modules", ".package-lock.json"));
+  const isMet = ([name, { version, optional }]) =>
+    installed[name] ? installed[name].version === version : optional === true;
+  return Object.entries(wanted).every(isMet);
+}
+
+function lockedPackages(file) {
+  const { "": _project, ...packages } = JSON.parse(readText(file) || "{}").packages ?? {};
+  return packages;
+}
+
+async function ensureCargoTools() {
+  // Each must fit the crate that it belongs to, so Cargo.lock decides.
+  await ensureCargoTool("worker-build", lockedCrate("worker"), "3 minutes");
+  await ensureCargoTool("wasm-bindgen-cli", lockedCrate("wasm-bindgen"), "2 minutes");
+}
+
+async function ensureCargoTool(name, version, duration) {
+  if (readText(inRoot(".tools", ".crates.toml")).includes(`"${name} ${version} (`)) return;
+  say(`building ${name} ${version} into .tools (once; usually ${duration} on two cores) ...`);
+  const where = ["--locked", "--force", "--quiet", "--root", inRoot(".tools")];
+  await run("cargo", ["install", ...where, `${name}@${version}`], { env: systemEnv() });
+}
+
+function lockedCrate(name) {
+  const lock = readText(inRoot("Cargo.lock")).replaceAll("\r", "");
+  const version = new RegExp(`^name = "${name}"\nversion = "(.+)"$`, "m").exec(lock)?.[1];
+  if (!version) throw new Failure(`Cargo.lock does not name the crate ${name}`);
+  return version;
+}
+
+function ensureSecret() {
+  const text = readText(secretsFile);
+  if (secretIn(text)) return;
+  const line = `${secretName}=${randomBytes(48).toString("base64url")}\n`;
+  const separator = text && !text.endsWith("\n") ? "\n" : "";
+  writeFileSync(secretsFile, text + separator + line, { mode: 0o600 });
+  chmodSync(secretsFile, 0o600);
+  say(`put a random ${secretName} into ${path.basename(secretsFile)}`);
+}
+
+if (isMain(import.meta)) {
+  await main(async () => {
+    await setup();
+    say("everything is in place");
+  });
+}

@@ -1,0 +1,113 @@
+// `npm start`: everything from a fresh clone to a server on this machine.
+// PORT or --port, --persist-to DIR; other arguments go to `wrangler dev` as they are.
+
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { Failure, defaultPort, inRoot, isMain, main, start, wrangler } from "./lib/project.mjs";
+import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
+import { setup } from "./setup.mjs";
+
+const pollEveryMs = 150;
+const say = (text) => console.log(`start: ${text}`);
+
+/** Takes `--name value` or `--name=value` out of the arguments. */
+function takeOption(args, name) {
+  const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+  if (at < 0) return { rest: args };
+  const isJoined = args[at] !== name;
+  const value = isJoined ? args[at].slice(name.length + 1) : args[at + 1];
+  if (!value) throw new Failure(`${name} needs a value`);
+  return { value, rest: args.toSpliced(at, isJoined ? 1 : 2) };
+}
+
+function readArguments(args) {
+  const persist = takeOption(args, "--persist-to");
+  const port = takeOption(persist.rest, "--port");
+  const number = Number(port.value ?? process.env.PORT ?? defaultPort);
+  if (!Number.isInteger(number) || number < 1 || number > 65_535) {
+    throw new Failure("the port is a number from 1 to 65535");
+  }
+  const state = persist.value ? [`--persist-to=${persist.value}`] : [];
+  return { port: number, state, others: port.rest };
+}
+
+// wrangler would take another port, and the answers on this one would be someone else's.
+async function requireFreePort(port) {
+  const server = createServer();
+  await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  }).catch((error) => {
+    throw new Failure(
+      `port ${port} cannot be used (${error.code}): stop what listens there, or set PORT`,
+    );
+  });
+  await new Promise((resolve) => server.close(resolve));
+}
+
+async function prepareDatabase(state) {
+  say("applying the D1 migrations and adding the demo users (a few seconds) ...");
+  const where = ["--local", ...state];
+  await applyMigrations(where);
+  await addMissingUsers(demoUsers, where);
+}
+
+async function answers(url) {
+  const response = await fetch(url).catch(() => null);
+  await response?.body?.cancel();
+  return response?.status === 200;
+}
+
+/** Resolves when the server answers, or when `signal` says that there is nothing to wait for. */
+async function untilServing(address, signal) {
+  while (!signal.aborted) {
+    if (await answers(`${address}/socket.io/?EIO=4&transport=polling`)) return;
+    await pause(pollEveryMs);
+  }
+}
+
+function greeting(address) {
+  const url = address.endsWith(`:${defaultPort}`) ? "" : ` --url ${address}`;
+  return `
+Switchboard is serving at ${address}
+
+Try it, each in a terminal of its own:
+  node examples/test-client.js customer1${url}
+  node examples/test-client.js customer1${url}      (the same user again: connectionCount 2)
+  node examples/test-client.js contractor1${url}    (then: bulk customer1,customer2 Hello!)
+
+A token for your own client:  npm run --silent token -- customer1
+Stop it with Ctrl-C.
+`;
+}
+
+async function serve({ port, state, others }) {
+  say(
+    existsSync(inRoot("build", "index.js"))
+      ? "building and starting the Worker (usually 10 seconds) ..."
+      : "building and starting the Worker (the first build usually takes 2 minutes) ...",
+  );
+  const args = [`--port=${port}`, "--show-interactive-dev-session=false", ...state, ...others];
+  const { ended } = start(...wrangler("dev", ...args));
+  const stopped = new AbortController();
+  const code = ended.then(({ code }) => {
+    stopped.abort();
+    return code;
+  });
+  const address = `http://localhost:${port}`;
+  await untilServing(address, stopped.signal);
+  if (!stopped.signal.aborted) console.log(greeting(address));
+  process.exitCode = await code;
+}
+
+if (isMain(import.meta)) {
+  await main(async () => {
+    const settings = readArguments(process.argv.slice(2));
+    await requireFreePort(settings.port);
+    await setup();
+    await prepareDatabase(settings.state);
+    await serve(settings);
+  });
+}

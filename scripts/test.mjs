@@ -1,0 +1,95 @@
+// `npm test`: setup, then every check, in order, until one fails.
+//   npm test -- --only lint|native|build|e2e
+//   npm test -- tests/foo.test.mjs ...           (the build and these files)
+
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+import {
+  Failure,
+  inRoot,
+  isMain,
+  main,
+  nodeTests,
+  parseOrFail,
+  prettier,
+  run,
+  wrangler,
+} from "./lib/project.mjs";
+import { setup } from "./setup.mjs";
+
+const partNames = ["lint", "native", "build", "e2e"];
+const usage = `usage: npm test -- [--only ${partNames.join("|")}] [tests/FILE.test.mjs ...]`;
+const testTimeoutMs = 600_000;
+
+// In CI a lock file that does not fit is an error; at home cargo may bring it up to date.
+const locked = process.env.CI ? ["--locked"] : [];
+const clippy = (...args) => ["cargo", ["clippy", ...locked, ...args, "--", "-D", "warnings"]];
+
+const steps = {
+  lint: () => [
+    ["prettier (npm run format mends it)", () => prettier("--check")],
+    ["cargo fmt (npm run format mends it)", () => ["cargo", ["fmt", "--check"]]],
+    ["cargo clippy, native", () => clippy("--all-targets")],
+    ["cargo clippy, wasm", () => clippy("--target", "wasm32-unknown-unknown")],
+    [
+      "cargo clippy, wasm, conformance fixture",
+      () => clippy("--target", "wasm32-unknown-unknown", "--features", "conformance"),
+    ],
+  ],
+  native: () => [["cargo test", () => ["cargo", ["test", ...locked]]]],
+  build: () => [
+    ["build and wrangler deploy --dry-run", () => dryRun("dist")],
+    [
+      "build and wrangler deploy --dry-run, conformance fixture",
+      () => dryRun("dist-conformance", "--config=tests/conformance/wrangler.toml"),
+    ],
+  ],
+  e2e: (files) => [["scripts and end-to-end tests", () => endToEnd(files)]],
+};
+
+function dryRun(folder, ...options) {
+  // The wasm's name has its hash in it: what an older build left would stay.
+  rmSync(inRoot(folder), { recursive: true, force: true });
+  return wrangler("deploy", "--dry-run", `--outdir=${inRoot(folder)}`, ...options);
+}
+
+const builds = ["dist", "dist-conformance"];
+const isBuilt = () => builds.every((folder) => existsSync(inRoot(folder, "index.js")));
+
+function endToEnd(files) {
+  return nodeTests("--test-concurrency=1", `--test-timeout=${testTimeoutMs}`, ...files);
+}
+
+function allTests() {
+  const names = readdirSync(inRoot("tests")).filter((name) => name.endsWith(".test.mjs"));
+  return names.sort().map((name) => `tests/${name}`);
+}
+
+function chooseParts({ only, files }) {
+  if (only !== undefined && !partNames.includes(only)) throw new Failure(usage);
+  if (only === "e2e" && !isBuilt()) return ["build", "e2e"];
+  if (only !== undefined) return [only];
+  return files.length > 0 ? ["build", "e2e"] : partNames;
+}
+
+async function runStep([name, command]) {
+  const begin = Date.now();
+  console.log(`\n== ${name}`);
+  await run(...command()).catch((error) => {
+    throw new Failure(`npm test failed at: ${name}\n${error.message}`);
+  });
+  console.log(`== ${name}: passed in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
+}
+
+if (isMain(import.meta)) {
+  await main(async () => {
+    const options = { only: { type: "string" } };
+    const parse = () => parseArgs({ options, allowPositionals: true });
+    const { values, positionals } = parseOrFail(parse, usage);
+    const parts = chooseParts({ only: values.only, files: positionals });
+    await setup();
+    const files = positionals.length > 0 ? positionals : allTests();
+    for (const step of parts.flatMap((part) => steps[part](files))) await runStep(step);
+  });
+}

@@ -1,0 +1,131 @@
+//! The user's event log: what was delivered, for recovery and for users who were offline.
+
+use serde::Deserialize;
+use worker::Result;
+
+use super::{Store, int};
+use crate::core::recovery::LogBounds;
+use crate::core::time::Millis;
+
+/// An event in the log.
+#[derive(Debug, Deserialize)]
+pub struct LogEntry {
+    /// Its place.
+    pub offset: u64,
+    /// Its name.
+    pub event: String,
+    /// Its payload, JSON.
+    pub payload: String,
+}
+
+/// What the log keeps.
+pub struct Retention {
+    /// At most this many events.
+    pub events: u64,
+    /// For at most this long.
+    pub time: Millis,
+}
+
+impl Store {
+    /// Appends an event to the log and lets go of what it need not keep: its offset. The newest
+    /// entry always stays, so that offsets only ever grow.
+    pub fn append(
+        &self,
+        message_id: &str,
+        event: &str,
+        payload: &str,
+        now: Millis,
+        keep: &Retention,
+    ) -> Result<u64> {
+        let bounds = self.log_bounds(0)?;
+        let offset = bounds.map_or(1, |bounds| bounds.last + 1);
+        self.write(
+            &self.user,
+            "INSERT INTO log (offset, message_id, event, payload, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            vec![
+                int(offset)?,
+                message_id.into(),
+                event.into(),
+                payload.into(),
+                int(now)?,
+            ],
+        )?;
+        self.prune(offset, now, keep)?;
+        Ok(offset)
+    }
+
+    fn prune(&self, last: u64, now: Millis, keep: &Retention) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Row {
+            offset: u64,
+            created_at: Millis,
+        }
+        let oldest: Vec<Row> = self.read(
+            &self.user,
+            "SELECT offset, created_at FROM log ORDER BY offset LIMIT 1",
+            vec![],
+        )?;
+        let up_to = last.saturating_sub(keep.events);
+        let since = now.saturating_sub(keep.time);
+        let is_due = |row: &Row| row.offset <= up_to || row.created_at < since;
+        if !oldest.first().is_some_and(is_due) {
+            return Ok(());
+        }
+        self.write(
+            &self.user,
+            "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
+            vec![int(up_to)?, int(since)?, int(last)?],
+        )
+    }
+
+    /// Whether the log holds this message.
+    pub fn has_message(&self, message_id: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Row {}
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT 1 AS found FROM log WHERE message_id = ?1 LIMIT 1",
+            vec![message_id.into()],
+        )?;
+        Ok(!rows.is_empty())
+    }
+
+    /// The part of the log that is not older than `since`.
+    pub fn log_bounds(&self, since: Millis) -> Result<Option<LogBounds>> {
+        #[derive(Deserialize)]
+        struct Row {
+            first: Option<u64>,
+            last: Option<u64>,
+        }
+        // Offsets grow with time, so the first one that is young enough bounds them all.
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first,
+                    (SELECT max(offset) FROM log) AS last",
+            vec![int(since)?],
+        )?;
+        let row = rows.into_iter().next();
+        Ok(row.and_then(|row| {
+            let last = row.last?;
+            // Everything is too old: only a client that missed nothing can go on.
+            let first = row.first.unwrap_or(last + 1);
+            Some(LogBounds { first, last })
+        }))
+    }
+
+    /// The log's last offset, 0 if it is empty.
+    pub fn last_offset(&self) -> Result<u64> {
+        Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
+    }
+
+    /// The events after an offset that are not older than `since`, in order.
+    pub fn events_after(&self, offset: u64, since: Millis) -> Result<Vec<LogEntry>> {
+        self.read(
+            &self.user,
+            "SELECT offset, event, payload FROM log
+             WHERE offset > ?1 AND created_at >= ?2 ORDER BY offset",
+            vec![int(offset)?, int(since)?],
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! The outbox's rows: sends that may not be finished, and the results of idempotency keys.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use uuid::Uuid;
+use worker::{Error, Result, SqlStorageValue};
+
+use super::{Store, int};
+use crate::core::error::to_json;
+use crate::core::outbox::{Entry, Next};
+use crate::core::time::Millis;
+
+/// How long the result of a send with an idempotency key is kept.
+const KEY_RETENTION: Millis = 24 * 60 * 60_000;
+
+/// An earlier send with the same idempotency key.
+#[derive(Debug, Deserialize)]
+pub struct Keyed {
+    /// Its id.
+    pub send_id: String,
+    /// What it said.
+    pub fingerprint: String,
+    /// What it was answered with; none if it did not get that far.
+    pub result: Option<String>,
+}
+
+impl Store {
+    /// Notes a send before it is committed.
+    pub fn outbox_add(
+        &self,
+        entry: &Entry,
+        idempotency_key: Option<&str>,
+        fingerprint: &str,
+        next_attempt_at: Millis,
+    ) -> Result<()> {
+        self.write(
+            &self.outbox,
+            "INSERT INTO outbox
+               (send_id, receiver_ids, next_attempt_at, idempotency_key, fingerprint, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            vec![
+                entry.send_id.to_string().into(),
+                to_json(&entry.receiver_ids).into(),
+                int(next_attempt_at)?,
+                idempotency_key.into(),
+                fingerprint.into(),
+                int(entry.created_at)?,
+            ],
+        )
+    }
+
+    /// Strikes a send out.
+    pub fn outbox_remove(&self, send_id: Uuid) -> Result<()> {
+        self.write(
+            &self.outbox,
+            "DELETE FROM outbox WHERE send_id = ?1",
+            vec![send_id.to_string().into()],
+        )
+    }
+
+    /// Records what a try has come to. A send that is done goes, unless its result must be kept for
+    /// its idempotency key.
+    pub fn outbox_update(&self, send_id: Uuid, next: &Next) -> Result<()> {
+        let id = SqlStorageValue::from(send_id.to_string());
+        match next {
+            Next::Done => {
+                self.write(
+                    &self.outbox,
+                    "UPDATE outbox SET next_attempt_at = NULL, pending = NULL
+                     WHERE send_id = ?1 AND result IS NOT NULL",
+                    vec![id.clone()],
+                )?;
+                self.write(
+                    &self.outbox,
+                    "DELETE FROM outbox WHERE send_id = ?1 AND result IS NULL",
+                    vec![id],
+                )
+            }
+            Next::Retry { pending, at } => self.write(
+                &self.outbox,
+                "UPDATE outbox SET pending = ?2, next_attempt_at = ?3, attempts = attempts + 1
+                 WHERE send_id = ?1",
+                vec![id, pending.as_ref().map(to_json).into(), int(*at)?],
+            ),
+        }
+    }
+
+    /// Keeps the answer to a send for its idempotency key.
+    pub fn outbox_keep_result(&self, send_id: Uuid, result: &str) -> Result<()> {
+        self.write(
+            &self.outbox,
+            "UPDATE outbox SET result = ?2 WHERE send_id = ?1",
+            vec![send_id.to_string().into(), result.into()],
+        )
+    }
+
+    /// The sends that are not finished, oldest first.
+    pub fn outbox_open(&self) -> Result<Vec<(Entry, Millis)>> {
+        #[derive(Deserialize)]
+        struct Row {
+            send_id: String,
+            receiver_ids: String,
+            pending: Option<String>,
+            attempts: u32,
+            next_attempt_at: Millis,
+            created_at: Millis,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.outbox,
+            "SELECT send_id, receiver_ids, pending, attempts, next_attempt_at, created_at
+             FROM outbox WHERE next_attempt_at IS NOT NULL ORDER BY send_id",
+            vec![],
+        )?;
+        rows.into_iter()
+            .map(|row| {
+                let pending = match row.pending {
+                    Some(json) => Some(serde_json::from_str::<HashSet<String>>(&json)?),
+                    None => None,
+                };
+                let entry = Entry {
+                    send_id: parse_id(&row.send_id)?,
+                    receiver_ids: serde_json::from_str(&row.receiver_ids)?,
+                    pending,
+                    attempts: row.attempts,
+                    created_at: row.created_at,
+                };
+                Ok((entry, row.next_attempt_at))
+            })
+            .collect()
+    }
+
+    /// When the next send wants another try.
+    pub fn outbox_due(&self) -> Result<Option<Millis>> {
+        #[derive(Deserialize)]
+        struct Row {
+            due: Option<Millis>,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.outbox,
+            "SELECT min(next_attempt_at) AS due FROM outbox",
+            vec![],
+        )?;
+        Ok(rows.into_iter().next().and_then(|row| row.due))
+    }
+
+    /// An earlier send with this key that still counts. Results that do not are let go.
+    pub fn outbox_by_key(&self, key: &str, now: Millis) -> Result<Option<Keyed>> {
+        self.write(
+            &self.outbox,
+            "DELETE FROM outbox WHERE created_at < ?1 AND next_attempt_at IS NULL",
+            vec![int(now.saturating_sub(KEY_RETENTION))?],
+        )?;
+        let rows = self.read(
+            &self.outbox,
+            "SELECT send_id, fingerprint, result FROM outbox WHERE idempotency_key = ?1",
+            vec![key.into()],
+        )?;
+        Ok(rows.into_iter().next())
+    }
+}
+
+/// Reads an id that we wrote.
+pub fn parse_id(text: &str) -> Result<Uuid> {
+    Uuid::parse_str(text).map_err(|error| Error::RustError(error.to_string()))
+}
