@@ -58,7 +58,13 @@ const builds = ["dist", "dist-conformance"];
 const isBuilt = () => builds.every((folder) => existsSync(inRoot(folder, "index.js")));
 
 function endToEnd(files) {
-  return nodeTests("--test-concurrency=1", `--test-timeout=${testTimeoutMs}`, ...files);
+  // What a failed test left open must not keep the others from running.
+  return nodeTests(
+    "--test-concurrency=1",
+    "--test-force-exit",
+    `--test-timeout=${testTimeoutMs}`,
+    ...files,
+  );
 }
 
 function allTests() {

@@ -191,6 +191,13 @@ pub struct Receipt {
     pub delivered: bool,
 }
 
+/// The WebSocket close code by which a relay or a gateway tells a User object that the client's side
+/// broke. RFC 6455 has none for that that may be sent.
+pub const LOST: u16 = 4000;
+
+/// The close code by which a gateway tells a User object that the client was not heard for too long.
+pub const SILENT: u16 = 4001;
+
 /// What a gateway and a User object tell each other about the session whose WebSocket they share.
 /// Engine.IO packets begin with a digit, these with a letter; a gateway passes only packets on that
 /// it has decoded, so that no client can write one.

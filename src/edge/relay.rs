@@ -19,7 +19,7 @@ use crate::core::socket::connect_error;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::Connect;
+use crate::messages::{Connect, LOST};
 use crate::platform::js::receive_array_buffers;
 use crate::platform::{log, now, objects};
 
@@ -166,9 +166,6 @@ enum Incoming {
     /// The close code.
     Closed(u16),
 }
-
-/// The code for a peer that vanished: RFC 6455 has none that may be sent.
-const LOST: u16 = 4000;
 
 fn incoming(event: Result<WebsocketEvent>) -> Option<Incoming> {
     match event {

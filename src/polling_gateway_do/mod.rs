@@ -29,7 +29,7 @@ use crate::core::socket::connect_error;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{GatewayControl, Poll, Route, read_query};
+use crate::messages::{GatewayControl, LOST, Poll, Route, SILENT, read_query};
 use crate::platform::{self, log, now};
 
 /// What a GET that waits is answered with: status and body.
@@ -143,7 +143,7 @@ impl PollingGateway {
             Some(polling::Poll::Body(body)) => answer((200, body)),
             Some(polling::Poll::Overlap) => {
                 self.end_get(&poll.engine_sid, (200, "1".to_owned()));
-                close(&self.sessions, &poll.engine_sid, false);
+                close(&self.sessions, &poll.engine_sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
             }
             Some(polling::Poll::Sync) => {
@@ -164,7 +164,7 @@ impl PollingGateway {
             None | Some(Push::Unknown) => answer(refusal(RequestError::UnknownSession)),
             Some(Push::TooLarge) => answer((413, String::new())),
             Some(Push::Invalid) => {
-                close(&self.sessions, &poll.engine_sid, false);
+                close(&self.sessions, &poll.engine_sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
             }
             Some(Push::Packets(packets)) => {
@@ -208,7 +208,7 @@ impl PollingGateway {
     ) -> Result<()> {
         let known = self.with(sid, |session| session.polling.is_overdue(now(), config));
         match known {
-            Some(true) => close(&self.sessions, sid, false),
+            Some(true) => close(&self.sessions, sid, End::Silent),
             Some(false) => {}
             // An old sid that is not here is one that has ended, or that we have forgotten.
             None if now() >= opened_at + config.lobby_timeout() => {}
@@ -250,7 +250,7 @@ impl PollingGateway {
         let phase = self.with(sid, |session| session.polling.phase);
         match (phase, packet) {
             (None | Some(Phase::Closed), _) => {}
-            (Some(_), Packet::Close) => close(&self.sessions, sid, true),
+            (Some(_), Packet::Close) => close(&self.sessions, sid, End::Closed),
             (Some(Phase::Lobby), packet) => self.act_in_lobby(poll, packet, config).await,
             (Some(Phase::Routed | Phase::Upgrading), packet) => self.pass_on(sid, packet),
         }
@@ -277,7 +277,7 @@ impl PollingGateway {
             }
             Some(Effect::Reply(text)) => self.reply(sid, text),
             Some(Effect::Nothing) | None => {}
-            Some(_) => close(&self.sessions, sid, false),
+            Some(_) => close(&self.sessions, sid, End::Lost),
         }
     }
 
@@ -307,7 +307,7 @@ impl PollingGateway {
             Frame::Binary(bytes) => user.send_with_bytes(bytes),
         });
         if !matches!(sent, Some(Ok(()))) {
-            close(&self.sessions, sid, false);
+            close(&self.sessions, sid, End::Lost);
         }
     }
 
@@ -316,7 +316,7 @@ impl PollingGateway {
         for sid in sids {
             let overdue = self.with(&sid, |session| session.polling.is_overdue(now(), config));
             if overdue == Some(true) {
-                close(&self.sessions, &sid, false);
+                close(&self.sessions, &sid, End::Silent);
             }
         }
         // A closed session is remembered for as long as its sid would pass for a new one.
@@ -352,7 +352,7 @@ impl Session {
         self.answer_get();
         if !fits {
             log::error("polling session", &"the client does not take its packets");
-            self.end(false);
+            self.end(End::Lost);
         }
     }
 
@@ -380,7 +380,7 @@ impl Session {
     }
 
     /// The one way out: whoever waits is answered, and the user's object is told how it ended.
-    fn end(&mut self, is_clean: bool) {
+    fn end(&mut self, end: End) {
         if self.polling.phase == Phase::Closed {
             return;
         }
@@ -391,19 +391,31 @@ impl Session {
         self.get = None;
         self.resolve_routes(None);
         if let Some(user) = self.user.take() {
-            let code = if is_clean && took_all { 1000 } else { LOST };
+            let code = match end {
+                End::Closed if took_all => 1000,
+                End::Closed | End::Lost => LOST,
+                End::Silent => SILENT,
+            };
             // It may be closed already.
             let _ = user.close(Some(code), Some("polling session ended"));
         }
     }
 }
 
-/// The close code for a client that vanished: RFC 6455 has none that may be sent.
-const LOST: u16 = 4000;
+/// How a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client said so.
+    Closed,
+    /// It broke, or the client broke the protocol.
+    Lost,
+    /// The client was not heard for too long.
+    Silent,
+}
 
 /// Ends a session.
-fn close(sessions: &Sessions, sid: &str, is_clean: bool) {
+fn close(sessions: &Sessions, sid: &str, end: End) {
     if let Some(session) = sessions.borrow_mut().get_mut(sid) {
-        session.end(is_clean);
+        session.end(end);
     }
 }

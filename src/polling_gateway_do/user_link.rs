@@ -5,12 +5,12 @@ use futures::channel::oneshot;
 use wasm_bindgen_futures::spawn_local;
 use worker::{Result, WebSocket, WebsocketEvent};
 
-use super::{PollingGateway, Sessions, close};
+use super::{End, PollingGateway, Sessions, close};
 use crate::core::connection::{Carrier, Phase as ConnectionPhase};
 use crate::core::engine::{Frame, Packet};
 use crate::core::polling::Phase;
 use crate::core::token::Identity;
-use crate::messages::{Connect, GatewayControl};
+use crate::messages::{Connect, GatewayControl, LOST};
 use crate::platform::{log, objects};
 
 impl PollingGateway {
@@ -51,7 +51,7 @@ impl PollingGateway {
             Ok(user) => user,
             Err(error) => {
                 log::error("user object", &error);
-                return close(&self.sessions, sid, false);
+                return close(&self.sessions, sid, End::Lost);
             }
         };
         let linked = self.with(sid, |session| {
@@ -64,7 +64,7 @@ impl PollingGateway {
             true
         });
         if linked != Some(true) {
-            let _ = user.close(Some(super::LOST), Some("no session"));
+            let _ = user.close(Some(LOST), Some("no session"));
             return;
         }
         listen(self.sessions.clone(), sid.to_owned(), user.clone());
@@ -74,7 +74,7 @@ impl PollingGateway {
             None => Ok(()),
         };
         if sent.is_err() {
-            close(&self.sessions, sid, false);
+            close(&self.sessions, sid, End::Lost);
         }
     }
 }
@@ -148,6 +148,6 @@ fn finish(sessions: &Sessions, sid: &str) {
         if session.polling.phase != Phase::Closed {
             session.hand_out(Packet::Close);
         }
-        session.end(false);
+        session.end(End::Lost);
     }
 }

@@ -8,6 +8,7 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
+use crate::messages::SILENT;
 use crate::platform::{log, now};
 
 impl UserObject {
@@ -20,13 +21,15 @@ impl UserObject {
     /// The other side has ended a connection. Without our own close the client would wait for the
     /// close frame.
     pub(super) async fn on_close(&self, ws: WebSocket, code: usize, was_clean: bool) {
-        let reason = match code {
-            1000 | 1001 | 1005 if was_clean => CloseReason::ClientClosed,
-            _ => CloseReason::TransportLost,
-        };
         let Some(socket) = Socket::load(ws.clone()) else {
             let _ = ws.close(Some(1000), Some(""));
             return;
+        };
+        let is_gateway = socket.connection.carrier == Carrier::Gateway;
+        let reason = match u16::try_from(code) {
+            Ok(1000 | 1001 | 1005) if was_clean => CloseReason::ClientClosed,
+            Ok(SILENT) if is_gateway => CloseReason::PingTimeout,
+            _ => CloseReason::TransportLost,
         };
         self.close(socket, reason).await;
     }

@@ -68,10 +68,11 @@ export class Wire {
   }
 
   /** The next message: text, or the bytes of a binary frame. */
-  next() {
+  next(timeoutMs = 10_000) {
     if (this.#queue.length > 0) return Promise.resolve(this.#queue.shift());
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("no message within 3 s")), 3_000);
+      const late = () => reject(new Error(`no message within ${timeoutMs} ms`));
+      const timer = setTimeout(late, timeoutMs);
       this.#waiting.push((message) => {
         clearTimeout(timer);
         resolve(message);

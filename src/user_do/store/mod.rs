@@ -161,7 +161,7 @@ impl Store {
         self.write(
             &self.user,
             "UPDATE user_state
-             SET is_online = 0, last_seen = ?1, confirmed = max(confirmed, ?2)",
+             SET is_online = 0, last_seen = max(last_seen, ?1), confirmed = max(confirmed, ?2)",
             vec![int(last_seen)?, int(confirmed)?],
         )
     }

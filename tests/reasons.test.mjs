@@ -1,0 +1,103 @@
+// How a connection ends, as the real client sees it.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { io } from "socket.io-client";
+
+import { startServer } from "./support/server.mjs";
+
+let server;
+before(async () => {
+  server = await startServer();
+});
+after(() => server.close());
+
+async function connect(userId, options) {
+  const socket = io(server.url, {
+    auth: { token: server.token(userId) },
+    transports: ["websocket"],
+    reconnection: false,
+    forceNew: true,
+    ...options,
+  });
+  await new Promise((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("connect_error", reject);
+  });
+  return socket;
+}
+
+/** The reason, and the WebSocket's close code. */
+function ending(socket) {
+  const code = new Promise((resolve) => socket.io.engine.transport.ws.once("close", resolve));
+  const reason = new Promise((resolve) => socket.once("disconnect", resolve));
+  return Promise.all([reason, code]);
+}
+
+const raw = (socket, frame) => socket.io.engine.transport.ws.send(frame);
+const status = (socket, userId) =>
+  socket.timeout(3_000).emitWithAck("get_online_status", { userId });
+
+for (const options of [{}, { direct: true }]) {
+  const way = options.direct ? "straight to the object" : "through the relay";
+  const open = (userId) =>
+    connect(userId, options.direct ? { query: { token: server.token(userId) } } : {});
+
+  test(`the client leaves, ${way}`, async () => {
+    const watcher = await open("watcher");
+    const socket = await open("leaver");
+    const gone = ending(socket);
+    socket.disconnect();
+    assert.equal((await gone)[0], "io client disconnect");
+    const { isOnline, connectionCount } = await status(watcher, "leaver");
+    assert.deepEqual([isOnline, connectionCount], [false, 0]);
+    watcher.close();
+  });
+
+  test(`an invalid packet, ${way}`, async () => {
+    const socket = await open("invalid");
+    const gone = ending(socket);
+    raw(socket, "4x");
+    assert.deepEqual(await gone, ["transport close", 1002]);
+  });
+
+  test(`a frame that is too large, ${way}`, async () => {
+    const socket = await open("large");
+    const gone = ending(socket);
+    raw(socket, `42["${"x".repeat(1_000_000)}"]`);
+    assert.deepEqual(await gone, ["transport close", 1009]);
+  });
+
+  test(`the object goes away, ${way}`, async () => {
+    const socket = await open("evicted");
+    const gone = ending(socket);
+    await server.evict("evicted", "close");
+    assert.equal((await gone)[0], "transport close");
+  });
+
+  test(`the token expires, ${way}`, async () => {
+    // The leeway is 30 s.
+    const token = server.token("expiring", { exp: Math.floor(Date.now() / 1000) - 27 });
+    const socket = await connect("expiring", {
+      auth: { token },
+      ...(options.direct && { query: { token } }),
+    });
+    const error = new Promise((resolve) => socket.once("error", resolve));
+    const gone = ending(socket);
+    assert.deepEqual(await error, {
+      code: "token_expired",
+      message: "The token has expired",
+      event: null,
+    });
+    assert.deepEqual(await gone, ["transport close", 1000]);
+  });
+}
+
+test("a refused CONNECT is a connect_error, and the client does not try again by itself", async () => {
+  const token = server.token("late", { exp: Math.floor(Date.now() / 1000) - 60 });
+  await assert.rejects(connect("late", { auth: { token }, reconnection: true }), (error) => {
+    assert.equal(error.message, "The token has expired");
+    assert.deepEqual(error.data, { code: "token_expired" });
+    return true;
+  });
+});

@@ -1,0 +1,140 @@
+// The product under `wrangler dev`, for what the test harness cannot do: be killed, be started again
+// on the same state, and have its objects' storage looked at.
+
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
+import { signToken } from "../../scripts/lib/token.mjs";
+
+/** The project's configuration, on the Worker that `npm test` has built. */
+function writeConfig(folder) {
+  const config = readFileSync(inRoot("wrangler.toml"), "utf8")
+    .replace(/^\[build\][^[]*/m, "")
+    .replace(/^main = .*/m, `main = ${JSON.stringify(inRoot("dist", "index.js"))}`)
+    .replace('"migrations"', JSON.stringify(inRoot("migrations")))
+    .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
+  const file = path.join(folder, "wrangler.toml");
+  const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
+  writeFileSync(file, config + rules);
+  return file;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A server that can be stopped and started again on the same state, at the same address. */
+export async function createDevServer(vars = {}) {
+  const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
+  const config = writeConfig(folder);
+  const state = path.join(folder, "state");
+  const secret = randomBytes(32).toString("hex");
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const options = [`--config=${config}`, `--persist-to=${state}`];
+  const env = { ...toolEnv(), CI: "true" };
+  let child = null;
+
+  const [command, args] = wrangler(
+    "d1",
+    "migrations",
+    "apply",
+    "switchboard",
+    "--local",
+    ...options,
+  );
+  const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
+  if (code !== 0) throw new Error(`the migrations ended with code ${code}`);
+
+  async function start() {
+    const all = Object.entries({ JWT_SECRET: secret, ...vars });
+    const [command, args] = wrangler(
+      "dev",
+      ...options,
+      `--port=${port}`,
+      "--ip=127.0.0.1",
+      "--show-interactive-dev-session=false",
+      ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
+    );
+    // A process group of its own, so that workerd goes with it.
+    child = spawn(command, args, { env, stdio: "ignore", detached: true });
+    const isUp = () =>
+      fetch(`${url}/socket.io/?EIO=4&transport=polling`).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    while (!(await isUp())) {
+      if (child.exitCode !== null) throw new Error(`wrangler dev ended with ${child.exitCode}`);
+      await pause(50);
+    }
+  }
+
+  /** As a power cut would end it. */
+  async function kill() {
+    const ended = once(child, "close");
+    process.kill(-child.pid, "SIGKILL");
+    await ended;
+    child = null;
+  }
+
+  async function close() {
+    if (child) await kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  function open(...place) {
+    const folder = path.join(state, "v3", ...place);
+    const files = readdirSync(folder).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+    return files.map((name) => new DatabaseSync(path.join(folder, name), { readOnly: true }));
+  }
+
+  /** Rows of D1. */
+  function d1(sql) {
+    const [database] = open("d1", "miniflare-D1DatabaseObject");
+    try {
+      return database.prepare(sql).all();
+    } finally {
+      database.close();
+    }
+  }
+
+  /** Rows of a User object's own storage. */
+  function storage(userId, sql) {
+    const databases = open("do", "switchboard-UserObject");
+    try {
+      const named = (database) =>
+        database.prepare("SELECT name FROM __miniflare_do_name").get()?.name === userId;
+      return databases.find(named)?.prepare(sql).all();
+    } finally {
+      for (const database of databases) database.close();
+    }
+  }
+
+  /** When a User object's alarm is set for, or null. */
+  function alarm(userId) {
+    // The local runtime keeps it in nanoseconds.
+    const [row] = storage(
+      userId,
+      "SELECT CAST(value AS TEXT) AS at FROM _cf_METADATA WHERE key = 1",
+    );
+    return row?.at ? Number(BigInt(row.at) / 1_000_000n) : null;
+  }
+
+  const token = (sub, claims = {}) =>
+    signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
+
+  return { url, token, start, kill, close, d1, storage, alarm };
+}

@@ -1,0 +1,49 @@
+// The product in workerd, with a D1 of its own, by wrangler's test harness.
+
+import { randomBytes } from "node:crypto";
+import { createTestHarness } from "wrangler";
+
+import { signToken } from "../../scripts/lib/token.mjs";
+
+/** Serves what `npm test` has built into dist. `vars` override wrangler.toml. */
+export async function startServer({ vars = {}, secrets } = {}) {
+  const secret = randomBytes(32).toString("hex");
+  const server = createTestHarness({
+    workers: [
+      {
+        configPath: "wrangler.toml",
+        prebuiltWorkerDir: "dist",
+        vars,
+        secrets: secrets ?? { JWT_SECRET: secret },
+      },
+    ],
+  });
+  const { url } = await server.listen();
+  const worker = server.getWorker();
+  await worker.applyD1Migrations("DB");
+  const { DB: db } = await worker.getEnv();
+
+  return {
+    url: url.href.replace(/\/$/, ""),
+    worker,
+    db,
+    secret,
+
+    /** A token that expires in an hour, unless `claims` say otherwise. */
+    token(sub, claims = {}) {
+      return signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
+    },
+
+    async addUser(userId, role = "customer", name = null) {
+      const sql = "INSERT INTO users (user_id, role, name, created_at) VALUES (?, ?, ?, 0)";
+      await db.prepare(sql).bind(userId, role, name).run();
+    },
+
+    /** Takes the user's object out of memory; "hibernate" keeps its sockets, "close" does not. */
+    evict(userId, webSockets) {
+      return worker.evictDurableObject("USER", { name: userId, webSockets });
+    },
+
+    close: () => server.close(),
+  };
+}
