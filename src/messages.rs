@@ -99,6 +99,52 @@ impl Route {
     }
 }
 
+/// A WebSocket asks to take over a session whose user no CONNECT has told yet: `GET /lobby?m=<json>`.
+/// [`LobbyStep::Take`] is answered by [`Taken`], or 404 if there is no such session; the others by
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lobby {
+    /// The Engine.IO session id.
+    pub engine_sid: String,
+    /// When the Engine.IO session began, as the sid says.
+    pub opened_at: Millis,
+    /// Which step of the upgrade.
+    pub step: LobbyStep,
+}
+
+/// The steps of an upgrade in the lobby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LobbyStep {
+    /// `2probe`: let no GET wait.
+    Probe,
+    /// The probe failed; go on polling.
+    Fail,
+    /// `5`: the session is the WebSocket's.
+    Take,
+}
+
+impl Lobby {
+    /// The path.
+    pub const PATH: &'static str = "/lobby";
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        with_json(Self::PATH, self)
+    }
+}
+
+/// What the WebSocket takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Taken {
+    /// The session, still without a user, and what was queued for its client: a polling body.
+    Session(String),
+    /// Not the session: a CONNECT came in the meantime, and it is this user's object that has it.
+    User(Identity),
+}
+
 /// Reads the message of a `?m=` URL.
 pub fn read_query<T: DeserializeOwned>(query: &str) -> Option<T> {
     let (_, json) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "m")?;

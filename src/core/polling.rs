@@ -68,6 +68,8 @@ pub struct PollingSession {
     pub last_heard: Millis,
     /// When the handshake was answered.
     pub opened_at: Millis,
+    /// Whether a WebSocket probes that knows the user no more than we do.
+    pub is_probed: bool,
     get_waits: bool,
     queue: Vec<Packet>,
     queued_bytes: usize,
@@ -81,6 +83,7 @@ impl PollingSession {
             lobby: Session::default(),
             last_heard: opened_at,
             opened_at,
+            is_probed: false,
             get_waits: false,
             queue: Vec::new(),
             queued_bytes: 0,
@@ -104,6 +107,9 @@ impl PollingSession {
         }
         if !self.queue.is_empty() {
             return Poll::Body(encode_payload(&self.drain()));
+        }
+        if self.is_probed {
+            return Poll::Body(encode_payload(&[Packet::Noop]));
         }
         self.get_waits = true;
         match self.phase {
@@ -153,6 +159,7 @@ impl PollingSession {
         let packets = match (self.queue.is_empty(), self.phase) {
             (false, _) => self.drain(),
             (true, Phase::Upgrading | Phase::Closed) => vec![Packet::Noop],
+            (true, _) if self.is_probed => vec![Packet::Noop],
             (true, _) => return None,
         };
         self.get_waits = false;
@@ -225,6 +232,17 @@ mod tests {
         session.phase = Phase::Closed;
         assert_eq!(session.on_get(), Poll::Unknown);
         assert_eq!(session.drain(), [text("b")]);
+    }
+
+    #[test]
+    fn a_probe_in_the_lobby_lets_no_get_wait() {
+        let mut session = PollingSession::new(1000);
+        assert_eq!(session.on_get(), Poll::Wait);
+        session.is_probed = true;
+        assert_eq!(session.flush(), Some("6".into()));
+        assert_eq!(session.on_get(), Poll::Body("6".into()));
+        session.is_probed = false;
+        assert_eq!(session.on_get(), Poll::Wait);
     }
 
     #[test]

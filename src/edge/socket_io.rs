@@ -4,16 +4,19 @@
 //! | --- | --- | --- | --- |
 //! | websocket | no  | good | the User object, directly |
 //! | websocket | no  | none | [`relay`], which waits for the CONNECT |
-//! | websocket | yes |      | the User object, as an upgrade of a polling session |
+//! | websocket | yes |      | the User object, as an upgrade of a polling session; [`relay`] if the user is not known yet |
 //! | polling   | no  |      | answered here; no object is touched |
 //! | polling   | yes |      | the session's gateway, which the sid names |
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use worker::{Env, Method, Request, Response, Result};
+use futures::future::{Either, select};
+use futures::pin_mut;
+use worker::{Delay, Env, Method, Request, Response, Result};
 
 use super::answer;
-use super::relay::{self, Relay};
+use super::relay::{self, Begin, Relay};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{self, RequestError};
@@ -24,6 +27,10 @@ use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Poll, Route};
 use crate::platform::{self, now, objects};
+
+/// How long an upgrade waits for a CONNECT that was posted at the same time. The POST goes out on a
+/// connection that is open already, and so is here before the WebSocket, or nearly.
+const CONNECT_IN_FLIGHT: Duration = Duration::from_millis(300);
 
 /// A request, as far as it matters here.
 struct Call {
@@ -145,33 +152,47 @@ impl Call {
         }
         let sid = self.new_sid();
         let engine_sid = sid.encode(self.config.secret());
-        let verified = match self.token() {
-            Some(token) => verify(self.config.secret(), &token, now()),
-            None => Err(TokenError::Missing),
-        };
-        let connect = |identity: Identity| Connect {
-            engine_sid: engine_sid.clone(),
-            opened_at: sid.opened_at,
-            identity,
-            carrier: Carrier::WebSocket,
-            phase: Phase::Open,
-            send_open: true,
-        };
+        let verified = self.own_identity();
         match verified {
-            Ok(identity) => connected(objects::connect(&self.env, &connect(identity)).await),
+            Ok(identity) => {
+                let connect = Connect {
+                    engine_sid,
+                    opened_at: sid.opened_at,
+                    identity,
+                    carrier: Carrier::WebSocket,
+                    phase: Phase::Open,
+                    send_open: true,
+                };
+                connected(objects::connect(&self.env, &connect).await)
+            }
             // A bad token is told in answer to the CONNECT, where a client can see it.
-            Err(without_token) => relay::start(Relay {
-                user_at_handshake: Active::user_at_handshake(&self.path, &engine_sid),
-                env: self.env,
-                config: self.config,
-                engine_sid,
-                opened_at: sid.opened_at,
-                without_token,
-            }),
+            own => relay::start(self.relay(sid, engine_sid, own), Begin::Handshake),
         }
     }
 
-    /// A WebSocket that wants to take over a polling session: its gateway knows the user.
+    fn own_identity(&self) -> std::result::Result<Identity, TokenError> {
+        let token = self.token().ok_or(TokenError::Missing)?;
+        verify(self.config.secret(), &token, now())
+    }
+
+    fn relay(
+        self,
+        sid: EngineSid,
+        engine_sid: String,
+        own: std::result::Result<Identity, TokenError>,
+    ) -> Relay {
+        Relay {
+            user_at_handshake: Active::user_at_handshake(&self.path, &engine_sid),
+            env: self.env,
+            config: self.config,
+            engine_sid,
+            sid,
+            own,
+        }
+    }
+
+    /// A WebSocket that wants to take over a polling session. Its gateway knows the user, or is about
+    /// to; a client that opens the WebSocket before it says who it is goes through the relay.
     async fn upgrade(self, text: String) -> Result<Response> {
         let Some(sid) = EngineSid::decode(self.config.secret(), &text) else {
             return answer::refused(RequestError::UnknownSession);
@@ -181,8 +202,17 @@ impl Call {
             opened_at: sid.opened_at,
             user: Active::user_at_handshake(&self.path, &text),
         };
-        let routed =
-            objects::call_gateway(&self.env, &sid.gateway(), &route.url(), Method::Get, None).await;
+        let (gateway, url) = (sid.gateway(), route.url());
+        let env = self.env.clone();
+        let routed = objects::call_gateway(&env, &gateway, &url, Method::Get, None);
+        pin_mut!(routed);
+        let routed = match select(routed, Delay::from(CONNECT_IN_FLIGHT)).await {
+            Either::Left((routed, _)) => routed,
+            Either::Right(_) => {
+                let own = self.own_identity();
+                return relay::start(self.relay(sid, text, own), Begin::Upgrade);
+            }
+        };
         let mut response = match routed {
             Ok(response) if response.status_code() == 200 => response,
             Ok(_) => return answer::closed_websocket(CloseReason::UpgradeFailed),

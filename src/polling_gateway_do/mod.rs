@@ -7,6 +7,7 @@
 //! A borrow of `sessions` never crosses an await: handlers of other requests run in between. After
 //! each await the session is looked up again, since it may have been closed or taken over.
 
+mod lobby;
 mod user_link;
 
 use std::cell::RefCell;
@@ -29,7 +30,7 @@ use crate::core::socket::connect_error;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{GatewayControl, LOST, Poll, Route, SILENT, read_query};
+use crate::messages::{GatewayControl, LOST, Lobby, Poll, Route, SILENT, read_query};
 use crate::platform::{self, log, now};
 
 /// What a GET that waits is answered with: status and body.
@@ -89,6 +90,10 @@ impl DurableObject for PollingGateway {
             },
             (Route::PATH, Method::Get) => match read_query::<Route>(query) {
                 Some(route) => self.route(route, &config).await,
+                None => bad_message(),
+            },
+            (Lobby::PATH, Method::Get) => match read_query::<Lobby>(query) {
+                Some(lobby) => self.lobby(lobby, &config).await,
                 None => bad_message(),
             },
             _ => bad_message(),

@@ -3,7 +3,10 @@
 //! The Worker sends the handshake and waits for the CONNECT that carries the token. Then it opens a
 //! WebSocket to the User object, hands the CONNECT over and passes frames on both ways. It keeps no
 //! state of the session, and drops the noops with which the object's auto-response answers pongs.
-//! What a refused CONNECT leaves behind is a connection that may try again.
+//! What a refused CONNECT leaves behind is a connection that may try again. A WebSocket that upgrades
+//! a polling session before any CONNECT comes in through [`upgrade`].
+
+mod upgrade;
 
 use futures::future::{Either, select};
 use futures::{Stream, StreamExt, pin_mut, stream};
@@ -12,14 +15,14 @@ use worker::{Delay, Env, Response, Result, WebSocket, WebSocketPair, WebsocketEv
 
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
-use crate::core::engine::{Frame, Packet, open};
+use crate::core::engine::{Frame, Packet, decode_payload, open};
+use crate::core::ids::EngineSid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::{CloseReason, Effect, Session, decode};
 use crate::core::socket::connect_error;
-use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{Connect, LOST};
+use crate::messages::{Connect, LOST, Taken};
 use crate::platform::js::receive_array_buffers;
 use crate::platform::{log, now, objects};
 
@@ -28,20 +31,29 @@ pub struct Relay {
     pub env: Env,
     pub config: Config,
     pub engine_sid: String,
-    pub opened_at: Millis,
-    /// What is wrong with the request's own token: the answer to a CONNECT that brings none.
-    pub without_token: TokenError,
+    /// What the sid says.
+    pub sid: EngineSid,
+    /// What the request's own token says: it counts for a CONNECT that brings none.
+    pub own: std::result::Result<Identity, TokenError>,
     /// The user, if no CONNECT is needed to know it.
     pub user_at_handshake: Option<Identity>,
 }
 
+/// How the connection begins.
+pub enum Begin {
+    /// With a handshake.
+    Handshake,
+    /// By taking over a polling session.
+    Upgrade,
+}
+
 /// Accepts the client's WebSocket and serves it in the background.
-pub fn start(relay: Relay) -> Result<Response> {
+pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     receive_array_buffers(&pair.server);
     pair.server.accept()?;
     spawn_local(async move {
-        if let Err(error) = relay.run(&pair.server).await {
+        if let Err(error) = relay.run(&pair.server, begin).await {
             log::error("relay", &error);
             close(&pair.server, CloseReason::TransportLost);
         }
@@ -50,14 +62,21 @@ pub fn start(relay: Relay) -> Result<Response> {
 }
 
 impl Relay {
-    async fn run(&self, client: &WebSocket) -> Result<()> {
+    async fn run(&self, client: &WebSocket, begin: Begin) -> Result<()> {
         let events = client.events()?;
         let events = events.filter_map(|event| async { incoming(event) });
         pin_mut!(events);
-        send(
-            client,
-            open(&self.engine_sid, &[], &self.config).into_frame(),
-        )?;
+        match begin {
+            Begin::Handshake => {
+                let open = open(&self.engine_sid, &[], &self.config);
+                send(client, open.into_frame())?;
+            }
+            Begin::Upgrade => match self.take_over(client, &mut events).await? {
+                Some(Taken::Session(queue)) => deliver(client, &queue)?,
+                Some(Taken::User(user)) => return self.pass_upgrade_on(client, events, user).await,
+                None => return Ok(()),
+            },
+        }
         let (identity, connect) = match &self.user_at_handshake {
             Some(identity) => (identity.clone(), None),
             None => match self.wait_for_user(client, &mut events).await? {
@@ -65,13 +84,8 @@ impl Relay {
                 None => return Ok(()),
             },
         };
-        let user = match objects::open(&self.env, &self.connect(identity)).await {
-            Ok(user) => user,
-            Err(error) => {
-                log::error("user object", &error);
-                close(client, CloseReason::Interrupted);
-                return Ok(());
-            }
+        let Some(user) = self.open(client, identity, Phase::Open).await else {
+            return Ok(());
         };
         // The stream must listen before the first frame can arrive.
         let from_user = user.events()?.filter_map(|event| async { incoming(event) });
@@ -81,14 +95,31 @@ impl Relay {
         pass_on(client, events, &user, from_user, &self.config).await
     }
 
-    fn connect(&self, identity: Identity) -> Connect {
-        Connect {
+    /// Opens the WebSocket to the user's object; if that fails, the client is let go.
+    async fn open(
+        &self,
+        client: &WebSocket,
+        identity: Identity,
+        phase: Phase,
+    ) -> Option<WebSocket> {
+        let connect = Connect {
             engine_sid: self.engine_sid.clone(),
-            opened_at: self.opened_at,
+            opened_at: match phase {
+                Phase::Probing => now(),
+                _ => self.sid.opened_at,
+            },
             identity,
             carrier: Carrier::WebSocket,
-            phase: Phase::Open,
+            phase,
             send_open: false,
+        };
+        match objects::open(&self.env, &connect).await {
+            Ok(user) => Some(user),
+            Err(error) => {
+                log::error("user object", &error);
+                close(client, CloseReason::Interrupted);
+                None
+            }
         }
     }
 
@@ -145,9 +176,22 @@ impl Relay {
     }
 
     fn authenticate(&self, auth: ConnectAuth) -> std::result::Result<Identity, TokenError> {
-        let token = auth.token.ok_or(self.without_token)?;
-        verify(self.config.secret(), &token, now())
+        match auth.token {
+            Some(token) => verify(self.config.secret(), &token, now()),
+            None => self.own.clone(),
+        }
     }
+}
+
+/// Sends what was queued for polling.
+fn deliver(client: &WebSocket, queue: &str) -> Result<()> {
+    if queue.is_empty() {
+        return Ok(());
+    }
+    for packet in decode_payload(queue).unwrap_or_default() {
+        send(client, packet.into_frame())?;
+    }
+    Ok(())
 }
 
 fn reply(client: &WebSocket, text: String) -> Result<()> {
