@@ -20,7 +20,7 @@ import { setup } from "./setup.mjs";
 
 const partNames = ["lint", "native", "build", "e2e"];
 const usage = `usage: npm test -- [--only ${partNames.join("|")}] [tests/FILE.test.mjs ...]`;
-const testTimeoutMs = 600_000;
+const testTimeoutMs = 240_000;
 
 // In CI a lock file that does not fit is an error; at home cargo may bring it up to date.
 const locked = process.env.CI ? ["--locked"] : [];

@@ -36,6 +36,14 @@ async function freePort() {
   return port;
 }
 
+/** All rows of a table, none if a kill came before it was made. */
+function rowsOf(database, table) {
+  const exists = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
+  return exists ? database.prepare(`SELECT * FROM ${table}`).all() : [];
+}
+
+const nameOf = (database) => rowsOf(database, "__miniflare_do_name")[0]?.name;
+
 /** A server that can be stopped and started again on the same state, at the same address. */
 export async function createDevServer(vars = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
@@ -95,15 +103,17 @@ export async function createDevServer(vars = {}) {
     rmSync(folder, { recursive: true, force: true });
   }
 
-  function open(...place) {
+  function open(options, ...place) {
     const folder = path.join(state, "v3", ...place);
     const files = readdirSync(folder).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-    return files.map((name) => new DatabaseSync(path.join(folder, name), { readOnly: true }));
+    return files.map(
+      (name) => new DatabaseSync(path.join(folder, name), { timeout: 5_000, ...options }),
+    );
   }
 
   /** Rows of D1. */
   function d1(sql) {
-    const [database] = open("d1", "miniflare-D1DatabaseObject");
+    const [database] = open({ readOnly: true }, "d1", "miniflare-D1DatabaseObject");
     try {
       return database.prepare(sql).all();
     } finally {
@@ -111,17 +121,47 @@ export async function createDevServer(vars = {}) {
     }
   }
 
-  /** Rows of a User object's own storage. */
-  function storage(userId, sql) {
-    const databases = open("do", "switchboard-UserObject");
+  /** Adds customers to D1. */
+  function addUsers(ids) {
+    const [database] = open({}, "d1", "miniflare-D1DatabaseObject");
+    const insert = database.prepare(
+      "INSERT OR IGNORE INTO users (user_id, created_at) VALUES (?, 0)",
+    );
+    database.exec("BEGIN");
+    for (const id of ids) insert.run(id);
+    database.exec("COMMIT");
+    database.close();
+  }
+
+  /** The message ids in the logs of all User objects that have any, by user. */
+  function logs() {
+    const databases = open({ readOnly: true }, "do", "switchboard-UserObject");
+    const read = (database) => {
+      const ids = rowsOf(database, "log").map((row) => row.message_id);
+      return [nameOf(database), ids];
+    };
+    const all = databases.map(read);
+    for (const database of databases) database.close();
+    return new Map(all.filter(([, ids]) => ids.length > 0));
+  }
+
+  function withObject(userId, options, act) {
+    const databases = open(options, "do", "switchboard-UserObject");
+    const isIt = (database) => nameOf(database) === userId;
     try {
-      const named = (database) =>
-        database.prepare("SELECT name FROM __miniflare_do_name").get()?.name === userId;
-      return databases.find(named)?.prepare(sql).all();
+      const database = databases.find(isIt);
+      return database && act(database);
     } finally {
       for (const database of databases) database.close();
     }
   }
+
+  /** Rows of a User object's own storage. */
+  const storage = (userId, sql) =>
+    withObject(userId, { readOnly: true }, (database) => database.prepare(sql).all());
+
+  /** Changes a User object's own storage; the server must not be running. */
+  const damage = (userId, sql) => withObject(userId, {}, (database) => database.exec(sql));
 
   /** When a User object's alarm is set for, or null. */
   function alarm(userId) {
@@ -136,5 +176,17 @@ export async function createDevServer(vars = {}) {
   const token = (sub, claims = {}) =>
     signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
 
-  return { url, token, start, kill, close, d1, storage, alarm };
+  return {
+    url,
+    token,
+    start,
+    kill,
+    close,
+    d1,
+    addUsers,
+    storage,
+    damage,
+    logs,
+    alarm,
+  };
 }
