@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{Frame, Packet, decode_payload, encode_payload};
 use crate::core::error::to_json;
-use crate::core::events::new_message::Copy;
+use crate::core::events::new_message::Target;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
 
@@ -158,7 +158,8 @@ fn with_json<T: Serialize>(path: &str, message: &T) -> String {
     format!("https://object{path}?{query}")
 }
 
-/// Asks a User object whether its user is online: `GET /presence`. Answered by [`Presence`].
+/// Asks a User object whether its user is online: `GET /presence`. Answered by
+/// [`crate::core::presence::Presence`].
 pub struct PresenceQuery;
 
 impl PresenceQuery {
@@ -169,30 +170,13 @@ impl PresenceQuery {
     pub const URL: &'static str = "https://object/presence";
 }
 
-/// A user's presence.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Presence {
-    /// Live connections.
-    pub connection_count: usize,
-    /// The last evidence of life; none if the user never connected.
-    pub last_seen: Option<Millis>,
-}
-
-impl Presence {
-    /// Whether the user is online.
-    pub fn is_online(&self) -> bool {
-        self.connection_count > 0
-    }
-}
-
 /// Brings a message to a receiver's object: `POST /deliver?...`. What all copies of a send have in
 /// common is the body ([`crate::core::events::new_message::Letter`]), made once; the URL says which
 /// copy it is. Answered by [`Receipt`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deliver {
     /// Which copy.
-    pub copy: Copy,
+    pub target: Target,
     /// Whether the object may have it already.
     pub is_repeat: bool,
 }
@@ -204,9 +188,9 @@ impl Deliver {
     /// The URL.
     pub fn url(&self) -> String {
         let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("receiver", &self.copy.receiver_id)
-            .append_pair("conversation", &self.copy.conversation_id)
-            .append_pair("message", &self.copy.message_id)
+            .append_pair("receiver", &self.target.receiver_id)
+            .append_pair("conversation", &self.target.conversation_id)
+            .append_pair("message", &self.target.message_id)
             .append_pair("repeat", if self.is_repeat { "1" } else { "0" })
             .finish();
         format!("https://object{}?{query}", Self::PATH)
@@ -220,7 +204,7 @@ impl Deliver {
                 .map(|(_, value)| value.into_owned())
         };
         Some(Self {
-            copy: Copy {
+            target: Target {
                 receiver_id: find("receiver")?,
                 conversation_id: find("conversation")?,
                 message_id: find("message")?,
@@ -324,7 +308,7 @@ mod tests {
     #[test]
     fn deliver_reads_back() {
         let deliver = Deliver {
-            copy: Copy {
+            target: Target {
                 receiver_id: "ü &=?#/1".into(),
                 conversation_id: "k".into(),
                 message_id: "m".into(),

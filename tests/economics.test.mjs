@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { io } from "socket.io-client";
 
+import * as client from "./support/clients.mjs";
 import { createDevServer } from "./support/dev.mjs";
 
 // The period is pingInterval + 3/4 pingTimeout.
@@ -21,32 +21,10 @@ before(async () => {
 });
 after(() => Promise.all([brisk.close(), slow.close()]));
 
-async function connect(server, userId, options) {
-  const socket = io(server.url, {
-    auth: { token: server.token(userId) },
-    transports: ["websocket"],
-    reconnection: false,
-    forceNew: true,
-    ...options,
-  });
-  await new Promise((resolve, reject) => {
-    socket.once("connect", resolve);
-    socket.once("connect_error", reject);
-  });
-  return socket;
-}
-
-async function until(isTrue, what) {
-  const deadline = Date.now() + 5_000;
-  while (!isTrue()) {
-    assert.ok(Date.now() < deadline, `in vain for 5 s: ${what}`);
-    await pause(20);
-  }
-}
-
+const connect = (server, userId, options) =>
+  client.connect(server, userId, { transports: ["websocket"], ...options });
 const nextPing = (socket) => new Promise((resolve) => socket.io.engine.once("ping", resolve));
-const status = (socket, userId) =>
-  socket.timeout(5_000).emitWithAck("get_online_status", { userId });
+const { statusOf: status, until } = client;
 
 test("one alarm serves all sockets, and pongs write nothing", async () => {
   const sockets = [await connect(brisk, "many")];

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { io } from "socket.io-client";
 
+import * as client from "./support/clients.mjs";
 import { Wire, openSession, poll, post } from "./support/fixture.mjs";
 import { startServer } from "./support/server.mjs";
 
@@ -18,21 +18,14 @@ before(async () => {
   observer = await connect("contractor1", { role: "contractor" });
 });
 after(async () => {
-  observer.close();
+  client.closeAll();
   await server.close();
 });
 
-async function connect(userId, claims) {
-  const socket = io(server.url, {
-    auth: { token: server.token(userId, claims) },
-    transports: ["websocket"],
-    forceNew: true,
-  });
-  await new Promise((resolve) => socket.once("connect", resolve));
-  return socket;
-}
+const connect = (userId, claims) =>
+  client.connect(server, userId, { transports: ["websocket"], claims });
 
-const status = (userId) => observer.timeout(3_000).emitWithAck("get_online_status", { userId });
+const status = (userId) => client.statusOf(observer, userId);
 const join = (userId) => `40${JSON.stringify({ token: server.token(userId) })}`;
 
 /** Asserts that the user goes offline in time, last seen when last heard. */
@@ -119,14 +112,7 @@ test("fifty sockets of one user get each message once, in one order", async () =
   });
   const texts = Array.from({ length: 20 }, (_, index) => `message ${index}`);
   // Without waiting for each other: the order is the one in which they were accepted.
-  const sent = texts.map((text) =>
-    observer.timeout(10_000).emitWithAck("send_bulk_message", {
-      receiverIds: ["popular"],
-      messageType: "text",
-      content: { text },
-    }),
-  );
+  const sent = texts.map((text) => client.sendText(observer, ["popular"], text));
   await Promise.all(sent);
   for (const list of await Promise.all(got)) assert.deepEqual(list, texts);
-  for (const socket of sockets) socket.close();
 });

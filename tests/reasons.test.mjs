@@ -1,31 +1,20 @@
 // How a connection ends, as the real client sees it.
 
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
-import { io } from "socket.io-client";
+import test, { after, afterEach, before } from "node:test";
 
+import * as client from "./support/clients.mjs";
 import { startServer } from "./support/server.mjs";
 
 let server;
 before(async () => {
   server = await startServer();
 });
+afterEach(client.closeAll);
 after(() => server.close());
 
-async function connect(userId, options) {
-  const socket = io(server.url, {
-    auth: { token: server.token(userId) },
-    transports: ["websocket"],
-    reconnection: false,
-    forceNew: true,
-    ...options,
-  });
-  await new Promise((resolve, reject) => {
-    socket.once("connect", resolve);
-    socket.once("connect_error", reject);
-  });
-  return socket;
-}
+const connect = (userId, options) =>
+  client.connect(server, userId, { transports: ["websocket"], ...options });
 
 /** The reason, and the WebSocket's close code. */
 function ending(socket) {
@@ -35,8 +24,6 @@ function ending(socket) {
 }
 
 const raw = (socket, frame) => socket.io.engine.transport.ws.send(frame);
-const status = (socket, userId) =>
-  socket.timeout(3_000).emitWithAck("get_online_status", { userId });
 
 for (const options of [{}, { direct: true }]) {
   const way = options.direct ? "straight to the object" : "through the relay";
@@ -49,7 +36,7 @@ for (const options of [{}, { direct: true }]) {
     const gone = ending(socket);
     socket.disconnect();
     assert.equal((await gone)[0], "io client disconnect");
-    const { isOnline, connectionCount } = await status(watcher, "leaver");
+    const { isOnline, connectionCount } = await client.statusOf(watcher, "leaver");
     assert.deepEqual([isOnline, connectionCount], [false, 0]);
     watcher.close();
   });

@@ -3,8 +3,15 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { io } from "socket.io-client";
 
+import {
+  closeAll,
+  connect as connectTo,
+  contractor,
+  next,
+  sendText,
+  statusOf,
+} from "./support/clients.mjs";
 import { createDevServer } from "./support/dev.mjs";
 import { startServer } from "./support/server.mjs";
 
@@ -12,48 +19,32 @@ let server;
 let sender;
 before(async () => {
   server = await startServer();
-  sender = client("contractor1", { claims: { role: "contractor" } });
-  await connected(sender);
+  sender = await contractor(server);
 });
 after(async () => {
-  sender.close();
+  closeAll();
   await server.close();
 });
 
-/** A client that writes down the texts it gets. */
-function client(userId, { claims, ...options } = {}) {
-  const socket = io(server.url, {
-    auth: { token: server.token(userId, claims) },
+const connect = (userId, options) =>
+  connectTo(server, userId, {
     transports: ["websocket"],
+    reconnection: true,
     reconnectionDelay: 50,
     reconnectionDelayMax: 50,
-    forceNew: true,
     ...options,
   });
-  socket.texts = [];
-  socket.on("new_message", ({ content }) => socket.texts.push(content.text));
-  return socket;
-}
-
-const connected = (socket) => new Promise((resolve) => socket.once("connect", resolve));
-const disconnected = (socket) => new Promise((resolve) => socket.once("disconnect", resolve));
 
 async function send(receiverId, text) {
-  const result = await sender.timeout(5_000).emitWithAck("send_bulk_message", {
-    receiverIds: [receiverId],
-    messageType: "text",
-    content: { text },
-  });
+  const result = await sendText(sender, [receiverId], text);
   assert.equal(result.totalSent, 1, JSON.stringify(result));
-  return result.results[0].delivered;
 }
 
 /** A connected client that has got one message, and so has an offset. */
 async function clientWithOffset(userId, options) {
-  const socket = client(userId, options);
-  await connected(socket);
+  const socket = await connect(userId, options);
   assert.equal(socket.recovered, false);
-  const got = new Promise((resolve) => socket.once("new_message", resolve));
+  const got = next(socket, "new_message");
   await send(userId, "first");
   await got;
   return socket;
@@ -80,12 +71,12 @@ for (const transports of [["websocket"], ["polling", "websocket"]]) {
     }
     const { id } = socket;
     socket.io.reconnection(false);
-    const gone = disconnected(socket);
+    const gone = next(socket, "disconnect");
     dropNetwork(socket);
-    assert.equal(await gone, "transport close");
+    assert.equal((await gone)[0], "transport close");
     await send(userId, "missed 1");
     await send(userId, "missed 2");
-    const back = connected(socket);
+    const back = next(socket, "connect");
     socket.connect();
     await back;
     assert.equal(socket.recovered, true);
@@ -98,7 +89,7 @@ for (const transports of [["websocket"], ["polling", "websocket"]]) {
 test("the object is evicted with its sockets", async () => {
   const socket = await clientWithOffset("evicted");
   const { id } = socket;
-  const back = connected(socket);
+  const back = next(socket, "connect");
   await server.evict("evicted", "close");
   await back;
   assert.equal(socket.recovered, true);
@@ -111,32 +102,20 @@ test("the client is back before the server knows that it was gone", async () => 
   const socket = await clientWithOffset("ghost");
   const { id } = socket;
   const auth = { ...socket.auth, pid: socket._pid, offset: socket._lastOffset };
-  const twin = client("ghost", { auth });
-  const gone = disconnected(socket);
+  const gone = next(socket, "disconnect");
   socket.io.reconnection(false);
-  await connected(twin);
+  const twin = await connect("ghost", { auth });
   await gone;
   assert.equal(twin.id, id);
-  const { connectionCount } = await twin
-    .timeout(3_000)
-    .emitWithAck("get_online_status", { userId: "ghost" });
-  assert.equal(connectionCount, 1);
+  assert.equal((await statusOf(twin, "ghost")).connectionCount, 1);
   twin.close();
 });
 
 test("a pid is worth nothing to another user, and nothing is stored for it", async () => {
   const dev = await createDevServer();
   await dev.start();
-  const join = async (userId, auth) => {
-    const token = dev.token(userId, { role: "contractor" });
-    const socket = io(dev.url, {
-      auth: { token, ...auth },
-      transports: ["websocket"],
-      forceNew: true,
-    });
-    await connected(socket);
-    return socket;
-  };
+  const join = (userId, more) =>
+    connectTo(dev, userId, { auth: { token: dev.token(userId), ...more } });
   const stored = () =>
     JSON.stringify(
       ["user_state", "log"].map((table) => dev.storage("thief", `SELECT * FROM ${table}`)),
@@ -156,17 +135,16 @@ test("a client that cannot recover gets what no device has confirmed", async () 
   const small = await startServer({ vars: { LOG_MAX_EVENTS: "3" } });
   const [outerServer, outerSender] = [server, sender];
   server = small;
-  sender = client("contractor1", { claims: { role: "contractor" } });
   try {
-    await connected(sender);
+    sender = await contractor(server);
     const socket = await clientWithOffset("late");
     socket.io.reconnection(false);
-    const gone = disconnected(socket);
+    const gone = next(socket, "disconnect");
     dropNetwork(socket);
     await gone;
     for (const text of ["a", "b", "c", "d", "e"]) await send("late", text);
     socket.texts.length = 0;
-    const back = connected(socket);
+    const back = next(socket, "connect");
     socket.connect();
     await back;
     assert.equal(socket.recovered, false);
@@ -183,13 +161,13 @@ test("two minutes offline", async () => {
   const socket = await clientWithOffset("offline");
   const { id } = socket;
   socket.io.reconnection(false);
-  const gone = disconnected(socket);
+  const gone = next(socket, "disconnect");
   dropNetwork(socket);
   await gone;
   await send("offline", "missed");
   // The time itself is what is tested.
   await pause(120_000);
-  const back = connected(socket);
+  const back = next(socket, "connect");
   socket.connect();
   await back;
   assert.equal(socket.recovered, true);

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod origin;
 pub mod outbox;
 pub mod polling;
+pub mod presence;
 pub mod record;
 pub mod recovery;
 pub mod session;

@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::to_json;
-use super::events::new_message::{Author, Letter};
-use super::events::send_bulk_message::BulkMessage;
+use super::events::new_message::{Author, Letter, Target};
+use super::events::send_bulk_message::{BulkMessage, Settled};
 use super::ids::{conversation_id, created_at, message_id};
 use super::time::Millis;
 use super::token::{Identity, Role};
@@ -48,20 +48,6 @@ pub struct Statement {
     pub sql: &'static str,
     /// The parameters.
     pub params: Vec<Param>,
-}
-
-/// Where one receiver's copy of a send goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Target {
-    /// The receiver.
-    #[serde(rename = "r")]
-    pub receiver_id: String,
-    /// The conversation with the sender.
-    #[serde(rename = "c")]
-    pub conversation_id: String,
-    /// The message.
-    #[serde(rename = "m")]
-    pub message_id: String,
 }
 
 /// The targets of a send, in the order of its receivers. The sender is not among them.
@@ -230,15 +216,6 @@ pub struct StoredMessage {
     pub content: String,
     /// The job, if any.
     pub job_id: Option<String>,
-}
-
-/// What became of a send: which targets are in the record, and why the others are not.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// In the order of the receivers.
-    pub stored: Vec<Target>,
-    /// Receiver and reason, in the order of the receivers.
-    pub refused: Vec<(String, &'static str)>,
 }
 
 /// Puts targets and outcomes together.

@@ -184,11 +184,6 @@ pub fn connect_error(namespace: &str, data: &str) -> String {
     format!("4{}{data}", prefix(namespace))
 }
 
-/// `1`: the server leaves the namespace.
-pub fn disconnect(namespace: &str) -> String {
-    format!("1{}", prefix(namespace))
-}
-
 /// `2`: an event whose arguments are JSON texts.
 pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
     event(namespace, None, name, args, 0)
@@ -368,8 +363,6 @@ mod tests {
             connect_error("/random", r#"{"message":"Invalid namespace"}"#),
             r#"4/random,{"message":"Invalid namespace"}"#
         );
-        assert_eq!(disconnect("/"), "1");
-        assert_eq!(disconnect("/admin"), "1/admin,");
         assert_eq!(
             event_text("/", "new_message", &["{}", "\"17\""]),
             r#"2["new_message",{},"17"]"#

@@ -7,7 +7,8 @@ use wasm_bindgen_futures::JsFuture;
 use worker::{Env, Error, Headers, Method, Request, RequestInit, Response, Result, WebSocket};
 
 use super::js::{self, ObjectNamespace, receive_array_buffers};
-use crate::messages::{Connect, Deliver, Presence, PresenceQuery, Receipt};
+use crate::core::presence::Presence;
+use crate::messages::{Connect, Deliver, PresenceQuery, Receipt};
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
 pub const USER: &str = "USER";
@@ -94,7 +95,7 @@ impl UserObjects {
 
     /// Brings a receiver their copy.
     pub async fn deliver(&self, deliver: &Deliver) -> Result<Receipt> {
-        self.call(&deliver.copy.receiver_id, &deliver.url()).await
+        self.call(&deliver.target.receiver_id, &deliver.url()).await
     }
 
     async fn call<T: DeserializeOwned>(&self, user_id: &str, url: &str) -> Result<T> {

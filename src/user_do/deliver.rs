@@ -17,11 +17,11 @@ impl UserObject {
         let Ok(letter) = serde_json::from_str::<Letter>(body) else {
             return bad_message();
         };
-        let message_id = &deliver.copy.message_id;
+        let message_id = &deliver.target.message_id;
         if deliver.is_repeat && self.store.has_message(message_id)? {
             return self.receipt();
         }
-        let payload = new_message::payload(&letter, &deliver.copy);
+        let payload = new_message::payload(&letter, &deliver.target);
         self.publish(message_id, new_message::NAME, &payload)?;
         self.receipt()
     }

@@ -13,9 +13,9 @@ use worker::{Error, Result};
 
 use super::UserObject;
 use crate::core::error::to_json;
-use crate::core::events::new_message::{Copy, Letter};
+use crate::core::events::new_message::{Letter, Target};
 use crate::core::outbox::{Entry, Next};
-use crate::core::record::{Sender, StoredMessage, Target, letter, read_back, targets};
+use crate::core::record::{Sender, StoredMessage, letter, read_back, targets};
 use crate::messages::{Deliver, Receipt};
 use crate::platform::objects::UserObjects;
 use crate::platform::{d1, log, now};
@@ -84,11 +84,7 @@ impl UserObject {
         let receipts = stream::iter(targets)
             .map(|target| async move {
                 let deliver = Deliver {
-                    copy: Copy {
-                        receiver_id: target.receiver_id.clone(),
-                        conversation_id: target.conversation_id.clone(),
-                        message_id: target.message_id.clone(),
-                    },
+                    target: target.clone(),
                     is_repeat: send.is_repeat,
                 };
                 match objects.deliver(&deliver).await {

@@ -9,8 +9,8 @@ use worker::Result;
 
 use super::UserObject;
 use crate::core::heartbeat::{is_ghost, period};
+use crate::core::presence::Presence;
 use crate::core::time::Millis;
-use crate::messages::Presence;
 use crate::platform::{log, now};
 
 impl UserObject {

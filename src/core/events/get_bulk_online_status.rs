@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::{Reply, fields, user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
+use crate::core::presence::Presence;
 use crate::core::time::iso;
-use crate::messages::Presence;
 
 /// The request.
 pub const NAME: &str = "get_bulk_online_status";

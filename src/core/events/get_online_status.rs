@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::{Reply, fields, user_id};
 use crate::core::error::{EventError, to_json};
+use crate::core::presence::Presence;
 use crate::core::time::iso;
-use crate::messages::Presence;
 
 /// The request.
 pub const NAME: &str = "get_online_status";

@@ -37,20 +37,23 @@ pub struct Letter {
     pub created_at: Millis,
 }
 
-/// Which copy of a send this is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copy {
+/// Where one receiver's copy of a send goes. Its JSON is what the SQL of `core::record` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Target {
     /// The receiver.
+    #[serde(rename = "r")]
     pub receiver_id: String,
-    /// The conversation.
+    /// The conversation with the sender.
+    #[serde(rename = "c")]
     pub conversation_id: String,
     /// The message.
+    #[serde(rename = "m")]
     pub message_id: String,
 }
 
 /// The payload: `{ messageId, conversationId, senderId, sender: { id, name, avatarUrl },
 /// receiverId, messageType, content, jobId, timestamp }`.
-pub fn payload(letter: &Letter, copy: &Copy) -> String {
+pub fn payload(letter: &Letter, target: &Target) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Payload<'a> {
@@ -65,11 +68,11 @@ pub fn payload(letter: &Letter, copy: &Copy) -> String {
         timestamp: String,
     }
     to_json(&Payload {
-        message_id: &copy.message_id,
-        conversation_id: &copy.conversation_id,
+        message_id: &target.message_id,
+        conversation_id: &target.conversation_id,
         sender_id: &letter.sender.id,
         sender: &letter.sender,
-        receiver_id: &copy.receiver_id,
+        receiver_id: &target.receiver_id,
         message_type: &letter.message_type,
         content: &letter.content,
         job_id: letter.job_id.as_deref(),
@@ -87,13 +90,13 @@ mod tests {
             r#"{"sender":{"id":"c1","name":"Ann","avatarUrl":null},"messageType":"text","content":{"text":"\ud800","a":1e400},"jobId":null,"createdAt":1762338600000}"#,
         )
         .unwrap();
-        let copy = Copy {
+        let target = Target {
             receiver_id: "r".into(),
             conversation_id: "k".into(),
             message_id: "m".into(),
         };
         assert_eq!(
-            payload(&letter, &copy),
+            payload(&letter, &target),
             r#"{"messageId":"m","conversationId":"k","senderId":"c1","sender":{"id":"c1","name":"Ann","avatarUrl":null},"receiverId":"r","messageType":"text","content":{"text":"\ud800","a":1e400},"jobId":null,"timestamp":"2025-11-05T10:30:00.000Z"}"#
         );
     }

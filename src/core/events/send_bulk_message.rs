@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::new_message::Target;
 use super::{Reply, fields, optional_text, present, user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
-use crate::core::record::Settled;
 
 /// The request.
 pub const NAME: &str = "send_bulk_message";
@@ -198,6 +198,15 @@ fn is_size(value: &RawValue) -> bool {
     serde_json::from_str::<u64>(value.get()).is_ok()
 }
 
+/// What became of a send: which targets are in the record, and why the others are not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// In the order of the receivers.
+    pub stored: Vec<Target>,
+    /// Receiver and reason, in the order of the receivers.
+    pub refused: Vec<(String, &'static str)>,
+}
+
 /// The reply. `delivered` tells of a stored receiver whether one of its devices took the message.
 pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
     #[derive(Serialize)]
@@ -256,7 +265,6 @@ mod tests {
     use super::super::testing::{read, refusal};
     use super::*;
     use crate::core::error::ErrorCode;
-    use crate::core::record::Target;
 
     fn good(payload: &str) -> BulkMessage {
         match read(NAME, payload) {

@@ -4,7 +4,7 @@ use super::ours;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::{NAME, Query, reply};
-use crate::messages::Presence;
+use crate::core::presence::Presence;
 use crate::platform::log;
 use crate::user_do::UserObject;
 

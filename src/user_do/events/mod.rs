@@ -14,9 +14,9 @@ use super::socket::Socket;
 use crate::core::engine::Packet;
 use crate::core::error::EventError;
 use crate::core::events::{ERROR, Reply, Request};
+use crate::core::presence::Presence;
 use crate::core::session::Event;
 use crate::core::socket::{ack_text, event_text};
-use crate::messages::Presence;
 use crate::platform::log;
 use crate::platform::objects::UserObjects;
 
