@@ -46,6 +46,9 @@ impl Connect {
     /// The path.
     pub const PATH: &'static str = "/connect";
 
+    /// The answer to a probe of a session that was taken over already, or has ended.
+    pub const NOTHING_TO_UPGRADE: u16 = 409;
+
     /// The URL.
     pub fn url(&self) -> String {
         with_json(Self::PATH, self)

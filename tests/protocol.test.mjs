@@ -188,6 +188,16 @@ test("the upgrade", async (t) => {
     await wire.close();
   });
 
+  await t.test("a second WebSocket while one probes is accepted and closed", async () => {
+    const { sid, wire } = await probing();
+    const second = new Wire(server, ENGINE, sid);
+    await second.opened;
+    await second.closed;
+    wire.send("5", "4hello");
+    assert.equal(await wire.nextEvent(), "4hello");
+    await wire.close();
+  });
+
   for (const garbage of ["4hello", "abc", "2"]) {
     await t.test(`a probe that fails (${garbage}) leaves polling alive`, async () => {
       const sid = await openSession(server, ENGINE);

@@ -208,6 +208,7 @@ impl Call {
         pin_mut!(routed);
         let routed = match select(routed, Delay::from(CONNECT_IN_FLIGHT)).await {
             Either::Left((routed, _)) => routed,
+            Either::Right((_, routed)) if route.user.is_some() => routed.await,
             Either::Right(_) => {
                 let own = self.own_identity();
                 return relay::start(self.relay(sid, text, own), Begin::Upgrade);
@@ -233,6 +234,10 @@ impl Call {
 fn connected(response: Result<Response>) -> Result<Response> {
     match response {
         Ok(response) if response.status_code() == 101 => Ok(response),
+        // Clients take a WebSocket that closes better than an HTTP error.
+        Ok(response) if response.status_code() == Connect::NOTHING_TO_UPGRADE => {
+            answer::closed_websocket(CloseReason::UpgradeFailed)
+        }
         Ok(response) => answer::unavailable("user object", &response.status_code()),
         Err(error) => answer::unavailable("user object", &error),
     }

@@ -20,6 +20,7 @@ impl PollingGateway {
             LobbyStep::Probe | LobbyStep::Fail => {
                 self.with(sid, |session| {
                     session.polling.is_probed = lobby.step == LobbyStep::Probe;
+                    session.has_probe = lobby.step == LobbyStep::Probe;
                     session.answer_get();
                 });
                 Response::empty()

@@ -30,8 +30,10 @@ use crate::core::socket::connect_error;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{GatewayControl, LOST, Lobby, Poll, Route, SILENT, read_query};
+use crate::messages::{LOST, Lobby, Poll, Route, SILENT, read_query};
 use crate::platform::{self, log, now};
+
+use user_link::sync;
 
 /// What a GET that waits is answered with: status and body.
 type Answer = (u16, String);
@@ -41,8 +43,12 @@ struct Session {
     polling: PollingSession,
     /// The GET that waits.
     get: Option<oneshot::Sender<Answer>>,
-    /// Probing WebSockets that wait for the user to be known.
-    routes: Vec<oneshot::Sender<Option<Identity>>>,
+    /// A probing WebSocket that waits for the user to be known.
+    route: Option<oneshot::Sender<Option<Identity>>>,
+    /// Whether a WebSocket probes: only one may at a time, as in the reference server.
+    has_probe: bool,
+    /// Requests that wait for the WebSocket to the user's object.
+    entering: Vec<oneshot::Sender<()>>,
     identity: Option<Identity>,
     /// Whether the user's object has answered the CONNECT: only then may a WebSocket take over.
     is_answered: bool,
@@ -152,7 +158,7 @@ impl PollingGateway {
                 answer(refusal(RequestError::BadRequest))
             }
             Some(polling::Poll::Sync) => {
-                self.control(&poll.engine_sid, &GatewayControl::Sync);
+                sync(self.sessions.clone(), poll.engine_sid);
                 wait(receiver).await
             }
             Some(polling::Poll::Wait) => wait(receiver).await,
@@ -187,12 +193,13 @@ impl PollingGateway {
             .await?;
         let (sender, receiver) = oneshot::channel();
         self.with(&route.engine_sid, |session| {
-            if session.polling.phase == Phase::Closed {
+            if session.polling.phase == Phase::Closed || session.has_probe {
                 return;
             }
-            session.routes.push(sender);
+            session.has_probe = true;
+            session.route = Some(sender);
             if session.is_answered {
-                session.resolve_routes(session.identity.clone());
+                session.resolve_route(session.identity.clone());
             }
         });
         // Waits for the CONNECT; the senders go with the session.
@@ -222,7 +229,9 @@ impl PollingGateway {
                 let session = Session {
                     polling: PollingSession::new(opened_at),
                     get: None,
-                    routes: Vec::new(),
+                    route: None,
+                    has_probe: false,
+                    entering: Vec::new(),
                     identity: None,
                     is_answered: false,
                     user: None,
@@ -276,7 +285,7 @@ impl PollingGateway {
                     Ok(identity) => self.link(sid, identity, Some(frame)).await,
                     Err(error) => {
                         self.reply(sid, connect_error(&namespace, &error.payload()));
-                        self.resolve_routes(sid, None);
+                        self.with(sid, |session| session.resolve_route(None));
                     }
                 }
             }
@@ -292,22 +301,10 @@ impl PollingGateway {
         });
     }
 
-    fn resolve_routes(&self, sid: &str, identity: Option<Identity>) {
-        self.with(sid, |session| session.resolve_routes(identity));
-    }
-
     /// Passes a packet on to the user's object.
     fn pass_on(&self, sid: &str, packet: Packet) {
-        self.send_to_user(sid, packet.into_frame());
-    }
-
-    fn control(&self, sid: &str, message: &GatewayControl) {
-        self.send_to_user(sid, Frame::Text(message.frame()));
-    }
-
-    fn send_to_user(&self, sid: &str, frame: Frame) {
         let user = self.with(sid, |session| session.user.clone()).flatten();
-        let sent = user.map(|user| match frame {
+        let sent = user.map(|user| match packet.into_frame() {
             Frame::Text(text) => user.send_with_str(text),
             Frame::Binary(bytes) => user.send_with_bytes(bytes),
         });
@@ -372,16 +369,22 @@ impl Session {
         }
     }
 
-    fn resolve_routes(&mut self, identity: Option<Identity>) {
-        for route in self.routes.drain(..) {
-            let _ = route.send(identity.clone());
+    /// Tells the probing WebSocket whose session it is; without a user, it may not take over.
+    fn resolve_route(&mut self, identity: Option<Identity>) {
+        if identity.is_none() {
+            self.has_probe = false;
+        }
+        if let Some(route) = self.route.take() {
+            // Whoever stopped waiting goes through the lobby.
+            let _ = route.send(identity);
         }
     }
 
     /// The user's object has the connection: a WebSocket may take over.
     fn answered(&mut self) {
         self.is_answered = true;
-        self.resolve_routes(self.identity.clone());
+        self.entering.clear();
+        self.resolve_route(self.identity.clone());
     }
 
     /// The one way out: whoever waits is answered, and the user's object is told how it ended.
@@ -394,7 +397,8 @@ impl Session {
         self.polling.phase = Phase::Closed;
         self.answer_get();
         self.get = None;
-        self.resolve_routes(None);
+        self.entering.clear();
+        self.resolve_route(None);
         if let Some(user) = self.user.take() {
             let code = match end {
                 End::Closed if took_all => 1000,

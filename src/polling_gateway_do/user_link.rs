@@ -1,9 +1,11 @@
 //! A session's WebSocket to its user's object.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::channel::oneshot;
 use wasm_bindgen_futures::spawn_local;
-use worker::{Result, WebSocket, WebsocketEvent};
+use worker::{Delay, Result, WebSocket, WebsocketEvent};
 
 use super::{End, PollingGateway, Sessions, close};
 use crate::core::connection::{Carrier, Phase as ConnectionPhase};
@@ -24,7 +26,7 @@ impl PollingGateway {
             }
             let is_first = session.identity.is_none();
             session.identity = Some(user.clone());
-            session.routes.push(sender);
+            session.entering.push(sender);
             is_first
         });
         if is_first == Some(true) {
@@ -103,18 +105,21 @@ async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<()
     Ok(())
 }
 
-fn take(sessions: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()> {
-    let mut sessions = sessions.borrow_mut();
+fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()> {
+    let mut sessions = all.borrow_mut();
     let Some(session) = sessions.get_mut(sid) else {
         return Ok(());
     };
     match GatewayControl::read(&frame) {
         Some(GatewayControl::Upgrading) => {
             session.polling.phase = Phase::Upgrading;
-            user.send_with_str(GatewayControl::Sync.frame())?;
+            sync(all.clone(), sid.to_owned());
         }
         Some(GatewayControl::Sync) => session.answer_get(),
-        Some(GatewayControl::UpgradeFailed) => session.polling.phase = Phase::Routed,
+        Some(GatewayControl::UpgradeFailed) => {
+            session.polling.phase = Phase::Routed;
+            session.has_probe = false;
+        }
         Some(GatewayControl::TakeOver) => {
             let queue = GatewayControl::Queue(session.polling.drain());
             session.polling.phase = Phase::Closed;
@@ -127,6 +132,26 @@ fn take(sessions: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Resul
         None => take_packet(session, frame),
     }
     Ok(())
+}
+
+/// How long a GET that meets a probe is held before the user's object is asked about it. Its client
+/// may have sent the `5` already, on another connection; this gives that the time to arrive. The GET
+/// keeps the gateway awake in any case, so the timer costs nothing.
+const UPGRADE_IN_FLIGHT: Duration = Duration::from_millis(25);
+
+/// Asks the user's object whether a WebSocket has taken over; the answer ends the GET that waits.
+pub(super) fn sync(sessions: Sessions, sid: String) {
+    spawn_local(async move {
+        Delay::from(UPGRADE_IN_FLIGHT).await;
+        let user = sessions
+            .borrow()
+            .get(&sid)
+            .and_then(|session| session.user.clone());
+        if let Some(user) = user {
+            // A WebSocket that cannot take it is closing, and that ends the session.
+            let _ = user.send_with_str(GatewayControl::Sync.frame());
+        }
+    });
 }
 
 fn take_packet(session: &mut super::Session, frame: Frame) {

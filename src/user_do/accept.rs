@@ -6,13 +6,16 @@ use super::UserObject;
 use super::socket::Socket;
 use crate::core::connection::{Connection, Phase};
 use crate::core::engine::open;
-use crate::core::session::CloseReason;
 use crate::messages::Connect;
 use crate::platform::now;
 
 impl UserObject {
     pub(super) async fn accept(&self, connect: Connect) -> Result<Response> {
         let config = self.config()?;
+        let is_probe = connect.phase == Phase::Probing;
+        if is_probe && self.polling_socket(&connect.engine_sid).is_none() {
+            return Ok(Response::empty()?.with_status(Connect::NOTHING_TO_UPGRADE));
+        }
         let pair = WebSocketPair::new()?;
         // The tag finds the sockets of a session again; 40 of at most 256 characters.
         self.state
@@ -32,13 +35,7 @@ impl UserObject {
         if connect.send_open {
             socket.send(open(&socket.connection.engine_sid, &[], config));
         }
-        let is_late =
-            socket.connection.phase == Phase::Probing && self.polling_socket(&socket).is_none();
-        match is_late {
-            // The session was taken over, or has ended: clients expect a WebSocket that closes.
-            true => self.close(socket, CloseReason::UpgradeFailed).await,
-            false => self.schedule().await,
-        }
+        self.schedule().await;
         Response::from_websocket(pair.client)
     }
 }

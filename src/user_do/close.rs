@@ -48,7 +48,10 @@ impl UserObject {
         if let Err(error) = socket.save() {
             log::error("close", &error);
         }
-        self.forget(&socket);
+        // What is held for the session is not the probe's.
+        if phase != Phase::Probing {
+            self.forget(&socket);
+        }
         if socket.connection.carrier == Carrier::WebSocket
             && matches!(phase, Phase::Probing | Phase::Upgrading)
         {

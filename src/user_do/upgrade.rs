@@ -29,7 +29,7 @@ use crate::platform::log;
 impl UserObject {
     /// `2probe`
     pub(super) async fn probe(&self, socket: Socket) {
-        let Some(polling) = self.polling_socket(&socket) else {
+        let Some(polling) = self.polling_socket(&socket.connection.engine_sid) else {
             return self.close(socket, CloseReason::UpgradeFailed).await;
         };
         control(&polling, &GatewayControl::Upgrading);
@@ -38,7 +38,7 @@ impl UserObject {
 
     /// `5`
     pub(super) async fn take_over(&self, mut socket: Socket) {
-        let Some(mut polling) = self.polling_socket(&socket) else {
+        let Some(mut polling) = self.polling_socket(&socket.connection.engine_sid) else {
             return self.close(socket, CloseReason::UpgradeFailed).await;
         };
         polling.connection.phase = Phase::Upgrading;
@@ -54,7 +54,7 @@ impl UserObject {
     pub(super) async fn on_control(&self, polling: Socket, message: GatewayControl) {
         match message {
             GatewayControl::Queue(packets) => self.hand_over(polling, packets).await,
-            GatewayControl::Sync => control(&polling, &GatewayControl::Sync),
+            GatewayControl::Sync => control(&polling, &message),
             _ => log::error("upgrade", &"a gateway sent what only we send"),
         }
     }
@@ -79,41 +79,30 @@ impl UserObject {
         for packet in packets.into_iter().chain(held.packets) {
             taker.send(packet);
         }
-        self.close_other_probes(&taker).await;
         self.replay(taker, held.frames).await;
     }
 
-    /// Only one WebSocket can take a session over.
-    async fn close_other_probes(&self, taker: &Socket) {
-        for other in self.sockets_of(&taker.connection.engine_sid) {
-            if other.connection.phase == Phase::Probing {
-                self.close(other, CloseReason::UpgradeFailed).await;
-            }
-        }
-    }
-
     /// The polling side of a session, if it is in use.
-    pub(super) fn polling_socket(&self, socket: &Socket) -> Option<Socket> {
-        self.sockets_of(&socket.connection.engine_sid)
-            .into_iter()
-            .find(|other| {
-                other.connection.carrier == Carrier::Gateway
-                    && other.connection.phase == Phase::Open
-            })
+    pub(super) fn polling_socket(&self, engine_sid: &str) -> Option<Socket> {
+        self.sockets_of(engine_sid).into_iter().find(|other| {
+            other.connection.carrier == Carrier::Gateway && other.connection.phase == Phase::Open
+        })
     }
 
     /// A WebSocket that was to take a session over has gone. Before its `5` the client goes on
     /// polling; after it nobody can say what arrived, and the client has to come again.
     pub(super) async fn upgrade_failed(&self, socket: &Socket, phase: Phase) {
-        for other in self.sockets_of(&socket.connection.engine_sid) {
-            if other.connection.carrier != Carrier::Gateway {
-                continue;
+        let sid = &socket.connection.engine_sid;
+        if phase == Phase::Probing {
+            // Nothing to tell if another one has taken over meanwhile.
+            if let Some(polling) = self.polling_socket(sid) {
+                control(&polling, &GatewayControl::UpgradeFailed);
             }
-            match phase {
-                Phase::Upgrading => {
-                    Box::pin(self.close(other, CloseReason::TransportLost)).await;
-                }
-                _ => control(&other, &GatewayControl::UpgradeFailed),
+            return;
+        }
+        for other in self.sockets_of(sid) {
+            if other.connection.carrier == Carrier::Gateway {
+                Box::pin(self.close(other, CloseReason::TransportLost)).await;
             }
         }
     }
