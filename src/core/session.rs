@@ -83,20 +83,22 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The WebSocket close code and reason (RFC 6455, section 7.4.1).
-    pub fn code(self) -> (u16, &'static str) {
+    /// The WebSocket close code and reason (RFC 6455, section 7.4.1). `None`: a close without a code,
+    /// as the reference server closes; a client sees 1005.
+    pub fn code(self) -> Option<(u16, &'static str)> {
         match self {
-            Self::ClientClosed => (1000, "closed by the client"),
-            Self::TransportLost => (1000, "transport lost"),
-            Self::ProtocolError => (1002, "invalid packet"),
-            Self::TooLarge => (1009, "frame too large"),
-            Self::PingTimeout => (1000, "ping timeout"),
-            Self::ConnectTimeout => (1000, "connect timeout"),
-            Self::UpgradeFailed => (1000, "upgrade failed"),
-            Self::TokenExpired => (1000, "token expired"),
-            Self::OtherUser => (1000, "connect again for another user"),
-            Self::Replaced => (1000, "replaced by a newer connection"),
-            Self::Interrupted => (1012, "please reconnect"),
+            Self::ClientClosed
+            | Self::TransportLost
+            | Self::ProtocolError
+            | Self::PingTimeout
+            | Self::ConnectTimeout
+            | Self::UpgradeFailed => None,
+            Self::TooLarge => Some((1009, "frame too large")),
+            // The reference has no such ends.
+            Self::TokenExpired => Some((1000, "token expired")),
+            Self::OtherUser => Some((1000, "connect again for another user")),
+            Self::Replaced => Some((1000, "replaced by a newer connection")),
+            Self::Interrupted => Some((1012, "please reconnect")),
         }
     }
 

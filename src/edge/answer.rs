@@ -9,7 +9,7 @@ use crate::core::config::ConfigError;
 use crate::core::engine::RequestError;
 use crate::core::origin::OriginVerdict;
 use crate::core::session::CloseReason;
-use crate::platform::log;
+use crate::platform::{close, log};
 
 /// `GET /`
 pub fn welcome() -> Result<Response> {
@@ -74,8 +74,7 @@ pub fn polling(status: u16, body: String) -> Result<Response> {
 pub fn closed_websocket(reason: CloseReason) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;
-    let (code, text) = reason.code();
-    pair.server.close(Some(code), Some(text))?;
+    close(&pair.server, reason);
     Response::from_websocket(pair.client)
 }
 

@@ -6,9 +6,10 @@ pub mod js;
 pub mod log;
 pub mod objects;
 
-use worker::{Date, Env};
+use worker::{Date, Env, WebSocket};
 
 use crate::core::config::{Config, ConfigError};
+use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 
 /// The current time. On Workers it stands still while code runs and moves with each I/O.
@@ -19,6 +20,19 @@ pub fn now() -> Millis {
 /// 16 bytes, 122 bits of them random.
 pub fn random() -> [u8; 16] {
     *uuid::Uuid::new_v4().as_bytes()
+}
+
+/// Closes a WebSocket. It may be closed already; then there is nothing left to do.
+pub fn close(socket: &WebSocket, reason: CloseReason) {
+    close_with(socket, reason.code());
+}
+
+/// Closes a WebSocket with this code and reason, or without a code.
+pub fn close_with(socket: &WebSocket, code: Option<(u16, &str)>) {
+    let _ = match code {
+        Some((code, text)) => socket.close(Some(code), Some(text)),
+        None => socket.close(None, None::<&str>),
+    };
 }
 
 /// Reads and checks the configuration.

@@ -7,6 +7,7 @@ use crate::core::engine::{Frame, Packet};
 use crate::core::error::to_json;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
+use crate::platform::close;
 use crate::platform::js::auto_responded_at;
 
 /// A socket and what its attachment says. The attachment is a copy: whoever held one across an
@@ -48,9 +49,8 @@ impl Socket {
         };
     }
 
-    /// Closes the WebSocket. It may be closed already.
+    /// Closes the WebSocket.
     pub fn close_ws(&self, reason: CloseReason) {
-        let (code, text) = reason.code();
-        let _ = self.ws.close(Some(code), Some(text));
+        close(&self.ws, reason);
     }
 }

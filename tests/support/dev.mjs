@@ -98,6 +98,9 @@ export async function createDevServer(vars = {}) {
     child = null;
   }
 
+  /** The server goes on existing and says nothing more. */
+  const freeze = () => process.kill(-child.pid, "SIGSTOP");
+
   async function close() {
     if (child) await kill();
     rmSync(folder, { recursive: true, force: true });
@@ -181,6 +184,7 @@ export async function createDevServer(vars = {}) {
     token,
     start,
     kill,
+    freeze,
     close,
     d1,
     addUsers,

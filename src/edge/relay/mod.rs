@@ -24,7 +24,7 @@ use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, Taken};
 use crate::platform::js::receive_array_buffers;
-use crate::platform::{log, now, objects};
+use crate::platform::{close, close_with, log, now, objects};
 
 /// What is known of the connection.
 pub struct Relay {
@@ -136,7 +136,7 @@ impl Relay {
         loop {
             let frame = match select(events.next(), &mut deadline).await {
                 Either::Left((Some(Incoming::Frame(frame)), _)) => frame,
-                Either::Left((Some(Incoming::Closed(_)) | None, _)) => {
+                Either::Left((Some(Incoming::Closed(..)) | None, _)) => {
                     close(client, CloseReason::ClientClosed);
                     return Ok(None);
                 }
@@ -198,17 +198,11 @@ fn reply(client: &WebSocket, text: String) -> Result<()> {
     send(client, Packet::Text(text).into_frame())
 }
 
-fn close(client: &WebSocket, reason: CloseReason) {
-    let (code, text) = reason.code();
-    // It may be closed already; then there is nothing left to do.
-    let _ = client.close(Some(code), Some(text));
-}
-
 /// Something that came in on a WebSocket.
 enum Incoming {
     Frame(Frame),
-    /// The close code.
-    Closed(u16),
+    /// The close code and reason.
+    Closed(u16, String),
 }
 
 fn incoming(event: Result<WebsocketEvent>) -> Option<Incoming> {
@@ -220,9 +214,9 @@ fn incoming(event: Result<WebsocketEvent>) -> Option<Incoming> {
                 .map(|bytes| Incoming::Frame(Frame::Binary(bytes))),
         },
         Ok(WebsocketEvent::Close(close)) if close.was_clean() => {
-            Some(Incoming::Closed(close.code()))
+            Some(Incoming::Closed(close.code(), close.reason()))
         }
-        Ok(WebsocketEvent::Close(_)) | Err(_) => Some(Incoming::Closed(LOST)),
+        Ok(WebsocketEvent::Close(_)) | Err(_) => Some(Incoming::Closed(LOST, String::new())),
     }
 }
 
@@ -242,20 +236,23 @@ async fn pass_on(
     while let Some((incoming, is_client)) = both.next().await {
         match (incoming, is_client) {
             (Incoming::Frame(frame), true) if frame.len() > config.max_payload => {
-                let (code, text) = CloseReason::TooLarge.code();
-                close_both(client, user, code, text);
+                close_both(client, user, CloseReason::TooLarge.code());
                 return Ok(());
             }
             (Incoming::Frame(frame), false) if is_noop(&frame) => {}
             (Incoming::Frame(frame), is_client) => {
                 let to = if is_client { user } else { client };
                 if send(to, frame).is_err() {
-                    close_both(client, user, LOST, "");
+                    close_both(client, user, Some((LOST, "")));
                     return Ok(());
                 }
             }
-            (Incoming::Closed(code), _) => {
-                close_both(client, user, sendable(code), "");
+            (Incoming::Closed(code, text), _) => {
+                close_both(
+                    client,
+                    user,
+                    sendable(code).map(|code| (code, text.as_str())),
+                );
                 return Ok(());
             }
         }
@@ -268,18 +265,17 @@ fn is_noop(frame: &Frame) -> bool {
 }
 
 /// 1005 and 1006 only ever stand for a close frame that was not there (RFC 6455, section 7.4.1).
-fn sendable(code: u16) -> u16 {
+fn sendable(code: u16) -> Option<u16> {
     match code {
-        1005 => 1000,
-        1006 => LOST,
-        code => code,
+        1005 => None,
+        1006 => Some(LOST),
+        code => Some(code),
     }
 }
 
-fn close_both(client: &WebSocket, user: &WebSocket, code: u16, text: &str) {
+fn close_both(client: &WebSocket, user: &WebSocket, code: Option<(u16, &str)>) {
     for socket in [client, user] {
-        // The side that closed first is closed already.
-        let _ = socket.close(Some(code), Some(text));
+        close_with(socket, code);
     }
 }
 
