@@ -10,7 +10,6 @@ import {
   connect,
   contractor,
   next,
-  request,
   sendText,
   statusOf,
   until,
@@ -43,11 +42,8 @@ test("killed between the commit and the fan-out, every receiver gets the message
   const got = Object.fromEntries(ids.map((id) => [id, []]));
   const sender = await contractor(server);
   let isAnswered = false;
-  request(sender, "send_bulk_message", {
-    receiverIds: ids,
-    messageType: "text",
-    content: { text: "to all" },
-  })
+  const key = { idempotencyKey: "killed" };
+  sendText(sender, ids, "to all", key)
     .then(() => (isAnswered = true))
     .catch(() => {});
 
@@ -75,6 +71,17 @@ test("killed between the commit and the fan-out, every receiver gets the message
   const logs = server.logs();
   for (const id of ids) assert.equal(logs.get(id)?.length, 1, `the log of ${id}`);
   for (const id of sample) assert.deepEqual(got[id], ["to all"]);
+
+  // The sender never got an answer, and asks again.
+  const stored = () => server.d1("SELECT count(*) AS n FROM messages")[0].n;
+  const result = await sendText(await contractor(server), ids, "to all", key);
+  assert.equal(result.totalSent, RECEIVERS);
+  assert.equal(stored(), RECEIVERS);
+  assert.deepEqual(
+    result.results.map(({ messageId }) => [messageId]),
+    ids.map((id) => logs.get(id)),
+  );
+  assert.deepEqual(server.logs(), logs);
   closeAll();
 });
 

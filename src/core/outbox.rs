@@ -40,8 +40,10 @@ pub struct Entry {
 /// What to do with a row after a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing is left to do for it.
+    /// Nothing is left to do for it. If it has an idempotency key, it is remembered for that.
     Done,
+    /// It was never committed: a repeat is a send of its own.
+    Void,
     /// Try these again at that time. `None`: it is not known yet who they are.
     Retry {
         /// Who has not taken it.
@@ -78,7 +80,7 @@ impl Entry {
     /// D1 shows nothing of the send.
     pub fn after_nothing_found(&self, now: Millis) -> Next {
         if now >= self.created_at + COMMIT_DEADLINE {
-            return Next::Done;
+            return Next::Void;
         }
         self.retry(None, now)
     }
@@ -140,7 +142,7 @@ mod tests {
                 assert_eq!(pending, Some(failed()));
                 at - now
             }
-            Next::Done => 0,
+            Next::Done | Next::Void => 0,
         };
         assert_eq!(at(0, 5), 1_000);
         assert_eq!(at(1, 5), 2_000);
@@ -155,7 +157,7 @@ mod tests {
             entry(0).after_nothing_found(59_999),
             Next::Retry { pending: None, .. }
         ));
-        assert_eq!(entry(0).after_nothing_found(60_000), Next::Done);
+        assert_eq!(entry(0).after_nothing_found(60_000), Next::Void);
         assert!(matches!(
             entry(0).after_unavailable(60_000),
             Next::Retry { pending: None, .. }

@@ -59,8 +59,8 @@ impl Store {
         )
     }
 
-    /// Records what a try has come to. A send that is done goes, unless its result must be kept for
-    /// its idempotency key.
+    /// Records what a try has come to. A send that is done goes, unless it must be remembered for its
+    /// idempotency key: with its result, or, if the answer was never given, to be run again as it was.
     pub fn outbox_update(&self, send_id: Uuid, next: &Next) -> Result<()> {
         let id = SqlStorageValue::from(send_id.to_string());
         match next {
@@ -68,15 +68,16 @@ impl Store {
                 self.write(
                     &self.outbox,
                     "UPDATE outbox SET next_attempt_at = NULL, pending = NULL
-                     WHERE send_id = ?1 AND result IS NOT NULL",
+                     WHERE send_id = ?1 AND idempotency_key IS NOT NULL",
                     vec![id.clone()],
                 )?;
                 self.write(
                     &self.outbox,
-                    "DELETE FROM outbox WHERE send_id = ?1 AND result IS NULL",
+                    "DELETE FROM outbox WHERE send_id = ?1 AND idempotency_key IS NULL",
                     vec![id],
                 )
             }
+            Next::Void => self.outbox_remove(send_id),
             Next::Retry { pending, at } => self.write(
                 &self.outbox,
                 "UPDATE outbox SET pending = ?2, next_attempt_at = ?3, attempts = attempts + 1
