@@ -176,6 +176,9 @@ pub enum RequestError {
     /// Anything else that is wrong with it.
     #[error("Bad request")]
     BadRequest,
+    /// Polling by script tags, for browsers that no client of this protocol version runs in.
+    #[error("JSONP polling is not supported")]
+    Jsonp,
     /// Not `EIO=4`.
     #[error("Unsupported protocol version")]
     UnsupportedVersion,
@@ -193,7 +196,7 @@ impl RequestError {
             Self::UnknownTransport => 0,
             Self::UnknownSession => 1,
             Self::BadHandshakeMethod => 2,
-            Self::BadRequest => 3,
+            Self::BadRequest | Self::Jsonp => 3,
             Self::UnsupportedVersion => 5,
         };
         to_json(&Body {
@@ -293,6 +296,10 @@ mod tests {
             (
                 RequestError::BadRequest,
                 r#"{"code":3,"message":"Bad request"}"#,
+            ),
+            (
+                RequestError::Jsonp,
+                r#"{"code":3,"message":"JSONP polling is not supported"}"#,
             ),
             (
                 RequestError::UnsupportedVersion,

@@ -75,10 +75,7 @@ impl Call {
             return answer::refused(RequestError::UnsupportedVersion);
         }
         match self.param("transport") {
-            // JSONP is for browsers that no client library of this protocol supports any more.
-            Some("polling") if self.query.contains_key("j") => {
-                answer::refused(RequestError::BadRequest)
-            }
+            Some("polling") if self.query.contains_key("j") => answer::refused(RequestError::Jsonp),
             Some("polling") => self.polling().await,
             Some("websocket") => self.websocket().await,
             _ => answer::refused(RequestError::UnknownTransport),
