@@ -2,7 +2,7 @@
 // wrangler calls this for every dev, deploy and dry run ([build] in wrangler.toml).
 // With --conformance: the fixture of the official protocol suites, into build-conformance/.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 
 import { Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
@@ -23,19 +23,39 @@ function locate(parts) {
 
 /** What differs between the builds: worker-build's options, and cargo's. */
 const variants = {
-  product: { options: [], cargo: [] },
-  conformance: {
-    options: ["--out-dir", "build-conformance"],
-    cargo: ["--features", "conformance"],
-  },
+  product: { folder: "build", cargo: [] },
+  conformance: { folder: "build-conformance", cargo: ["--features", "conformance"] },
 };
 
+// What the build is made from. Optimizing the wasm takes ten seconds even if nothing has changed.
+const inputs = ["src", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "scripts/build.mjs"];
+
+function newestOf(place) {
+  const { mtimeMs } = statSync(place);
+  if (!statSync(place).isDirectory()) return mtimeMs;
+  // A folder's own time tells of files that went.
+  const within = readdirSync(place).map((name) => newestOf(path.join(place, name)));
+  return Math.max(mtimeMs, ...within);
+}
+
+/** Whether the folder holds a finished build of what is there now. */
+function isCurrent(folder) {
+  const outputs = ["index.js", "index_bg.wasm"].map((name) => inRoot(folder, name));
+  if (!outputs.every((file) => existsSync(file))) return false;
+  const built = Math.min(...outputs.map((file) => statSync(file).mtimeMs));
+  return inputs.every((input) => newestOf(inRoot(input)) < built);
+}
+
 export async function build(variant = "product") {
-  const { options, cargo } = variants[variant];
+  const { folder, cargo } = variants[variant];
+  if (isCurrent(folder)) {
+    console.log(`build: ${folder}/ is current`);
+    return;
+  }
   const places = Object.entries(tools).map(([name, parts]) => [name, locate(parts)]);
   const env = { ...toolEnv(), ...Object.fromEntries(places) };
   const locked = process.env.CI ? ["--locked"] : [];
-  const args = ["--release", ...options, "--", ...cargo, ...locked];
+  const args = ["--release", "--out-dir", folder, "--", ...cargo, ...locked];
   await run(locate(workerBuild), args, { env });
 }
 
