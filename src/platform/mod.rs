@@ -9,6 +9,7 @@ pub mod objects;
 use worker::{Date, Env, WebSocket};
 
 use crate::core::config::{Config, ConfigError};
+use crate::core::engine::Frame;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 
@@ -20,6 +21,14 @@ pub fn now() -> Millis {
 /// 16 bytes, 122 bits of them random.
 pub fn random() -> [u8; 16] {
     *uuid::Uuid::new_v4().as_bytes()
+}
+
+/// Sends a frame on a WebSocket.
+pub fn send(socket: &WebSocket, frame: Frame) -> worker::Result<()> {
+    match frame {
+        Frame::Text(text) => socket.send_with_str(text),
+        Frame::Binary(bytes) => socket.send_with_bytes(bytes),
+    }
 }
 
 /// Closes a WebSocket. It may be closed already; then there is nothing left to do.

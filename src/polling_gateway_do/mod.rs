@@ -22,7 +22,7 @@ use worker::{
 };
 
 use crate::core::config::Config;
-use crate::core::engine::{Frame, Packet, RequestError};
+use crate::core::engine::{Packet, RequestError};
 use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::Effect;
@@ -31,7 +31,7 @@ use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{LOST, Lobby, Poll, Route, SILENT, read_query};
-use crate::platform::{self, log, now};
+use crate::platform::{self, log, now, send};
 
 use user_link::sync;
 
@@ -304,10 +304,7 @@ impl PollingGateway {
     /// Passes a packet on to the user's object.
     fn pass_on(&self, sid: &str, packet: Packet) {
         let user = self.with(sid, |session| session.user.clone()).flatten();
-        let sent = user.map(|user| match packet.into_frame() {
-            Frame::Text(text) => user.send_with_str(text),
-            Frame::Binary(bytes) => user.send_with_bytes(bytes),
-        });
+        let sent = user.map(|user| send(&user, packet.into_frame()));
         if !matches!(sent, Some(Ok(()))) {
             close(&self.sessions, sid, End::Lost);
         }

@@ -13,7 +13,7 @@ use crate::core::engine::{Frame, Packet};
 use crate::core::polling::Phase;
 use crate::core::token::Identity;
 use crate::messages::{Connect, GatewayControl, LOST};
-use crate::platform::{log, objects};
+use crate::platform::{log, objects, send};
 
 impl PollingGateway {
     /// The user is known without a CONNECT: the first request of the session opens the WebSocket,
@@ -70,11 +70,7 @@ impl PollingGateway {
             return;
         }
         listen(self.sessions.clone(), sid.to_owned(), user.clone());
-        let sent = match connect {
-            Some(Frame::Text(text)) => user.send_with_str(text),
-            Some(Frame::Binary(bytes)) => user.send_with_bytes(bytes),
-            None => Ok(()),
-        };
+        let sent = connect.map_or(Ok(()), |connect| send(&user, connect));
         if sent.is_err() {
             close(&self.sessions, sid, End::Lost);
         }

@@ -3,12 +3,12 @@
 use worker::{Result, State, WebSocket};
 
 use crate::core::connection::Connection;
-use crate::core::engine::{Frame, Packet};
+use crate::core::engine::Packet;
 use crate::core::error::to_json;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
-use crate::platform::close;
 use crate::platform::js::auto_responded_at;
+use crate::platform::{close, send};
 
 /// A socket and what its attachment says. The attachment is a copy: whoever held one across an
 /// await reads it anew.
@@ -43,10 +43,7 @@ impl Socket {
 
     /// Sends a packet. A socket that cannot take it is closing; its close event will tell.
     pub fn send(&self, packet: Packet) {
-        let _ = match packet.into_frame() {
-            Frame::Text(text) => self.ws.send_with_str(text),
-            Frame::Binary(bytes) => self.ws.send_with_bytes(bytes),
-        };
+        let _ = send(&self.ws, packet.into_frame());
     }
 
     /// Closes the WebSocket.

@@ -24,7 +24,7 @@ use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, Taken};
 use crate::platform::js::receive_array_buffers;
-use crate::platform::{close, close_with, log, now, objects};
+use crate::platform::{close, close_with, log, now, objects, send};
 
 /// What is known of the connection.
 pub struct Relay {
@@ -276,12 +276,5 @@ fn sendable(code: u16) -> Option<u16> {
 fn close_both(client: &WebSocket, user: &WebSocket, code: Option<(u16, &str)>) {
     for socket in [client, user] {
         close_with(socket, code);
-    }
-}
-
-fn send(socket: &WebSocket, frame: Frame) -> Result<()> {
-    match frame {
-        Frame::Text(text) => socket.send_with_str(text),
-        Frame::Binary(bytes) => socket.send_with_bytes(bytes),
     }
 }

@@ -18,13 +18,13 @@ use futures::future::{Either, select};
 use futures::{Stream, StreamExt};
 use worker::{Delay, Method, Result, WebSocket};
 
-use super::{Incoming, Relay, incoming, pass_on, send};
+use super::{Incoming, Relay, incoming, pass_on};
 use crate::core::connection::Phase;
 use crate::core::engine::{Frame, PROBE, Packet};
 use crate::core::session::{CloseReason, Effect, decode, receive_probing};
 use crate::core::token::Identity;
 use crate::messages::{Lobby, LobbyStep, Taken};
-use crate::platform::{close, objects};
+use crate::platform::{close, objects, send};
 
 impl Relay {
     /// Probe and upgrade, as the client's side sees them: what is taken over, if it comes to that.
