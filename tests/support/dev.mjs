@@ -2,7 +2,7 @@
 // on the same state, and have its objects' storage looked at.
 
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -27,13 +27,23 @@ function writeConfig(folder) {
   return file;
 }
 
+/**
+ * A port that stays free while the server is down: below the range from which the system gives
+ * outgoing connections theirs (32768 and up on Linux, 49152 and up elsewhere).
+ */
 async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** All rows of a table, none if a kill came before it was made. */
@@ -74,18 +84,26 @@ export async function createDevServer(vars = {}) {
       ...options,
       `--port=${port}`,
       "--ip=127.0.0.1",
+      // Its default is one port for all: two servers that start at once would both take it.
+      "--inspector-port=0",
       "--show-interactive-dev-session=false",
       ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
     );
     // A process group of its own, so that workerd goes with it.
-    child = spawn(command, args, { env, stdio: "ignore", detached: true });
+    child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => output.push(text));
+    }
     const isUp = () =>
       fetch(`${url}/socket.io/?EIO=4&transport=polling`).then(
         ({ status }) => status === 200,
         () => false,
       );
     while (!(await isUp())) {
-      if (child.exitCode !== null) throw new Error(`wrangler dev ended with ${child.exitCode}`);
+      if (child.exitCode !== null) {
+        throw new Error(`wrangler dev ended with ${child.exitCode}:\n${output.join("")}`);
+      }
       await pause(50);
     }
   }
