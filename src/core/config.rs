@@ -8,6 +8,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::ids::MAX_MESSAGES_PER_SEND;
+use super::limits::Rate;
 use super::origin::AllowedOrigins;
 use super::time::Millis;
 
@@ -39,10 +40,25 @@ pub struct Config {
     pub upgrade_timeout: Millis,
     /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body that a client may send.
     pub max_payload: usize,
+    /// `API_KEY`, a secret of at least 32 bytes; none unless set: the HTTP API takes it in place of a
+    /// service token.
+    pub api_key: Option<String>,
     /// `MAX_BULK_RECIPIENTS` [1000]: receivers of one bulk send, at most 4096.
     pub max_bulk_recipients: usize,
+    /// `MAX_BULK_SENDS_PER_MINUTE` [5]: bulk sends of one contractor.
+    pub bulk_sends: Rate,
+    /// `MAX_EVENTS_PER_SECOND` [50] and `EVENT_BURST` [100]: events of one connection.
+    pub events: Rate,
+    /// `MAX_CONNECTIONS_PER_USER` [20]: live connections of one user.
+    pub max_connections: usize,
+    /// `MAX_TEXT_CHARS` [10000]: the length of a `content.text`, in characters.
+    pub max_text_chars: usize,
     /// `MAX_STATUS_USERS` [500]: users in one bulk status query.
     pub max_status_users: usize,
+    /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection watches.
+    pub max_subscriptions: usize,
+    /// `PRESENCE_GRACE_MS` [5000]: who is back within this time was not offline for those who watch.
+    pub presence_grace: Millis,
     /// `FANOUT_CONCURRENCY` [50]: calls to other users' objects that are under way at once.
     pub fanout_concurrency: usize,
     /// `POLLING_SHARDS` [4]: gateway objects per data centre, 1 to 256.
@@ -65,13 +81,20 @@ impl Config {
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
             upgrade_timeout: vars.number("UPGRADE_TIMEOUT_MS", 10_000, 100, 600_000)?,
             max_payload: vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?,
-            max_bulk_recipients: vars.number(
-                "MAX_BULK_RECIPIENTS",
-                1_000,
-                1,
-                MAX_MESSAGES_PER_SEND,
-            )?,
-            max_status_users: vars.number("MAX_STATUS_USERS", 500, 1, 10_000)?,
+            api_key: vars.optional_secret("API_KEY", 32)?,
+            max_bulk_recipients: vars
+                .limit("MAX_BULK_RECIPIENTS", 1_000, MAX_MESSAGES_PER_SEND)?
+                .min(MAX_MESSAGES_PER_SEND),
+            bulk_sends: Rate::per_minute(vars.number("MAX_BULK_SENDS_PER_MINUTE", 5, 0, 1_000)?),
+            events: Rate::per_second(
+                vars.number("MAX_EVENTS_PER_SECOND", 50, 0, 10_000)?,
+                vars.number("EVENT_BURST", 100, 1, 10_000)?,
+            ),
+            max_connections: vars.limit("MAX_CONNECTIONS_PER_USER", 20, 10_000)?,
+            max_text_chars: vars.limit("MAX_TEXT_CHARS", 10_000, 1_000_000)?,
+            max_status_users: vars.limit("MAX_STATUS_USERS", 500, 10_000)?,
+            max_subscriptions: vars.limit("MAX_SUBSCRIPTIONS", 500, 10_000)?,
+            presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
@@ -112,6 +135,25 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
             return Err(problem(format!("the secret is shorter than {min} bytes")));
         }
         Ok(value)
+    }
+
+    fn optional_secret(
+        &self,
+        name: &'static str,
+        min: usize,
+    ) -> Result<Option<String>, ConfigError> {
+        match self.get(name) {
+            Some(_) => self.secret(name, min).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A limit that 0 switches off.
+    fn limit(&self, name: &'static str, default: usize, max: usize) -> Result<usize, ConfigError> {
+        match self.number(name, default, 0, max)? {
+            0 => Ok(usize::MAX),
+            limit => Ok(limit),
+        }
     }
 
     fn origins(&self, name: &'static str, default: &str) -> Result<AllowedOrigins, ConfigError> {
@@ -159,6 +201,37 @@ mod tests {
         assert_eq!(config.max_payload, 1_000_000);
         assert_eq!(config.max_bulk_recipients, 1_000);
         assert_eq!(config.allowed_origins, AllowedOrigins::Any);
+        assert_eq!(config.api_key, None);
+    }
+
+    #[test]
+    fn zero_switches_a_limit_off() {
+        let names = [
+            "MAX_BULK_RECIPIENTS",
+            "MAX_BULK_SENDS_PER_MINUTE",
+            "MAX_EVENTS_PER_SECOND",
+            "MAX_CONNECTIONS_PER_USER",
+            "MAX_TEXT_CHARS",
+            "MAX_STATUS_USERS",
+            "MAX_SUBSCRIPTIONS",
+        ];
+        let vars: Vec<(&str, &str)> = [("JWT_SECRET", SECRET)]
+            .into_iter()
+            .chain(names.map(|name| (name, "0")))
+            .collect();
+        let config = read(&vars).unwrap();
+        // A send cannot name more messages than its counter has room for.
+        assert_eq!(config.max_bulk_recipients, 4_096);
+        assert_eq!(config.bulk_sends, Rate::UNLIMITED);
+        assert_eq!(config.events, Rate::UNLIMITED);
+        for limit in [
+            config.max_connections,
+            config.max_text_chars,
+            config.max_status_users,
+            config.max_subscriptions,
+        ] {
+            assert_eq!(limit, usize::MAX);
+        }
     }
 
     #[test]
@@ -177,11 +250,15 @@ mod tests {
         );
         check(
             &[("JWT_SECRET", SECRET), ("MAX_BULK_RECIPIENTS", "5000")],
-            "MAX_BULK_RECIPIENTS: \"5000\" is not a whole number from 1 to 4096",
+            "MAX_BULK_RECIPIENTS: \"5000\" is not a whole number from 0 to 4096",
         );
         check(
             &[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "x")],
             "ALLOWED_ORIGINS: \"x\" is not an origin such as https://www.example.com",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("API_KEY", "short")],
+            "API_KEY: the secret is shorter than 32 bytes",
         );
     }
 }

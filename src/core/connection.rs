@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::{Bucket, Rate};
+use super::region::Region;
 use super::session::Session;
 use super::time::Millis;
 use super::token::Identity;
@@ -59,6 +61,30 @@ pub struct Connection {
     pub pinged_at: Option<Millis>,
     /// The log's last offset when the last ping was sent: its pong confirms everything up to here.
     pub offset_at_ping: u64,
+    /// Where its client is, until the user's row says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// How many events it may still send at once.
+    #[serde(default, skip_serializing_if = "Bucket::is_new")]
+    pub events: Bucket,
+    /// How many events were refused in a row because there were too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Whether an event is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is.
+    Admitted,
+    /// It is not; there is room in so many milliseconds.
+    Refused(Millis),
+    /// It is not, and the client goes on in spite of a whole burst of refusals.
+    Flooding,
 }
 
 impl Connection {
@@ -81,6 +107,24 @@ impl Connection {
             last_heard: now,
             pinged_at: None,
             offset_at_ping: 0,
+            region: None,
+            events: Bucket::default(),
+            refused: 0,
+        }
+    }
+
+    /// Counts an event against the limit.
+    pub fn admit(&mut self, rate: Rate, now: Millis) -> Admission {
+        match self.events.take(rate, now) {
+            Ok(()) => {
+                self.refused = 0;
+                Admission::Admitted
+            }
+            Err(_) if self.refused >= rate.burst => Admission::Flooding,
+            Err(pause) => {
+                self.refused += 1;
+                Admission::Refused(pause)
+            }
         }
     }
 
@@ -101,6 +145,8 @@ impl Connection {
         self.opened_at = polling.opened_at;
         self.pinged_at = polling.pinged_at;
         self.offset_at_ping = polling.offset_at_ping;
+        self.events = polling.events;
+        self.refused = polling.refused;
     }
 }
 
@@ -151,6 +197,28 @@ mod tests {
         websocket.take_over(&polling);
         assert!(websocket.is_live());
         assert_eq!(websocket.pinged_at, Some(3000));
+    }
+
+    #[test]
+    fn events_are_refused_and_in_the_end_it_floods() {
+        let rate = Rate::per_second(1, 2);
+        let mut connection = connection();
+        let outcomes: Vec<Admission> = (0..5).map(|_| connection.admit(rate, 0)).collect();
+        assert_eq!(
+            outcomes,
+            [
+                Admission::Admitted,
+                Admission::Admitted,
+                Admission::Refused(1_000),
+                Admission::Refused(1_000),
+                Admission::Flooding,
+            ]
+        );
+        // Whoever waits is welcome again.
+        assert_eq!(connection.admit(rate, 1_000), Admission::Admitted);
+        assert_eq!(connection.refused, 0);
+        let json = serde_json::to_string(&connection).unwrap();
+        assert!(json.ends_with(r#""offsetAtPing":0,"events":3000000}"#), "{json}");
     }
 
     #[test]

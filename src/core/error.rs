@@ -3,11 +3,13 @@
 //! Invariant: the message of an [`EventError`] is safe to show. Detail about our side goes to the
 //! log where the error is made, never into the message.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::time::Millis;
+
 /// The stable, machine-readable part of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The payload is not what the event takes; the message names the field.
@@ -16,26 +18,34 @@ pub enum ErrorCode {
     UnknownEvent,
     /// The user may not do this.
     Forbidden,
-    /// More items than one request may name.
+    /// There is no such user or conversation.
+    NotFound,
+    /// More items, characters or connections than are allowed.
     TooMany,
+    /// Too often; try again after `retryAfterMs`.
+    RateLimited,
     /// The idempotency key was used before, for something else.
     IdempotencyConflict,
     /// The connection's token has expired; the connection is closed.
     TokenExpired,
-    /// The database did not answer; nothing was stored. Try again.
+    /// The database did not answer. Try again.
     Unavailable,
     /// A fault of ours.
     Internal,
 }
 
 /// An event that was refused or failed.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[error("{message}")]
 pub struct EventError {
     /// What kind of error it is.
     pub code: ErrorCode,
     /// What is wrong, for a person.
     pub message: String,
+    /// With [`ErrorCode::RateLimited`]: when to try again, in milliseconds from now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<Millis>,
 }
 
 impl EventError {
@@ -44,6 +54,15 @@ impl EventError {
         Self {
             code,
             message: message.into(),
+            retry_after_ms: None,
+        }
+    }
+
+    /// Too often.
+    pub fn rate_limited(message: impl Into<String>, retry_after_ms: Millis) -> Self {
+        Self {
+            retry_after_ms: Some(retry_after_ms),
+            ..Self::new(ErrorCode::RateLimited, message)
         }
     }
 
@@ -57,7 +76,15 @@ impl EventError {
         Self::new(ErrorCode::Internal, "Something went wrong on our side")
     }
 
-    /// The database did not answer.
+    /// The database did not answer a question.
+    pub fn try_again() -> Self {
+        Self::new(
+            ErrorCode::Unavailable,
+            "The database did not answer, please try again",
+        )
+    }
+
+    /// The database did not say that it stored a message.
     pub fn unavailable() -> Self {
         Self::new(
             ErrorCode::Unavailable,
@@ -65,20 +92,16 @@ impl EventError {
         )
     }
 
-    /// The payload of the `error` event: `{ code, message, event }`, where `event` is the event
-    /// that failed, or null if the error is about the connection.
+    /// The payload of the `error` event: `{ code, message, retryAfterMs?, event }`, where `event` is
+    /// the event that failed, or null if the error is about the connection.
     pub fn payload(&self, event: Option<&str>) -> String {
         #[derive(Serialize)]
         struct Payload<'a> {
-            code: ErrorCode,
-            message: &'a str,
+            #[serde(flatten)]
+            error: &'a EventError,
             event: Option<&'a str>,
         }
-        to_json(&Payload {
-            code: self.code,
-            message: &self.message,
-            event,
-        })
+        to_json(&Payload { error: self, event })
     }
 
     /// The payload of an ack: `{ error: { code, message } }`.
@@ -119,6 +142,15 @@ mod tests {
             EventError::new(ErrorCode::TokenExpired, "m").payload(None),
             r#"{"code":"token_expired","message":"m","event":null}"#
         );
+        let limited = EventError::rate_limited("m", 250);
+        assert_eq!(
+            limited.ack(),
+            r#"{"error":{"code":"rate_limited","message":"m","retryAfterMs":250}}"#
+        );
+        assert_eq!(
+            limited.payload(Some("e")),
+            r#"{"code":"rate_limited","message":"m","retryAfterMs":250,"event":"e"}"#
+        );
     }
 
     #[test]
@@ -127,6 +159,8 @@ mod tests {
             (ErrorCode::InvalidPayload, "invalid_payload"),
             (ErrorCode::UnknownEvent, "unknown_event"),
             (ErrorCode::Forbidden, "forbidden"),
+            (ErrorCode::NotFound, "not_found"),
+            (ErrorCode::RateLimited, "rate_limited"),
             (ErrorCode::TooMany, "too_many"),
             (ErrorCode::IdempotencyConflict, "idempotency_conflict"),
             (ErrorCode::TokenExpired, "token_expired"),

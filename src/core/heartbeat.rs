@@ -7,7 +7,8 @@
 //!   period apart, which is S less a quarter of pingTimeout. That quarter is left for a late alarm,
 //!   for the way, and for a client that takes its time to answer;
 //! - a connection that was not heard for S is a ghost. Nobody has to wake up for that: whoever asks
-//!   compares times ([`is_ghost`]). Its socket is closed when the next ping would be due;
+//!   compares times ([`is_ghost`]). Its socket is closed when the next ping would be due, or, if
+//!   somebody watches the user, on time, for which the object wakes up once more per period;
 //! - a connection without a CONNECT has no users waiting for it and does not last: it is pinged
 //!   every pingInterval and closed on time, as by the reference server.
 //!
@@ -31,8 +32,15 @@ pub enum Need {
     Close(CloseReason),
 }
 
-/// What `connection`, last heard at `heard` by packet or pong, needs at `now`.
-pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> Need {
+/// What `connection`, last heard at `heard` by packet or pong, needs at `now`. Of a user who is
+/// watched, others want to hear in time that they are gone: their ghosts are closed on time.
+pub fn need(
+    connection: &Connection,
+    heard: Millis,
+    now: Millis,
+    is_watched: bool,
+    config: &Config,
+) -> Need {
     let mut until = match connection.phase {
         Phase::Closed => return Need::NothingUntil(Millis::MAX),
         Phase::Probing | Phase::Upgrading if connection.carrier == Carrier::WebSocket => {
@@ -68,7 +76,7 @@ pub fn need(connection: &Connection, heard: Millis, now: Millis, config: &Config
         };
     };
     let dead_at = dead_at(pinged_at, heard, config);
-    let close_at = match connection.session.was_joined() {
+    let close_at = match connection.session.was_joined() && !is_watched {
         true => due.max(dead_at),
         false => dead_at,
     };
@@ -167,7 +175,7 @@ mod tests {
     }
 
     fn check(connection: &Connection, heard: Millis, now: Millis) -> Need {
-        need(connection, heard, now, &config())
+        need(connection, heard, now, false, &config())
     }
 
     // Defaults: interval 25 s, timeout 20 s, so silence 45 s, margin 5 s, period 40 s.
@@ -213,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn the_ghost_of_a_watched_user_is_closed_on_time() {
+        let mut connection = connection();
+        connection.pinged_at = Some(41_000);
+        let check = |now| need(&connection, 1_000, now, true, &config());
+        assert_eq!(check(45_999), Need::NothingUntil(46_000));
+        assert_eq!(check(46_000), Need::Close(CloseReason::PingTimeout));
+    }
+
+    #[test]
     fn a_late_alarm_kills_nobody() {
         let mut connection = connection();
         let config = config();
@@ -236,14 +253,14 @@ mod tests {
             ..config()
         };
         assert_eq!(
-            need(&connection, 1_000, 26_001, &slow),
+            need(&connection, 1_000, 26_001, false, &slow),
             Need::NothingUntil(46_000)
         );
         assert_eq!(
-            need(&connection, 1_000, 46_000, &slow),
+            need(&connection, 1_000, 46_000, false, &slow),
             Need::Close(CloseReason::PingTimeout)
         );
-        assert_eq!(need(&connection, 26_050, 51_000, &slow), Need::Ping);
+        assert_eq!(need(&connection, 26_050, 51_000, false, &slow), Need::Ping);
     }
 
     #[test]

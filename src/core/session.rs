@@ -74,6 +74,10 @@ pub enum CloseReason {
     UpgradeFailed,
     /// Its token has expired.
     TokenExpired,
+    /// It went on sending in spite of refusals.
+    Flooding,
+    /// The marketplace's backend disconnected or erased its user.
+    Disconnected,
     /// A CONNECT for a user whom another object serves.
     OtherUser,
     /// Its client has come back on another connection.
@@ -96,6 +100,8 @@ impl CloseReason {
             Self::TooLarge => Some((1009, "frame too large")),
             // The reference has no such ends.
             Self::TokenExpired => Some((1000, "token expired")),
+            Self::Flooding => Some((1008, "too many events")),
+            Self::Disconnected => Some((1000, "disconnected by the service")),
             Self::OtherUser => Some((1000, "connect again for another user")),
             Self::Replaced => Some((1000, "replaced by a newer connection")),
             Self::Interrupted => Some((1012, "please reconnect")),
@@ -130,8 +136,8 @@ pub enum Effect {
     Reply(String),
     /// A CONNECT to a namespace that we serve, with its `auth` object.
     Connect(String, Option<Box<RawValue>>),
-    /// The client left a namespace.
-    Left,
+    /// The client left a namespace, in which this was its session id.
+    Left(String),
     /// An event.
     Event(Event),
     /// The answer to an event that asked for an ack.
@@ -261,10 +267,11 @@ impl Session {
                 ack_id: packet.ack_id,
             }),
             Body::Disconnect => {
+                let sid = self.sid(&namespace).unwrap_or_default().to_owned();
                 self.joined.retain(|joined| joined.namespace != namespace);
                 self.awaited
                     .retain(|awaited| awaited.namespace != namespace);
-                Effect::Left
+                Effect::Left(sid)
             }
             Body::Ack(args) => self.acked(&namespace, packet.ack_id, args),
             Body::Connect(_) => INVALID,
@@ -423,7 +430,7 @@ mod tests {
     #[test]
     fn leaving_keeps_the_connection() {
         let mut client = Client::joined();
-        assert!(matches!(client.text("41"), Effect::Left));
+        assert!(matches!(client.text("41"), Effect::Left(sid) if sid == "S"));
         assert!(!client.session.is_joined());
         assert!(client.session.was_joined());
         assert!(matches!(client.text("40"), Effect::Connect(..)));

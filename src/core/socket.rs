@@ -184,6 +184,11 @@ pub fn connect_error(namespace: &str, data: &str) -> String {
     format!("4{}{data}", prefix(namespace))
 }
 
+/// `1`: the server has ended the session; the client does not come back by itself.
+pub fn disconnect_text(namespace: &str) -> String {
+    format!("1{}", prefix(namespace))
+}
+
 /// `2`: an event whose arguments are JSON texts.
 pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
     event(namespace, None, name, args, 0)

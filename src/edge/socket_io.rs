@@ -108,6 +108,7 @@ impl Call {
             engine_sid: text,
             opened_at: sid.opened_at,
             token: self.token(),
+            region: platform::region(&self.request),
         };
         let body = match method {
             Method::Get => None,
@@ -159,6 +160,7 @@ impl Call {
                     carrier: Carrier::WebSocket,
                     phase: Phase::Open,
                     send_open: true,
+                    region: platform::region(&self.request),
                 };
                 connected(objects::connect(&self.env, &connect).await)
             }
@@ -180,6 +182,7 @@ impl Call {
     ) -> Relay {
         Relay {
             user_at_handshake: Active::user_at_handshake(&self.path, &engine_sid),
+            region: platform::region(&self.request),
             env: self.env,
             config: self.config,
             engine_sid,
@@ -223,6 +226,8 @@ impl Call {
             carrier: Carrier::WebSocket,
             phase: Phase::Probing,
             send_open: false,
+            // The polling session has told where its client is.
+            region: None,
         };
         connected(objects::connect(&self.env, &connect).await)
     }

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use worker::{D1Database, D1Result, Env, Error, Result};
 
+use super::meter::Meter;
 use crate::core::record::{Param, Statement};
 
 /// The binding's name in wrangler.toml.
@@ -12,6 +13,15 @@ const BINDING: &str = "DB";
 /// Runs the statements as one batch: one round trip, one transaction. Either all of them are
 /// carried out or none.
 pub async fn batch(env: &Env, statements: &[Statement]) -> Result<Vec<D1Result>> {
+    metered(env, statements, &Meter::default()).await
+}
+
+/// As [`batch`], counted.
+pub async fn metered(
+    env: &Env,
+    statements: &[Statement],
+    meter: &Meter,
+) -> Result<Vec<D1Result>> {
     let db = env.d1(BINDING)?;
     let prepared = statements
         .iter()
@@ -19,7 +29,15 @@ pub async fn batch(env: &Env, statements: &[Statement]) -> Result<Vec<D1Result>>
         .collect::<Result<Vec<_>>>()?;
     // Runs outside of the object: other events may be handled before it returns, and the object may
     // be gone by then.
-    db.batch(prepared).await
+    let results = db.batch(prepared).await;
+    let written = |result: &D1Result| result.meta().ok().flatten()?.rows_written;
+    meter.d1(results.iter().flatten().filter_map(written).sum());
+    results
+}
+
+/// Runs one statement: its rows.
+pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Result<Vec<T>> {
+    rows(&batch(env, &[statement]).await?, 0)
 }
 
 fn prepare(db: &D1Database, statement: &Statement) -> Result<worker::D1PreparedStatement> {

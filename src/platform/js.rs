@@ -25,7 +25,11 @@ extern "C" {
     pub type ObjectNamespace;
 
     #[wasm_bindgen(method, catch, js_name = getByName)]
-    pub fn get_by_name(this: &ObjectNamespace, name: &str) -> Result<ObjectStub, JsValue>;
+    pub fn get_by_name(
+        this: &ObjectNamespace,
+        name: &str,
+        options: &JsValue,
+    ) -> Result<ObjectStub, JsValue>;
 
     /// `DurableObjectStub`
     pub type ObjectStub;

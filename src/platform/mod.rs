@@ -4,12 +4,14 @@
 pub mod d1;
 pub mod js;
 pub mod log;
+pub mod meter;
 pub mod objects;
 
-use worker::{Date, Env, WebSocket};
+use worker::{Date, Env, Request, WebSocket};
 
 use crate::core::config::{Config, ConfigError};
 use crate::core::engine::Frame;
+use crate::core::region::Region;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 
@@ -21,6 +23,14 @@ pub fn now() -> Millis {
 /// 16 bytes, 122 bits of them random.
 pub fn random() -> [u8; 16] {
     *uuid::Uuid::new_v4().as_bytes()
+}
+
+/// Where a client is, if the platform knows.
+pub fn region(request: &Request) -> Option<Region> {
+    let cf = request.cf()?;
+    let country = cf.country();
+    let longitude = cf.coordinates().map(|(_, longitude)| longitude);
+    Region::of(&cf.continent()?, country.as_deref(), longitude)
 }
 
 /// Sends a frame on a WebSocket.

@@ -1,13 +1,21 @@
 //! Calls to User objects and polling gateways.
 
+use std::collections::HashMap;
+
+use futures::{StreamExt, stream};
 use js_sys::{Object, Reflect};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::{Env, Error, Headers, Method, Request, RequestInit, Response, Result, WebSocket};
 
 use super::js::{self, ObjectNamespace, receive_array_buffers};
+use super::{d1, log};
+use crate::core::error::to_json;
 use crate::core::presence::Presence;
+use crate::core::record::users::{self, Placed};
+use crate::core::region::Region;
 use crate::messages::{Connect, Deliver, PresenceQuery, Receipt};
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
@@ -60,20 +68,20 @@ pub async fn call_gateway(
         .await
 }
 
-/// Calls to many User objects: what the calls have in common is made once.
+/// Calls to User objects: what many calls have in common is made once.
 pub struct UserObjects {
     namespace: ObjectNamespace,
     init: Object,
 }
 
 impl UserObjects {
-    /// For presence queries.
+    /// For questions.
     pub fn for_queries(env: &Env) -> Result<Self> {
         Self::new(env, Object::new())
     }
 
-    /// For deliveries of this body.
-    pub fn for_deliveries(env: &Env, body: &str) -> Result<Self> {
+    /// For what has this for its body.
+    pub fn for_posts(env: &Env, body: &str) -> Result<Self> {
         let init = Object::new();
         Reflect::set(&init, &"method".into(), &"POST".into())?;
         Reflect::set(&init, &"body".into(), &body.into())?;
@@ -88,26 +96,109 @@ impl UserObjects {
         })
     }
 
-    /// Whether this user is online.
-    pub async fn presence(&self, user_id: &str) -> Result<Presence> {
-        self.call(user_id, PresenceQuery::URL).await
-    }
-
     /// Brings a receiver their copy.
-    pub async fn deliver(&self, deliver: &Deliver) -> Result<Receipt> {
-        self.call(&deliver.target.receiver_id, &deliver.url()).await
+    pub async fn deliver(&self, deliver: &Deliver, region: Option<Region>) -> Result<Receipt> {
+        self.call(&deliver.target.receiver_id, &deliver.url(), region)
+            .await
     }
 
-    async fn call<T: DeserializeOwned>(&self, user_id: &str, url: &str) -> Result<T> {
-        let stub: js::ObjectStub = self.namespace.get_by_name(user_id)?;
+    /// Calls a user's object. If that makes the object, it is made in this region.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        user_id: &str,
+        url: &str,
+        region: Option<Region>,
+    ) -> Result<T> {
+        self.fetch(user_id, url, region).await?.json().await
+    }
+
+    /// Calls a user's object, for an answer without a body.
+    pub async fn fetch(
+        &self,
+        user_id: &str,
+        url: &str,
+        region: Option<Region>,
+    ) -> Result<Response> {
+        let stub: js::ObjectStub = self.namespace.get_by_name(user_id, &options(region)?)?;
         let response: web_sys::Response = JsFuture::from(stub.fetch(url, &self.init)?)
             .await?
             .dyn_into()?;
-        let mut response = Response::from(response);
+        let response = Response::from(response);
         if response.status_code() != 200 {
             let status = response.status_code();
             return Err(Error::RustError(format!("a User object answered {status}")));
         }
-        response.json().await
+        Ok(response)
+    }
+}
+
+fn options(region: Option<Region>) -> Result<JsValue> {
+    let Some(region) = region else {
+        return Ok(JsValue::UNDEFINED);
+    };
+    let options = Object::new();
+    Reflect::set(&options, &"locationHint".into(), &region.as_str().into())?;
+    Ok(options.into())
+}
+
+/// Calls one user's object with this body.
+pub async fn post<B: Serialize, T: DeserializeOwned>(
+    env: &Env,
+    user_id: &str,
+    url: &str,
+    body: &B,
+) -> Result<T> {
+    UserObjects::for_posts(env, &to_json(body))?
+        .call(user_id, url, None)
+        .await
+}
+
+/// The presence of users, asked of their objects, so many at a time. Who cannot be reached has none.
+pub async fn presences(
+    env: &Env,
+    query: &PresenceQuery,
+    user_ids: &[String],
+    regions: &HashMap<String, Region>,
+    concurrency: usize,
+) -> Result<HashMap<String, Result<Presence>>> {
+    ask_all(env, &query.url(), user_ids, regions, concurrency).await
+}
+
+/// Asks the objects of users the same question, so many at a time.
+pub async fn ask_all<T: DeserializeOwned>(
+    env: &Env,
+    url: &str,
+    user_ids: &[String],
+    regions: &HashMap<String, Region>,
+    concurrency: usize,
+) -> Result<HashMap<String, Result<T>>> {
+    let objects = UserObjects::for_queries(env)?;
+    let objects = &objects;
+    let answers = stream::iter(user_ids)
+        .map(|id| async move {
+            let answer = objects.call(id, url, regions.get(id).copied()).await;
+            (id.clone(), answer)
+        })
+        .buffer_unordered(concurrency)
+        .collect()
+        .await;
+    Ok(answers)
+}
+
+/// The regions of users, for calls that may make their objects. Hints only: without them an object
+/// is made near the caller.
+pub async fn regions(env: &Env, user_ids: &[&str]) -> HashMap<String, Region> {
+    if user_ids.is_empty() {
+        return HashMap::new();
+    }
+    match d1::query::<Placed>(env, users::regions(user_ids)).await {
+        Ok(placed) => placed
+            .into_iter()
+            .map(|placed| (placed.user_id, placed.region))
+            .collect(),
+        Err(error) => {
+            log::error("regions", &error);
+            HashMap::new()
+        }
     }
 }

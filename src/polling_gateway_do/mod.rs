@@ -282,7 +282,7 @@ impl PollingGateway {
         match effect {
             Some(Effect::Connect(namespace, auth)) => {
                 match authenticate(poll, ConnectAuth::read(auth.as_deref()), config) {
-                    Ok(identity) => self.link(sid, identity, Some(frame)).await,
+                    Ok(identity) => self.link(sid, identity, Some(frame), poll.region).await,
                     Err(error) => {
                         self.reply(sid, connect_error(&namespace, &error.payload()));
                         self.with(sid, |session| session.resolve_route(None));

@@ -11,6 +11,7 @@ use super::{End, PollingGateway, Sessions, close};
 use crate::core::connection::{Carrier, Phase as ConnectionPhase};
 use crate::core::engine::{Frame, Packet};
 use crate::core::polling::Phase;
+use crate::core::region::Region;
 use crate::core::token::Identity;
 use crate::messages::{Connect, GatewayControl, LOST};
 use crate::platform::{log, objects, send};
@@ -30,7 +31,7 @@ impl PollingGateway {
             is_first
         });
         if is_first == Some(true) {
-            self.link(sid, user.clone(), None).await;
+            self.link(sid, user.clone(), None, None).await;
             self.with(sid, |session| session.answered());
         }
         // A session that is not in the lobby has dropped the sender, and nothing is waited for.
@@ -38,7 +39,13 @@ impl PollingGateway {
     }
 
     /// Opens the WebSocket and hands the CONNECT over, if there is one.
-    pub(super) async fn link(&self, sid: &str, identity: Identity, connect: Option<Frame>) {
+    pub(super) async fn link(
+        &self,
+        sid: &str,
+        identity: Identity,
+        connect: Option<Frame>,
+        region: Option<Region>,
+    ) {
         let opened_at = self.with(sid, |session| session.polling.opened_at);
         let message = Connect {
             engine_sid: sid.to_owned(),
@@ -47,6 +54,7 @@ impl PollingGateway {
             carrier: Carrier::Gateway,
             phase: ConnectionPhase::Open,
             send_open: false,
+            region,
         };
         // Meanwhile the session may be closed, or a second CONNECT may come in.
         let user = match objects::open(&self.env, &message).await {

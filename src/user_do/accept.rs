@@ -20,16 +20,20 @@ impl UserObject {
         // The tag finds the sockets of a session again; 40 of at most 256 characters.
         self.state
             .accept_websocket_with_tags(&pair.server, &[&connect.engine_sid]);
+        let connection = Connection::new(
+            connect.engine_sid,
+            connect.carrier,
+            connect.phase,
+            connect.identity,
+            connect.opened_at,
+            now(),
+        );
         let socket = Socket {
             ws: pair.server,
-            connection: Connection::new(
-                connect.engine_sid,
-                connect.carrier,
-                connect.phase,
-                connect.identity,
-                connect.opened_at,
-                now(),
-            ),
+            connection: Connection {
+                region: connect.region,
+                ..connection
+            },
         };
         socket.save()?;
         if connect.send_open {

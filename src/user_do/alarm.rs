@@ -26,7 +26,8 @@ impl UserObject {
         if let Err(error) = self.ping() {
             log::error("heartbeat", &error);
         }
-        // Other events are handled meanwhile; the rest of this does not depend on them.
+        // Other events are handled during both; the rest of this does not depend on them.
+        self.tell_watchers().await;
         self.retry_outbox().await;
         self.schedule().await;
     }
@@ -34,10 +35,11 @@ impl UserObject {
     async fn close_what_is_over(&self) {
         let Ok(config) = self.config() else { return };
         let now = now();
+        let is_watched = self.is_watched();
         let sockets: Vec<Socket> = self.sockets().collect();
         for socket in sockets {
             let heard = socket.heard(&self.state);
-            if let Need::Close(reason) = need(&socket.connection, heard, now, config) {
+            if let Need::Close(reason) = need(&socket.connection, heard, now, is_watched, config) {
                 if reason == CloseReason::TokenExpired && socket.connection.is_live() {
                     self.send(&socket, token_expired());
                 }
@@ -75,7 +77,7 @@ impl UserObject {
             })
             .collect();
         let is_due = |(socket, heard): &(Socket, Millis)| {
-            need(&socket.connection, *heard, now, config) == Need::Ping
+            need(&socket.connection, *heard, now, false, config) == Need::Ping
         };
         if !sockets.iter().any(is_due) {
             return Ok(());
@@ -134,18 +136,21 @@ impl UserObject {
     fn next_alarm(&self) -> Result<Option<Millis>> {
         let config = self.config()?;
         let now = now();
+        let watched = self.store.watched()?;
         let sockets = self
             .sockets()
             .filter_map(|socket| {
-                match need(&socket.connection, socket.heard(&self.state), now, config) {
+                let heard = socket.heard(&self.state);
+                match need(&socket.connection, heard, now, watched.is_some(), config) {
                     Need::NothingUntil(Millis::MAX) => None,
                     Need::NothingUntil(at) => Some(at),
                     Need::Ping | Need::Close(_) => Some(now),
                 }
             })
             .min();
+        let watched = watched.and_then(|watched| watched.due_at);
         let outbox = self.store.outbox_due()?;
-        Ok([sockets, outbox].into_iter().flatten().min())
+        Ok([sockets, watched, outbox].into_iter().flatten().min())
     }
 }
 

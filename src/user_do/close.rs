@@ -7,6 +7,7 @@ use super::socket::Socket;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
+use crate::core::socket::MAIN;
 use crate::core::time::Millis;
 use crate::messages::SILENT;
 use crate::platform::{log, now};
@@ -77,9 +78,11 @@ impl UserObject {
             true => self.store.last_offset()?,
             false => confirmed_offset(&socket.connection, heard),
         };
+        self.end_watches(socket, reason)?;
         if self.live_sockets().is_empty() {
             let last_seen = last_seen(reason, heard);
-            return self.store.set_offline(last_seen, confirmed);
+            self.store.set_offline(last_seen, confirmed)?;
+            return self.presence_changed(last_seen + self.config()?.presence_grace);
         }
         if confirmed > self.store.user_state()?.confirmed {
             self.store.set_confirmed(confirmed)?;
@@ -87,15 +90,33 @@ impl UserObject {
         Ok(())
     }
 
+    /// Watches end with their connection, unless the client may come back for its session.
+    fn end_watches(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
+        let Some(sid) = socket.connection.session.sid(MAIN) else {
+            return Ok(());
+        };
+        match reason {
+            CloseReason::ClientClosed | CloseReason::Disconnected => self.store.watches_remove(sid),
+            // The session goes on, on another connection.
+            CloseReason::Replaced => Ok(()),
+            _ => self.store.watches_end(sid, now()),
+        }
+    }
+
     /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
     /// that it may join again.
-    pub(super) async fn left(&self, socket: Socket) {
+    pub(super) async fn left(&self, socket: Socket, sid: &str) {
         if let Err(error) = socket.save() {
             log::error("leave", &error);
         }
-        if let Err(error) = self.record_end(&socket, CloseReason::ClientClosed) {
+        let ended = self
+            .store
+            .watches_remove(sid)
+            .and_then(|()| self.record_end(&socket, CloseReason::ClientClosed));
+        if let Err(error) = ended {
             log::error("leave", &error);
         }
+        self.schedule().await;
     }
 }
 

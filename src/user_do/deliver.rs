@@ -2,10 +2,12 @@
 
 use worker::{Response, Result};
 
-use super::store::Retention;
+use super::store::{NewEntry, PendingReceipt, Retention};
 use super::{UserObject, bad_message};
 use crate::core::engine::Packet;
-use crate::core::events::new_message::{self, Letter};
+use crate::core::error::to_json;
+use crate::core::events::new_message::{self, Letter, Target};
+use crate::core::events::send_message::Delivered;
 use crate::core::socket::{MAIN, event_text};
 use crate::messages::{Deliver, Receipt};
 use crate::platform::now;
@@ -17,36 +19,56 @@ impl UserObject {
         let Ok(letter) = serde_json::from_str::<Letter>(body) else {
             return bad_message();
         };
-        let message_id = &deliver.target.message_id;
-        if deliver.is_repeat && self.store.has_message(message_id)? {
-            return self.receipt();
-        }
-        let payload = new_message::payload(&letter, &deliver.target);
-        self.publish(message_id, new_message::NAME, &payload)?;
-        self.receipt()
-    }
-
-    fn receipt(&self) -> Result<Response> {
+        let target = &deliver.target;
         let delivered = self.presence()?.is_online();
-        Response::from_json(&Receipt { delivered })
+        if deliver.is_repeat && self.store.has_message(&target.message_id)? {
+            return receipt(delivered);
+        }
+        let offset = self.publish(&NewEntry {
+            message_id: &target.message_id,
+            event: new_message::NAME,
+            payload: &new_message::payload(&letter, target),
+            except_sid: None,
+        })?;
+        self.store.conversations_add(&[Target {
+            receiver_id: letter.sender.id.clone(),
+            ..target.clone()
+        }])?;
+        if letter.wants_receipt && !delivered {
+            self.store.receipt_add(&PendingReceipt {
+                offset,
+                sender_id: letter.sender.id,
+                payload: to_json(&Delivered::from(target)),
+            })?;
+        }
+        receipt(delivered)
     }
 
-    /// Appends an event to the log and sends it to every live socket, with its offset as the last
-    /// argument.
-    fn publish(&self, message_id: &str, event: &str, payload: &str) -> Result<()> {
+    /// Appends an event to the log and sends it to every live socket that it is for, with its offset
+    /// as the last argument: the offset.
+    pub(super) fn publish(&self, entry: &NewEntry) -> Result<u64> {
         let config = self.config()?;
         let keep = Retention {
             events: config.log_max_events,
             time: config.log_retention,
         };
-        let offset = self
-            .store
-            .append(message_id, event, payload, now(), &keep)?;
-        let offset = format!("\"{offset}\"");
-        let text = event_text(MAIN, event, &[payload, &offset]);
-        for socket in self.live_sockets() {
-            self.send(&socket, Packet::Text(text.clone()));
-        }
-        Ok(())
+        let offset = self.store.append(entry, now(), &keep)?;
+        let text = format!("\"{offset}\"");
+        let text = event_text(MAIN, entry.event, &[entry.payload, &text]);
+        self.send_to_all(&text, entry.except_sid);
+        Ok(offset)
     }
+
+    /// Sends a packet to every live socket but one session's.
+    pub(super) fn send_to_all(&self, text: &str, except_sid: Option<&str>) {
+        for socket in self.live_sockets() {
+            if except_sid.is_none() || socket.connection.session.sid(MAIN) != except_sid {
+                self.send(&socket, Packet::Text(text.to_owned()));
+            }
+        }
+    }
+}
+
+fn receipt(delivered: bool) -> Result<Response> {
+    Response::from_json(&Receipt { delivered })
 }

@@ -12,11 +12,17 @@ use uuid::Uuid;
 use worker::{Error, Result};
 
 use super::UserObject;
+use super::events::Caller;
+use super::store::NewEntry;
 use crate::core::error::to_json;
-use crate::core::events::new_message::{Letter, Target};
+use crate::core::events::new_message::{self, Letter, Target};
+use crate::core::ids::created_at;
 use crate::core::outbox::{Entry, Next};
-use crate::core::record::{Sender, StoredMessage, letter, read_back, targets};
+use crate::core::record::Sender;
+use crate::core::record::send::{StoredMessage, read_back, targets};
+use crate::core::region::Region;
 use crate::messages::{Deliver, Receipt};
+use crate::platform::meter::Meter;
 use crate::platform::objects::UserObjects;
 use crate::platform::{d1, log, now};
 
@@ -25,6 +31,8 @@ pub(super) struct Send {
     pub(super) entry: Entry,
     pub(super) letter: Letter,
     pub(super) targets: Vec<Target>,
+    /// Where receivers' objects belong, of those of whom that is known.
+    pub(super) regions: HashMap<String, Region>,
     /// Whether some receivers may have it already.
     pub(super) is_repeat: bool,
 }
@@ -45,9 +53,33 @@ impl FannedOut {
 }
 
 impl UserObject {
+    /// What the sender's own side keeps of a send: the conversations go up in their list, and a
+    /// direct message goes to the other devices. Once, however often a send is run.
+    pub(super) fn keep_own_copy(&self, caller: &Caller, send: &Send) -> Result<()> {
+        self.store.conversations_add(&send.targets)?;
+        let (true, Some(target)) = (send.entry.is_direct, send.targets.first()) else {
+            return Ok(());
+        };
+        if send.is_repeat && self.store.has_message(&target.message_id)? {
+            return Ok(());
+        }
+        self.publish(&NewEntry {
+            message_id: &target.message_id,
+            event: new_message::NAME,
+            payload: &new_message::payload(&send.letter, target),
+            except_sid: caller.sid.as_deref(),
+        })?;
+        Ok(())
+    }
+
     /// Calls the receivers' objects, many at once. `waiting` are not called.
-    pub(super) async fn fan_out(&self, send: &Send, waiting: &HashSet<String>) -> FannedOut {
-        let receipts = match self.call_all(send, waiting).await {
+    pub(super) async fn fan_out(
+        &self,
+        send: &Send,
+        waiting: &HashSet<String>,
+        meter: &Meter,
+    ) -> FannedOut {
+        let receipts = match self.call_all(send, waiting, meter).await {
             Ok(receipts) => receipts,
             Err(error) => {
                 log::error("fan-out", &error);
@@ -74,8 +106,9 @@ impl UserObject {
         &self,
         send: &Send,
         waiting: &HashSet<String>,
+        meter: &Meter,
     ) -> Result<HashMap<String, Receipt>> {
-        let objects = UserObjects::for_deliveries(&self.env, &to_json(&send.letter))?;
+        let objects = UserObjects::for_posts(&self.env, &to_json(&send.letter))?;
         let objects = &objects;
         let targets = send
             .targets
@@ -87,7 +120,9 @@ impl UserObject {
                     target: target.clone(),
                     is_repeat: send.is_repeat,
                 };
-                match objects.deliver(&deliver).await {
+                meter.object();
+                let region = send.regions.get(&target.receiver_id).copied();
+                match objects.deliver(&deliver, region).await {
                     Ok(receipt) => Some((target.receiver_id.clone(), receipt)),
                     Err(error) => {
                         log::error("deliver", &error);
@@ -167,27 +202,41 @@ impl UserObject {
         let sender: Sender = d1::rows(&results, 0)?
             .pop()
             .ok_or_else(|| Error::RustError("the sender has no row".into()))?;
-        let letter = letter(
-            entry.send_id,
-            user_id,
-            sender,
-            &first.message_type,
-            RawValue::from_string(first.content.clone())?,
-            first.job_id.clone(),
-        );
-        let in_record: HashSet<&str> = stored
+        let letter = Letter {
+            sender: sender.author(user_id),
+            message_type: first.message_type.clone(),
+            content: RawValue::from_string(first.content.clone())?,
+            job_id: first.job_id.clone(),
+            created_at: created_at(entry.send_id),
+            wants_receipt: entry.is_direct,
+        };
+        let in_record: HashMap<&str, Option<Region>> = stored
             .iter()
-            .map(|message| message.receiver_id.as_str())
+            .map(|message| (message.receiver_id.as_str(), message.region))
             .collect();
-        targets.retain(|target| in_record.contains(target.receiver_id.as_str()));
+        targets.retain(|target| in_record.contains_key(target.receiver_id.as_str()));
+        let regions = in_record
+            .into_iter()
+            .filter_map(|(id, region)| Some((id.to_owned(), region?)))
+            .collect();
         let send = Send {
             entry: entry.clone(),
             letter,
             targets,
+            regions,
             is_repeat: true,
         };
+        let caller = Caller {
+            user_id: user_id.to_owned(),
+            sid: None,
+        };
+        self.keep_own_copy(&caller, &send)?;
         let waiting = self.waiting_receivers(entry.send_id)?;
-        let fanned = self.fan_out(&send, &waiting).await;
+        let fanned = self.fan_out(&send, &waiting, &Meter::default()).await;
+        let told = send.targets.iter().filter(|_| entry.is_direct);
+        for target in told.filter(|target| fanned.took(&target.receiver_id)) {
+            self.delivered(&target.into())?;
+        }
         Ok(entry.after_fan_out(fanned.failed, now()))
     }
 }

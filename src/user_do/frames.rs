@@ -112,7 +112,7 @@ impl UserObject {
             Effect::Connect(namespace, auth) => {
                 Active::on_connect(self, socket, namespace, auth).await;
             }
-            Effect::Left => self.left(socket).await,
+            Effect::Left(sid) => self.left(socket, &sid).await,
             Effect::Event(event) => Active::on_event(self, socket, event).await,
             Effect::Ack(awaited, args) => {
                 if let Err(error) = socket.save() {

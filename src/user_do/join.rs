@@ -5,16 +5,34 @@ use worker::Result;
 
 use super::UserObject;
 use super::socket::Socket;
-use crate::core::connection::Phase;
+use crate::core::connection::{Connection, Phase};
 use crate::core::engine::Packet;
-use crate::core::heartbeat::confirmed_offset;
+use crate::core::heartbeat::{confirmed_offset, is_ghost};
 use crate::core::ids::{pid, socket_sid};
-use crate::core::record::add_user;
+use crate::core::record::users::add_user;
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
 use crate::core::session::CloseReason;
 use crate::core::socket::{connect_error, connected, event_text};
 use crate::core::token::{Identity, TokenError, verify};
-use crate::platform::{self, d1, log, now};
+use crate::messages::{Heard, Notify};
+use crate::platform::{self, d1, log, now, objects};
+
+/// What a CONNECT has led to.
+struct Entered {
+    /// The connections that this one replaces.
+    ghosts: Vec<Socket>,
+    /// The session that goes on.
+    resumed: Option<String>,
+}
+
+/// The payload of CONNECT_ERROR, in the shape of a refused token's.
+fn too_many_connections(max: usize) -> String {
+    serde_json::json!({
+        "message": format!("You must not have more than {max} connections"),
+        "data": { "code": "too_many" },
+    })
+    .to_string()
+}
 
 impl UserObject {
     pub(crate) async fn join(
@@ -55,7 +73,7 @@ impl UserObject {
         }
         let sid = socket.connection.engine_sid.clone();
         self.start_holding(&sid);
-        let is_recorded = self.record_user(&socket.connection.identity).await;
+        let is_recorded = self.record_user(&socket.connection).await;
         // Meanwhile the socket may have closed; its frames were held.
         let frames = self.stop_holding(&sid).frames;
         let Some(mut socket) = socket.reload() else {
@@ -88,8 +106,9 @@ impl UserObject {
 
     /// Makes sure that the user has a row in D1. If D1 does not answer, the user connects all the
     /// same, and the next connect tries again.
-    async fn record_user(&self, identity: &Identity) -> bool {
-        match d1::batch(&self.env, &[add_user(identity, now())]).await {
+    async fn record_user(&self, connection: &Connection) -> bool {
+        let statement = add_user(&connection.identity, connection.region, now());
+        match d1::batch(&self.env, &[statement]).await {
             Ok(_) => true,
             Err(error) => {
                 log::error("add user", &error);
@@ -107,34 +126,79 @@ impl UserObject {
         auth: &ConnectAuth,
         is_recorded: bool,
     ) {
-        let ghosts = match self.enter(&mut socket, namespace, auth, is_recorded) {
-            Ok(ghosts) => ghosts,
+        let entered = match self.enter(&mut socket, namespace, auth, is_recorded) {
+            Ok(entered) => entered,
             Err(error) => {
                 log::error("connect", &error);
                 return self.close(socket, CloseReason::Interrupted).await;
             }
         };
-        for ghost in ghosts {
+        let Some(entered) = entered else { return };
+        for ghost in entered.ghosts {
             self.close(ghost, CloseReason::Replaced).await;
         }
         self.schedule().await;
+        // From here on nothing depends on this connection any more: it may be gone by now.
+        let user_id = &socket.connection.identity.user_id;
+        if let Err(error) = self.tell_senders().await {
+            log::error("receipts", &error);
+        }
+        if let Some(sid) = entered.resumed
+            && let Err(error) = self.resume_watches(user_id, &sid).await
+        {
+            log::error("watch", &error);
+        }
     }
 
-    /// Joins, and gives the connections that this one replaces.
+    /// Tells the senders of what was waiting here that a device took it. Whoever cannot be told is
+    /// told at the next connect.
+    async fn tell_senders(&self) -> Result<()> {
+        let first = self.store.log_bounds(0)?.map_or(0, |bounds| bounds.first);
+        for receipt in self.store.receipts()? {
+            // What the log has let go of, no device took from it.
+            if receipt.offset >= first {
+                let delivered = serde_json::from_str(&receipt.payload)?;
+                let notify = Notify::Delivered(delivered);
+                let told: Result<Heard> =
+                    objects::post(&self.env, &receipt.sender_id, Notify::URL, &notify).await;
+                if let Err(error) = told {
+                    log::error("receipts", &error);
+                    continue;
+                }
+            }
+            self.store.receipt_remove(receipt.offset)?;
+        }
+        Ok(())
+    }
+
+    /// Joins, unless the user has too many connections: then the client is told so.
     fn enter(
         &self,
         socket: &mut Socket,
         namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
-    ) -> Result<Vec<Socket>> {
+    ) -> Result<Option<Entered>> {
         let config = self.config()?;
         let now = now();
         let since = now.saturating_sub(config.log_retention);
         let user_id = socket.connection.identity.user_id.clone();
         let bounds = self.store.log_bounds(since)?;
         let resumed = resume(config.secret(), &user_id, auth, bounds);
-        let was_online = !self.live_sockets().is_empty();
+        let others = self.live_sockets();
+        let was_online = !others.is_empty();
+        let replaced = resumed.as_ref().map(|resumed| resumed.sid.as_str());
+        let is_other = |other: &&Socket| {
+            let heard = other.heard(&self.state);
+            let is_replaced =
+                replaced.is_some() && other.connection.session.sid(namespace) == replaced;
+            !is_replaced && !is_ghost(&other.connection, heard, now, config)
+        };
+        if others.iter().filter(is_other).count() >= config.max_connections {
+            let refusal = too_many_connections(config.max_connections);
+            self.send(socket, Packet::Text(connect_error(namespace, &refusal)));
+            return Ok(None);
+        }
 
         let (sid, unseen) = match &resumed {
             Some(Resumed { sid, after }) => (sid.clone(), *after),
@@ -146,10 +210,13 @@ impl UserObject {
         if !was_online || (state.is_recorded == 1) != is_recorded {
             self.store.set_online(&user_id, is_recorded, now)?;
         }
+        if !was_online {
+            self.presence_changed(now)?;
+        }
 
         let pid = pid(config.secret(), &user_id, &sid);
         let reply = Packet::Text(connected(namespace, &sid, Some(&pid)));
-        let missed = self.store.events_after(unseen, since)?;
+        let missed = self.store.events_after(unseen, since, &sid)?;
         let missed = missed.iter().map(|entry| {
             let offset = format!("\"{}\"", entry.offset);
             Packet::Text(event_text(
@@ -168,7 +235,10 @@ impl UserObject {
                 .chain(missed)
                 .for_each(|packet| self.send(socket, packet)),
         }
-        Ok(self.ghosts(socket, &sid, namespace))
+        Ok(Some(Entered {
+            ghosts: self.ghosts(socket, &sid, namespace),
+            resumed: resumed.map(|resumed| resumed.sid),
+        }))
     }
 
     /// Older connections with the same session id: their client has come back on this one.

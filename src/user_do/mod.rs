@@ -12,26 +12,32 @@
 //! - [`upgrade`]: a WebSocket takes over a polling session
 //! - [`close`]: the one way out
 //! - [`alarm`]: heartbeat, deadlines, outbox
-//! - [`presence`], [`deliver`]: what other objects ask
+//! - [`presence`], [`deliver`], [`notify`], [`watch`]: what other objects ask and tell
+//! - [`service`]: what the marketplace's backend asks
 //! - [`events`]: the request events, one file each
-//! - [`fan_out`]: sends, to the end
+//! - [`send`], [`fan_out`]: sends, to the end
 
 mod accept;
 mod alarm;
 mod close;
+mod conversations;
 mod deliver;
 mod events;
 mod fan_out;
 mod frames;
 mod join;
 mod lane;
+mod notify;
 mod presence;
+mod send;
+mod service;
 mod socket;
 mod store;
 mod upgrade;
+mod watch;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use worker::{
@@ -43,7 +49,9 @@ use crate::core::config::{Config, ConfigError};
 use crate::core::engine::{Frame, Packet};
 use crate::core::session::Reassembly;
 use crate::core::time::Millis;
-use crate::messages::{Connect, Deliver, PresenceQuery, read_query};
+use crate::messages::{
+    Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
+};
 use crate::platform::{self, log};
 use lane::Lane;
 pub(crate) use socket::Socket;
@@ -72,6 +80,8 @@ pub struct UserObject {
     pending: RefCell<HashMap<String, Reassembly>>,
     /// Sends of this user, one after the other: so messages reach a receiver in their order.
     sends: Lane,
+    /// Users whose regions were asked for; a cache.
+    placed: RefCell<HashSet<String>>,
     /// When the alarm is set for; `None` if that has to be asked first.
     alarm_at: Cell<Option<Option<Millis>>>,
     /// The alarm that was set when this instance woke up, if the one before it left without a
@@ -93,6 +103,7 @@ impl DurableObject for UserObject {
             held: RefCell::default(),
             pending: RefCell::default(),
             sends: Lane::default(),
+            placed: RefCell::default(),
             alarm_at: Cell::new(None),
             left_alarm: Rc::default(),
         };
@@ -104,7 +115,11 @@ impl DurableObject for UserObject {
         let url = request.url()?;
         let query = url.query().unwrap_or_default();
         match url.path() {
-            PresenceQuery::PATH => Response::from_json(&self.presence()?),
+            PresenceQuery::PATH => Response::from_json(&self.presence_for(query)?),
+            Watch::PATH => match Watch::read(query) {
+                Some(watch) => self.watch(&watch).await,
+                None => bad_message(),
+            },
             Deliver::PATH => match Deliver::read(query) {
                 Some(deliver) => {
                     let body = request.text().await?;
@@ -112,10 +127,24 @@ impl DurableObject for UserObject {
                 }
                 None => bad_message(),
             },
+            Notify::PATH => {
+                let body = request.text().await?;
+                self.heed(&body)
+            }
             Connect::PATH => match read_query::<Connect>(query) {
                 Some(connect) => self.accept(connect).await,
                 None => bad_message(),
             },
+            Act::PATH => match request.json::<Act>().await {
+                Ok(act) => self.act(act).await,
+                Err(_) => bad_message(),
+            },
+            Disconnect::PATH => Response::from_json(&self.disconnect().await),
+            Erase::PATH => match request.json::<Erase>().await {
+                Ok(erase) => self.erase(erase).await,
+                Err(_) => bad_message(),
+            },
+            Pulse::PATH => Response::empty(),
             _ => bad_message(),
         }
     }

@@ -11,9 +11,18 @@ use super::UserObject;
 use crate::core::heartbeat::{is_ghost, period};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
+use crate::messages::PresenceQuery;
 use crate::platform::{log, now};
 
 impl UserObject {
+    /// As somebody else sees it.
+    pub(super) fn presence_for(&self, query: &str) -> Result<Presence> {
+        match PresenceQuery::read(query).by {
+            Some(by) if self.store.has_blocked(&by)? => Ok(Presence::default()),
+            _ => self.presence(),
+        }
+    }
+
     pub(super) fn presence(&self) -> Result<Presence> {
         let config = self.config()?;
         let now = now();
@@ -71,7 +80,8 @@ impl UserObject {
                 return Ok(());
             }
             let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
-            self.store.set_offline(last_seen, state.confirmed)
+            self.store.set_offline(last_seen, state.confirmed)?;
+            self.presence_changed(last_seen + self.config()?.presence_grace)
         });
         if let Err(error) = settled {
             log::error("presence", &error);

@@ -38,12 +38,9 @@ impl Query {
     }
 }
 
-/// The reply: a map in the order of the request.
-pub fn reply(statuses: &[(String, Presence)]) -> Reply {
-    Reply {
-        event: REPLY,
-        payload: to_json(&StatusMap(statuses)),
-    }
+/// A reply by this name: a map in the order of the request.
+pub fn reply(event: &'static str, statuses: &[(String, Presence)]) -> Reply {
+    Reply::event(event, to_json(&StatusMap(statuses)))
 }
 
 struct StatusMap<'a>(&'a [(String, Presence)]);
@@ -106,7 +103,7 @@ mod tests {
             ("a".to_owned(), Presence::default()),
         ];
         assert_eq!(
-            reply(&statuses).payload,
+            reply(REPLY, &statuses).payload,
             r#"{"z":{"isOnline":true,"lastSeen":"2025-11-05T10:30:00.000Z"},"a":{"isOnline":false,"lastSeen":null}}"#
         );
     }

@@ -46,15 +46,15 @@ pub fn reply(user_id: &str, presence: Presence) -> Reply {
         last_seen: Option<String>,
         connection_count: usize,
     }
-    Reply {
-        event: REPLY,
-        payload: to_json(&Payload {
+    Reply::event(
+        REPLY,
+        to_json(&Payload {
             user_id,
             is_online: presence.is_online(),
             last_seen: presence.last_seen.map(iso),
             connection_count: presence.connection_count,
         }),
-    }
+    )
 }
 
 #[cfg(test)]

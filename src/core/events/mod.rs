@@ -4,10 +4,19 @@
 //! the ack. Payloads end in an object, never in a string: a client takes a string in last place for
 //! a log offset.
 
+pub mod block_user;
+pub mod draft;
 pub mod get_bulk_online_status;
+pub mod get_conversations;
+pub mod get_messages;
 pub mod get_online_status;
+pub mod join_conversation;
+pub mod mark_as_read;
 pub mod new_message;
 pub mod send_bulk_message;
+pub mod send_message;
+pub mod subscribe_online_status;
+pub mod typing;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,8 +36,35 @@ pub enum Request {
     OnlineStatus(get_online_status::Query),
     /// `get_bulk_online_status`
     BulkOnlineStatus(get_bulk_online_status::Query),
+    /// `subscribe_online_status`
+    Subscribe(Vec<String>),
+    /// `unsubscribe_online_status`
+    Unsubscribe(Vec<String>),
+    /// `send_message`
+    SendMessage(send_message::DirectMessage),
     /// `send_bulk_message`
     SendBulkMessage(send_bulk_message::BulkMessage),
+    /// `mark_as_read`
+    MarkAsRead(mark_as_read::Marking),
+    /// `typing_start` and `typing_stop`
+    Typing {
+        /// Where.
+        conversation_id: String,
+        /// Which of the two.
+        is_typing: bool,
+    },
+    /// `get_conversations`
+    GetConversations(get_conversations::Page),
+    /// `get_messages`
+    GetMessages(get_messages::Page),
+    /// `join_conversation`
+    JoinConversation(String),
+    /// `leave_conversation`
+    LeaveConversation(String),
+    /// `block_user`
+    BlockUser(String),
+    /// `unblock_user`
+    UnblockUser(String),
 }
 
 impl Request {
@@ -42,8 +78,36 @@ impl Request {
                 get_bulk_online_status::Query::read(payload(args)?, config)
                     .map(Self::BulkOnlineStatus)
             }
+            subscribe_online_status::SUBSCRIBE => {
+                only_user_ids(payload(args)?, config.max_subscriptions).map(Self::Subscribe)
+            }
+            subscribe_online_status::UNSUBSCRIBE => {
+                only_user_ids(payload(args)?, usize::MAX).map(Self::Unsubscribe)
+            }
+            send_message::NAME => {
+                send_message::DirectMessage::read(payload(args)?, config).map(Self::SendMessage)
+            }
             send_bulk_message::NAME => send_bulk_message::BulkMessage::read(payload(args)?, config)
                 .map(Self::SendBulkMessage),
+            mark_as_read::NAME => {
+                mark_as_read::Marking::read(payload(args)?).map(Self::MarkAsRead)
+            }
+            typing::START | typing::STOP => Ok(Self::Typing {
+                conversation_id: only_conversation_id(payload(args)?)?,
+                is_typing: name == typing::START,
+            }),
+            get_conversations::NAME => {
+                get_conversations::Page::read(payload_or_none(args)?).map(Self::GetConversations)
+            }
+            get_messages::NAME => get_messages::Page::read(payload(args)?).map(Self::GetMessages),
+            join_conversation::JOIN => {
+                only_conversation_id(payload(args)?).map(Self::JoinConversation)
+            }
+            join_conversation::LEAVE => {
+                only_conversation_id(payload(args)?).map(Self::LeaveConversation)
+            }
+            block_user::BLOCK => only_user_id(payload(args)?).map(Self::BlockUser),
+            block_user::UNBLOCK => only_user_id(payload(args)?).map(Self::UnblockUser),
             _ => Err(EventError::new(
                 ErrorCode::UnknownEvent,
                 format!(
@@ -55,13 +119,31 @@ impl Request {
     }
 }
 
-/// The reply to a request: an event, whose payload is also the ack's.
+/// The reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The event's name.
-    pub event: &'static str,
-    /// Its payload, JSON.
+    /// The event; none if the request is answered by its ack alone.
+    pub event: Option<&'static str>,
+    /// The payload of the event and of the ack, JSON.
     pub payload: String,
+}
+
+impl Reply {
+    /// A reply as an event and as the ack.
+    pub fn event(event: &'static str, payload: String) -> Self {
+        Self {
+            event: Some(event),
+            payload,
+        }
+    }
+
+    /// A reply for whoever asked for an ack.
+    pub fn ack(payload: String) -> Self {
+        Self {
+            event: None,
+            payload,
+        }
+    }
 }
 
 /// The first argument, which must be a plain object.
@@ -72,6 +154,14 @@ fn payload(args: &Args) -> Result<&RawValue, EventError> {
     match args.values.first() {
         Some(value) if value.get().starts_with('{') => Ok(value),
         _ => Err(EventError::invalid("The payload must be an object")),
+    }
+}
+
+/// As [`payload`], where a request without arguments is one without wishes.
+fn payload_or_none(args: &Args) -> Result<&RawValue, EventError> {
+    match args.values.first() {
+        None => serde_json::from_str("{}").map_err(|_| EventError::internal()),
+        Some(_) => payload(args),
     }
 }
 
@@ -101,6 +191,19 @@ fn user_id(field: Option<&RawValue>, name: &str) -> Result<String, EventError> {
 
 /// The distinct user ids of the field `name`, in order; at most `max` of them.
 fn user_ids(field: Option<&RawValue>, name: &str, max: usize) -> Result<Vec<String>, EventError> {
+    ids(field, name, max, "users", |value, name| {
+        user_id(Some(value), name)
+    })
+}
+
+/// The distinct ids of an array, in order.
+fn ids(
+    field: Option<&RawValue>,
+    name: &str,
+    max: usize,
+    what: &str,
+    read: impl Fn(&RawValue, &str) -> Result<String, EventError>,
+) -> Result<Vec<String>, EventError> {
     let not_an_array = || EventError::invalid(format!("{name} must be a non-empty array"));
     let items: Vec<&RawValue> = field
         .and_then(|value| serde_json::from_str(value.get()).ok())
@@ -111,7 +214,7 @@ fn user_ids(field: Option<&RawValue>, name: &str, max: usize) -> Result<Vec<Stri
     let mut seen = std::collections::HashSet::new();
     let mut ids = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        let id = user_id(Some(item), &format!("{name}[{index}]"))?;
+        let id = read(item, &format!("{name}[{index}]"))?;
         if seen.insert(id.clone()) {
             ids.push(id);
         }
@@ -119,11 +222,89 @@ fn user_ids(field: Option<&RawValue>, name: &str, max: usize) -> Result<Vec<Stri
     if ids.len() > max {
         return Err(EventError::new(
             ErrorCode::TooMany,
-            format!("{name} must not name more than {max} users"),
+            format!("{name} must not name more than {max} {what}"),
         ));
     }
     Ok(ids)
 }
+
+/// A payload that is a user's id.
+fn only_user_id(payload: &RawValue) -> Result<String, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        user_id: Option<&'a RawValue>,
+    }
+    user_id(fields::<Fields>(payload)?.user_id, "userId")
+}
+
+/// A payload that is a list of user ids.
+fn only_user_ids(payload: &RawValue, max: usize) -> Result<Vec<String>, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        user_ids: Option<&'a RawValue>,
+    }
+    user_ids(fields::<Fields>(payload)?.user_ids, "userIds", max)
+}
+
+/// A payload that is a conversation's id.
+fn only_conversation_id(payload: &RawValue) -> Result<String, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        conversation_id: Option<&'a RawValue>,
+    }
+    conversation_id(fields::<Fields>(payload)?.conversation_id)
+}
+
+/// The field `conversationId`. Whether there is such a conversation is the record's to say.
+fn conversation_id(field: Option<&RawValue>) -> Result<String, EventError> {
+    optional_text(field, "conversationId", MAX_CONVERSATION_ID_CHARS)?.ok_or_else(|| {
+        EventError::invalid(format!(
+            "conversationId must be a string of 1 to {MAX_CONVERSATION_ID_CHARS} characters"
+        ))
+    })
+}
+
+const MAX_CONVERSATION_ID_CHARS: usize = 64;
+
+/// A message id, which is also what cursors are.
+fn message_id(value: &RawValue, name: &str) -> Result<String, EventError> {
+    serde_json::from_str::<String>(value.get())
+        .ok()
+        .and_then(|text| uuid::Uuid::parse_str(&text).ok())
+        .map(|id| id.to_string())
+        .ok_or_else(|| EventError::invalid(format!("{name} must be the id of a message")))
+}
+
+/// The distinct message ids of the field `name`, in order; at most `max` of them.
+fn message_ids(
+    field: Option<&RawValue>,
+    name: &str,
+    max: usize,
+) -> Result<Vec<String>, EventError> {
+    ids(field, name, max, "messages", message_id)
+}
+
+/// How many items a page has: 50 unless `limit` says otherwise.
+fn limit(field: Option<&RawValue>) -> Result<usize, EventError> {
+    match present(field) {
+        None => Ok(DEFAULT_PAGE),
+        Some(value) => serde_json::from_str::<usize>(value.get())
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit))
+            .ok_or_else(|| {
+                EventError::invalid(format!("limit must be a whole number from 1 to {MAX_PAGE}"))
+            }),
+    }
+}
+
+const DEFAULT_PAGE: usize = 50;
+const MAX_PAGE: usize = 100;
 
 /// An optional string of 1 to `max` characters in the field `name`.
 fn optional_text(
@@ -152,6 +333,7 @@ pub(crate) mod testing {
         Config::read(|name| match name {
             "JWT_SECRET" => Some("0123456789".repeat(4)),
             "MAX_STATUS_USERS" | "MAX_BULK_RECIPIENTS" => Some("3".to_owned()),
+            "MAX_TEXT_CHARS" => Some("20".to_owned()),
             _ => None,
         })
         .unwrap()

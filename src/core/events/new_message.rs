@@ -1,6 +1,6 @@
 //! `new_message`: what every socket of a receiver gets.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::core::error::to_json;
@@ -35,6 +35,9 @@ pub struct Letter {
     pub job_id: Option<String>,
     /// When it was accepted.
     pub created_at: Millis,
+    /// Whether the sender wants to be told when a device takes it later.
+    #[serde(default)]
+    pub wants_receipt: bool,
 }
 
 /// Where one receiver's copy of a send goes. Its JSON is what the SQL of `core::record` reads.
@@ -54,20 +57,7 @@ pub struct Target {
 /// The payload: `{ messageId, conversationId, senderId, sender: { id, name, avatarUrl },
 /// receiverId, messageType, content, jobId, timestamp }`.
 pub fn payload(letter: &Letter, target: &Target) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        message_id: &'a str,
-        conversation_id: &'a str,
-        sender_id: &'a str,
-        sender: &'a Author,
-        receiver_id: &'a str,
-        message_type: &'a str,
-        content: &'a RawValue,
-        job_id: Option<&'a str>,
-        timestamp: String,
-    }
-    to_json(&Payload {
+    to_json(&Wire {
         message_id: &target.message_id,
         conversation_id: &target.conversation_id,
         sender_id: &letter.sender.id,
@@ -78,6 +68,58 @@ pub fn payload(letter: &Letter, target: &Target) -> String {
         job_id: letter.job_id.as_deref(),
         timestamp: iso(letter.created_at),
     })
+}
+
+/// A message of the record, as history shows it: in the shape of the event.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The message.
+    pub message_id: String,
+    /// Its conversation.
+    pub conversation_id: String,
+    /// Who wrote it.
+    pub sender: Author,
+    /// Whom it is for.
+    pub receiver_id: String,
+    /// `text`, `image` or `file`.
+    pub message_type: String,
+    /// The content object, as the sender wrote it.
+    pub content: Box<RawValue>,
+    /// The job it is about, if any.
+    pub job_id: Option<String>,
+    /// When it was accepted.
+    pub created_at: Millis,
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Wire {
+            message_id: &self.message_id,
+            conversation_id: &self.conversation_id,
+            sender_id: &self.sender.id,
+            sender: &self.sender,
+            receiver_id: &self.receiver_id,
+            message_type: &self.message_type,
+            content: &self.content,
+            job_id: self.job_id.as_deref(),
+            timestamp: iso(self.created_at),
+        }
+        .serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    message_id: &'a str,
+    conversation_id: &'a str,
+    sender_id: &'a str,
+    sender: &'a Author,
+    receiver_id: &'a str,
+    message_type: &'a str,
+    content: &'a RawValue,
+    job_id: Option<&'a str>,
+    timestamp: String,
 }
 
 #[cfg(test)]

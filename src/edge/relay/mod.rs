@@ -18,6 +18,7 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{Frame, Packet, decode_payload, open};
 use crate::core::ids::EngineSid;
 use crate::core::recovery::ConnectAuth;
+use crate::core::region::Region;
 use crate::core::session::{CloseReason, Effect, Session, decode};
 use crate::core::socket::connect_error;
 use crate::core::token::{Identity, TokenError, verify};
@@ -37,6 +38,8 @@ pub struct Relay {
     pub own: std::result::Result<Identity, TokenError>,
     /// The user, if no CONNECT is needed to know it.
     pub user_at_handshake: Option<Identity>,
+    /// Where the client is.
+    pub region: Option<Region>,
 }
 
 /// How the connection begins.
@@ -112,6 +115,7 @@ impl Relay {
             carrier: Carrier::WebSocket,
             phase,
             send_open: false,
+            region: self.region,
         };
         match objects::open(&self.env, &connect).await {
             Ok(user) => Some(user),
@@ -165,7 +169,7 @@ impl Relay {
                 // Nobody has joined a namespace, and nothing probes here.
                 Effect::Event(_)
                 | Effect::Ack(..)
-                | Effect::Left
+                | Effect::Left(_)
                 | Effect::Probe
                 | Effect::Upgrade => {
                     close(client, CloseReason::ProtocolError);

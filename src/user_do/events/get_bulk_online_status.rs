@@ -3,7 +3,7 @@
 use super::ours;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
-use crate::core::events::get_bulk_online_status::{NAME, Query, reply};
+use crate::core::events::get_bulk_online_status::{NAME, Query, REPLY, reply};
 use crate::core::presence::Presence;
 use crate::platform::log;
 use crate::user_do::UserObject;
@@ -34,6 +34,6 @@ impl UserObject {
                 (id, presence)
             })
             .collect();
-        Ok(reply(&statuses))
+        Ok(reply(REPLY, &statuses))
     }
 }

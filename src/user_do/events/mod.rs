@@ -1,67 +1,168 @@
 //! The request events, one file each: read, carried out, answered.
 
+mod block_user;
 mod get_bulk_online_status;
+mod get_conversations;
+mod get_messages;
 mod get_online_status;
+mod mark_as_read;
 mod send_bulk_message;
+mod send_message;
+mod subscribe_online_status;
+mod typing;
 
 use std::collections::HashMap;
 
-use futures::{StreamExt, stream};
 use worker::Result;
 
 use super::UserObject;
 use super::socket::Socket;
+use crate::core::connection::Admission;
 use crate::core::engine::Packet;
 use crate::core::error::EventError;
+use crate::core::events::join_conversation::{JOINED, LEFT, reply};
+use crate::core::events::send_message::Delivered;
 use crate::core::events::{ERROR, Reply, Request};
 use crate::core::presence::Presence;
-use crate::core::session::Event;
+use crate::core::region::Region;
+use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{ack_text, event_text};
-use crate::platform::log;
-use crate::platform::objects::UserObjects;
+use crate::messages::PresenceQuery;
+use crate::platform::{log, now, objects};
+
+/// Who asks.
+pub(super) struct Caller {
+    pub(super) user_id: String,
+    /// The Socket.IO session; none if the marketplace's backend asks on the user's behalf.
+    pub(super) sid: Option<String>,
+}
+
+/// A request that was carried out.
+pub(super) struct Done {
+    pub(super) reply: Reply,
+    /// What the user's devices are told behind the reply.
+    pub(super) delivered: Option<Delivered>,
+}
+
+impl From<Reply> for Done {
+    fn from(reply: Reply) -> Self {
+        Self {
+            reply,
+            delivered: None,
+        }
+    }
+}
+
+/// How many users' regions are remembered as asked for.
+const MAX_PLACED: usize = 10_000;
 
 impl UserObject {
     /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
-    pub(crate) async fn on_request(&self, socket: Socket, event: Event) {
-        let user_id = socket.connection.identity.user_id.clone();
-        let outcome = self.carry_out(&user_id, &event).await;
+    pub(crate) async fn on_request(&self, mut socket: Socket, event: Event) {
+        let outcome = match self.admit(&mut socket) {
+            Ok(Admission::Admitted) => {
+                let caller = Caller {
+                    user_id: socket.connection.identity.user_id.clone(),
+                    sid: socket
+                        .connection
+                        .session
+                        .sid(&event.namespace)
+                        .map(str::to_owned),
+                };
+                self.carry_out(&caller, &event).await
+            }
+            Ok(Admission::Refused(pause)) => Err(EventError::rate_limited(
+                "Too many events, please wait",
+                pause,
+            )),
+            Ok(Admission::Flooding) => return self.close(socket, CloseReason::Flooding).await,
+            Err(error) => Err(ours("limits")(error)),
+        };
         // Meanwhile the socket may have been closed, or replaced by an upgrade.
         let sid = &socket.connection.engine_sid;
-        let Some(socket) = self
+        let live = self
             .sockets_of(sid)
             .into_iter()
-            .find(|socket| socket.connection.is_live())
-        else {
-            return;
-        };
-        let (name, payload, ack) = match outcome {
-            Ok(Reply { event, payload }) => (event, payload.clone(), payload),
-            Err(error) => (ERROR, error.payload(Some(&event.name)), error.ack()),
-        };
-        let namespace = &event.namespace;
-        self.send(
-            &socket,
-            Packet::Text(event_text(namespace, name, &[&payload])),
-        );
-        if let Some(ack_id) = event.ack_id {
-            self.send(
-                &socket,
-                Packet::Text(ack_text(namespace, ack_id, &[&ack], 0)),
-            );
+            .find(|socket| socket.connection.is_live());
+        if let Some(socket) = &live {
+            self.answer(socket, &event, &outcome);
+        }
+        if let Ok(Done {
+            delivered: Some(delivered),
+            ..
+        }) = outcome
+            && let Err(error) = self.delivered(&delivered)
+        {
+            log::error("delivered", &error);
         }
     }
 
-    async fn carry_out(
+    /// Counts the event. The count stands in the attachment, so it survives hibernation.
+    fn admit(&self, socket: &mut Socket) -> Result<Admission> {
+        let rate = self.config()?.events;
+        let admission = socket.connection.admit(rate, now());
+        socket.save()?;
+        Ok(admission)
+    }
+
+    fn answer(
         &self,
-        user_id: &str,
+        socket: &Socket,
         event: &Event,
-    ) -> std::result::Result<Reply, EventError> {
+        outcome: &std::result::Result<Done, EventError>,
+    ) {
+        let (name, payload, ack) = match outcome {
+            Ok(Done { reply, .. }) => (reply.event, reply.payload.clone(), reply.payload.clone()),
+            Err(error) => (
+                Some(ERROR),
+                error.payload(Some(&event.name)),
+                error.ack(),
+            ),
+        };
+        let namespace = &event.namespace;
+        if let Some(name) = name {
+            let text = event_text(namespace, name, &[&payload]);
+            self.send(socket, Packet::Text(text));
+        }
+        if let Some(ack_id) = event.ack_id {
+            let text = ack_text(namespace, ack_id, &[&ack], 0);
+            self.send(socket, Packet::Text(text));
+        }
+    }
+
+    pub(super) async fn carry_out(
+        &self,
+        caller: &Caller,
+        event: &Event,
+    ) -> std::result::Result<Done, EventError> {
         let config = self.config().map_err(ours("configuration"))?;
-        match Request::read(&event.name, &event.args, config)? {
+        let user_id = &caller.user_id;
+        let reply = match Request::read(&event.name, &event.args, config)? {
+            Request::SendMessage(message) => return self.send_message(caller, message).await,
+            Request::SendBulkMessage(message) => {
+                return self.send_bulk_message(caller, message).await;
+            }
             Request::OnlineStatus(query) => self.get_online_status(user_id, query).await,
             Request::BulkOnlineStatus(query) => self.get_bulk_online_status(user_id, query).await,
-            Request::SendBulkMessage(message) => self.send_bulk_message(user_id, message).await,
-        }
+            Request::Subscribe(user_ids) => self.subscribe(caller, user_ids).await,
+            Request::Unsubscribe(user_ids) => self.unsubscribe(caller, &user_ids),
+            Request::MarkAsRead(marking) => self.mark_as_read(caller, marking).await,
+            Request::Typing {
+                conversation_id,
+                is_typing,
+            } => self.typing(caller, conversation_id, is_typing).await,
+            Request::GetConversations(page) => self.get_conversations(caller, page).await,
+            Request::GetMessages(page) => self.get_messages(caller, page).await,
+            Request::JoinConversation(id) => {
+                self.peer(user_id, &id).await.map(|_| reply(JOINED, &id))
+            }
+            Request::LeaveConversation(id) => {
+                self.peer(user_id, &id).await.map(|_| reply(LEFT, &id))
+            }
+            Request::BlockUser(id) => self.block_user(caller, id).await,
+            Request::UnblockUser(id) => self.unblock_user(caller, id).await,
+        };
+        reply.map(Done::from)
     }
 
     /// The presence of users, asked of their objects concurrently; one's own is at hand. Who cannot
@@ -71,26 +172,44 @@ impl UserObject {
         user_id: &str,
         user_ids: &[String],
     ) -> Result<HashMap<String, Result<Presence>>> {
-        let objects = UserObjects::for_queries(&self.env)?;
-        let objects = &objects;
+        let others: Vec<String> = user_ids
+            .iter()
+            .filter(|id| *id != user_id)
+            .cloned()
+            .collect();
+        let query = PresenceQuery {
+            by: Some(user_id.to_owned()),
+        };
+        let regions = self.regions(&others).await;
         let concurrency = self.config()?.fanout_concurrency;
-        let asked = stream::iter(user_ids)
-            .map(|id| async move {
-                let presence = match id == user_id {
-                    true => self.presence(),
-                    false => objects.presence(id).await,
-                };
-                (id.clone(), presence)
-            })
-            .buffer_unordered(concurrency)
-            .collect()
-            .await;
+        let mut asked =
+            objects::presences(&self.env, &query, &others, &regions, concurrency).await?;
+        if others.len() < user_ids.len() {
+            asked.insert(user_id.to_owned(), self.presence());
+        }
         Ok(asked)
+    }
+
+    /// Where users' objects belong, for calls that may make them. Each user is asked for once: after
+    /// the call that follows, their object is there.
+    pub(super) async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
+        let new: Vec<&str> = {
+            let mut placed = self.placed.borrow_mut();
+            if placed.len() > MAX_PLACED {
+                placed.clear();
+            }
+            user_ids
+                .iter()
+                .filter(|id| placed.insert((*id).clone()))
+                .map(String::as_str)
+                .collect()
+        };
+        objects::regions(&self.env, &new).await
     }
 }
 
 /// Logs a fault of ours and tells the client that it was one.
-fn ours(what: &'static str) -> impl Fn(worker::Error) -> EventError {
+pub(super) fn ours(what: &'static str) -> impl Fn(worker::Error) -> EventError {
     move |error| {
         log::error(what, &error);
         EventError::internal()

@@ -18,6 +18,29 @@ pub struct LogEntry {
     pub payload: String,
 }
 
+/// An event to append.
+pub struct Entry<'a> {
+    /// What tells it from others: a repeat is found by it.
+    pub message_id: &'a str,
+    /// Its name.
+    pub event: &'a str,
+    /// Its payload, JSON.
+    pub payload: &'a str,
+    /// The Socket.IO session that caused it, and does not get it.
+    pub except_sid: Option<&'a str>,
+}
+
+/// A message whose sender waits to hear that a device took it.
+#[derive(Debug, Deserialize)]
+pub struct PendingReceipt {
+    /// The message's place.
+    pub offset: u64,
+    /// Who waits.
+    pub sender_id: String,
+    /// What to tell them, JSON.
+    pub payload: String,
+}
+
 /// What the log keeps.
 pub struct Retention {
     /// At most this many events.
@@ -29,26 +52,20 @@ pub struct Retention {
 impl Store {
     /// Appends an event to the log and lets go of what it need not keep: its offset. The newest
     /// entry always stays, so that offsets only ever grow.
-    pub fn append(
-        &self,
-        message_id: &str,
-        event: &str,
-        payload: &str,
-        now: Millis,
-        keep: &Retention,
-    ) -> Result<u64> {
+    pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
         let bounds = self.log_bounds(0)?;
         let offset = bounds.map_or(1, |bounds| bounds.last + 1);
         self.write(
             &self.user,
-            "INSERT INTO log (offset, message_id, event, payload, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             vec![
                 int(offset)?,
-                message_id.into(),
-                event.into(),
-                payload.into(),
+                entry.message_id.into(),
+                entry.event.into(),
+                entry.payload.into(),
                 int(now)?,
+                entry.except_sid.into(),
             ],
         )?;
         self.prune(offset, now, keep)?;
@@ -119,13 +136,56 @@ impl Store {
         Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
     }
 
-    /// The events after an offset that are not older than `since`, in order.
-    pub fn events_after(&self, offset: u64, since: Millis) -> Result<Vec<LogEntry>> {
+    /// The events after an offset that are not older than `since`, in order, as far as they are for
+    /// this session.
+    pub fn events_after(&self, offset: u64, since: Millis, sid: &str) -> Result<Vec<LogEntry>> {
         self.read(
             &self.user,
             "SELECT offset, event, payload FROM log
-             WHERE offset > ?1 AND created_at >= ?2 ORDER BY offset",
-            vec![int(offset)?, int(since)?],
+             WHERE offset > ?1 AND created_at >= ?2 AND except_sid IS NOT ?3 AND event <> ''
+             ORDER BY offset",
+            vec![int(offset)?, int(since)?, sid.into()],
+        )
+    }
+
+    /// Empties the events of a conversation. Their places stay, so that offsets only ever grow.
+    pub fn blank(&self, conversation_id: &str) -> Result<()> {
+        self.write(
+            &self.user,
+            "UPDATE log SET event = '', payload = '', message_id = ''
+             WHERE event <> '' AND payload ->> 'conversationId' = ?1",
+            vec![conversation_id.into()],
+        )
+    }
+
+    /// Remembers that the sender of the message at this offset waits to hear of it.
+    pub fn receipt_add(&self, receipt: &PendingReceipt) -> Result<()> {
+        self.write(
+            &self.social,
+            "INSERT OR REPLACE INTO receipts (offset, sender_id, payload) VALUES (?1, ?2, ?3)",
+            vec![
+                int(receipt.offset)?,
+                receipt.sender_id.as_str().into(),
+                receipt.payload.as_str().into(),
+            ],
+        )
+    }
+
+    /// The senders who wait, in order.
+    pub fn receipts(&self) -> Result<Vec<PendingReceipt>> {
+        self.read(
+            &self.social,
+            "SELECT offset, sender_id, payload FROM receipts ORDER BY offset",
+            vec![],
+        )
+    }
+
+    /// The sender has heard.
+    pub fn receipt_remove(&self, offset: u64) -> Result<()> {
+        self.write(
+            &self.social,
+            "DELETE FROM receipts WHERE offset = ?1",
+            vec![int(offset)?],
         )
     }
 }

@@ -1,11 +1,14 @@
-//! The object's own SQLite storage: whether the user is online, the event log, the outbox.
+//! The object's own SQLite storage: whether the user is online, the event log, the outbox, whom they
+//! talk to, watch and block. Its tables: `core::object_schema`.
 //!
 //! Storage calls are synchronous and the object runs one event at a time between awaits, so each
 //! method here is atomic. Tables are made by the first write: a question about a user who was never
 //! here writes nothing.
 
+mod conversations;
 mod log;
 mod outbox;
+mod social;
 
 use std::cell::Cell;
 
@@ -13,51 +16,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
+use crate::core::object_schema::{OUTBOX, SOCIAL, Step, USER};
 use crate::core::time::Millis;
-pub use log::Retention;
+pub use log::{Entry as NewEntry, PendingReceipt, Retention};
 pub use outbox::parse_id;
+pub use social::Watched;
 
-/// What every user needs who is reached or comes online.
-const USER_SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS user_state (
-  id          INTEGER PRIMARY KEY CHECK (id = 1),
-  user_id     TEXT NOT NULL,
-  is_recorded INTEGER NOT NULL DEFAULT 0,
-  is_online   INTEGER NOT NULL DEFAULT 0,
-  last_seen   INTEGER,
-  confirmed   INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS log (
-  offset     INTEGER PRIMARY KEY,
-  message_id TEXT NOT NULL,
-  event      TEXT NOT NULL,
-  payload    TEXT NOT NULL,
-  created_at INTEGER NOT NULL
-);
-";
-
-/// What only those need who send.
-const OUTBOX_SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS outbox (
-  send_id         TEXT PRIMARY KEY,
-  receiver_ids    TEXT NOT NULL,
-  pending         TEXT,
-  attempts        INTEGER NOT NULL DEFAULT 0,
-  next_attempt_at INTEGER,
-  idempotency_key TEXT,
-  fingerprint     TEXT NOT NULL,
-  result          TEXT,
-  created_at      INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS outbox_by_key ON outbox (idempotency_key)
-  WHERE idempotency_key IS NOT NULL;
-";
-
-/// Tables that are made together. Each has a marker: its last part, so that it is there only if all
-/// of them are.
+/// Tables that are made together.
 struct Tables {
-    schema: &'static str,
-    marker: &'static str,
+    steps: &'static [Step],
     are_there: Cell<bool>,
 }
 
@@ -65,6 +32,7 @@ struct Tables {
 pub struct Store {
     sql: SqlStorage,
     user: Tables,
+    social: Tables,
     outbox: Tables,
 }
 
@@ -86,15 +54,22 @@ pub struct UserState {
 impl Store {
     /// Over the object's database.
     pub fn new(sql: SqlStorage) -> Self {
-        let tables = |schema, marker| Tables {
-            schema,
-            marker,
+        let tables = |steps| Tables {
+            steps,
             are_there: Cell::new(false),
         };
         Self {
             sql,
-            user: tables(USER_SCHEMA, "log"),
-            outbox: tables(OUTBOX_SCHEMA, "outbox_by_key"),
+            user: tables(USER),
+            social: tables(SOCIAL),
+            outbox: tables(OUTBOX),
+        }
+    }
+
+    /// Everything was deleted.
+    pub fn forget_tables(&self) {
+        for tables in [&self.user, &self.social, &self.outbox] {
+            tables.are_there.set(false);
         }
     }
 
@@ -104,34 +79,47 @@ impl Store {
         query: &str,
         bindings: Vec<SqlStorageValue>,
     ) -> Result<Vec<T>> {
-        if !self.are_there(tables)? {
+        if !self.bring_up_to_date(tables, false)? {
             return Ok(Vec::new());
         }
         self.sql.exec(query, bindings)?.to_array()
     }
 
     fn write(&self, tables: &Tables, query: &str, bindings: Vec<SqlStorageValue>) -> Result<()> {
-        if !self.are_there(tables)? {
-            self.sql.exec(tables.schema, None)?;
-            tables.are_there.set(true);
-        }
+        self.bring_up_to_date(tables, true)?;
         self.sql.exec(query, bindings).map(|_| ())
     }
 
-    fn are_there(&self, tables: &Tables) -> Result<bool> {
-        if !tables.are_there.get() {
-            #[derive(Deserialize)]
-            struct Row {}
-            let found: Vec<Row> = self
-                .sql
-                .exec(
-                    "SELECT 1 AS found FROM sqlite_master WHERE name = ?1",
-                    vec![tables.marker.into()],
-                )?
-                .to_array()?;
-            tables.are_there.set(!found.is_empty());
+    /// Does the steps that are missing. If all of them are, only when asked to.
+    fn bring_up_to_date(&self, tables: &Tables, may_make: bool) -> Result<bool> {
+        if tables.are_there.get() {
+            return Ok(true);
         }
-        Ok(tables.are_there.get())
+        let mut is_made = may_make;
+        for step in tables.steps {
+            if self.has(step.marker)? {
+                is_made = true;
+            } else if is_made {
+                self.sql.exec(step.sql, None)?;
+            } else {
+                return Ok(false);
+            }
+        }
+        tables.are_there.set(true);
+        Ok(true)
+    }
+
+    fn has(&self, marker: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Row {}
+        let found: Vec<Row> = self
+            .sql
+            .exec(
+                "SELECT 1 AS found FROM sqlite_master WHERE name = ?1",
+                vec![marker.into()],
+            )?
+            .to_array()?;
+        Ok(!found.is_empty())
     }
 
     /// What is known of the user; the default if nothing is.
@@ -153,6 +141,18 @@ impl Store {
              ON CONFLICT (id) DO UPDATE SET
                is_recorded = excluded.is_recorded, is_online = 1, last_seen = excluded.last_seen",
             vec![user_id.into(), i32::from(is_recorded).into(), int(now)?],
+        )
+    }
+
+    /// Whose object this is: for the work of alarms, which nobody tells.
+    pub fn know_user(&self, user_id: &str) -> Result<()> {
+        if !self.user_state()?.user_id.is_empty() {
+            return Ok(());
+        }
+        self.write(
+            &self.user,
+            "INSERT INTO user_state (id, user_id) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING",
+            vec![user_id.into()],
         )
     }
 

@@ -37,8 +37,9 @@ impl Store {
         self.write(
             &self.outbox,
             "INSERT INTO outbox
-               (send_id, receiver_ids, next_attempt_at, idempotency_key, fingerprint, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+               (send_id, receiver_ids, next_attempt_at, idempotency_key, fingerprint, created_at,
+                is_direct)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             vec![
                 entry.send_id.to_string().into(),
                 to_json(&entry.receiver_ids).into(),
@@ -46,6 +47,7 @@ impl Store {
                 idempotency_key.into(),
                 fingerprint.into(),
                 int(entry.created_at)?,
+                i32::from(entry.is_direct).into(),
             ],
         )
     }
@@ -106,10 +108,11 @@ impl Store {
             attempts: u32,
             next_attempt_at: Millis,
             created_at: Millis,
+            is_direct: u8,
         }
         let rows: Vec<Row> = self.read(
             &self.outbox,
-            "SELECT send_id, receiver_ids, pending, attempts, next_attempt_at, created_at
+            "SELECT send_id, receiver_ids, pending, attempts, next_attempt_at, created_at, is_direct
              FROM outbox WHERE next_attempt_at IS NOT NULL ORDER BY send_id",
             vec![],
         )?;
@@ -125,6 +128,7 @@ impl Store {
                     pending,
                     attempts: row.attempts,
                     created_at: row.created_at,
+                    is_direct: row.is_direct == 1,
                 };
                 Ok((entry, row.next_attempt_at))
             })

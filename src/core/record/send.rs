@@ -1,4 +1,4 @@
-//! The statements that read and write the record in D1, and what comes back.
+//! A send, as statements.
 //!
 //! Invariant: a send is one batch, which D1 runs as one transaction, whatever the number of its
 //! receivers: every statement is set-based over `json_each`. Running the same send again changes
@@ -8,47 +8,16 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::error::to_json;
-use super::events::new_message::{Author, Letter, Target};
-use super::events::send_bulk_message::{BulkMessage, Settled};
-use super::ids::{conversation_id, created_at, message_id};
-use super::time::Millis;
-use super::token::{Identity, Role};
-
-/// A value bound to a placeholder.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Param {
-    /// Text.
-    Text(String),
-    /// A whole number below 2^53.
-    Integer(u64),
-    /// NULL.
-    Null,
-}
-
-impl From<&str> for Param {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<Option<&str>> for Param {
-    fn from(text: Option<&str>) -> Self {
-        text.map_or(Self::Null, Self::from)
-    }
-}
-
-/// A statement with its parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
-    /// SQL with `?1`, `?2`, ...
-    pub sql: &'static str,
-    /// The parameters.
-    pub params: Vec<Param>,
-}
+use super::{Param, Statement};
+use crate::core::error::to_json;
+use crate::core::events::draft::Draft;
+use crate::core::events::new_message::Target;
+use crate::core::events::send_bulk_message::{BLOCKED, NOT_FOUND, ONESELF, Settled};
+use crate::core::ids::{conversation_id, created_at, message_id};
+use crate::core::region::Region;
+use crate::core::token::Role;
 
 /// The targets of a send, in the order of its receivers. The sender is not among them.
 pub fn targets(send: Uuid, sender_id: &str, receiver_ids: &[String]) -> Vec<Target> {
@@ -64,30 +33,16 @@ pub fn targets(send: Uuid, sender_id: &str, receiver_ids: &[String]) -> Vec<Targ
         .collect()
 }
 
-/// Adds the user, unless there is a row already: then the database's role and name count.
-pub fn add_user(identity: &Identity, now: Millis) -> Statement {
-    Statement {
-        sql: "INSERT INTO users (user_id, role, name, created_at) VALUES (?1, ?2, ?3, ?4)
-              ON CONFLICT (user_id) DO NOTHING",
-        params: vec![
-            Param::from(identity.user_id.as_str()),
-            Param::from(identity.role.as_str()),
-            Param::from(identity.name.as_deref()),
-            Param::Integer(now),
-        ],
-    }
-}
-
 const SENDER: &str = "SELECT role, name, avatar_url AS avatarUrl FROM users WHERE user_id = ?1";
 
-/// Conversations that a message can go into: the sender may send to many, the receiver exists and
-/// has not blocked the sender. The guard stands in both inserts, so that neither happens alone.
+/// Conversations that a message can go into: the sender has the role that the send takes, the
+/// receiver exists and has not blocked the sender. The guard stands in both inserts, so that neither happens alone.
 const ADD_CONVERSATIONS: &str = "
 INSERT INTO conversations
   (conversation_id, user_a, user_b, job_id, last_message_id, created_at, updated_at)
 SELECT t.value ->> 'c', min(t.value ->> 'r', ?2), max(t.value ->> 'r', ?2), ?3, t.value ->> 'm', ?4, ?4
 FROM json_each(?1) AS t
-WHERE EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND role = 'contractor')
+WHERE EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND (?5 IS NULL OR role = ?5))
   AND EXISTS (SELECT 1 FROM users WHERE user_id = t.value ->> 'r')
   AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = t.value ->> 'r' AND blocked_id = ?2)
 ON CONFLICT (conversation_id) DO UPDATE SET
@@ -101,7 +56,7 @@ INSERT INTO messages
   (conversation_id, message_id, sender_id, receiver_id, message_type, content, job_id, created_at)
 SELECT t.value ->> 'c', t.value ->> 'm', ?2, t.value ->> 'r', ?5, ?6, ?3, ?4
 FROM json_each(?1) AS t
-WHERE EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND role = 'contractor')
+WHERE EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND (?7 IS NULL OR role = ?7))
   AND EXISTS (SELECT 1 FROM users WHERE user_id = t.value ->> 'r')
   AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = t.value ->> 'r' AND blocked_id = ?2)
 ON CONFLICT (conversation_id, message_id) DO NOTHING";
@@ -110,30 +65,34 @@ const OUTCOMES: &str = "
 SELECT t.value ->> 'r' AS receiverId,
   EXISTS (SELECT 1 FROM messages
           WHERE conversation_id = t.value ->> 'c' AND message_id = t.value ->> 'm') AS stored,
-  EXISTS (SELECT 1 FROM users WHERE user_id = t.value ->> 'r') AS known
+  u.user_id IS NOT NULL AS known, u.region AS region
 FROM json_each(?1) AS t
+LEFT JOIN users AS u ON u.user_id = t.value ->> 'r'
 ORDER BY t.key";
 
 const STORED: &str = "
 SELECT m.receiver_id AS receiverId, m.conversation_id AS conversationId, m.message_id AS messageId,
-  m.message_type AS messageType, m.content, m.job_id AS jobId
+  m.message_type AS messageType, m.content, m.job_id AS jobId, u.region AS region
 FROM json_each(?1) AS t
 JOIN messages AS m
   ON m.conversation_id = t.value ->> 'c' AND m.message_id = t.value ->> 'm'
+LEFT JOIN users AS u ON u.user_id = m.receiver_id
 ORDER BY t.key";
 
-/// The batch of a bulk send. Its results are, in this order: [`Sender`] rows (none or one), nothing,
-/// nothing, [`Outcome`] rows.
-pub fn bulk_send(
+/// The batch of a send by a user with this role, or with any. Its results are, in this order:
+/// [`Sender`] rows (none or one), nothing, nothing, [`Outcome`] rows.
+pub fn store(
     send: Uuid,
     sender_id: &str,
-    message: &BulkMessage,
+    role: Option<Role>,
+    draft: &Draft,
     targets: &[Target],
 ) -> Vec<Statement> {
     let targets = Param::Text(to_json(&targets));
     let sender = Param::from(sender_id);
-    let job = Param::from(message.job_id.as_deref());
+    let job = Param::from(draft.job_id.as_deref());
     let now = Param::Integer(created_at(send));
+    let role = Param::from(role.map(Role::as_str));
     vec![
         Statement {
             sql: SENDER,
@@ -141,7 +100,13 @@ pub fn bulk_send(
         },
         Statement {
             sql: ADD_CONVERSATIONS,
-            params: vec![targets.clone(), sender.clone(), job.clone(), now.clone()],
+            params: vec![
+                targets.clone(),
+                sender.clone(),
+                job.clone(),
+                now.clone(),
+                role.clone(),
+            ],
         },
         Statement {
             sql: ADD_MESSAGES,
@@ -150,8 +115,9 @@ pub fn bulk_send(
                 sender,
                 job,
                 now,
-                Param::from(message.message_type.as_str()),
-                Param::from(message.content.get()),
+                Param::from(draft.message_type.as_str()),
+                Param::from(draft.content.get()),
+                role,
             ],
         },
         Statement {
@@ -176,18 +142,6 @@ pub fn read_back(sender_id: &str, targets: &[Target]) -> Vec<Statement> {
     ]
 }
 
-/// A user as the author of messages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sender {
-    /// The role in the database: the one that counts.
-    pub role: Role,
-    /// The display name.
-    pub name: Option<String>,
-    /// The picture.
-    pub avatar_url: Option<String>,
-}
-
 /// What became of one receiver's copy. SQLite's truth values are 0 and 1.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -198,6 +152,8 @@ pub struct Outcome {
     pub stored: u8,
     /// 1 if there is such a user.
     pub known: u8,
+    /// Where the user's object belongs, if that is known.
+    pub region: Option<Region>,
 }
 
 /// A message, read back.
@@ -216,6 +172,8 @@ pub struct StoredMessage {
     pub content: String,
     /// The job, if any.
     pub job_id: Option<String>,
+    /// Where the receiver's object belongs, if that is known.
+    pub region: Option<Region>,
 }
 
 /// Puts targets and outcomes together.
@@ -243,36 +201,11 @@ pub fn settle(
 
 fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&Outcome>) -> Option<&'static str> {
     if receiver_id == sender_id {
-        return Some("You cannot send a message to yourself");
+        return Some(ONESELF);
     }
     match outcome {
         Some(outcome) if outcome.stored == 1 => None,
-        Some(outcome) if outcome.known == 1 => Some("Receiver is not accepting messages from you"),
-        _ => Some("Receiver not found"),
+        Some(outcome) if outcome.known == 1 => Some(BLOCKED),
+        _ => Some(NOT_FOUND),
     }
 }
-
-/// What every receiver of a send gets, from its rows.
-pub fn letter(
-    send: Uuid,
-    sender_id: &str,
-    sender: Sender,
-    message_type: &str,
-    content: Box<RawValue>,
-    job_id: Option<String>,
-) -> Letter {
-    Letter {
-        sender: Author {
-            id: sender_id.to_owned(),
-            name: sender.name,
-            avatar_url: sender.avatar_url,
-        },
-        message_type: message_type.to_owned(),
-        content,
-        job_id,
-        created_at: created_at(send),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -12,8 +12,18 @@
 //!     |                 |--- Connect ---------------------------------->|
 //!     |                                        |<-- GatewayControl ---->|
 //!     |                                                                 |--- Presence ------>|
+//!     |                                                                 |--- Watch --------->|
 //!     |                                                                 |--- Deliver ------->|
+//!     |                                                                 |--- Notify -------->|
+//!   backend             |                                               |
+//!     |-- /v1 ----------|--- PresenceQuery, Act, Disconnect, Erase ---->|
 //! ```
+
+mod peers;
+mod service;
+
+pub use peers::{Heard, Notify, PresenceQuery, StatusChange, Watch};
+pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -21,6 +31,7 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{Frame, Packet, decode_payload, encode_payload};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
+use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
 
@@ -40,6 +51,9 @@ pub struct Connect {
     pub phase: Phase,
     /// Whether the object has to send the handshake: nobody has done so yet.
     pub send_open: bool,
+    /// Where the client is, for the user's row.
+    #[serde(default)]
+    pub region: Option<Region>,
 }
 
 impl Connect {
@@ -67,6 +81,9 @@ pub struct Poll {
     pub token: Option<String>,
     /// The user, if the session needs no CONNECT to be routed.
     pub user: Option<Identity>,
+    /// Where the client is.
+    #[serde(default)]
+    pub region: Option<Region>,
 }
 
 impl Poll {
@@ -148,6 +165,13 @@ pub enum Taken {
     User(Identity),
 }
 
+/// Reads one field of a query.
+fn query_field(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
 /// Reads the message of a `?m=` URL.
 pub fn read_query<T: DeserializeOwned>(query: &str) -> Option<T> {
     let (_, json) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "m")?;
@@ -159,18 +183,6 @@ fn with_json<T: Serialize>(path: &str, message: &T) -> String {
         .append_pair("m", &to_json(message))
         .finish();
     format!("https://object{path}?{query}")
-}
-
-/// Asks a User object whether its user is online: `GET /presence`. Answered by
-/// [`crate::core::presence::Presence`].
-pub struct PresenceQuery;
-
-impl PresenceQuery {
-    /// The path.
-    pub const PATH: &'static str = "/presence";
-
-    /// The URL.
-    pub const URL: &'static str = "https://object/presence";
 }
 
 /// Brings a message to a receiver's object: `POST /deliver?...`. What all copies of a send have in
@@ -201,11 +213,7 @@ impl Deliver {
 
     /// Reads the URL's query.
     pub fn read(query: &str) -> Option<Self> {
-        let find = |name: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
-        };
+        let find = |name: &str| query_field(query, name);
         Some(Self {
             target: Target {
                 receiver_id: find("receiver")?,
@@ -302,6 +310,7 @@ mod tests {
             carrier: Carrier::Gateway,
             phase: Phase::Open,
             send_open: false,
+            region: Some(Region::Weur),
         };
         assert_eq!(read_query(query(&connect.url())), Some(connect));
         assert_eq!(read_query::<Connect>("m=7"), None);

@@ -1,0 +1,52 @@
+//! `block_user` / `unblock_user { userId }` → `user_blocked` / `user_unblocked { userId }`
+//!
+//! Whoever is blocked cannot send the blocker messages, does not show them as typing, and sees them
+//! as offline and never seen.
+
+use serde::Serialize;
+
+use super::Reply;
+use crate::core::error::to_json;
+
+/// The request.
+pub const BLOCK: &str = "block_user";
+/// The request.
+pub const UNBLOCK: &str = "unblock_user";
+
+/// The reply.
+pub const BLOCKED: &str = "user_blocked";
+/// The reply.
+pub const UNBLOCKED: &str = "user_unblocked";
+
+/// The reply.
+pub fn reply(event: &'static str, user_id: &str) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Payload<'a> {
+        user_id: &'a str,
+    }
+    Reply::event(event, to_json(&Payload { user_id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
+    use super::*;
+
+    #[test]
+    fn reads_a_user_id() {
+        for name in [BLOCK, UNBLOCK] {
+            assert!(matches!(
+                read(name, r#"{"userId":"u"}"#),
+                Ok(Request::BlockUser(id) | Request::UnblockUser(id)) if id == "u"
+            ));
+            assert!(refusal(name, "{}").starts_with("userId must be a string"));
+        }
+    }
+
+    #[test]
+    fn reply_is_pinned() {
+        assert_eq!(reply(BLOCKED, "u").payload, r#"{"userId":"u"}"#);
+    }
+}

@@ -1,0 +1,163 @@
+//! `get_conversations { limit?, cursor? }` → `conversations { items: [{ conversationId, participants,
+//! jobId, lastMessage, unreadCount, updatedAt }], nextCursor }`, newest first.
+//!
+//! The cursor is the id of the last message of the last item, so it stays where it is whatever is
+//! written meanwhile.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::new_message::{Author, Message};
+use super::{Reply, fields, limit, message_id, present};
+use crate::core::error::{EventError, to_json};
+
+/// The request.
+pub const NAME: &str = "get_conversations";
+
+/// The reply.
+pub const REPLY: &str = "conversations";
+
+/// Counting stops here: 1000 stands for that many or more.
+pub const MAX_UNREAD_COUNT: u64 = 1_000;
+
+/// Which page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many at most.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+impl Page {
+    /// Reads the payload.
+    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            limit: Option<&'a RawValue>,
+            #[serde(borrow)]
+            cursor: Option<&'a RawValue>,
+        }
+        let fields: Fields = fields(payload)?;
+        let cursor = present(fields.cursor).map(|cursor| message_id(cursor, "cursor"));
+        Ok(Self {
+            limit: limit(fields.limit)?,
+            cursor: cursor.transpose()?,
+        })
+    }
+}
+
+/// A participant.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Participant {
+    /// The user.
+    #[serde(flatten)]
+    pub user: Author,
+    /// The last message that they have read, if any.
+    pub read_up_to: Option<String>,
+}
+
+/// A conversation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    /// Its id.
+    pub conversation_id: String,
+    /// Both users.
+    pub participants: Vec<Participant>,
+    /// The job that was mentioned last, if any.
+    pub job_id: Option<String>,
+    /// The newest message.
+    pub last_message: Message,
+    /// How many messages the user has not read.
+    pub unread_count: u64,
+    /// When the newest message was accepted.
+    pub updated_at: String,
+}
+
+/// The reply.
+pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Payload<'a> {
+        items: &'a [Conversation],
+        next_cursor: Option<&'a str>,
+    }
+    Reply::event(REPLY, to_json(&Payload { items, next_cursor }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
+    use super::*;
+
+    #[test]
+    fn reads_a_page() {
+        let page = |payload| match read(NAME, payload) {
+            Ok(Request::GetConversations(page)) => page,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            page("{}"),
+            Page {
+                limit: 50,
+                cursor: None
+            }
+        );
+        assert_eq!(
+            page(r#"{"limit":7,"cursor":"019a0000-0000-7000-8000-000000000001"}"#),
+            Page {
+                limit: 7,
+                cursor: Some("019a0000-0000-7000-8000-000000000001".into())
+            }
+        );
+        for bad in ["0", "101", "1.5", "\"7\""] {
+            assert_eq!(
+                refusal(NAME, &format!(r#"{{"limit":{bad}}}"#)),
+                "limit must be a whole number from 1 to 100"
+            );
+        }
+        assert_eq!(
+            refusal(NAME, r#"{"cursor":"x"}"#),
+            "cursor must be the id of a message"
+        );
+    }
+
+    #[test]
+    fn reply_is_pinned() {
+        let author = |id: &str| Author {
+            id: id.into(),
+            name: None,
+            avatar_url: None,
+        };
+        let message = Message {
+            message_id: "m".into(),
+            conversation_id: "k".into(),
+            sender: author("a"),
+            receiver_id: "b".into(),
+            message_type: "text".into(),
+            content: RawValue::from_string(r#"{"text":"x"}"#.into()).unwrap(),
+            job_id: None,
+            created_at: 1_762_338_600_000,
+        };
+        let conversation = Conversation {
+            conversation_id: "k".into(),
+            participants: vec![Participant {
+                user: author("a"),
+                read_up_to: Some("m".into()),
+            }],
+            job_id: Some("j".into()),
+            last_message: message,
+            unread_count: 1,
+            updated_at: "t".into(),
+        };
+        assert_eq!(
+            reply(&[conversation], Some("m")).payload,
+            r#"{"items":[{"conversationId":"k","participants":[{"id":"a","name":null,"avatarUrl":null,"readUpTo":"m"}],"jobId":"j","lastMessage":{"messageId":"m","conversationId":"k","senderId":"a","sender":{"id":"a","name":null,"avatarUrl":null},"receiverId":"b","messageType":"text","content":{"text":"x"},"jobId":null,"timestamp":"2025-11-05T10:30:00.000Z"},"unreadCount":1,"updatedAt":"t"}],"nextCursor":"m"}"#
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! `join_conversation` / `leave_conversation { conversationId }` →
+//! `joined_conversation` / `left_conversation { conversationId }`
+//!
+//! Kept for clients of the server before this one: checked and answered. Nothing else is to do,
+//! since a user's devices get everything of all of their conversations.
+
+use serde::Serialize;
+
+use super::Reply;
+use crate::core::error::to_json;
+
+/// The request.
+pub const JOIN: &str = "join_conversation";
+/// The request.
+pub const LEAVE: &str = "leave_conversation";
+
+/// The reply.
+pub const JOINED: &str = "joined_conversation";
+/// The reply.
+pub const LEFT: &str = "left_conversation";
+
+/// The payload of the replies, and of the ack to `typing_start` and `typing_stop`.
+pub fn payload(conversation_id: &str) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Payload<'a> {
+        conversation_id: &'a str,
+    }
+    to_json(&Payload { conversation_id })
+}
+
+/// The reply.
+pub fn reply(event: &'static str, conversation_id: &str) -> Reply {
+    Reply::event(event, payload(conversation_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
+    use super::*;
+
+    #[test]
+    fn reads_a_conversation_id() {
+        for name in [JOIN, LEAVE, "typing_start", "typing_stop"] {
+            let request = read(name, r#"{"conversationId":"k"}"#).unwrap();
+            assert!(matches!(
+                request,
+                Request::JoinConversation(id) | Request::LeaveConversation(id)
+                    | Request::Typing { conversation_id: id, .. } if id == "k"
+            ));
+            assert_eq!(
+                refusal(name, "{}"),
+                "conversationId must be a string of 1 to 64 characters"
+            );
+        }
+    }
+
+    #[test]
+    fn reply_is_pinned() {
+        assert_eq!(reply(JOINED, "k").payload, r#"{"conversationId":"k"}"#);
+    }
+}

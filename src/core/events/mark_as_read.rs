@@ -1,0 +1,172 @@
+//! `mark_as_read { conversationId, messageIds? | upTo? }` →
+//! `message_read { conversationId, messageIds | upTo, readBy }`, for both sides' devices.
+//!
+//! Read state is a watermark: whatever is up to it is read, so marking messages marks all before
+//! them, too.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{conversation_id, fields, message_id, message_ids, present};
+use crate::core::error::EventError;
+
+/// The request.
+pub const NAME: &str = "mark_as_read";
+
+/// The reply, and what everyone's devices get.
+pub const READ: &str = "message_read";
+
+/// How many messages one request may name.
+const MAX_MESSAGE_IDS: usize = 1_000;
+
+/// What was read, as the client says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum What {
+    /// These messages.
+    MessageIds(Vec<String>),
+    /// Everything up to this message.
+    UpTo(String),
+}
+
+impl What {
+    /// The last message that it names.
+    pub fn last(&self) -> &str {
+        match self {
+            Self::MessageIds(ids) => ids.iter().max().map_or("", String::as_str),
+            Self::UpTo(id) => id,
+        }
+    }
+}
+
+/// Messages were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marking {
+    /// In which conversation.
+    pub conversation_id: String,
+    /// Which.
+    pub what: What,
+}
+
+impl Marking {
+    /// Reads the payload.
+    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            conversation_id: Option<&'a RawValue>,
+            #[serde(borrow)]
+            message_ids: Option<&'a RawValue>,
+            #[serde(borrow)]
+            up_to: Option<&'a RawValue>,
+        }
+        let fields: Fields = fields(payload)?;
+        let conversation_id = conversation_id(fields.conversation_id)?;
+        let what = match (present(fields.message_ids), present(fields.up_to)) {
+            (Some(ids), None) => {
+                What::MessageIds(message_ids(Some(ids), "messageIds", MAX_MESSAGE_IDS)?)
+            }
+            (None, Some(id)) => What::UpTo(message_id(id, "upTo")?),
+            _ => return Err(EventError::invalid("Name messageIds or upTo")),
+        };
+        Ok(Self {
+            conversation_id,
+            what,
+        })
+    }
+}
+
+/// The payload of [`READ`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Read {
+    /// In which conversation.
+    pub conversation_id: String,
+    /// What, as the reader said it.
+    #[serde(flatten)]
+    pub what: What,
+    /// Who read it.
+    pub read_by: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
+    use super::*;
+    use crate::core::error::to_json;
+
+    const ONE: &str = "019a0000-0000-7000-8000-000000000001";
+    const TWO: &str = "019a0000-0000-7000-8000-000000000002";
+
+    fn good(payload: &str) -> Marking {
+        match read(NAME, payload) {
+            Ok(Request::MarkAsRead(marking)) => marking,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn messages_or_up_to_one() {
+        let ids = good(&format!(
+            r#"{{"conversationId":"k","messageIds":["{TWO}","{ONE}","{TWO}"]}}"#
+        ));
+        assert_eq!(ids.what, What::MessageIds(vec![TWO.into(), ONE.into()]));
+        assert_eq!(ids.what.last(), TWO);
+        let up_to = good(&format!(r#"{{"conversationId":"k","upTo":"{ONE}"}}"#));
+        assert_eq!(up_to.what.last(), ONE);
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let cases = [
+            (
+                r#"{"upTo":"x"}"#.to_owned(),
+                "conversationId must be a string of 1 to 64 characters",
+            ),
+            (
+                r#"{"conversationId":"k"}"#.to_owned(),
+                "Name messageIds or upTo",
+            ),
+            (
+                format!(r#"{{"conversationId":"k","upTo":"{ONE}","messageIds":["{ONE}"]}}"#),
+                "Name messageIds or upTo",
+            ),
+            (
+                r#"{"conversationId":"k","upTo":"x"}"#.to_owned(),
+                "upTo must be the id of a message",
+            ),
+            (
+                r#"{"conversationId":"k","messageIds":[]}"#.to_owned(),
+                "messageIds must be a non-empty array",
+            ),
+            (
+                r#"{"conversationId":"k","messageIds":[7]}"#.to_owned(),
+                "messageIds[0] must be the id of a message",
+            ),
+        ];
+        for (payload, message) in cases {
+            assert_eq!(refusal(NAME, &payload), message, "{payload}");
+        }
+    }
+
+    #[test]
+    fn wire_json_is_pinned() {
+        let read = |what| {
+            to_json(&Read {
+                conversation_id: "k".into(),
+                what,
+                read_by: "u".into(),
+            })
+        };
+        assert_eq!(
+            read(What::MessageIds(vec!["m".into()])),
+            r#"{"conversationId":"k","messageIds":["m"],"readBy":"u"}"#
+        );
+        assert_eq!(
+            read(What::UpTo("m".into())),
+            r#"{"conversationId":"k","upTo":"m","readBy":"u"}"#
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! `send_message { conversationId | receiverId, messageType, content, jobId?, idempotencyKey? }` →
+//! `message_sent { messageId, conversationId, timestamp }`, and, when a device of the receiver took
+//! it, `message_delivered { messageId, conversationId, receiverId }`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::draft::Draft;
+use super::new_message::Target;
+use super::{Reply, conversation_id, fields, present, user_id};
+use crate::core::config::Config;
+use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::time::{Millis, iso};
+
+/// The request.
+pub const NAME: &str = "send_message";
+
+/// The reply.
+pub const REPLY: &str = "message_sent";
+
+/// What the sender's devices get when a device of the receiver took it.
+pub const DELIVERED: &str = "message_delivered";
+
+/// Where a message goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum To {
+    /// To the other participant of this conversation.
+    Conversation(String),
+    /// To this user; their conversation with the sender is begun if there is none.
+    Receiver(String),
+}
+
+/// One message to one user.
+#[derive(Debug)]
+pub struct DirectMessage {
+    /// Where it goes.
+    pub to: To,
+    /// What it says.
+    pub draft: Draft,
+}
+
+impl DirectMessage {
+    /// Reads the payload.
+    pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            conversation_id: Option<&'a RawValue>,
+            #[serde(borrow)]
+            receiver_id: Option<&'a RawValue>,
+        }
+        let fields: Fields = fields(payload)?;
+        let to = match (present(fields.conversation_id), present(fields.receiver_id)) {
+            (Some(id), None) => To::Conversation(conversation_id(Some(id))?),
+            (None, Some(id)) => To::Receiver(user_id(Some(id), "receiverId")?),
+            (None, None) => return Err(EventError::invalid("Missing required fields")),
+            (Some(_), Some(_)) => {
+                return Err(EventError::invalid(
+                    "Name a conversationId or a receiverId, not both",
+                ));
+            }
+        };
+        Ok(Self {
+            to,
+            draft: Draft::read(payload, config)?,
+        })
+    }
+}
+
+/// Why a message did not go into the record, as an error of the whole request.
+pub fn refused(reason: &'static str) -> EventError {
+    let code = match reason {
+        super::send_bulk_message::NOT_FOUND => ErrorCode::NotFound,
+        super::send_bulk_message::BLOCKED => ErrorCode::Forbidden,
+        _ => ErrorCode::InvalidPayload,
+    };
+    EventError::new(code, reason)
+}
+
+/// The reply.
+pub fn reply(target: &Target, created_at: Millis) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Payload<'a> {
+        message_id: &'a str,
+        conversation_id: &'a str,
+        timestamp: String,
+    }
+    Reply::event(
+        REPLY,
+        to_json(&Payload {
+            message_id: &target.message_id,
+            conversation_id: &target.conversation_id,
+            timestamp: iso(created_at),
+        }),
+    )
+}
+
+/// The payload of [`DELIVERED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivered {
+    /// Which message.
+    pub message_id: String,
+    /// In which conversation.
+    pub conversation_id: String,
+    /// Whose device took it.
+    pub receiver_id: String,
+}
+
+impl From<&Target> for Delivered {
+    fn from(target: &Target) -> Self {
+        Self {
+            message_id: target.message_id.clone(),
+            conversation_id: target.conversation_id.clone(),
+            receiver_id: target.receiver_id.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
+    use super::*;
+
+    const CONVERSATION: &str = "3f0f7a6e-6f5c-8d3a-9a51-0a1b2c3d4e5f";
+
+    fn good(payload: &str) -> DirectMessage {
+        match read(NAME, payload) {
+            Ok(Request::SendMessage(message)) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn goes_to_a_conversation_or_to_a_user() {
+        let to = |field: &str| {
+            good(&format!(
+                r#"{{{field},"messageType":"text","content":{{"text":"x"}}}}"#
+            ))
+            .to
+        };
+        assert_eq!(
+            to(&format!(r#""conversationId":"{CONVERSATION}""#)),
+            To::Conversation(CONVERSATION.into())
+        );
+        assert_eq!(to(r#""receiverId":"a""#), To::Receiver("a".into()));
+        assert_eq!(
+            to(r#""receiverId":"a","conversationId":null"#),
+            To::Receiver("a".into())
+        );
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let cases = [
+            ("{}", "Missing required fields"),
+            (r#"{"receiverId":"a"}"#, "Missing required fields"),
+            (
+                r#"{"receiverId":"a","conversationId":"b"}"#,
+                "Name a conversationId or a receiverId, not both",
+            ),
+            (
+                r#"{"receiverId":7}"#,
+                "receiverId must be a string of 1 to 128 characters, without control characters",
+            ),
+            (
+                r#"{"conversationId":7}"#,
+                "conversationId must be a string of 1 to 64 characters",
+            ),
+        ];
+        for (payload, message) in cases {
+            assert_eq!(refusal(NAME, payload), message, "{payload}");
+        }
+    }
+
+    #[test]
+    fn wire_json_is_pinned() {
+        let target = Target {
+            receiver_id: "r".into(),
+            conversation_id: "k".into(),
+            message_id: "m".into(),
+        };
+        assert_eq!(
+            reply(&target, 1_762_338_600_000).payload,
+            r#"{"messageId":"m","conversationId":"k","timestamp":"2025-11-05T10:30:00.000Z"}"#
+        );
+        assert_eq!(
+            to_json(&Delivered::from(&target)),
+            r#"{"messageId":"m","conversationId":"k","receiverId":"r"}"#
+        );
+    }
+}

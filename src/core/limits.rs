@@ -1,0 +1,135 @@
+//! Rate limits: a token bucket, as plain data that its owner keeps where it survives (a socket's
+//! attachment, the object's storage).
+//!
+//! Invariant: over any stretch of time no more is let through than the burst and what the rate gave
+//! meanwhile, wherever the bucket was kept in between. A refusal costs nothing, so whoever waits as
+//! long as they are told gets through.
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Millis;
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once, after a pause.
+    pub burst: u32,
+    /// How long one more takes to become due, in microseconds; 0: there is no limit.
+    pub pause_us: u64,
+}
+
+impl Rate {
+    /// No limit.
+    pub const UNLIMITED: Self = Self {
+        burst: 0,
+        pause_us: 0,
+    };
+
+    /// `count` a second, `burst` at once. 0 a second: no limit.
+    pub fn per_second(count: u32, burst: u32) -> Self {
+        Self::new(count, burst, 1_000_000)
+    }
+
+    /// `count` a minute, as many at once. 0: no limit.
+    pub fn per_minute(count: u32) -> Self {
+        Self::new(count, count, 60_000_000)
+    }
+
+    fn new(count: u32, burst: u32, per_us: u64) -> Self {
+        match per_us.checked_div(u64::from(count)) {
+            Some(pause_us) => Self { burst, pause_us },
+            None => Self::UNLIMITED,
+        }
+    }
+}
+
+/// A bucket: full unless something was taken out of it. Kept as the time at which it is full again,
+/// so an idle bucket needs no upkeep and one number says everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bucket {
+    /// Unix time in microseconds.
+    full_at_us: u64,
+}
+
+impl Bucket {
+    /// The bucket that was stored as this number.
+    pub fn stored(full_at_us: u64) -> Self {
+        Self { full_at_us }
+    }
+
+    /// The number to store.
+    pub fn to_stored(self) -> u64 {
+        self.full_at_us
+    }
+
+    /// Whether it is as good as new.
+    pub fn is_new(&self) -> bool {
+        self.full_at_us == 0
+    }
+
+    /// Takes one, or says in how many milliseconds there will be one.
+    pub fn take(&mut self, rate: Rate, now: Millis) -> Result<(), Millis> {
+        if rate.pause_us == 0 {
+            return Ok(());
+        }
+        let now_us = now.saturating_mul(1_000);
+        let full_at = self.full_at_us.max(now_us) + rate.pause_us;
+        let latest = now_us + rate.pause_us * u64::from(rate.burst);
+        if full_at > latest {
+            return Err((full_at - latest).div_ceil(1_000));
+        }
+        self.full_at_us = full_at;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let rate = Rate::per_second(50, 100);
+        let mut bucket = Bucket::default();
+        for _ in 0..100 {
+            assert_eq!(bucket.take(rate, NOW), Ok(()));
+        }
+        assert_eq!(bucket.take(rate, NOW), Err(20));
+        assert_eq!(bucket.take(rate, NOW + 19), Err(1));
+        assert_eq!(bucket.take(rate, NOW + 20), Ok(()));
+        assert_eq!(bucket.take(rate, NOW + 20), Err(20));
+        // After a pause it is full again, and not fuller.
+        let later = NOW + 60_000;
+        assert_eq!((0..).take_while(|_| bucket.take(rate, later).is_ok()).count(), 100);
+    }
+
+    #[test]
+    fn so_many_a_minute() {
+        let rate = Rate::per_minute(5);
+        let mut bucket = Bucket::default();
+        assert_eq!((0..).take_while(|_| bucket.take(rate, NOW).is_ok()).count(), 5);
+        assert_eq!(bucket.take(rate, NOW), Err(12_000));
+        assert_eq!(bucket.take(rate, NOW + 12_000), Ok(()));
+    }
+
+    #[test]
+    fn no_limit() {
+        let mut bucket = Bucket::default();
+        for rate in [Rate::per_second(0, 100), Rate::per_minute(0)] {
+            assert_eq!(rate, Rate::UNLIMITED);
+            assert!((0..1_000).all(|_| bucket.take(rate, NOW) == Ok(())));
+        }
+        assert!(bucket.is_new());
+    }
+
+    #[test]
+    fn it_survives_as_one_number() {
+        let mut bucket = Bucket::default();
+        let _ = bucket.take(Rate::per_minute(5), NOW);
+        assert_eq!(serde_json::to_string(&bucket).unwrap(), "1800000012000000");
+        assert_eq!(Bucket::stored(bucket.to_stored()), bucket);
+    }
+}

@@ -1,0 +1,214 @@
+//! The tables of a User object's own SQLite storage, as steps that lead from an empty database, or
+//! from any older one, to today's.
+//!
+//! Invariant: a step is never changed, only followed by another one. Objects are brought up to date
+//! one by one, when they next use the tables, so every older state is out there.
+//!
+//! Tables that belong together are made together, by the first write to any of them: a question
+//! about a user who was never here writes nothing, and a customer who only receives has no outbox.
+
+/// A step, done exactly if its marker is there: the last thing that its SQL makes.
+pub struct Step {
+    /// The name of a table or an index.
+    pub marker: &'static str,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+/// What everyone needs who is reached or comes online.
+pub const USER: &[Step] = &[
+    Step {
+        marker: "log",
+        sql: "
+CREATE TABLE IF NOT EXISTS user_state (
+  id          INTEGER PRIMARY KEY CHECK (id = 1),
+  user_id     TEXT NOT NULL,
+  is_recorded INTEGER NOT NULL DEFAULT 0,
+  is_online   INTEGER NOT NULL DEFAULT 0,
+  last_seen   INTEGER,
+  confirmed   INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS log (
+  offset     INTEGER PRIMARY KEY,
+  message_id TEXT NOT NULL,
+  event      TEXT NOT NULL,
+  payload    TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+",
+    },
+    // conversations: whom the user talks to, and in which order to list them; D1 has the rest.
+    // except_sid: the session that caused the event, and does not get it.
+    Step {
+        marker: "conversations_by_last_message",
+        sql: "
+ALTER TABLE log ADD COLUMN except_sid TEXT;
+CREATE TABLE conversations (
+  conversation_id TEXT PRIMARY KEY,
+  peer_id         TEXT NOT NULL,
+  last_message_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX conversations_by_last_message ON conversations (last_message_id);
+",
+    },
+];
+
+/// What only those need who use it.
+///
+/// - receipts: messages in the log whose senders wait to hear that a device took them
+/// - blocks: whom the user has blocked; D1 has the same, for sends
+/// - watches: whom each connection watches, by its Socket.IO session id
+/// - watchers: the users whose connections watch this one
+/// - watched: what they were told, and when to look again
+/// - buckets: rate limits
+pub const SOCIAL: &[Step] = &[Step {
+    marker: "buckets",
+    sql: "
+CREATE TABLE receipts (
+  offset    INTEGER PRIMARY KEY,
+  sender_id TEXT NOT NULL,
+  payload   TEXT NOT NULL
+);
+CREATE TABLE blocks (
+  user_id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE watches (
+  sid      TEXT PRIMARY KEY,
+  statuses TEXT NOT NULL,
+  ended_at INTEGER
+) WITHOUT ROWID;
+CREATE TABLE watchers (
+  user_id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE watched (
+  id     INTEGER PRIMARY KEY CHECK (id = 1),
+  told   INTEGER NOT NULL,
+  due_at INTEGER
+);
+CREATE TABLE buckets (
+  name    TEXT PRIMARY KEY,
+  full_at INTEGER NOT NULL
+) WITHOUT ROWID;
+",
+}];
+
+/// What only those need who send.
+pub const OUTBOX: &[Step] = &[
+    Step {
+        marker: "outbox_by_key",
+        sql: "
+CREATE TABLE IF NOT EXISTS outbox (
+  send_id         TEXT PRIMARY KEY,
+  receiver_ids    TEXT NOT NULL,
+  pending         TEXT,
+  attempts        INTEGER NOT NULL DEFAULT 0,
+  next_attempt_at INTEGER,
+  idempotency_key TEXT,
+  fingerprint     TEXT NOT NULL,
+  result          TEXT,
+  created_at      INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS outbox_by_key ON outbox (idempotency_key)
+  WHERE idempotency_key IS NOT NULL;
+",
+    },
+    // is_direct: one message to one user, of whose way the sender's devices are told.
+    Step {
+        marker: "outbox_due",
+        sql: "
+ALTER TABLE outbox ADD COLUMN is_direct INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+",
+    },
+];
+
+/// Adds conversations, or moves them up: `?1` are targets as JSON, from the sender's side.
+pub const ADD_CONVERSATIONS: &str = "
+INSERT INTO conversations (conversation_id, peer_id, last_message_id)
+SELECT t.value ->> 'c', t.value ->> 'r', t.value ->> 'm' FROM json_each(?1) AS t WHERE true
+ON CONFLICT (conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id
+WHERE excluded.last_message_id > last_message_id";
+
+/// A page of the list, newest first.
+pub const CONVERSATION_PAGE: &str = "
+SELECT conversation_id, last_message_id FROM conversations
+WHERE last_message_id < ?1 ORDER BY last_message_id DESC LIMIT ?2";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    fn has(db: &Connection, name: &str) -> bool {
+        db.prepare("SELECT 1 FROM sqlite_master WHERE name = ?1")
+            .unwrap()
+            .exists([name])
+            .unwrap()
+    }
+
+    fn all() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        for step in [USER, SOCIAL, OUTBOX].into_iter().flatten() {
+            assert!(!has(&db, step.marker));
+            db.execute_batch(step.sql).unwrap();
+            assert!(has(&db, step.marker));
+        }
+        db
+    }
+
+    #[test]
+    fn the_steps_keep_what_is_there() {
+        let db = Connection::open_in_memory().unwrap();
+        for steps in [USER, OUTBOX] {
+            db.execute_batch(steps[0].sql).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO user_state VALUES (1, 'u', 1, 1, 2, 3);
+             INSERT INTO log VALUES (7, 'm', 'new_message', '{}', 8);
+             INSERT INTO outbox VALUES ('s', '[]', NULL, 0, 9, 'k', 'f', NULL, 10);",
+        )
+        .unwrap();
+        for step in USER[1..].iter().chain(&OUTBOX[1..]) {
+            db.execute_batch(step.sql).unwrap();
+        }
+        let read = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(read("SELECT confirmed FROM user_state"), 3);
+        assert_eq!(read("SELECT offset FROM log WHERE except_sid IS NULL"), 7);
+        assert_eq!(read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0"), 9);
+    }
+
+    #[test]
+    fn a_list_is_a_range_read_in_order() {
+        let db = all();
+        let targets = r#"[{"c":"k1","r":"a","m":"1"},{"c":"k2","r":"b","m":"2"}]"#;
+        db.execute(ADD_CONVERSATIONS, [targets]).unwrap();
+        db.execute(ADD_CONVERSATIONS, [r#"[{"c":"k1","r":"a","m":"3"}]"#])
+            .unwrap();
+        // A message that comes late moves nothing.
+        db.execute(ADD_CONVERSATIONS, [r#"[{"c":"k1","r":"a","m":"0"}]"#])
+            .unwrap();
+        let page = |before: &str| -> Vec<String> {
+            db.prepare(CONVERSATION_PAGE)
+                .unwrap()
+                .query_map((before, 9), |row| row.get(0))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect()
+        };
+        assert_eq!(page("g"), ["k1", "k2"]);
+        assert_eq!(page("3"), ["k2"]);
+        assert_eq!(page("2"), [""; 0]);
+
+        let plan: Vec<String> = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {CONVERSATION_PAGE}"))
+            .unwrap()
+            .query_map(("g", 9), |row| row.get("detail"))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(
+            plan,
+            ["SEARCH conversations USING COVERING INDEX conversations_by_last_message (last_message_id<?)"]
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! Conversations, messages and what was read: every page is a range read by primary key.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Param, Statement};
+use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::events::get_conversations::{Conversation, MAX_UNREAD_COUNT, Participant};
+use crate::core::events::get_messages::Page;
+use crate::core::events::mark_as_read::Marking;
+use crate::core::events::new_message::{Author, Message};
+use crate::core::time::{Millis, iso};
+
+/// The participants of a conversation: [`Pair`] rows, none or one.
+pub fn participants(conversation_id: &str) -> Statement {
+    Statement {
+        sql: "SELECT user_a AS userA, user_b AS userB, last_message_id AS lastMessageId
+              FROM conversations WHERE conversation_id = ?1",
+        params: vec![Param::from(conversation_id)],
+    }
+}
+
+/// The participants of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pair {
+    user_a: String,
+    user_b: String,
+    /// The newest message.
+    pub last_message_id: String,
+}
+
+/// The other participant, or why there is none for this user.
+pub fn peer<'a>(user_id: &str, pair: Option<&'a Pair>) -> Result<&'a str, EventError> {
+    match pair {
+        None => Err(not_found()),
+        Some(pair) if pair.user_a == user_id => Ok(&pair.user_b),
+        Some(pair) if pair.user_b == user_id => Ok(&pair.user_a),
+        Some(_) => Err(EventError::new(
+            ErrorCode::Forbidden,
+            "You are not a participant in this conversation",
+        )),
+    }
+}
+
+/// There is no such conversation.
+pub fn not_found() -> EventError {
+    EventError::new(ErrorCode::NotFound, "Conversation not found")
+}
+
+const NEWEST_FIRST: &str = "
+SELECT m.message_id AS messageId, m.conversation_id AS conversationId, m.sender_id AS senderId,
+  u.name AS senderName, u.avatar_url AS senderAvatarUrl, m.receiver_id AS receiverId,
+  m.message_type AS messageType, m.content, m.job_id AS jobId, m.created_at AS createdAt
+FROM messages AS m
+LEFT JOIN users AS u ON u.user_id = m.sender_id
+WHERE m.conversation_id = ?1 AND m.message_id > ?2 AND m.message_id < ?3
+ORDER BY m.message_id DESC LIMIT ?4";
+
+const OLDEST_FIRST: &str = "
+SELECT m.message_id AS messageId, m.conversation_id AS conversationId, m.sender_id AS senderId,
+  u.name AS senderName, u.avatar_url AS senderAvatarUrl, m.receiver_id AS receiverId,
+  m.message_type AS messageType, m.content, m.job_id AS jobId, m.created_at AS createdAt
+FROM messages AS m
+LEFT JOIN users AS u ON u.user_id = m.sender_id
+WHERE m.conversation_id = ?1 AND m.message_id > ?2 AND m.message_id < ?3
+ORDER BY m.message_id LIMIT ?4";
+
+/// Before and after all UUIDs.
+const FIRST: &str = "";
+const LAST: &str = "g";
+
+/// The batch of a page of messages: [`Pair`] rows, then [`MessageRow`] rows, one more than the page
+/// holds if there is one.
+pub fn messages(page: &Page) -> Vec<Statement> {
+    let read = Statement {
+        sql: match page.is_oldest_first() {
+            true => OLDEST_FIRST,
+            false => NEWEST_FIRST,
+        },
+        params: vec![
+            Param::from(page.conversation_id.as_str()),
+            Param::from(page.after.as_deref().unwrap_or(FIRST)),
+            Param::from(page.before.as_deref().unwrap_or(LAST)),
+            Param::Integer(page.limit as u64 + 1),
+        ],
+    };
+    vec![participants(&page.conversation_id), read]
+}
+
+/// A message with its author.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRow {
+    message_id: String,
+    conversation_id: String,
+    sender_id: String,
+    sender_name: Option<String>,
+    sender_avatar_url: Option<String>,
+    receiver_id: String,
+    message_type: String,
+    content: String,
+    job_id: Option<String>,
+    created_at: Millis,
+}
+
+impl MessageRow {
+    /// As history shows it. Content that is no JSON, which nothing of ours writes, is null.
+    pub fn message(self) -> Message {
+        Message {
+            message_id: self.message_id,
+            conversation_id: self.conversation_id,
+            sender: Author {
+                id: self.sender_id,
+                name: self.sender_name,
+                avatar_url: self.sender_avatar_url,
+            },
+            receiver_id: self.receiver_id,
+            message_type: self.message_type,
+            content: RawValue::from_string(self.content)
+                .unwrap_or_else(|_| RawValue::NULL.to_owned()),
+            job_id: self.job_id,
+            created_at: self.created_at,
+        }
+    }
+}
+
+const CONVERSATIONS: &str = "
+SELECT c.conversation_id AS conversationId, c.job_id AS conversationJobId, c.updated_at AS updatedAt,
+  c.user_a AS userA, a.name AS nameA, a.avatar_url AS avatarUrlA, c.read_a AS readA,
+  c.user_b AS userB, b.name AS nameB, b.avatar_url AS avatarUrlB, c.read_b AS readB,
+  m.message_id AS messageId, m.sender_id AS senderId, m.receiver_id AS receiverId,
+  m.message_type AS messageType, m.content, m.job_id AS jobId, m.created_at AS createdAt,
+  (SELECT count(*) FROM (
+     SELECT 1 FROM messages AS n
+     WHERE n.conversation_id = c.conversation_id AND n.receiver_id = ?2
+       AND n.message_id > coalesce(CASE ?2 WHEN c.user_a THEN c.read_a ELSE c.read_b END, '')
+     LIMIT ?3)) AS unreadCount
+FROM json_each(?1) AS t
+JOIN conversations AS c ON c.conversation_id = t.value
+JOIN messages AS m
+  ON m.conversation_id = c.conversation_id AND m.message_id = c.last_message_id
+LEFT JOIN users AS a ON a.user_id = c.user_a
+LEFT JOIN users AS b ON b.user_id = c.user_b
+WHERE ?2 IN (c.user_a, c.user_b)
+ORDER BY t.key";
+
+/// These conversations of the user, in this order: [`ConversationRow`] rows.
+pub fn conversations(user_id: &str, conversation_ids: &[String]) -> Statement {
+    Statement {
+        sql: CONVERSATIONS,
+        params: vec![
+            Param::Text(to_json(&conversation_ids)),
+            Param::from(user_id),
+            Param::Integer(MAX_UNREAD_COUNT),
+        ],
+    }
+}
+
+/// A conversation with its participants, its newest message and what is unread.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationRow {
+    conversation_id: String,
+    conversation_job_id: Option<String>,
+    updated_at: Millis,
+    user_a: String,
+    name_a: Option<String>,
+    avatar_url_a: Option<String>,
+    read_a: Option<String>,
+    user_b: String,
+    name_b: Option<String>,
+    avatar_url_b: Option<String>,
+    read_b: Option<String>,
+    message_id: String,
+    sender_id: String,
+    receiver_id: String,
+    message_type: String,
+    content: String,
+    job_id: Option<String>,
+    created_at: Millis,
+    unread_count: u64,
+}
+
+impl ConversationRow {
+    /// As a list shows it.
+    pub fn conversation(self) -> Conversation {
+        let participant = |id: String, name, avatar_url, read_up_to| Participant {
+            user: Author {
+                id,
+                name,
+                avatar_url,
+            },
+            read_up_to,
+        };
+        let a = participant(self.user_a, self.name_a, self.avatar_url_a, self.read_a);
+        let b = participant(self.user_b, self.name_b, self.avatar_url_b, self.read_b);
+        let sender = if a.user.id == self.sender_id { &a } else { &b };
+        let last_message = MessageRow {
+            message_id: self.message_id,
+            conversation_id: self.conversation_id.clone(),
+            sender_id: self.sender_id,
+            sender_name: sender.user.name.clone(),
+            sender_avatar_url: sender.user.avatar_url.clone(),
+            receiver_id: self.receiver_id,
+            message_type: self.message_type,
+            content: self.content,
+            job_id: self.job_id,
+            created_at: self.created_at,
+        };
+        Conversation {
+            conversation_id: self.conversation_id,
+            participants: vec![a, b],
+            job_id: self.conversation_job_id,
+            last_message: last_message.message(),
+            unread_count: self.unread_count,
+            updated_at: iso(self.updated_at),
+        }
+    }
+}
+
+/// The watermark moves to the newest message up to the one that was named, and only forward.
+const MARK_READ: &str = "
+UPDATE conversations SET
+  read_a = CASE ?2 WHEN user_a THEN up_to.id ELSE read_a END,
+  read_b = CASE ?2 WHEN user_b THEN up_to.id ELSE read_b END
+FROM (SELECT max(message_id) AS id FROM messages
+      WHERE conversation_id = ?1 AND message_id <= ?3) AS up_to
+WHERE conversation_id = ?1 AND ?2 IN (user_a, user_b)
+  AND up_to.id > coalesce(CASE ?2 WHEN user_a THEN read_a ELSE read_b END, '')
+RETURNING conversation_id AS moved";
+
+/// The batch of a marking: [`Pair`] rows, then one row if the watermark moved.
+pub fn mark_read(user_id: &str, marking: &Marking) -> Vec<Statement> {
+    let mark = Statement {
+        sql: MARK_READ,
+        params: vec![
+            Param::from(marking.conversation_id.as_str()),
+            Param::from(user_id),
+            Param::from(marking.what.last()),
+        ],
+    };
+    vec![participants(&marking.conversation_id), mark]
+}
+
+/// The watermark has moved.
+#[derive(Debug, Deserialize)]
+pub struct Moved {}

@@ -1,0 +1,136 @@
+//! Conversations, messages and what was read.
+
+use super::*;
+
+/// A conversation of `c1` and `a` with so many messages of `c1`: their ids.
+fn talk(db: &Connection, count: u64) -> Vec<String> {
+    (0..count)
+        .map(|minute| {
+            let settled = send(db, id(NOW + minute), "c1", &message(&["a"], Some("job")));
+            settled.stored[0].message_id.clone()
+        })
+        .collect()
+}
+
+fn conversation() -> String {
+    crate::core::ids::conversation_id("a", "c1")
+}
+
+fn page(limit: usize, before: Option<&String>, after: Option<&String>) -> Page {
+    Page {
+        conversation_id: conversation(),
+        limit,
+        before: before.cloned(),
+        after: after.cloned(),
+    }
+}
+
+fn read(db: &Connection, page: &Page) -> Vec<String> {
+    let [_, read] = messages(page).try_into().unwrap();
+    rows::<MessageRow>(db, &read)
+        .into_iter()
+        .map(|row| row.message().message_id)
+        .collect()
+}
+
+#[test]
+fn pages_go_both_ways() {
+    let db = database();
+    let ids = talk(&db, 5);
+    let backwards = |ids: &[String]| ids.iter().rev().cloned().collect::<Vec<_>>();
+    // One more than the page holds tells that there is another one.
+    assert_eq!(read(&db, &page(2, None, None)), backwards(&ids[2..]));
+    assert_eq!(
+        read(&db, &page(2, Some(&ids[3]), None)),
+        backwards(&ids[..3])
+    );
+    assert_eq!(read(&db, &page(2, Some(&ids[0]), None)), [""; 0]);
+    assert_eq!(read(&db, &page(2, None, Some(&ids[0]))), ids[1..4]);
+    assert_eq!(
+        read(&db, &page(9, Some(&ids[4]), Some(&ids[1]))),
+        backwards(&ids[2..4])
+    );
+}
+
+fn marking(up_to: &str) -> Marking {
+    Marking {
+        conversation_id: conversation(),
+        what: What::UpTo(up_to.into()),
+    }
+}
+
+fn mark(db: &Connection, user_id: &str, up_to: &str) -> bool {
+    let [_, mark] = mark_read(user_id, &marking(up_to)).try_into().unwrap();
+    !rows::<Moved>(db, &mark).is_empty()
+}
+
+fn unread(db: &Connection, user_id: &str) -> u64 {
+    let list = conversations(user_id, &[conversation()]);
+    let [row] = rows::<ConversationRow>(db, &list).try_into().unwrap();
+    row.conversation().unread_count
+}
+
+#[test]
+fn the_watermark_only_moves_forward() {
+    let db = database();
+    let ids = talk(&db, 3);
+    assert_eq!((unread(&db, "a"), unread(&db, "c1")), (3, 0));
+    assert!(mark(&db, "a", &ids[1]));
+    assert_eq!(unread(&db, "a"), 1);
+    assert!(!mark(&db, "a", &ids[1]));
+    assert!(!mark(&db, "a", &ids[0]));
+    assert_eq!(unread(&db, "a"), 1);
+    // What is still to come is not read, whatever id a client makes up.
+    assert!(mark(&db, "a", "ffffffff-ffff-7fff-8fff-ffffffffffff"));
+    send(&db, id(NOW + 9), "c1", &message(&["a"], None));
+    assert_eq!(unread(&db, "a"), 1);
+    // Before the first message nothing is read, and nobody else reads at all.
+    assert!(!mark(&db, "c1", "00000000-0000-7000-8000-000000000000"));
+    assert!(!mark(&db, "b", &ids[0]));
+    // One row, whatever the number of messages.
+    let before = db.total_changes();
+    assert!(mark(&db, "c1", &ids[2]));
+    assert_eq!(db.total_changes() - before, 1);
+}
+
+#[test]
+fn a_list_shows_both_sides_and_the_newest_message() {
+    let db = database();
+    add(&db, "n", Role::Customer, Some("Ann"));
+    let ids = talk(&db, 2);
+    mark(&db, "a", &ids[0]);
+    send(&db, id(NOW + 9), "c1", &message(&["n"], None));
+    let with_n = crate::core::ids::conversation_id("c1", "n");
+    let foreign = crate::core::ids::conversation_id("a", "b");
+    let list = conversations("c1", &[with_n.clone(), conversation(), foreign]);
+    let items: Vec<_> = rows::<ConversationRow>(&db, &list)
+        .into_iter()
+        .map(ConversationRow::conversation)
+        .collect();
+    let json = serde_json::to_value(&items).unwrap();
+    assert_eq!(json[0]["conversationId"], with_n);
+    assert_eq!(json[0]["participants"][1]["name"], "Ann");
+    assert_eq!(json[1]["participants"][0]["readUpTo"], ids[0]);
+    assert_eq!(json[1]["lastMessage"]["messageId"], ids[1]);
+    assert_eq!(json[1]["lastMessage"]["sender"]["id"], "c1");
+    assert_eq!(json[1]["jobId"], "job");
+    assert_eq!(items.len(), 2);
+    // To somebody else they are nothing.
+    let list = conversations("b", &[with_n, conversation()]);
+    assert!(rows::<ConversationRow>(&db, &list).is_empty());
+}
+
+#[test]
+fn only_participants_have_a_peer() {
+    let db = database();
+    talk(&db, 1);
+    let pairs: Vec<Pair> = rows(&db, &participants(&conversation()));
+    let error = |user_id| peer(user_id, pairs.first()).unwrap_err().message;
+    assert_eq!(peer("a", pairs.first()).unwrap(), "c1");
+    assert_eq!(peer("c1", pairs.first()).unwrap(), "a");
+    assert_eq!(
+        error("b"),
+        "You are not a participant in this conversation"
+    );
+    assert_eq!(peer("a", None).unwrap_err().message, "Conversation not found");
+}

@@ -1,0 +1,154 @@
+//! Users, whom they block, where their objects belong, and their erasure.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Param, Statement};
+use crate::core::error::to_json;
+use crate::core::region::Region;
+use crate::core::time::Millis;
+use crate::core::token::{Identity, Role};
+
+/// Adds the user, unless there is a row already: then the database's role and name count. A region
+/// is learned once.
+pub fn add_user(identity: &Identity, region: Option<Region>, now: Millis) -> Statement {
+    Statement {
+        sql: "INSERT INTO users (user_id, role, name, created_at, region) VALUES (?1, ?2, ?3, ?4, ?5)
+              ON CONFLICT (user_id) DO UPDATE SET region = excluded.region
+              WHERE region IS NULL AND excluded.region IS NOT NULL",
+        params: vec![
+            Param::from(identity.user_id.as_str()),
+            Param::from(identity.role.as_str()),
+            Param::from(identity.name.as_deref()),
+            Param::Integer(now),
+            Param::from(region.map(Region::as_str)),
+        ],
+    }
+}
+
+/// What may be said of a user; what is not given stays as it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// `customer` (the default) or `contractor`.
+    pub role: Option<Role>,
+    /// The display name.
+    pub name: Option<String>,
+    /// The picture.
+    pub avatar_url: Option<String>,
+    /// Where the user's object belongs.
+    pub region: Option<Region>,
+}
+
+/// Adds or changes a user: one [`User`] row.
+pub fn put_user(user_id: &str, profile: &Profile, now: Millis) -> Statement {
+    Statement {
+        sql: "INSERT INTO users (user_id, role, name, avatar_url, region, created_at)
+              VALUES (?1, coalesce(?2, 'customer'), ?3, ?4, ?5, ?6)
+              ON CONFLICT (user_id) DO UPDATE SET
+                role = coalesce(?2, role), name = coalesce(?3, name),
+                avatar_url = coalesce(?4, avatar_url), region = coalesce(?5, region)
+              RETURNING user_id AS userId, role, name, avatar_url AS avatarUrl, region",
+        params: vec![
+            Param::from(user_id),
+            Param::from(profile.role.map(Role::as_str)),
+            Param::from(profile.name.as_deref()),
+            Param::from(profile.avatar_url.as_deref()),
+            Param::from(profile.region.map(Region::as_str)),
+            Param::Integer(now),
+        ],
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The id.
+    pub user_id: String,
+    /// What they are on the marketplace.
+    pub role: Role,
+    /// The display name.
+    pub name: Option<String>,
+    /// The picture.
+    pub avatar_url: Option<String>,
+    /// Where the user's object belongs.
+    pub region: Option<Region>,
+}
+
+/// The regions of those users who have one: [`Placed`] rows.
+pub fn regions(user_ids: &[&str]) -> Statement {
+    Statement {
+        sql: "SELECT u.user_id AS userId, u.region FROM json_each(?1) AS t
+              JOIN users AS u ON u.user_id = t.value WHERE u.region IS NOT NULL",
+        params: vec![Param::Text(to_json(&user_ids))],
+    }
+}
+
+/// Where a user's object belongs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placed {
+    /// The user.
+    pub user_id: String,
+    /// The place.
+    pub region: Region,
+}
+
+/// `blocked_id`'s messages to `blocker_id` are refused from now on.
+pub fn block(blocker_id: &str, blocked_id: &str, now: Millis) -> Statement {
+    Statement {
+        sql: "INSERT INTO blocks (blocker_id, blocked_id, created_at) VALUES (?1, ?2, ?3)
+              ON CONFLICT (blocker_id, blocked_id) DO NOTHING",
+        params: vec![
+            Param::from(blocker_id),
+            Param::from(blocked_id),
+            Param::Integer(now),
+        ],
+    }
+}
+
+/// And no more.
+pub fn unblock(blocker_id: &str, blocked_id: &str) -> Statement {
+    Statement {
+        sql: "DELETE FROM blocks WHERE blocker_id = ?1 AND blocked_id = ?2",
+        params: vec![Param::from(blocker_id), Param::from(blocked_id)],
+    }
+}
+
+/// How many conversations one batch of an erasure takes: a bound text is at most 2 MB.
+pub const ERASED_AT_ONCE: usize = 1_000;
+
+/// Erases these conversations of the user, with all of their messages.
+pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<Statement> {
+    let params = vec![
+        Param::Text(to_json(&conversation_ids)),
+        Param::from(user_id),
+    ];
+    // Messages first: they refer to their conversation.
+    [
+        "DELETE FROM messages WHERE conversation_id IN (
+           SELECT c.conversation_id FROM json_each(?1) AS t
+           JOIN conversations AS c ON c.conversation_id = t.value
+           WHERE ?2 IN (c.user_a, c.user_b))",
+        "DELETE FROM conversations WHERE conversation_id IN (SELECT value FROM json_each(?1))
+           AND ?2 IN (user_a, user_b)",
+    ]
+    .map(|sql| Statement {
+        sql,
+        params: params.clone(),
+    })
+    .into()
+}
+
+/// Erases the user, and who blocked whom. There is no index by who is blocked, which every block
+/// would have to pay for; an erasure reads the table instead.
+pub fn erase_user(user_id: &str) -> Vec<Statement> {
+    [
+        "DELETE FROM blocks WHERE blocker_id = ?1 OR blocked_id = ?1",
+        "DELETE FROM users WHERE user_id = ?1",
+    ]
+    .map(|sql| Statement {
+        sql,
+        params: vec![Param::from(user_id)],
+    })
+    .into()
+}

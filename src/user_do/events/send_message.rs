@@ -1,0 +1,26 @@
+//! `send_message`
+
+use super::{Caller, Done};
+use crate::core::error::EventError;
+use crate::core::events::send_message::{DirectMessage, To};
+use crate::user_do::UserObject;
+use crate::user_do::send::Outgoing;
+
+impl UserObject {
+    pub(super) async fn send_message(
+        &self,
+        caller: &Caller,
+        message: DirectMessage,
+    ) -> Result<Done, EventError> {
+        let receiver_id = match message.to {
+            To::Receiver(id) => id,
+            To::Conversation(id) => self.peer(&caller.user_id, &id).await?,
+        };
+        let outgoing = Outgoing {
+            is_direct: true,
+            receiver_ids: vec![receiver_id],
+            draft: message.draft,
+        };
+        self.send_out(caller, outgoing).await
+    }
+}

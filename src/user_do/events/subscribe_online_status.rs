@@ -1,0 +1,77 @@
+//! `subscribe_online_status`, `unsubscribe_online_status`
+
+use super::{Caller, ours};
+use crate::core::error::EventError;
+use crate::core::events::Reply;
+use crate::core::events::get_bulk_online_status::reply;
+use crate::core::events::subscribe_online_status::{SUBSCRIBE, SUBSCRIBED, unsubscribed};
+use crate::core::presence::Presence;
+use crate::platform::log;
+use crate::user_do::UserObject;
+
+impl UserObject {
+    /// The row is written before the others are asked, so that what changes meanwhile finds it.
+    pub(super) async fn subscribe(
+        &self,
+        caller: &Caller,
+        user_ids: Vec<String>,
+    ) -> Result<Reply, EventError> {
+        let sid = session(caller)?;
+        let max = self.config().map_err(ours(SUBSCRIBE))?.max_subscriptions;
+        let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+        watches.add(&user_ids, max)?;
+        self.store
+            .watches_set(sid, &watches)
+            .map_err(ours(SUBSCRIBE))?;
+        let answers = self
+            .watch_all(&caller.user_id, &user_ids)
+            .await
+            .map_err(ours(SUBSCRIBE))?;
+        // Meanwhile the row may have learned of changes, or be gone with its connection.
+        let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+        let mut unreached = Vec::new();
+        let mut statuses: Vec<(String, Presence)> = Vec::new();
+        for (id, presence) in answers {
+            match presence {
+                Ok(presence) => {
+                    watches.learn(&id, presence.is_online());
+                    statuses.push((id, presence));
+                }
+                Err(error) => {
+                    log::error(SUBSCRIBE, &error);
+                    unreached.push(id);
+                }
+            }
+        }
+        watches.remove(&unreached);
+        self.store
+            .watches_set(sid, &watches)
+            .map_err(ours(SUBSCRIBE))?;
+        match unreached.is_empty() {
+            true => Ok(reply(SUBSCRIBED, &statuses)),
+            false => Err(EventError::internal()),
+        }
+    }
+
+    /// The others are not told: they find out when they next have something to tell.
+    pub(super) fn unsubscribe(
+        &self,
+        caller: &Caller,
+        user_ids: &[String],
+    ) -> Result<Reply, EventError> {
+        let sid = session(caller)?;
+        let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+        watches.remove(user_ids);
+        self.store
+            .watches_set(sid, &watches)
+            .map_err(ours(SUBSCRIBE))?;
+        Ok(unsubscribed(user_ids))
+    }
+}
+
+fn session(caller: &Caller) -> Result<&str, EventError> {
+    caller
+        .sid
+        .as_deref()
+        .ok_or_else(|| EventError::invalid("Only a connection can subscribe"))
+}

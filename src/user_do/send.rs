@@ -1,0 +1,303 @@
+//! A send: noted, committed, fanned out, answered.
+//!
+//! One send of a user at a time: so the messages of one sender reach a receiver in the order in
+//! which they were accepted, and a repeat of an idempotency key waits for the first.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use worker::Result;
+
+use super::UserObject;
+use super::events::{Caller, Done, ours};
+use super::fan_out::Send;
+use super::store::parse_id;
+use crate::core::error::{ErrorCode, EventError};
+use crate::core::events::draft::Draft;
+use crate::core::events::new_message::{Letter, Target};
+use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
+use crate::core::events::send_message::{self, Delivered};
+use crate::core::events::{Reply, send_bulk_message};
+use crate::core::ids::{created_at, send_id};
+use crate::core::limits::Bucket;
+use crate::core::outbox::{COMMIT_DEADLINE, Entry};
+use crate::core::record::Sender;
+use crate::core::record::send::{Outcome, settle, store, targets};
+use crate::core::region::Region;
+use crate::core::time::Millis;
+use crate::core::token::Role;
+use crate::platform::meter::Meter;
+use crate::platform::{self, d1, log, now};
+
+/// A send, as it was asked for.
+pub(super) struct Outgoing {
+    /// One message to one user, or to many.
+    pub(super) is_direct: bool,
+    pub(super) receiver_ids: Vec<String>,
+    pub(super) draft: Draft,
+}
+
+impl Outgoing {
+    fn event(&self) -> &'static str {
+        match self.is_direct {
+            true => send_message::NAME,
+            false => send_bulk_message::NAME,
+        }
+    }
+
+    fn reply_event(&self) -> &'static str {
+        match self.is_direct {
+            true => send_message::REPLY,
+            false => send_bulk_message::REPLY,
+        }
+    }
+
+    /// Who may do this.
+    fn role(&self) -> Option<Role> {
+        (!self.is_direct).then_some(Role::Contractor)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.draft.fingerprint(self.event(), &self.receiver_ids)
+    }
+}
+
+/// What an idempotency key leads to.
+enum Earlier {
+    /// It is new.
+    None,
+    /// It was used, and this was the answer.
+    Answered(String),
+    /// It was used, and the send did not get as far as an answer: it is run again, as it was.
+    Unanswered(Entry),
+}
+
+/// What is in the record.
+struct Committed {
+    sender: Sender,
+    settled: Settled,
+    regions: HashMap<String, Region>,
+}
+
+/// The bucket of [`crate::core::config::Config::bulk_sends`].
+const BULK: &str = "bulk";
+
+type Outcomes<T> = std::result::Result<T, EventError>;
+
+impl UserObject {
+    pub(super) async fn send_out(&self, caller: &Caller, outgoing: Outgoing) -> Outcomes<Done> {
+        // Whatever comes in meanwhile waits for its own turn.
+        let _turn = self.sends.turn().await;
+        let begun = now();
+        let entry = match self.earlier(&outgoing)? {
+            Earlier::Answered(payload) => {
+                return Ok(Reply::event(outgoing.reply_event(), payload).into());
+            }
+            Earlier::Unanswered(entry) => entry,
+            Earlier::None => {
+                self.limit_bulk(&outgoing)?;
+                self.note(&outgoing).map_err(ours(outgoing.event()))?
+            }
+        };
+        self.schedule().await;
+        self.settle_outbox(&caller.user_id, Some(entry.send_id))
+            .await;
+        let meter = Meter::default();
+        let committed = self.commit(caller, &entry, &outgoing, &meter).await?;
+        let stored_at = now();
+        let send = self.as_send(caller, entry, &outgoing, committed.sender, committed.regions);
+        let send = Send {
+            targets: committed.settled.stored.clone(),
+            ..send
+        };
+        self.keep_own_copy(caller, &send)
+            .map_err(ours(outgoing.event()))?;
+        let times = [begun, stored_at];
+        self.finish(&outgoing, &send, &committed.settled, times, &meter)
+            .await
+            .map_err(ours(outgoing.event()))
+    }
+
+    fn earlier(&self, outgoing: &Outgoing) -> Outcomes<Earlier> {
+        let Some(key) = &outgoing.draft.idempotency_key else {
+            return Ok(Earlier::None);
+        };
+        let ours = ours(outgoing.event());
+        let Some(earlier) = self.store.outbox_by_key(key, now()).map_err(&ours)? else {
+            return Ok(Earlier::None);
+        };
+        if earlier.fingerprint != outgoing.fingerprint() {
+            return Err(EventError::new(
+                ErrorCode::IdempotencyConflict,
+                "idempotencyKey was used before, for another message",
+            ));
+        }
+        if let Some(result) = earlier.result {
+            return Ok(Earlier::Answered(result));
+        }
+        let send_id = parse_id(&earlier.send_id).map_err(&ours)?;
+        let receiver_ids = outgoing.receiver_ids.clone();
+        let entry = Entry::new(send_id, receiver_ids, now(), outgoing.is_direct);
+        Ok(Earlier::Unanswered(entry))
+    }
+
+    /// So many bulk sends a minute. A repeat is none.
+    fn limit_bulk(&self, outgoing: &Outgoing) -> Outcomes<()> {
+        let rate = self.config().map_err(ours("configuration"))?.bulk_sends;
+        if outgoing.is_direct || rate.pause_us == 0 {
+            return Ok(());
+        }
+        let mut bucket: Bucket = self.store.bucket(BULK).map_err(ours(BULK))?;
+        bucket.take(rate, now()).map_err(|pause| {
+            EventError::rate_limited("Too many bulk messages, please wait", pause)
+        })?;
+        self.store.bucket_set(BULK, bucket).map_err(ours(BULK))
+    }
+
+    /// Notes the send before it is committed: from here on it is finished, whatever happens.
+    fn note(&self, outgoing: &Outgoing) -> Result<Entry> {
+        let now = now();
+        let send_id = send_id(now, platform::random());
+        let receiver_ids = outgoing.receiver_ids.clone();
+        let entry = Entry::new(send_id, receiver_ids, now, outgoing.is_direct);
+        self.store.outbox_add(
+            &entry,
+            outgoing.draft.idempotency_key.as_deref(),
+            &outgoing.fingerprint(),
+            now + COMMIT_DEADLINE,
+        )?;
+        Ok(entry)
+    }
+
+    /// One round trip to D1, one transaction.
+    async fn commit(
+        &self,
+        caller: &Caller,
+        entry: &Entry,
+        outgoing: &Outgoing,
+        meter: &Meter,
+    ) -> Outcomes<Committed> {
+        let user_id = &caller.user_id;
+        let ours = ours(outgoing.event());
+        let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
+        let role = outgoing.role();
+        let statements = store(entry.send_id, user_id, role, &outgoing.draft, &targets);
+        let results = match d1::metered(&self.env, &statements, meter).await {
+            Ok(results) => results,
+            Err(error) => return Err(self.not_committed(entry, &error)),
+        };
+        let mut senders: Vec<Sender> = d1::rows(&results, 0).map_err(&ours)?;
+        let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
+        let Some(sender) = senders.pop().filter(may_send) else {
+            self.store.outbox_remove(entry.send_id).map_err(&ours)?;
+            return Err(not_allowed(outgoing));
+        };
+        let outcomes: Vec<Outcome> = d1::rows(&results, 3).map_err(&ours)?;
+        let settled = settle(user_id, &outgoing.receiver_ids, targets, &outcomes);
+        if let (true, Some((_, reason))) = (outgoing.is_direct, settled.refused.first()) {
+            self.store.outbox_remove(entry.send_id).map_err(&ours)?;
+            return Err(send_message::refused(reason));
+        }
+        let regions = outcomes
+            .into_iter()
+            .filter_map(|outcome| Some((outcome.receiver_id, outcome.region?)))
+            .collect();
+        Ok(Committed {
+            sender,
+            settled,
+            regions,
+        })
+    }
+
+    /// D1 did not say that it committed. Should it have done so, the outbox finds out.
+    fn not_committed(&self, entry: &Entry, error: &worker::Error) -> EventError {
+        log::error("commit", error);
+        let next = entry.after_unavailable(now());
+        if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
+            log::error("commit", &error);
+        }
+        EventError::unavailable()
+    }
+
+    fn as_send(
+        &self,
+        caller: &Caller,
+        entry: Entry,
+        outgoing: &Outgoing,
+        sender: Sender,
+        regions: HashMap<String, Region>,
+    ) -> Send {
+        let draft = &outgoing.draft;
+        Send {
+            letter: Letter {
+                sender: sender.author(&caller.user_id),
+                message_type: draft.message_type.as_str().to_owned(),
+                content: draft.content.clone(),
+                job_id: draft.job_id.clone(),
+                created_at: created_at(entry.send_id),
+                wants_receipt: outgoing.is_direct,
+            },
+            entry,
+            targets: Vec::new(),
+            regions,
+            // A send that was begun before may have reached some.
+            is_repeat: draft.idempotency_key.is_some(),
+        }
+    }
+
+    async fn finish(
+        &self,
+        outgoing: &Outgoing,
+        send: &Send,
+        settled: &Settled,
+        [begun, stored_at]: [Millis; 2],
+        meter: &Meter,
+    ) -> Result<Done> {
+        let waiting = self.waiting_receivers(send.entry.send_id)?;
+        let fanned = self.fan_out(send, &waiting, meter).await;
+        let took = |target: &&Target| fanned.took(&target.receiver_id);
+        let delivered = settled.stored.iter().filter(took).count();
+        let reply = match (outgoing.is_direct, settled.stored.first()) {
+            (true, Some(target)) => send_message::reply(target, send.letter.created_at),
+            _ => bulk_reply(settled, |receiver_id| fanned.took(receiver_id)),
+        };
+        if outgoing.draft.idempotency_key.is_some() {
+            self.store
+                .outbox_keep_result(send.entry.send_id, &reply.payload)?;
+        }
+        log::info(
+            outgoing.event(),
+            &json!({
+                "receivers": outgoing.receiver_ids.len(),
+                "stored": settled.stored.len(),
+                "refused": settled.refused.len(),
+                "delivered": delivered,
+                "failed": fanned.failed.len(),
+                "commitMs": stored_at.saturating_sub(begun),
+                "fanOutMs": now().saturating_sub(stored_at),
+                "d1RoundTrips": meter.d1_round_trips.get(),
+                "d1RowsWritten": meter.d1_rows_written.get(),
+                "objectRequests": meter.object_requests.get(),
+            }),
+        );
+        let next = send.entry.after_fan_out(fanned.failed, now());
+        self.store.outbox_update(send.entry.send_id, &next)?;
+        self.schedule().await;
+        let first = settled.stored.first();
+        let is_told = outgoing.is_direct && delivered > 0;
+        Ok(Done {
+            reply,
+            delivered: first.filter(|_| is_told).map(Delivered::from),
+        })
+    }
+}
+
+fn not_allowed(outgoing: &Outgoing) -> EventError {
+    match outgoing.is_direct {
+        true => EventError::new(ErrorCode::NotFound, "Sender not found"),
+        false => EventError::new(
+            ErrorCode::Forbidden,
+            "Only contractors can send bulk messages",
+        ),
+    }
+}

@@ -1,0 +1,97 @@
+//! What the marketplace's own backend asks of a user's object, by way of the Worker.
+
+use worker::{Response, Result};
+
+use super::UserObject;
+use super::events::Caller;
+use crate::core::engine::Packet;
+use crate::core::events::Reply;
+use crate::core::presence::Presence;
+use crate::core::record::users::{ERASED_AT_ONCE, erase_conversations, erase_user};
+use crate::core::session::{CloseReason, Event};
+use crate::core::socket::{Args, MAIN, disconnect_text};
+use crate::messages::{Act, Acted, Disconnected, Erase, Notify};
+use crate::platform::objects::{self, UserObjects};
+use crate::platform::d1;
+
+impl UserObject {
+    /// Carries out an event as if a device of the user had sent it.
+    pub(super) async fn act(&self, act: Act) -> Result<Response> {
+        self.store.know_user(&act.user_id)?;
+        let event = Event {
+            namespace: MAIN.to_owned(),
+            name: act.event,
+            args: Args {
+                values: vec![act.payload],
+                attachments: Vec::new(),
+            },
+            ack_id: None,
+        };
+        let caller = Caller {
+            user_id: act.user_id,
+            sid: None,
+        };
+        let acted = match self.carry_out(&caller, &event).await {
+            Ok(done) => {
+                let Reply { payload, .. } = done.reply;
+                if let Some(delivered) = done.delivered {
+                    self.delivered(&delivered)?;
+                }
+                Acted::Reply(serde_json::value::RawValue::from_string(payload)?)
+            }
+            Err(error) => Acted::Refused(error),
+        };
+        Response::from_json(&acted)
+    }
+
+    /// Closes every connection. Clients are told by a DISCONNECT, and do not come back by
+    /// themselves.
+    pub(super) async fn disconnect(&self) -> Disconnected {
+        let sockets = self.live_sockets();
+        let disconnected = sockets.len();
+        for socket in sockets {
+            self.send(&socket, Packet::Text(disconnect_text(MAIN)));
+            self.close(socket, CloseReason::Disconnected).await;
+        }
+        Disconnected { disconnected }
+    }
+
+    /// Erases the user. The list of conversations goes last, so a repeat finishes what was
+    /// interrupted.
+    pub(super) async fn erase(&self, erase: Erase) -> Result<Response> {
+        self.disconnect().await;
+        // A send that is under way ends first.
+        let _turn = self.sends.turn().await;
+        let user_id = erase.user_id;
+        let conversations = self.store.conversations_all()?;
+        for some in conversations.chunks(ERASED_AT_ONCE) {
+            let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
+            d1::batch(&self.env, &erase_conversations(&user_id, &ids)).await?;
+        }
+        d1::batch(&self.env, &erase_user(&user_id)).await?;
+        for (conversation_id, peer_id) in conversations {
+            let forget = Notify::Forget { conversation_id };
+            let body = crate::core::error::to_json(&forget);
+            UserObjects::for_posts(&self.env, &body)?
+                .fetch(&peer_id, Notify::URL, None)
+                .await?;
+        }
+        self.tell(&self.store.watchers()?, Presence::default())
+            .await?;
+        self.state.storage().delete_alarm().await?;
+        self.state.storage().delete_all().await?;
+        self.alarm_at.set(Some(None));
+        self.left_alarm.set(None);
+        self.store.forget_tables();
+        Response::empty()
+    }
+
+    /// Tells another user's object; whoever cannot be told finds out when they next look.
+    pub(super) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
+        let told: Result<crate::messages::Heard> =
+            objects::post(&self.env, peer_id, Notify::URL, notify).await;
+        if let Err(error) = told {
+            crate::platform::log::error("notify", &error);
+        }
+    }
+}
