@@ -5,10 +5,15 @@ import { parseArgs } from "node:util";
 import { Failure, isMain, main, parseOrFail } from "./lib/project.mjs";
 import { readSecret, signToken, tokenClaims } from "./lib/token.mjs";
 
-const usage =
-  'usage: npm run token -- USER [--role customer|contractor] [--name "..."] [--ttl 30s|15m|1h|7d]';
+const usage = `usage: npm run token -- USER [--role customer|contractor] [--name "..."] [--ttl 30s|15m|1h|7d]
+       npm run token -- NAME --scope service      (for the HTTP API)`;
 
-const options = { role: { type: "string" }, name: { type: "string" }, ttl: { type: "string" } };
+const options = {
+  role: { type: "string" },
+  name: { type: "string" },
+  scope: { type: "string" },
+  ttl: { type: "string" },
+};
 
 if (isMain(import.meta)) {
   await main(() => {

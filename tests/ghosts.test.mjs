@@ -14,7 +14,9 @@ const PATH = "/socket.io";
 let server;
 let observer;
 before(async () => {
-  server = await startServer({ vars: { PING_INTERVAL_MS: "2000", PING_TIMEOUT_MS: "2000" } });
+  server = await startServer({
+    vars: { PING_INTERVAL_MS: "2000", PING_TIMEOUT_MS: "2000", MAX_CONNECTIONS_PER_USER: "0" },
+  });
   observer = await connect("contractor1", { role: "contractor" });
 });
 after(async () => {

@@ -24,10 +24,16 @@ export function parseTtl(text) {
   return Number(count) * secondsPer[unit];
 }
 
-/** The claims of a token that is valid from now on; `role` and `name` may be left out. */
-export function tokenClaims({ sub, role, name, ttl = "1h" }) {
+/**
+ * The claims of a token that is valid from now on; `role`, `name` and `scope` may be left out. The
+ * HTTP API takes tokens with the scope "service".
+ */
+export function tokenClaims({ sub, role, name, scope, ttl = "1h" }) {
   checkUserId(sub);
   if (role !== undefined) checkRole(role);
+  if (scope !== undefined && scope !== "service") {
+    throw new Failure(`the only scope is service, not "${scope}"`);
+  }
   const iat = Math.floor(Date.now() / 1000);
-  return { sub, role, name, iat, exp: iat + parseTtl(ttl) };
+  return { sub, role, name, scope, iat, exp: iat + parseTtl(ttl) };
 }

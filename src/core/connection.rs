@@ -67,13 +67,9 @@ pub struct Connection {
     /// How many events it may still send at once.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub events: Bucket,
-    /// How many events were refused in a row because there were too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub refused: u32,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+    /// How many more may be refused before it counts as flooding.
+    #[serde(default, skip_serializing_if = "Bucket::is_new")]
+    pub refusals: Bucket,
 }
 
 /// Whether an event is let through.
@@ -83,7 +79,7 @@ pub enum Admission {
     Admitted,
     /// It is not; there is room in so many milliseconds.
     Refused(Millis),
-    /// It is not, and the client goes on in spite of a whole burst of refusals.
+    /// It is not, and the client goes on: as much is refused as is let through, or more.
     Flooding,
 }
 
@@ -109,22 +105,18 @@ impl Connection {
             offset_at_ping: 0,
             region: None,
             events: Bucket::default(),
-            refused: 0,
+            refusals: Bucket::default(),
         }
     }
 
     /// Counts an event against the limit.
     pub fn admit(&mut self, rate: Rate, now: Millis) -> Admission {
-        match self.events.take(rate, now) {
-            Ok(()) => {
-                self.refused = 0;
-                Admission::Admitted
-            }
-            Err(_) if self.refused >= rate.burst => Admission::Flooding,
-            Err(pause) => {
-                self.refused += 1;
-                Admission::Refused(pause)
-            }
+        let Err(pause) = self.events.take(rate, now) else {
+            return Admission::Admitted;
+        };
+        match self.refusals.take(rate, now) {
+            Ok(()) => Admission::Refused(pause),
+            Err(_) => Admission::Flooding,
         }
     }
 
@@ -146,7 +138,7 @@ impl Connection {
         self.pinged_at = polling.pinged_at;
         self.offset_at_ping = polling.offset_at_ping;
         self.events = polling.events;
-        self.refused = polling.refused;
+        self.refusals = polling.refusals;
     }
 }
 
@@ -216,9 +208,12 @@ mod tests {
         );
         // Whoever waits is welcome again.
         assert_eq!(connection.admit(rate, 1_000), Admission::Admitted);
-        assert_eq!(connection.refused, 0);
+        assert_eq!(connection.admit(rate, 1_000), Admission::Refused(1_000));
         let json = serde_json::to_string(&connection).unwrap();
-        assert!(json.ends_with(r#""offsetAtPing":0,"events":3000000}"#), "{json}");
+        assert!(
+            json.ends_with(r#""offsetAtPing":0,"events":3000000,"refusals":3000000}"#),
+            "{json}"
+        );
     }
 
     #[test]

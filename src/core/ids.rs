@@ -86,7 +86,7 @@ fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// Compares without telling by the time it takes where the difference lies.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
 }
 

@@ -103,14 +103,22 @@ mod tests {
         assert_eq!(bucket.take(rate, NOW + 20), Err(20));
         // After a pause it is full again, and not fuller.
         let later = NOW + 60_000;
-        assert_eq!((0..).take_while(|_| bucket.take(rate, later).is_ok()).count(), 100);
+        assert_eq!(
+            (0..)
+                .take_while(|_| bucket.take(rate, later).is_ok())
+                .count(),
+            100
+        );
     }
 
     #[test]
     fn so_many_a_minute() {
         let rate = Rate::per_minute(5);
         let mut bucket = Bucket::default();
-        assert_eq!((0..).take_while(|_| bucket.take(rate, NOW).is_ok()).count(), 5);
+        assert_eq!(
+            (0..).take_while(|_| bucket.take(rate, NOW).is_ok()).count(),
+            5
+        );
         assert_eq!(bucket.take(rate, NOW), Err(12_000));
         assert_eq!(bucket.take(rate, NOW + 12_000), Ok(()));
     }

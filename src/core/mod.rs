@@ -1,6 +1,7 @@
 //! The pure core: codecs, the session, payloads, tokens, SQL. It imports nothing of the platform,
 //! reads no clock and draws no random numbers (both are passed in), so it is tested natively.
 
+pub mod api;
 pub mod config;
 pub mod connection;
 pub mod engine;

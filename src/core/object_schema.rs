@@ -174,7 +174,10 @@ mod tests {
         let read = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(read("SELECT confirmed FROM user_state"), 3);
         assert_eq!(read("SELECT offset FROM log WHERE except_sid IS NULL"), 7);
-        assert_eq!(read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0"), 9);
+        assert_eq!(
+            read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0"),
+            9
+        );
     }
 
     #[test]
@@ -208,7 +211,9 @@ mod tests {
             .collect();
         assert_eq!(
             plan,
-            ["SEARCH conversations USING COVERING INDEX conversations_by_last_message (last_message_id<?)"]
+            [
+                "SEARCH conversations USING COVERING INDEX conversations_by_last_message (last_message_id<?)"
+            ]
         );
     }
 }

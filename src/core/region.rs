@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for name in ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] {
+        for name in [
+            "wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me",
+        ] {
             assert_eq!(Region::read(name).unwrap().as_str(), name);
         }
         assert_eq!(Region::read("mars"), None);

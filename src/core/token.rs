@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::error::to_json;
-use super::ids::is_user_id;
+use super::ids::{is_user_id, same};
 use super::time::Millis;
 
 /// How far the issuer's clock may be off.
@@ -114,10 +114,59 @@ struct Claims {
     role: Option<serde_json::Value>,
     #[serde(default)]
     name: Option<serde_json::Value>,
+    #[serde(default)]
+    scope: Option<serde_json::Value>,
 }
 
-/// Checks `token` at time `now`.
+/// Checks a client's `token` at time `now`.
 pub fn verify(secret: &[u8], token: &str, now: Millis) -> Result<Identity, TokenError> {
+    let (claims, expires_at) = read(secret, token, now)?;
+    identity(&claims, expires_at)
+}
+
+/// Why a request to the HTTP API is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ServiceError {
+    /// Its token or key is missing or bad.
+    #[error("{0}")]
+    Unauthorized(TokenError),
+    /// Its token is a user's.
+    #[error("The token has no scope \"service\"")]
+    NotAService,
+}
+
+/// The scope of tokens for the marketplace's own servers.
+const SERVICE: &str = "service";
+
+/// Checks what a request to the HTTP API brings in its `Authorization` header: `API_KEY`, if there
+/// is one, or a token whose `scope` (RFC 8693, section 4.2) holds `service`.
+pub fn verify_service(
+    secret: &[u8],
+    api_key: Option<&str>,
+    header: Option<&str>,
+    now: Millis,
+) -> Result<(), ServiceError> {
+    let token = header
+        .and_then(|header| header.strip_prefix("Bearer "))
+        .map(str::trim)
+        .ok_or(ServiceError::Unauthorized(TokenError::Missing))?;
+    if api_key.is_some_and(|key| same(key.as_bytes(), token.as_bytes())) {
+        return Ok(());
+    }
+    let (claims, _) = read(secret, token, now).map_err(ServiceError::Unauthorized)?;
+    let scope = claims.scope.as_ref().and_then(|scope| scope.as_str());
+    match scope
+        .unwrap_or_default()
+        .split(' ')
+        .any(|one| one == SERVICE)
+    {
+        true => Ok(()),
+        false => Err(ServiceError::NotAService),
+    }
+}
+
+/// Checks signature and times: the claims, and when they expire.
+fn read(secret: &[u8], token: &str, now: Millis) -> Result<(Claims, Millis), TokenError> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     if token.is_empty() {
         return Err(TokenError::Missing);
@@ -149,7 +198,8 @@ pub fn verify(secret: &[u8], token: &str, now: Millis) -> Result<Identity, Token
         .expiration
         .and_then(|at| Millis::try_from(at.timestamp_millis()).ok())
         .ok_or(TokenError::NoExpiry)?;
-    identity(&claims.custom, expires_at)
+    let (_, claims) = token.into_parts();
+    Ok((claims.custom, expires_at))
 }
 
 fn leeway() -> Duration {
@@ -227,6 +277,33 @@ mod tests {
             verify(SECRET, &format!("Bearer {token}"), NOW),
             Ok(expected)
         );
+    }
+
+    #[test]
+    fn services_bring_a_scope_or_the_key() {
+        let key = "k".repeat(32);
+        let check = |token: &str| {
+            let header = format!("Bearer {token}");
+            verify_service(SECRET, Some(&key), Some(&header), NOW)
+        };
+        let token = |scope: serde_json::Value| sign(json!({"scope":scope,"exp":NOW_S + 60}));
+        assert_eq!(check(&key), Ok(()));
+        assert_eq!(check(&token(json!("service"))), Ok(()));
+        assert_eq!(check(&token(json!("other service"))), Ok(()));
+        for scope in [json!("services"), json!(null), json!(["service"])] {
+            assert_eq!(check(&token(scope)), Err(ServiceError::NotAService));
+        }
+        let unauthorized = |error| Err(ServiceError::Unauthorized(error));
+        let expired = sign(json!({"scope":"service","exp":NOW_S - 60}));
+        assert_eq!(check(&expired), unauthorized(TokenError::Expired));
+        assert_eq!(check(&"k".repeat(31)), unauthorized(TokenError::Invalid));
+        let missing = unauthorized(TokenError::Missing);
+        assert_eq!(verify_service(SECRET, None, None, NOW), missing);
+        assert_eq!(verify_service(SECRET, None, Some(&key), NOW), missing);
+        assert_eq!(verify_service(SECRET, None, Some("Bearer "), NOW), missing);
+        // Without an API_KEY none is good.
+        let empty = verify_service(SECRET, None, Some("Bearer x"), NOW);
+        assert_eq!(empty, unauthorized(TokenError::Invalid));
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::fmt::Display;
 
 use worker::{Headers, Response, ResponseBuilder, Result, WebSocketPair};
 
+use crate::core::api::problem::Problem;
 use crate::core::config::ConfigError;
 use crate::core::engine::RequestError;
 use crate::core::origin::OriginVerdict;
 use crate::core::session::CloseReason;
+use crate::core::token::{ServiceError, TokenError};
 use crate::platform::{close, log};
 
 /// `GET /`
@@ -63,11 +65,11 @@ pub fn polling(status: u16, body: String) -> Result<Response> {
         true => "application/json",
         false => "text/plain; charset=UTF-8",
     };
-    ResponseBuilder::new()
+    Ok(ResponseBuilder::new()
         .with_status(status)
         .with_header("Content-Type", kind)?
         .with_header("Cache-Control", "no-store")?
-        .ok(body)
+        .fixed(body.into_bytes()))
 }
 
 /// A WebSocket that is accepted and closed at once: clients treat that better than an HTTP error.
@@ -98,9 +100,42 @@ pub fn with_cors(response: Response, verdict: &OriginVerdict) -> Result<Response
     Ok(response.with_headers(headers))
 }
 
-fn json(status: u16, body: &str) -> Result<Response> {
-    ResponseBuilder::new()
+/// A refusal of the HTTP API.
+pub fn problem(problem: &Problem) -> Result<Response> {
+    let mut response = ResponseBuilder::new()
+        .with_status(problem.status)
+        .with_header("Content-Type", "application/problem+json")?;
+    if problem.status == 401 {
+        response = response.with_header("WWW-Authenticate", "Bearer")?;
+    }
+    if !problem.allow.is_empty() {
+        response = response.with_header("Allow", &problem.allow.join(", "))?;
+    }
+    if let Some(pause) = problem.retry_after_ms {
+        response = response.with_header("Retry-After", &pause.div_ceil(1_000).to_string())?;
+    }
+    Ok(response.fixed(problem.body().into_bytes()))
+}
+
+/// A request to the HTTP API that brings nothing good.
+pub fn unauthorized(error: ServiceError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        ServiceError::Unauthorized(TokenError::Missing) => Problem::new(
+            401,
+            "unauthorized",
+            "The Authorization header must hold \"Bearer\" and a service token or the API key",
+        ),
+        ServiceError::Unauthorized(error) => Problem::new(401, error.code(), &detail),
+        ServiceError::NotAService => Problem::new(403, "forbidden", &detail),
+    }
+}
+
+/// JSON.
+pub fn json(status: u16, body: &str) -> Result<Response> {
+    Ok(ResponseBuilder::new()
         .with_status(status)
         .with_header("Content-Type", "application/json")?
-        .ok(body)
+        .with_header("Cache-Control", "no-store")?
+        .fixed(body.as_bytes().to_vec()))
 }

@@ -1,11 +1,15 @@
-//! The Worker: stateless. Checks origin, version and transport, and routes; see [`socket_io`].
+//! The Worker: stateless. Checks origin, version and transport, and routes; see [`socket_io`], and
+//! [`api`] for the marketplace's own backend.
 
 mod answer;
+mod api;
 mod relay;
 mod socket_io;
 
-use crate::handler::{Active, Handler};
 use worker::{Context, Env, Request, Response, Result, event};
+
+use crate::core::api::{HEALTH, PREFIX};
+use crate::handler::{Active, Handler};
 
 #[event(start)]
 fn start() {
@@ -18,6 +22,8 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
     let answered = match path.trim_end_matches('/') {
         path if Active::PATHS.contains(&path) => socket_io::serve(request, env, path).await,
         "" => answer::welcome(),
+        HEALTH => api::health(&request, &env).await,
+        _ if path.starts_with(PREFIX) => api::serve(request, env).await,
         _ => answer::not_found(),
     };
     answered.or_else(|error| answer::unavailable("request", &error))

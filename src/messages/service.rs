@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn answers_read_back() {
-        let json = serde_json::to_string(&Acted::Refused(EventError::rate_limited("m", 7))).unwrap();
+        let json =
+            serde_json::to_string(&Acted::Refused(EventError::rate_limited("m", 7))).unwrap();
         assert_eq!(
             json,
             r#"{"refused":{"code":"rate_limited","message":"m","retryAfterMs":7}}"#

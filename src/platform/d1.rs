@@ -17,11 +17,7 @@ pub async fn batch(env: &Env, statements: &[Statement]) -> Result<Vec<D1Result>>
 }
 
 /// As [`batch`], counted.
-pub async fn metered(
-    env: &Env,
-    statements: &[Statement],
-    meter: &Meter,
-) -> Result<Vec<D1Result>> {
+pub async fn metered(env: &Env, statements: &[Statement], meter: &Meter) -> Result<Vec<D1Result>> {
     let db = env.d1(BINDING)?;
     let prepared = statements
         .iter()
@@ -38,6 +34,15 @@ pub async fn metered(
 /// Runs one statement: its rows.
 pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Result<Vec<T>> {
     rows(&batch(env, &[statement]).await?, 0)
+}
+
+/// Whether D1 answers.
+pub async fn ping(env: &Env) -> Result<()> {
+    let statement = Statement {
+        sql: "SELECT 1",
+        params: Vec::new(),
+    };
+    batch(env, &[statement]).await.map(|_| ())
 }
 
 fn prepare(db: &D1Database, statement: &Statement) -> Result<worker::D1PreparedStatement> {

@@ -109,7 +109,8 @@ impl UserObjects {
         url: &str,
         region: Option<Region>,
     ) -> Result<T> {
-        self.fetch(user_id, url, region).await?.json().await
+        let text = self.fetch(user_id, url, region).await?.text().await?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// Calls a user's object, for an answer without a body.
@@ -151,6 +152,14 @@ pub async fn post<B: Serialize, T: DeserializeOwned>(
     UserObjects::for_posts(env, &to_json(body))?
         .call(user_id, url, None)
         .await
+}
+
+/// Whether objects answer.
+pub async fn pulse(env: &Env, name: &str, url: &str) -> Result<()> {
+    UserObjects::for_queries(env)?
+        .fetch(name, url, None)
+        .await
+        .map(|_| ())
 }
 
 /// The presence of users, asked of their objects, so many at a time. Who cannot be reached has none.

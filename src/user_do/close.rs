@@ -90,13 +90,14 @@ impl UserObject {
         Ok(())
     }
 
-    /// Watches end with their connection, unless the client may come back for its session.
+    /// Watches end with their session. As in the reference, a client that did not leave the namespace
+    /// may come back for its session, however its transport ended.
     fn end_watches(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
         let Some(sid) = socket.connection.session.sid(MAIN) else {
             return Ok(());
         };
         match reason {
-            CloseReason::ClientClosed | CloseReason::Disconnected => self.store.watches_remove(sid),
+            CloseReason::Disconnected => self.store.watches_remove(sid),
             // The session goes on, on another connection.
             CloseReason::Replaced => Ok(()),
             _ => self.store.watches_end(sid, now()),

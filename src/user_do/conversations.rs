@@ -20,9 +20,7 @@ impl UserObject {
             return Ok(peer);
         }
         let statement = history::participants(conversation_id);
-        let pairs: Vec<Pair> = d1::query(&self.env, statement)
-            .await
-            .map_err(unavailable)?;
+        let pairs: Vec<Pair> = d1::query(&self.env, statement).await.map_err(unavailable)?;
         let pair = pairs.first();
         let peer = peer(user_id, pair)?;
         if let Some(pair) = pair {

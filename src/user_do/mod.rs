@@ -135,12 +135,12 @@ impl DurableObject for UserObject {
                 Some(connect) => self.accept(connect).await,
                 None => bad_message(),
             },
-            Act::PATH => match request.json::<Act>().await {
+            Act::PATH => match serde_json::from_str::<Act>(&request.text().await?) {
                 Ok(act) => self.act(act).await,
                 Err(_) => bad_message(),
             },
             Disconnect::PATH => Response::from_json(&self.disconnect().await),
-            Erase::PATH => match request.json::<Erase>().await {
+            Erase::PATH => match serde_json::from_str::<Erase>(&request.text().await?) {
                 Ok(erase) => self.erase(erase).await,
                 Err(_) => bad_message(),
             },

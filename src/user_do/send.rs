@@ -105,7 +105,13 @@ impl UserObject {
         let meter = Meter::default();
         let committed = self.commit(caller, &entry, &outgoing, &meter).await?;
         let stored_at = now();
-        let send = self.as_send(caller, entry, &outgoing, committed.sender, committed.regions);
+        let send = self.as_send(
+            caller,
+            entry,
+            &outgoing,
+            committed.sender,
+            committed.regions,
+        );
         let send = Send {
             targets: committed.settled.stored.clone(),
             ..send

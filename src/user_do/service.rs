@@ -11,8 +11,8 @@ use crate::core::record::users::{ERASED_AT_ONCE, erase_conversations, erase_user
 use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{Args, MAIN, disconnect_text};
 use crate::messages::{Act, Acted, Disconnected, Erase, Notify};
-use crate::platform::objects::{self, UserObjects};
 use crate::platform::d1;
+use crate::platform::objects::{self, UserObjects};
 
 impl UserObject {
     /// Carries out an event as if a device of the user had sent it.

@@ -201,8 +201,7 @@ impl UserObject {
 
     /// A session has recovered: its watches, too. What has changed meanwhile is told now.
     pub(super) async fn resume_watches(&self, user_id: &str, sid: &str) -> Result<()> {
-        let since = now().saturating_sub(self.config()?.log_retention);
-        let watches = self.store.watches_resume(sid, since)?;
+        let watches = self.store.watches_resume(sid)?;
         if watches.is_empty() {
             return Ok(());
         }

@@ -13,8 +13,8 @@ export const transportSettings = {
 const open = new Set();
 
 /**
- * A client of `userId` that is connected. `claims` go into its token; `texts` are those of the
- * messages it has got.
+ * A client of `userId` that is connected. `claims` go into its token; `events` are all that it has
+ * got, `texts` those of the messages.
  */
 export async function connect(server, userId, { claims, ...options } = {}) {
   const socket = io(server.url, {
@@ -25,6 +25,8 @@ export async function connect(server, userId, { claims, ...options } = {}) {
   });
   open.add(socket);
   // From the start: what was missed comes right behind the CONNECT's reply.
+  socket.events = [];
+  socket.onAny((name, payload) => socket.events.push([name, payload]));
   socket.texts = [];
   socket.on("new_message", ({ content }) => socket.texts.push(content.text));
   await new Promise((resolve, reject) => {
@@ -60,6 +62,17 @@ export const sendText = (socket, receiverIds, text, more = {}) =>
     content: { text },
     ...more,
   });
+
+/** Sends a direct message; `to` is { receiverId } or { conversationId }. */
+export const sendTo = (socket, to, text, more = {}) =>
+  request(socket, "send_message", { ...to, messageType: "text", content: { text }, ...more });
+
+/** Every event of these names that the socket gets from now on: [name, payload], in order. */
+export function record(socket, ...names) {
+  const events = [];
+  for (const name of names) socket.on(name, (payload) => events.push([name, payload]));
+  return events;
+}
 
 /** Polls until it is so; for what has no event. */
 export async function until(isSo, what, timeoutMs = 10_000) {

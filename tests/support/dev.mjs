@@ -65,6 +65,7 @@ export async function createDevServer(vars = {}) {
   const options = [`--config=${config}`, `--persist-to=${state}`];
   const env = { ...toolEnv(), CI: "true" };
   let child = null;
+  const output = [];
 
   const [command, args] = wrangler(
     "d1",
@@ -78,7 +79,7 @@ export async function createDevServer(vars = {}) {
   if (code !== 0) throw new Error(`the migrations ended with code ${code}`);
 
   async function start() {
-    const all = Object.entries({ JWT_SECRET: secret, ...vars });
+    const all = Object.entries({ JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0", ...vars });
     const [command, args] = wrangler(
       "dev",
       ...options,
@@ -91,7 +92,6 @@ export async function createDevServer(vars = {}) {
     );
     // A process group of its own, so that workerd goes with it.
     child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    const output = [];
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => output.push(text));
     }
@@ -107,6 +107,16 @@ export async function createDevServer(vars = {}) {
       await pause(50);
     }
   }
+
+  /** What the Worker and its objects have logged: the figures of the lines that say what was done. */
+  const figures = (what) =>
+    output
+      .join("")
+      .split("\n")
+      .filter((line) => line.includes(`"what":"${what}"`))
+      .map((line) => JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)))
+      .filter((line) => line.level === "info" && line.what === what)
+      .map((line) => line.figures);
 
   /** As a power cut would end it. */
   async function kill() {
@@ -209,6 +219,7 @@ export async function createDevServer(vars = {}) {
     storage,
     damage,
     logs,
+    figures,
     alarm,
   };
 }

@@ -208,6 +208,8 @@ fn is_text(value: &RawValue) -> bool {
     value.get().starts_with('"') && value.get().len() > 2
 }
 
+/// To JSON, 7.0 is as whole a number as 7.
 fn is_size(value: &RawValue) -> bool {
-    serde_json::from_str::<u64>(value.get()).is_ok()
+    let number = serde_json::from_str::<f64>(value.get());
+    number.is_ok_and(|number| number >= 0.0 && number.fract() == 0.0)
 }

@@ -46,11 +46,7 @@ impl Page {
             after: Option<&'a RawValue>,
         }
         let fields: Fields = fields(payload)?;
-        let bound = |field, name| {
-            present(field)
-                .map(|id| message_id(id, name))
-                .transpose()
-        };
+        let bound = |field, name| present(field).map(|id| message_id(id, name)).transpose();
         Ok(Self {
             conversation_id: conversation_id(fields.conversation_id)?,
             limit: limit(fields.limit)?,
@@ -135,6 +131,9 @@ mod tests {
             limit: 1,
             ..page(r#"{"conversationId":"k"}"#)
         };
-        assert_eq!(reply(&one, vec![]).payload, r#"{"items":[],"nextCursor":null}"#);
+        assert_eq!(
+            reply(&one, vec![]).payload,
+            r#"{"items":[],"nextCursor":null}"#
+        );
     }
 }

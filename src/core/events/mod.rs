@@ -89,9 +89,7 @@ impl Request {
             }
             send_bulk_message::NAME => send_bulk_message::BulkMessage::read(payload(args)?, config)
                 .map(Self::SendBulkMessage),
-            mark_as_read::NAME => {
-                mark_as_read::Marking::read(payload(args)?).map(Self::MarkAsRead)
-            }
+            mark_as_read::NAME => mark_as_read::Marking::read(payload(args)?).map(Self::MarkAsRead),
             typing::START | typing::STOP => Ok(Self::Typing {
                 conversation_id: only_conversation_id(payload(args)?)?,
                 is_typing: name == typing::START,

@@ -147,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn a_size_is_a_whole_number() {
+        let read = |size: &str| {
+            let payload = format!(
+                r#"{{"receiverIds":["a"],"messageType":"file","content":{{"fileUrl":"u","fileSize":{size}}}}}"#
+            );
+            read(NAME, &payload).is_ok()
+        };
+        assert!(["0", "7", "7.0", "1e3"].iter().all(|size| read(size)));
+        assert!(!["-1", "0.5", "\"7\"", "[]"].iter().any(|size| read(size)));
+    }
+
+    #[test]
     fn names_what_is_wrong() {
         let cases = [
             ("{}", "receiverIds must be a non-empty array"),

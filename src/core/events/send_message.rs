@@ -72,8 +72,7 @@ impl DirectMessage {
 pub fn refused(reason: &'static str) -> EventError {
     let code = match reason {
         super::send_bulk_message::NOT_FOUND => ErrorCode::NotFound,
-        super::send_bulk_message::BLOCKED => ErrorCode::Forbidden,
-        _ => ErrorCode::InvalidPayload,
+        _ => ErrorCode::Forbidden,
     };
     EventError::new(code, reason)
 }

@@ -133,9 +133,6 @@ mod tests {
         watches.add(&ids(&["a", "b"]), 3).unwrap();
         watches.learn("b", true);
         assert_eq!(to_json(&watches), r#"{"a":null,"b":true}"#);
-        assert_eq!(
-            unsubscribed(&ids(&["a"])).payload,
-            r#"{"userIds":["a"]}"#
-        );
+        assert_eq!(unsubscribed(&ids(&["a"])).payload, r#"{"userIds":["a"]}"#);
     }
 }

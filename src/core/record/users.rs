@@ -12,7 +12,8 @@ use crate::core::token::{Identity, Role};
 /// is learned once.
 pub fn add_user(identity: &Identity, region: Option<Region>, now: Millis) -> Statement {
     Statement {
-        sql: "INSERT INTO users (user_id, role, name, created_at, region) VALUES (?1, ?2, ?3, ?4, ?5)
+        sql:
+            "INSERT INTO users (user_id, role, name, created_at, region) VALUES (?1, ?2, ?3, ?4, ?5)
               ON CONFLICT (user_id) DO UPDATE SET region = excluded.region
               WHERE region IS NULL AND excluded.region IS NOT NULL",
         params: vec![
@@ -72,6 +73,15 @@ pub struct User {
     pub avatar_url: Option<String>,
     /// Where the user's object belongs.
     pub region: Option<Region>,
+}
+
+/// A user: [`User`] rows, none or one.
+pub fn find_user(user_id: &str) -> Statement {
+    Statement {
+        sql: "SELECT user_id AS userId, role, name, avatar_url AS avatarUrl, region
+              FROM users WHERE user_id = ?1",
+        params: vec![Param::from(user_id)],
+    }
 }
 
 /// The regions of those users who have one: [`Placed`] rows.

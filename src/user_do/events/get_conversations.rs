@@ -29,11 +29,13 @@ impl UserObject {
         if listed.is_empty() {
             return Ok(reply(&[], None));
         }
-        let ids: Vec<String> = listed.into_iter().map(|item| item.conversation_id).collect();
+        let ids: Vec<String> = listed
+            .into_iter()
+            .map(|item| item.conversation_id)
+            .collect();
         let statement = conversations(&caller.user_id, &ids);
-        let rows: Vec<ConversationRow> = d1::query(&self.env, statement)
-            .await
-            .map_err(unavailable)?;
+        let rows: Vec<ConversationRow> =
+            d1::query(&self.env, statement).await.map_err(unavailable)?;
         let items: Vec<Conversation> = rows
             .into_iter()
             .map(ConversationRow::conversation)

@@ -113,11 +113,7 @@ impl UserObject {
     ) {
         let (name, payload, ack) = match outcome {
             Ok(Done { reply, .. }) => (reply.event, reply.payload.clone(), reply.payload.clone()),
-            Err(error) => (
-                Some(ERROR),
-                error.payload(Some(&event.name)),
-                error.ack(),
-            ),
+            Err(error) => (Some(ERROR), error.payload(Some(&event.name)), error.ack()),
         };
         let namespace = &event.namespace;
         if let Some(name) = name {

@@ -6,7 +6,7 @@ use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::reply;
 use crate::core::events::subscribe_online_status::{SUBSCRIBE, SUBSCRIBED, unsubscribed};
 use crate::core::presence::Presence;
-use crate::platform::log;
+use crate::platform::{log, now};
 use crate::user_do::UserObject;
 
 impl UserObject {
@@ -17,7 +17,12 @@ impl UserObject {
         user_ids: Vec<String>,
     ) -> Result<Reply, EventError> {
         let sid = session(caller)?;
-        let max = self.config().map_err(ours(SUBSCRIBE))?.max_subscriptions;
+        let config = self.config().map_err(ours(SUBSCRIBE))?;
+        let max = config.max_subscriptions;
+        // Sessions that cannot recover any more have left theirs behind.
+        self.store
+            .watches_prune(now().saturating_sub(config.log_retention))
+            .map_err(ours(SUBSCRIBE))?;
         let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
         watches.add(&user_ids, max)?;
         self.store

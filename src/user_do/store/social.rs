@@ -110,8 +110,8 @@ impl Store {
         )
     }
 
-    /// A session has recovered: whom it watches. Those that cannot recover any more are let go.
-    pub fn watches_resume(&self, sid: &str, since: Millis) -> Result<Watches> {
+    /// A session has recovered: whom it watches.
+    pub fn watches_resume(&self, sid: &str) -> Result<Watches> {
         let watches = self.watches(sid)?;
         if !watches.is_empty() {
             self.write(
@@ -119,13 +119,17 @@ impl Store {
                 "UPDATE watches SET ended_at = NULL WHERE sid = ?1",
                 vec![sid.into()],
             )?;
-            self.write(
-                &self.social,
-                "DELETE FROM watches WHERE ended_at < ?1",
-                vec![int(since)?],
-            )?;
         }
         Ok(watches)
+    }
+
+    /// Lets go of what belongs to sessions that ended before `since`.
+    pub fn watches_prune(&self, since: Millis) -> Result<()> {
+        self.write(
+            &self.social,
+            "DELETE FROM watches WHERE ended_at < ?1",
+            vec![int(since)?],
+        )
     }
 
     /// This user watches: whether that is new.

@@ -128,9 +128,9 @@ fn only_participants_have_a_peer() {
     let error = |user_id| peer(user_id, pairs.first()).unwrap_err().message;
     assert_eq!(peer("a", pairs.first()).unwrap(), "c1");
     assert_eq!(peer("c1", pairs.first()).unwrap(), "a");
+    assert_eq!(error("b"), "You are not a participant in this conversation");
     assert_eq!(
-        error("b"),
-        "You are not a participant in this conversation"
+        peer("a", None).unwrap_err().message,
+        "Conversation not found"
     );
-    assert_eq!(peer("a", None).unwrap_err().message, "Conversation not found");
 }

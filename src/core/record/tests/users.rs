@@ -16,7 +16,10 @@ fn what_is_not_given_stays() {
     let db = database();
     let put = |profile: &Profile| rows::<User>(&db, &put_user("n", profile, NOW));
     let [new] = put(&profile(None, Some("Ann"))).try_into().unwrap();
-    assert_eq!((new.role, new.name.as_deref()), (Role::Customer, Some("Ann")));
+    assert_eq!(
+        (new.role, new.name.as_deref()),
+        (Role::Customer, Some("Ann"))
+    );
     let [changed] = put(&profile(Some(Role::Contractor), None))
         .try_into()
         .unwrap();
@@ -60,7 +63,10 @@ fn an_erasure_takes_the_users_conversations_and_no_others() {
     let pair = |a: &str, b: &str| crate::core::ids::conversation_id(a, b);
     // A list that names somebody else's conversation does it no harm.
     let list = [pair("a", "c1"), pair("b", "c1")];
-    for statement in erase_conversations("a", &list).iter().chain(&erase_user("a")) {
+    for statement in erase_conversations("a", &list)
+        .iter()
+        .chain(&erase_user("a"))
+    {
         run(&db, statement);
     }
     assert_eq!(query(&db, "SELECT receiver_id FROM messages"), [["b"]]);
@@ -88,7 +94,13 @@ fn migrations_keep_what_is_there() {
     assert_eq!(texts, MIGRATIONS);
     for (index, name) in names.iter().enumerate() {
         let number = format!("{:04}_", index + 1);
-        assert!(name.file_name().unwrap().to_str().unwrap().starts_with(&number));
+        assert!(
+            name.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(&number)
+        );
     }
 
     let db = Connection::open_in_memory().unwrap();
@@ -107,7 +119,10 @@ fn migrations_keep_what_is_there() {
         db.execute_batch(migration).unwrap();
     }
     assert_eq!(
-        query(&db, "SELECT user_id, role, name, avatar_url, created_at, region FROM users"),
+        query(
+            &db,
+            "SELECT user_id, role, name, avatar_url, created_at, region FROM users"
+        ),
         [
             ["a", "customer", "Ann", "NULL", "1", "NULL"],
             ["c", "contractor", "NULL", "u", "2", "NULL"],

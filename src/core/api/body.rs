@@ -1,0 +1,205 @@
+//! What requests say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::problem::Problem;
+use crate::core::config::Config;
+use crate::core::error::to_json;
+use crate::core::events::get_bulk_online_status::Query;
+use crate::core::ids::is_user_id;
+use crate::core::record::users::Profile;
+use crate::core::region::Region;
+use crate::core::token::Role;
+
+const MAX_NAME_CHARS: usize = 200;
+const MAX_URL_CHARS: usize = 2_000;
+
+/// The longest `Idempotency-Key`, as of events' `idempotencyKey`.
+const MAX_KEY_CHARS: usize = 64;
+
+/// Reads the body of `PUT /v1/users/{id}`: `{ role?, name?, avatarUrl?, region? }`.
+pub fn profile(body: &str) -> Result<Profile, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields {
+        #[serde(default, deserialize_with = "given")]
+        role: Option<serde_json::Value>,
+        #[serde(default, deserialize_with = "given")]
+        name: Option<serde_json::Value>,
+        #[serde(default, deserialize_with = "given")]
+        avatar_url: Option<serde_json::Value>,
+        #[serde(default, deserialize_with = "given")]
+        region: Option<serde_json::Value>,
+    }
+    let fields: Fields = object(body)?;
+    Ok(Profile {
+        role: optional(
+            fields.role,
+            "role must be \"customer\" or \"contractor\"",
+            role,
+        )?,
+        name: optional(
+            fields.name,
+            "name must be a string of 1 to 200 characters, without control characters",
+            |text| line(text, MAX_NAME_CHARS),
+        )?,
+        avatar_url: optional(
+            fields.avatar_url,
+            "avatarUrl must be a string of 1 to 2000 characters, without control characters",
+            |text| line(text, MAX_URL_CHARS),
+        )?,
+        region: optional(
+            fields.region,
+            "region must be wnam, enam, sam, weur, eeur, apac, oc, afr or me",
+            Region::read,
+        )?,
+    })
+}
+
+/// A field that is there, even if it is null: that is no way to leave something out.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(field).map(Some)
+}
+
+fn role(text: &str) -> Option<Role> {
+    match text {
+        "customer" => Some(Role::Customer),
+        "contractor" => Some(Role::Contractor),
+        _ => None,
+    }
+}
+
+fn line(text: &str, max: usize) -> Option<String> {
+    let fits = !text.is_empty() && text.chars().count() <= max;
+    (fits && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+fn optional<T>(
+    field: Option<serde_json::Value>,
+    problem: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    match field {
+        None => Ok(None),
+        Some(value) => value
+            .as_str()
+            .and_then(read)
+            .map(Some)
+            .ok_or_else(|| Problem::invalid(problem)),
+    }
+}
+
+fn object<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Problem> {
+    let is_object = body.trim_start().starts_with('{');
+    serde_json::from_str(body)
+        .ok()
+        .filter(|_| is_object)
+        .ok_or_else(|| Problem::invalid("The body must be a JSON object with each field once"))
+}
+
+/// Reads the body of `POST /v1/status`: `{ userIds }`.
+pub fn status_query(body: &str, config: &Config) -> Result<Query, Problem> {
+    let payload: &RawValue = object(body)?;
+    Ok(Query::read(payload, config)?)
+}
+
+/// A send on behalf of a user.
+#[derive(Debug)]
+pub struct OnBehalf {
+    /// Whose.
+    pub sender_id: String,
+    /// The event's payload.
+    pub payload: Box<RawValue>,
+}
+
+/// Reads the body of a send: the event's payload and `senderId`. The key may come as a header.
+pub fn on_behalf(body: &str, key: Option<&str>) -> Result<OnBehalf, Problem> {
+    let mut fields: BTreeMap<String, Box<RawValue>> = object(body)?;
+    let sender_id = fields
+        .remove("senderId")
+        .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
+        .filter(|id| is_user_id(id))
+        .ok_or_else(|| {
+            Problem::invalid(
+                "senderId must be a string of 1 to 128 characters, without control characters",
+            )
+        })?;
+    if let Some(key) = key {
+        let is_good = (1..=MAX_KEY_CHARS).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_good {
+            return Err(Problem::invalid(
+                "Idempotency-Key must have 1 to 64 visible ASCII characters",
+            ));
+        }
+        fields.insert("idempotencyKey".to_owned(), raw(to_json(&key))?);
+    }
+    Ok(OnBehalf {
+        sender_id,
+        payload: raw(to_json(&fields))?,
+    })
+}
+
+/// JSON that we wrote.
+pub fn raw(json: String) -> Result<Box<RawValue>, Problem> {
+    RawValue::from_string(json).map_err(|_| Problem::unavailable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile() {
+        let full = r#"{"role":"contractor","name":"Ann","avatarUrl":"u","region":"weur"}"#;
+        assert_eq!(
+            profile(full),
+            Ok(Profile {
+                role: Some(Role::Contractor),
+                name: Some("Ann".into()),
+                avatar_url: Some("u".into()),
+                region: Some(Region::Weur),
+            })
+        );
+        assert_eq!(profile("{}"), Ok(Profile::default()));
+        for bad in [
+            "",
+            "[]",
+            "[null,null,null,null]",
+            r#"{"role":"admin"}"#,
+            r#"{"name":""}"#,
+            r#"{"name":7}"#,
+            r#"{"name":"a\nb"}"#,
+            r#"{"region":"mars"}"#,
+            r#"{"region":null}"#,
+            r#"{"role":"customer","role":"customer"}"#,
+        ] {
+            assert_eq!(profile(bad).unwrap_err().status, 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_send_on_behalf() {
+        let sent = on_behalf(r#"{"senderId":"a","content":{"n":1e400}}"#, Some("k-1")).unwrap();
+        assert_eq!(sent.sender_id, "a");
+        assert_eq!(
+            sent.payload.get(),
+            r#"{"content":{"n":1e400},"idempotencyKey":"k-1"}"#
+        );
+        for (body, key) in [
+            ("{}", None),
+            ("7", None),
+            (r#"{"senderId":7}"#, None),
+            (r#"{"senderId":"a"}"#, Some("")),
+            (r#"{"senderId":"a"}"#, Some("ü")),
+            (r#"{"senderId":"a"}"#, Some(" x")),
+        ] {
+            assert_eq!(on_behalf(body, key).unwrap_err().status, 400, "{body}");
+        }
+        let long = "k".repeat(65);
+        assert!(on_behalf(r#"{"senderId":"a"}"#, Some(&long)).is_err());
+    }
+}

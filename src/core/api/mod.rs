@@ -1,0 +1,180 @@
+//! The HTTP API for the marketplace's own backend, as far as it can be decided without the platform:
+//! which request is meant, what it says, and how a refusal looks. `openapi.yaml` describes it.
+
+pub mod body;
+pub mod problem;
+
+use form_urlencoded::parse as parse_query;
+use problem::Problem;
+
+use super::ids::is_user_id;
+
+/// Everything under here is the API.
+pub const PREFIX: &str = "/v1/";
+
+/// Whether the API, the database and the objects are there.
+pub const HEALTH: &str = "/healthz";
+
+/// A request, by method and path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `PUT /v1/users/{id}`
+    PutUser(String),
+    /// `DELETE /v1/users/{id}`
+    DeleteUser(String),
+    /// `GET /v1/users/{id}/status`
+    Status(String),
+    /// `GET /v1/users/{id}/conversations`
+    Conversations(String),
+    /// `POST /v1/users/{id}/disconnect`
+    Disconnect(String),
+    /// `POST /v1/status`
+    BulkStatus,
+    /// `POST /v1/messages`
+    SendMessage,
+    /// `POST /v1/messages/bulk`
+    SendBulkMessage,
+    /// `GET /v1/conversations/{id}/messages`
+    Messages(String),
+}
+
+impl Route {
+    /// Finds the route of a request. `path` is as it stands in the URL, percent-encoded.
+    pub fn find(method: &str, path: &str) -> Result<Self, Problem> {
+        let segments: Vec<String> = path
+            .strip_prefix(PREFIX)
+            .unwrap_or_default()
+            .split('/')
+            .map(decode)
+            .collect::<Option<_>>()
+            .ok_or_else(Problem::not_found)?;
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let methods: &[(&'static str, Self)] = match segments.as_slice() {
+            ["users", id] => &[
+                ("PUT", Self::PutUser(user_id(id)?)),
+                ("DELETE", Self::DeleteUser(user_id(id)?)),
+            ],
+            ["users", id, "status"] => &[("GET", Self::Status(user_id(id)?))],
+            ["users", id, "conversations"] => &[("GET", Self::Conversations(user_id(id)?))],
+            ["users", id, "disconnect"] => &[("POST", Self::Disconnect(user_id(id)?))],
+            ["status"] => &[("POST", Self::BulkStatus)],
+            ["messages"] => &[("POST", Self::SendMessage)],
+            ["messages", "bulk"] => &[("POST", Self::SendBulkMessage)],
+            ["conversations", id, "messages"] => &[("GET", Self::Messages((*id).to_owned()))],
+            _ => return Err(Problem::not_found()),
+        };
+        let allowed = || methods.iter().map(|(method, _)| *method).collect();
+        methods
+            .iter()
+            .find(|(one, _)| *one == method)
+            .map(|(_, route)| route.clone())
+            .ok_or_else(|| Problem::method_not_allowed(allowed()))
+    }
+}
+
+fn user_id(id: &str) -> Result<String, Problem> {
+    match is_user_id(id) {
+        true => Ok(id.to_owned()),
+        false => Err(Problem::invalid(
+            "A user's id has 1 to 128 characters, without control characters",
+        )),
+    }
+}
+
+/// Undoes percent-encoding (RFC 3986, section 2.1); `None` if that is no UTF-8.
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(hex);
+        bytes.push(escaped.unwrap_or(*first));
+        rest = match escaped {
+            Some(_) => tail.get(2..).unwrap_or_default(),
+            None => tail,
+        };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u8::from_str_radix(text, 16).ok().filter(|_| is_hex)
+}
+
+/// The query of a page (`limit`, `cursor`, `before`, `after`) as the event's payload. What is no
+/// number stays a text, which the event then refuses by name.
+pub fn page_payload(query: &str, more: &[(&str, &str)]) -> String {
+    let mut fields = serde_json::Map::new();
+    for (key, value) in parse_query(query.as_bytes()) {
+        let number = (key == "limit")
+            .then(|| value.parse::<u64>().ok())
+            .flatten();
+        let value = number.map_or_else(|| value.as_ref().into(), serde_json::Value::from);
+        fields.insert(key.into_owned(), value);
+    }
+    for (key, value) in more {
+        fields.insert((*key).to_owned(), (*value).into());
+    }
+    serde_json::Value::Object(fields).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_methods() {
+        let find = |method, path| Route::find(method, path).unwrap();
+        assert_eq!(
+            find("PUT", "/v1/users/%C3%BC%20%2F1"),
+            Route::PutUser("ü /1".into())
+        );
+        assert_eq!(
+            find("DELETE", "/v1/users/a+b"),
+            Route::DeleteUser("a+b".into())
+        );
+        assert_eq!(
+            find("GET", "/v1/users/100%/status"),
+            Route::Status("100%".into())
+        );
+        assert_eq!(find("POST", "/v1/status"), Route::BulkStatus);
+        assert_eq!(find("POST", "/v1/messages/bulk"), Route::SendBulkMessage);
+        assert_eq!(
+            find("GET", "/v1/conversations/k/messages"),
+            Route::Messages("k".into())
+        );
+    }
+
+    #[test]
+    fn what_is_not_there() {
+        let status = |method, path| Route::find(method, path).unwrap_err().status;
+        for path in [
+            "/v1/",
+            "/v1/nothing",
+            "/v1/users",
+            "/v1/users/a/b",
+            "/v1/users/%ff",
+        ] {
+            assert_eq!(status("GET", path), 404, "{path}");
+        }
+        assert_eq!(status("GET", "/v1/users//status"), 400);
+        assert_eq!(status("GET", "/v1/users/%0A/status"), 400);
+        let refused = Route::find("PATCH", "/v1/users/a").unwrap_err();
+        assert_eq!(
+            (refused.status, refused.allow),
+            (405, vec!["PUT", "DELETE"])
+        );
+    }
+
+    #[test]
+    fn a_page_is_the_events_payload() {
+        assert_eq!(page_payload("", &[]), "{}");
+        assert_eq!(
+            page_payload("limit=7&before=a%20b", &[("conversationId", "k")]),
+            r#"{"before":"a b","conversationId":"k","limit":7}"#
+        );
+        assert_eq!(page_payload("limit=many", &[]), r#"{"limit":"many"}"#);
+        assert_eq!(page_payload("limit=-1", &[]), r#"{"limit":"-1"}"#);
+    }
+}

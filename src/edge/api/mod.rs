@@ -1,0 +1,208 @@
+//! `/v1/`: the HTTP API for the marketplace's own backend. What concerns one user is asked of their
+//! object, as a device of theirs would ask it; users' rows and history are read from D1 right here.
+
+mod users;
+
+use worker::{Env, Request, Response, Result};
+
+use super::answer;
+use crate::core::api::body::{on_behalf, raw, status_query};
+use crate::core::api::problem::Problem;
+use crate::core::api::{Route, page_payload};
+use crate::core::config::Config;
+use crate::core::events::{
+    get_bulk_online_status, get_conversations, get_messages, get_online_status, send_bulk_message,
+    send_message,
+};
+use crate::core::record::history::{MessageRow, Pair, messages, not_found};
+use crate::core::token::verify_service;
+use crate::messages::{Act, Acted, PresenceQuery, Pulse};
+use crate::platform::objects::UserObjects;
+use crate::platform::{self, d1, log, now, objects};
+
+/// What a request comes to: a status and a body, or a problem.
+type Outcome = std::result::Result<(u16, String), Problem>;
+
+/// A request, with what all of them need.
+struct Call {
+    env: Env,
+    config: Config,
+    query: String,
+    body: String,
+    /// `Idempotency-Key`
+    key: Option<String>,
+}
+
+/// Serves a request.
+pub async fn serve(request: Request, env: Env) -> Result<Response> {
+    let config = match platform::config(&env) {
+        Ok(config) => config,
+        Err(error) => return answer::misconfigured(&error),
+    };
+    match run(request, env, config).await {
+        Ok((204, _)) => Ok(Response::empty()?.with_status(204)),
+        Ok((status, body)) => answer::json(status, &body),
+        Err(problem) => answer::problem(&problem),
+    }
+}
+
+async fn run(mut request: Request, env: Env, config: Config) -> Outcome {
+    let headers = request.headers();
+    let header = |name| headers.get(name).ok().flatten();
+    let authorization = header("Authorization");
+    let key = header("Idempotency-Key");
+    verify_service(
+        config.secret(),
+        config.api_key.as_deref(),
+        authorization.as_deref(),
+        now(),
+    )
+    .map_err(answer::unauthorized)?;
+    let url = request.url().map_err(|_| Problem::not_found())?;
+    let route = Route::find(&request.inner().method(), url.path())?;
+    let bytes = request.bytes().await.map_err(ours("body"))?;
+    if bytes.len() > config.max_payload {
+        return Err(Problem::too_large(config.max_payload));
+    }
+    let call = Call {
+        env,
+        query: url.query().unwrap_or_default().to_owned(),
+        body: String::from_utf8(bytes).map_err(|_| Problem::invalid("The body must be UTF-8"))?,
+        key,
+        config,
+    };
+    match route {
+        Route::PutUser(id) => call.put_user(&id).await,
+        Route::DeleteUser(id) => call.delete_user(id).await,
+        Route::Disconnect(id) => call.disconnect(&id).await,
+        Route::Status(id) => call.status(&id).await,
+        Route::BulkStatus => call.bulk_status().await,
+        Route::SendMessage => call.send(send_message::NAME, 201).await,
+        Route::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
+        Route::Conversations(id) => call.conversations(id).await,
+        Route::Messages(id) => call.messages(&id).await,
+    }
+}
+
+/// Logs a fault of ours and tells the caller to try again.
+fn ours(what: &'static str) -> impl Fn(worker::Error) -> Problem {
+    move |error| {
+        log::error(what, &error);
+        Problem::unavailable()
+    }
+}
+
+impl Call {
+    /// `GET /v1/users/{id}/status`
+    async fn status(&self, user_id: &str) -> Outcome {
+        let user = self.known(user_id).await?;
+        let presence = UserObjects::for_queries(&self.env)
+            .map_err(ours("status"))?
+            .call(user_id, &PresenceQuery::default().url(), user.region)
+            .await
+            .map_err(ours("status"))?;
+        Ok((200, get_online_status::reply(user_id, presence).payload))
+    }
+
+    /// `POST /v1/status`. One object that cannot be reached does not spoil the answer.
+    async fn bulk_status(&self) -> Outcome {
+        let query = status_query(&self.body, &self.config)?;
+        let ids = &query.user_ids;
+        let borrowed: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let regions = objects::regions(&self.env, &borrowed).await;
+        let concurrency = self.config.fanout_concurrency;
+        let asked = PresenceQuery::default();
+        let mut presences = objects::presences(&self.env, &asked, ids, &regions, concurrency)
+            .await
+            .map_err(ours("status"))?;
+        let statuses: Vec<_> = query
+            .user_ids
+            .into_iter()
+            .map(|id| {
+                let presence = presences.remove(&id).and_then(std::result::Result::ok);
+                (id, presence.unwrap_or_default())
+            })
+            .collect();
+        let reply = get_bulk_online_status::reply(get_bulk_online_status::REPLY, &statuses);
+        Ok((200, reply.payload))
+    }
+
+    /// `POST /v1/messages`, `POST /v1/messages/bulk`
+    async fn send(&self, event: &str, status: u16) -> Outcome {
+        let sent = on_behalf(&self.body, self.key.as_deref())?;
+        let act = Act {
+            user_id: sent.sender_id,
+            event: event.to_owned(),
+            payload: sent.payload,
+        };
+        self.act(act, status).await
+    }
+
+    /// `GET /v1/users/{id}/conversations`
+    async fn conversations(&self, user_id: String) -> Outcome {
+        self.known(&user_id).await?;
+        let act = Act {
+            user_id,
+            event: get_conversations::NAME.to_owned(),
+            payload: raw(page_payload(&self.query, &[]))?,
+        };
+        self.act(act, 200).await
+    }
+
+    async fn act(&self, act: Act, status: u16) -> Outcome {
+        let acted: Acted = objects::post(&self.env, &act.user_id, Act::URL, &act)
+            .await
+            .map_err(ours("act"))?;
+        match acted {
+            Acted::Reply(payload) => Ok((status, payload.get().to_owned())),
+            Acted::Refused(error) => Err(error.into()),
+        }
+    }
+
+    /// `GET /v1/conversations/{id}/messages`
+    async fn messages(&self, conversation_id: &str) -> Outcome {
+        let payload = raw(page_payload(
+            &self.query,
+            &[("conversationId", conversation_id)],
+        ))?;
+        let page = get_messages::Page::read(&payload)?;
+        let unavailable = ours("messages");
+        let results = d1::batch(&self.env, &messages(&page))
+            .await
+            .map_err(&unavailable)?;
+        let pairs: Vec<Pair> = d1::rows(&results, 0).map_err(&unavailable)?;
+        if pairs.is_empty() {
+            return Err(not_found().into());
+        }
+        let rows: Vec<MessageRow> = d1::rows(&results, 1).map_err(&unavailable)?;
+        let items = rows.into_iter().map(MessageRow::message).collect();
+        Ok((200, get_messages::reply(&page, items).payload))
+    }
+}
+
+/// `GET /healthz`: whether D1 and objects answer, and the version. Needs no token.
+pub async fn health(request: &Request, env: &Env) -> Result<Response> {
+    if request.inner().method() != "GET" {
+        return answer::problem(&Problem::method_not_allowed(vec!["GET"]));
+    }
+    let config = platform::config(env).map_err(|error| worker::Error::RustError(error.to_string()));
+    let d1 = d1::ping(env).await;
+    let objects = objects::pulse(env, Pulse::NAME, Pulse::URL).await;
+    let mut is_well = true;
+    let mut tell = |what: &str, answered: Result<()>| match answered {
+        Ok(()) => "ok",
+        Err(error) => {
+            log::error(what, &error);
+            is_well = false;
+            "failing"
+        }
+    };
+    let body = serde_json::json!({
+        "configuration": tell("configuration", config.map(|_| ())),
+        "d1": tell("d1", d1),
+        "objects": tell("objects", objects),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let status = if is_well { 200 } else { 503 };
+    answer::json(status, &body.to_string())
+}

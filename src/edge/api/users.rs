@@ -1,0 +1,54 @@
+//! Users: their rows, their connections, their erasure.
+
+use super::{Call, Outcome, ours};
+use crate::core::api::body::profile;
+use crate::core::api::problem::Problem;
+use crate::core::error::to_json;
+use crate::core::record::users::{User, find_user, put_user};
+use crate::messages::{Disconnect, Disconnected, Erase};
+use crate::platform::objects::UserObjects;
+use crate::platform::{d1, now, objects};
+
+impl Call {
+    /// The user, if there is one.
+    pub(super) async fn known(&self, user_id: &str) -> Result<User, Problem> {
+        let users: Vec<User> = d1::query(&self.env, find_user(user_id))
+            .await
+            .map_err(ours("user"))?;
+        users
+            .into_iter()
+            .next()
+            .ok_or_else(|| Problem::new(404, "not_found", "User not found"))
+    }
+
+    /// `PUT /v1/users/{id}`
+    pub(super) async fn put_user(&self, user_id: &str) -> Outcome {
+        let profile = profile(&self.body)?;
+        let statement = put_user(user_id, &profile, now());
+        let users: Vec<User> = d1::query(&self.env, statement)
+            .await
+            .map_err(ours("user"))?;
+        let user = users.first().ok_or_else(Problem::unavailable)?;
+        Ok((200, to_json(user)))
+    }
+
+    /// `POST /v1/users/{id}/disconnect`
+    pub(super) async fn disconnect(&self, user_id: &str) -> Outcome {
+        self.known(user_id).await?;
+        let disconnected: Disconnected = objects::post(&self.env, user_id, Disconnect::URL, &())
+            .await
+            .map_err(ours("disconnect"))?;
+        Ok((200, to_json(&disconnected)))
+    }
+
+    /// `DELETE /v1/users/{id}`
+    pub(super) async fn delete_user(&self, user_id: String) -> Outcome {
+        let erase = Erase { user_id };
+        UserObjects::for_posts(&self.env, &to_json(&erase))
+            .map_err(ours("erase"))?
+            .fetch(&erase.user_id, Erase::URL, None)
+            .await
+            .map_err(ours("erase"))?;
+        Ok((204, String::new()))
+    }
+}

@@ -1,0 +1,95 @@
+// Blocking: who is blocked reaches the blocker no more, and sees them as never seen.
+
+import assert from "node:assert/strict";
+import test, { after, afterEach, before } from "node:test";
+
+import {
+  closeAll,
+  connect,
+  contractor,
+  next,
+  request,
+  sendText,
+  sendTo,
+  statusOf,
+  until,
+} from "./support/clients.mjs";
+import { startServer } from "./support/server.mjs";
+
+let server;
+before(async () => {
+  server = await startServer();
+});
+afterEach(closeAll);
+after(() => server.close());
+
+const block = (socket, userId) => request(socket, "block_user", { userId });
+const unblock = (socket, userId) => request(socket, "unblock_user", { userId });
+const REFUSED = "Receiver is not accepting messages from you";
+const neverSeen = (userId) => ({ userId, isOnline: false, lastSeen: null, connectionCount: 0 });
+
+test("messages, typing and presence of the blocked user, and back again", async () => {
+  const pest = await contractor(server, "pest");
+  const victim = await connect(server, "victim");
+  const { conversationId } = await sendTo(pest, { receiverId: "victim" }, "hello");
+  await request(pest, "subscribe_online_status", { userIds: ["victim"] });
+
+  const pushed = next(pest, "user_online_status");
+  const replied = next(victim, "user_blocked");
+  assert.deepEqual(await block(victim, "pest"), { userId: "pest" });
+  assert.deepEqual(await replied, [{ userId: "pest" }]);
+  // From here on the victim looks offline and never seen, to those who watched, too.
+  assert.deepEqual(await pushed, [neverSeen("victim")]);
+  assert.deepEqual(await statusOf(pest, "victim"), neverSeen("victim"));
+  const bulk = await request(pest, "get_bulk_online_status", { userIds: ["victim"] });
+  assert.deepEqual(bulk.victim, { isOnline: false, lastSeen: null });
+  const watched = await request(pest, "subscribe_online_status", { userIds: ["victim"] });
+  assert.deepEqual(watched.victim, { isOnline: false, lastSeen: null });
+
+  const refused = { error: { code: "forbidden", message: REFUSED } };
+  assert.deepEqual(await sendTo(pest, { conversationId }, "no"), refused);
+  assert.deepEqual(await sendTo(pest, { receiverId: "victim" }, "no"), refused);
+  const sent = await sendText(pest, ["victim", "other"], "no");
+  assert.deepEqual(sent.errors[0], { receiverId: "victim", error: REFUSED });
+  await request(pest, "typing_start", { conversationId });
+  // The victim still sees the pest, and may write.
+  assert.equal((await statusOf(victim, "pest")).isOnline, true);
+  await sendTo(victim, { conversationId }, "go away");
+  await until(() => pest.texts.includes("go away"), "the victim's message");
+
+  const watching = pest.events.length;
+  victim.close();
+  const back = await connect(server, "victim");
+  assert.deepEqual(await unblock(back, "pest"), { userId: "pest" });
+  await sendTo(pest, { conversationId }, "sorry");
+  await until(() => back.texts.includes("sorry"), "the message after the block");
+  assert.equal((await statusOf(pest, "victim")).isOnline, true);
+  const statuses = pest.events.slice(watching).filter(([name]) => name === "user_online_status");
+  assert.equal(statuses.length, 1, "nothing but the answer to the last question");
+  assert.deepEqual(victim.texts, ["hello"]);
+  assert.ok(victim.events.every(([name]) => name !== "user_typing"));
+});
+
+test("it survives the object's eviction, and can be repeated", async () => {
+  const victim = await connect(server, "victim2");
+  const pest = await connect(server, "pest2");
+  await block(victim, "pest2");
+  await block(victim, "pest2");
+  await server.evict("victim2", "close");
+  assert.deepEqual(await statusOf(pest, "victim2"), neverSeen("victim2"));
+  const again = await connect(server, "victim2");
+  await unblock(again, "pest2");
+  await unblock(again, "pest2");
+  assert.equal((await statusOf(pest, "victim2")).isOnline, true);
+});
+
+test("what is wrong with a request", async () => {
+  const socket = await connect(server, "self");
+  for (const [payload, message] of [
+    [{ userId: "self" }, "You cannot block yourself"],
+    [{}, "userId must be a string of 1 to 128 characters, without control characters"],
+  ]) {
+    const { error } = await request(socket, "block_user", payload);
+    assert.deepEqual(error, { code: "invalid_payload", message });
+  }
+});
