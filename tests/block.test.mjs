@@ -31,7 +31,7 @@ const neverSeen = (userId) => ({ userId, isOnline: false, lastSeen: null, connec
 test("messages, typing and presence of the blocked user, and back again", async () => {
   const pest = await contractor(server, "pest");
   const victim = await connect(server, "victim");
-  const { conversationId } = await sendTo(pest, { receiverId: "victim" }, "hello");
+  const { conversationId, messageId } = await sendTo(pest, { receiverId: "victim" }, "hello");
   await request(pest, "subscribe_online_status", { userIds: ["victim"] });
 
   const pushed = next(pest, "user_online_status");
@@ -52,6 +52,12 @@ test("messages, typing and presence of the blocked user, and back again", async 
   const sent = await sendText(pest, ["victim", "other"], "no");
   assert.deepEqual(sent.errors[0], { receiverId: "victim", error: REFUSED });
   await request(pest, "typing_start", { conversationId });
+  // What the victim reads is not told, either; the victim's other devices hear it.
+  const other = await connect(server, "victim");
+  const heard = next(other, "message_read");
+  await request(victim, "mark_as_read", { conversationId, upTo: messageId });
+  await heard;
+  other.close();
   // The victim still sees the pest, and may write.
   assert.equal((await statusOf(victim, "pest")).isOnline, true);
   await sendTo(victim, { conversationId }, "go away");
@@ -68,6 +74,7 @@ test("messages, typing and presence of the blocked user, and back again", async 
   assert.equal(statuses.length, 1, "nothing but the answer to the last question");
   assert.deepEqual(victim.texts, ["hello"]);
   assert.ok(victim.events.every(([name]) => name !== "user_typing"));
+  assert.ok(pest.events.every(([name]) => name !== "message_read"));
 });
 
 test("it survives the object's eviction, and can be repeated", async () => {

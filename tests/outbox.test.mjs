@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { closeAll, connect, contractor, sendText, until } from "./support/clients.mjs";
+import { closeAll, connect, contractor, sendText, sendTo, until } from "./support/clients.mjs";
 import { createDevServer } from "./support/dev.mjs";
 
 let server;
@@ -48,19 +48,24 @@ test("the outbox brings what could not be delivered", async () => {
       ["well", true],
     ]);
   }
+  const direct = await sendTo(sender, { receiverId: "ill" }, "directly");
   await until(() => well.texts.includes("two"), "the others are not held up");
   const pending = open().map(({ pending }) => JSON.parse(pending));
-  assert.deepEqual(pending, [["ill"], ["ill"]]);
+  assert.deepEqual(pending, [["ill"], ["ill"], ["ill"]]);
 
   await restart(() => server.damage("ill", "ALTER TABLE log RENAME COLUMN hidden TO payload"));
   const ill = await connect(server, "ill");
   // The sender need not be here for it.
-  await until(() => ill.texts.length >= 2, "the messages that were missed", 20_000);
+  await until(() => ill.texts.length >= 3, "the messages that were missed", 20_000);
   await until(() => open().length === 0, "the outbox is empty");
-  const last = await sendText(await contractor(server), ["ill"], "three");
+  const back = await contractor(server);
+  const isReceipt = ([name, { messageId }]) =>
+    name === "message_delivered" && messageId === direct.messageId;
+  await until(() => back.events.some(isReceipt), "the receipt of the direct message");
+  const last = await sendText(back, ["ill"], "three");
   assert.deepEqual(delivered(last), [["ill", true]]);
   await until(() => ill.texts.includes("three"), "the last message");
   // "before" was on its way when the server was killed: nothing had confirmed it.
   const texts = ill.texts.filter((text) => text !== "before");
-  assert.deepEqual(texts, ["one", "two", "three"]);
+  assert.deepEqual(texts, ["one", "two", "directly", "three"]);
 });

@@ -143,4 +143,5 @@ export const prettier = (...args) =>
     "--log-level=warn",
     "**/*.{js,mjs,cjs,ts,mts,json,md}",
   ]);
+export const nodeScript = (...args) => [nodeBin(), args];
 export const nodeTests = (...args) => [nodeBin(), ["--test", ...args]];

@@ -155,8 +155,10 @@ impl UserObject {
     async fn tell_senders(&self) -> Result<()> {
         let first = self.store.log_bounds(0)?.map_or(0, |bounds| bounds.first);
         for receipt in self.store.receipts()? {
-            // What the log has let go of, no device took from it.
-            if receipt.offset >= first {
+            // What the log has let go of, no device took from it. And whoever is blocked is not to
+            // see that the user is here.
+            let is_due = receipt.offset >= first && !self.store.has_blocked(&receipt.sender_id)?;
+            if is_due {
                 let delivered = serde_json::from_str(&receipt.payload)?;
                 let notify = Notify::Delivered(delivered);
                 let told: Result<Heard> =

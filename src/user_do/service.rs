@@ -1,5 +1,7 @@
 //! What the marketplace's own backend asks of a user's object, by way of the Worker.
 
+use futures::{StreamExt, stream};
+use serde_json::value::RawValue;
 use worker::{Response, Result};
 
 use super::UserObject;
@@ -10,9 +12,8 @@ use crate::core::presence::Presence;
 use crate::core::record::users::{ERASED_AT_ONCE, erase_conversations, erase_user};
 use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{Args, MAIN, disconnect_text};
-use crate::messages::{Act, Acted, Disconnected, Erase, Notify};
-use crate::platform::d1;
-use crate::platform::objects::{self, UserObjects};
+use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
+use crate::platform::{d1, log, objects};
 
 impl UserObject {
     /// Carries out an event as if a device of the user had sent it.
@@ -37,7 +38,7 @@ impl UserObject {
                 if let Some(delivered) = done.delivered {
                     self.delivered(&delivered)?;
                 }
-                Acted::Reply(serde_json::value::RawValue::from_string(payload)?)
+                Acted::Reply(RawValue::from_string(payload)?)
             }
             Err(error) => Acted::Refused(error),
         };
@@ -69,13 +70,7 @@ impl UserObject {
             d1::batch(&self.env, &erase_conversations(&user_id, &ids)).await?;
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
-        for (conversation_id, peer_id) in conversations {
-            let forget = Notify::Forget { conversation_id };
-            let body = crate::core::error::to_json(&forget);
-            UserObjects::for_posts(&self.env, &body)?
-                .fetch(&peer_id, Notify::URL, None)
-                .await?;
-        }
+        self.make_peers_forget(conversations).await?;
         self.tell(&self.store.watchers()?, Presence::default())
             .await?;
         self.state.storage().delete_alarm().await?;
@@ -86,12 +81,26 @@ impl UserObject {
         Response::empty()
     }
 
+    async fn make_peers_forget(&self, conversations: Vec<(String, String)>) -> Result<()> {
+        let forgotten: Vec<Result<Heard>> = stream::iter(conversations)
+            .map(|(conversation_id, peer_id)| async move {
+                let forget = Notify::Forget { conversation_id };
+                objects::post(&self.env, &peer_id, Notify::URL, &forget).await
+            })
+            .buffer_unordered(self.config()?.fanout_concurrency)
+            .collect()
+            .await;
+        forgotten
+            .into_iter()
+            .collect::<Result<Vec<Heard>>>()
+            .map(|_| ())
+    }
+
     /// Tells another user's object; whoever cannot be told finds out when they next look.
     pub(super) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
-        let told: Result<crate::messages::Heard> =
-            objects::post(&self.env, peer_id, Notify::URL, notify).await;
+        let told: Result<Heard> = objects::post(&self.env, peer_id, Notify::URL, notify).await;
         if let Err(error) = told {
-            crate::platform::log::error("notify", &error);
+            log::error("notify", &error);
         }
     }
 }

@@ -34,7 +34,10 @@ impl UserObject {
         if !moved.is_empty() {
             self.publish_read(&read, &up_to, caller.sid.as_deref())
                 .map_err(ours(NAME))?;
-            self.tell_peer(peer, &Notify::Read { read, up_to }).await;
+            // Whoever is blocked is not to see that the user was here.
+            if !self.store.has_blocked(peer).map_err(ours(NAME))? {
+                self.tell_peer(peer, &Notify::Read { read, up_to }).await;
+            }
         }
         Ok(Reply::event(READ, payload))
     }
