@@ -20,10 +20,10 @@ after(() => server.close());
 
 /** The figures of the last send of this kind. */
 async function cost(event, send) {
-  const before = server.figures(event).length;
+  const before = server.logged(event).length;
   await send();
-  await until(() => server.figures(event).length > before, "the figures");
-  const { d1RoundTrips, d1RowsWritten, objectRequests } = server.figures(event).at(-1);
+  await until(() => server.logged(event).length > before, "the figures");
+  const { d1RoundTrips, d1RowsWritten, objectRequests } = server.logged(event).at(-1);
   return { d1RoundTrips, d1RowsWritten, objectRequests };
 }
 

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::ids::MAX_MESSAGES_PER_SEND;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
+use super::telemetry::UserIds;
 use super::time::Millis;
 
 /// A value that is missing or cannot be used. Its text names the variable, never a secret's value.
@@ -63,6 +64,8 @@ pub struct Config {
     pub fanout_concurrency: usize,
     /// `POLLING_SHARDS` [4]: gateway objects per data centre, 1 to 256.
     pub polling_shards: usize,
+    /// `LOG_USER_IDS` [`hashed`]: how the operator's log names users, `hashed` or `plain`.
+    pub log_user_ids: UserIds,
     /// `LOG_MAX_EVENTS` [1000]: events that a user's log keeps.
     pub log_max_events: u64,
     /// `LOG_RETENTION_MS` [86400000]: how long a user's log keeps an event.
@@ -97,6 +100,7 @@ impl Config {
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
+            log_user_ids: vars.user_ids("LOG_USER_IDS")?,
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
         })
@@ -154,6 +158,16 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
             0 => Ok(usize::MAX),
             limit => Ok(limit),
         }
+    }
+
+    fn user_ids(&self, name: &'static str) -> Result<UserIds, ConfigError> {
+        let Some(text) = self.get(name) else {
+            return Ok(UserIds::Hashed);
+        };
+        UserIds::parse(text.trim()).ok_or_else(|| ConfigError {
+            name,
+            problem: format!("\"{text}\" is neither \"hashed\" nor \"plain\""),
+        })
     }
 
     fn origins(&self, name: &'static str, default: &str) -> Result<AllowedOrigins, ConfigError> {
@@ -255,6 +269,10 @@ mod tests {
         check(
             &[("JWT_SECRET", SECRET), ("ALLOWED_ORIGINS", "x")],
             "ALLOWED_ORIGINS: \"x\" is not an origin such as https://www.example.com",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("LOG_USER_IDS", "no")],
+            "LOG_USER_IDS: \"no\" is neither \"hashed\" nor \"plain\"",
         );
         check(
             &[("JWT_SECRET", SECRET), ("API_KEY", "short")],

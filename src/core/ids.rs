@@ -73,7 +73,7 @@ type HmacSha256 = Hmac<Sha256>;
 
 /// An HMAC-SHA-256 over length-prefixed parts, the first of which says what it is for, so that a
 /// MAC made for one purpose is worthless for another.
-fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let Ok(mut mac) = HmacSha256::new_from_slice(secret) else {
         // HMAC takes keys of any length (RFC 2104, section 2), so this cannot be reached.
         return [0; 32];

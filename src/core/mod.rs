@@ -20,5 +20,6 @@ pub mod recovery;
 pub mod region;
 pub mod session;
 pub mod socket;
+pub mod telemetry;
 pub mod time;
 pub mod token;

@@ -108,6 +108,25 @@ impl CloseReason {
         }
     }
 
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client_closed",
+            Self::TransportLost => "transport_lost",
+            Self::ProtocolError => "protocol_error",
+            Self::TooLarge => "too_large",
+            Self::PingTimeout => "ping_timeout",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::UpgradeFailed => "upgrade_failed",
+            Self::TokenExpired => "token_expired",
+            Self::Flooding => "flooding",
+            Self::Disconnected => "disconnected",
+            Self::OtherUser => "other_user",
+            Self::Replaced => "replaced",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// Whether the client took everything that was sent to it: it ended the connection itself.
     pub fn is_clean(self) -> bool {
         self == Self::ClientClosed

@@ -10,9 +10,3 @@ pub fn error(what: &str, detail: &dyn Display) {
     let line = json!({ "level": "error", "what": what, "detail": detail.to_string() });
     worker::console_error!("{line}");
 }
-
-/// What was done: `what` says it, `figures` is an object.
-pub fn info(what: &str, figures: &serde_json::Value) {
-    let line = json!({ "level": "info", "what": what, "figures": figures });
-    worker::console_log!("{line}");
-}

@@ -6,6 +6,7 @@ pub mod js;
 pub mod log;
 pub mod meter;
 pub mod objects;
+pub mod telemetry;
 
 use worker::{Date, Env, Request, WebSocket};
 

@@ -8,6 +8,7 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
 use crate::core::socket::MAIN;
+use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::messages::SILENT;
 use crate::platform::{log, now};
@@ -74,6 +75,14 @@ impl UserObject {
     /// was last seen.
     fn record_end(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
         let heard = socket.heard(&self.state);
+        self.fact(
+            &socket.connection.identity.user_id,
+            &Fact::ConnectionClosed {
+                carrier: socket.connection.carrier,
+                reason: reason.name(),
+                lasted: now().saturating_sub(socket.connection.opened_at),
+            },
+        );
         let confirmed = match reason.is_clean() {
             true => self.store.last_offset()?,
             false => confirmed_offset(&socket.connection, heard),

@@ -13,6 +13,7 @@ use crate::core::record::users::add_user;
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
 use crate::core::session::CloseReason;
 use crate::core::socket::{connect_error, connected, event_text};
+use crate::core::telemetry::Fact;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::messages::{Heard, Notify};
 use crate::platform::{self, d1, log, now, objects};
@@ -237,6 +238,14 @@ impl UserObject {
                 .chain(missed)
                 .for_each(|packet| self.send(socket, packet)),
         }
+        self.fact(
+            &user_id,
+            &Fact::ConnectionOpened {
+                carrier: socket.connection.carrier,
+                recovered: resumed.is_some(),
+                connections: self.live_sockets().len(),
+            },
+        );
         Ok(Some(Entered {
             ghosts: self.ghosts(socket, &sid, namespace),
             resumed: resumed.map(|resumed| resumed.sid),

@@ -48,11 +48,12 @@ use worker::{
 use crate::core::config::{Config, ConfigError};
 use crate::core::engine::{Frame, Packet};
 use crate::core::session::Reassembly;
+use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
 };
-use crate::platform::{self, log};
+use crate::platform::{self, log, telemetry};
 use lane::Lane;
 pub(crate) use socket::Socket;
 use store::Store;
@@ -201,6 +202,13 @@ impl UserObject {
         self.config
             .as_ref()
             .map_err(|error| worker::Error::RustError(error.to_string()))
+    }
+
+    /// Tells the operator.
+    fn fact(&self, user_id: &str, fact: &Fact) {
+        if let Ok(config) = self.config() {
+            telemetry::tell(&self.env, config, user_id, fact);
+        }
     }
 
     /// All sockets, live or not.

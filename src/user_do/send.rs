@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
 use worker::Result;
 
 use super::UserObject;
@@ -24,6 +23,7 @@ use crate::core::outbox::{COMMIT_DEADLINE, Entry};
 use crate::core::record::Sender;
 use crate::core::record::send::{Outcome, settle, store, targets};
 use crate::core::region::Region;
+use crate::core::telemetry::{Fact, Sent};
 use crate::core::time::Millis;
 use crate::core::token::Role;
 use crate::platform::meter::Meter;
@@ -271,19 +271,19 @@ impl UserObject {
             self.store
                 .outbox_keep_result(send.entry.send_id, &reply.payload)?;
         }
-        log::info(
-            outgoing.event(),
-            &json!({
-                "receivers": outgoing.receiver_ids.len(),
-                "stored": settled.stored.len(),
-                "refused": settled.refused.len(),
-                "delivered": delivered,
-                "failed": fanned.failed.len(),
-                "commitMs": stored_at.saturating_sub(begun),
-                "fanOutMs": now().saturating_sub(stored_at),
-                "d1RoundTrips": meter.d1_round_trips.get(),
-                "d1RowsWritten": meter.d1_rows_written.get(),
-                "objectRequests": meter.object_requests.get(),
+        self.fact(
+            &send.letter.sender.id,
+            &Fact::Sent(Sent {
+                event: outgoing.event(),
+                receivers: outgoing.receiver_ids.len(),
+                delivered,
+                failed: fanned.failed.len(),
+                refused: settled.refused.len(),
+                commit_ms: stored_at.saturating_sub(begun),
+                fan_out_ms: now().saturating_sub(stored_at),
+                d1_round_trips: meter.d1_round_trips.get(),
+                d1_rows_written: meter.d1_rows_written.get(),
+                object_requests: meter.object_requests.get(),
             }),
         );
         let next = send.entry.after_fan_out(fanned.failed, now());

@@ -15,7 +15,7 @@ import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 
 /** The project's configuration, on the Worker that `npm test` has built. */
-function writeConfig(folder) {
+function writeConfig(folder, more) {
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\][^[]*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(inRoot("dist", "index.js"))}`)
@@ -23,7 +23,7 @@ function writeConfig(folder) {
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
   const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
-  writeFileSync(file, config + rules);
+  writeFileSync(file, config + rules + more);
   return file;
 }
 
@@ -54,10 +54,13 @@ function rowsOf(database, table) {
 
 const nameOf = (database) => rowsOf(database, "__miniflare_do_name")[0]?.name;
 
-/** A server that can be stopped and started again on the same state, at the same address. */
-export async function createDevServer(vars = {}) {
+/**
+ * A server that can be stopped and started again on the same state, at the same address. `config` is
+ * added to wrangler.toml.
+ */
+export async function createDevServer(vars = {}, { config: more = "" } = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder);
+  const config = writeConfig(folder, more);
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
@@ -108,15 +111,14 @@ export async function createDevServer(vars = {}) {
     }
   }
 
-  /** What the Worker and its objects have logged: the figures of the lines that say what was done. */
-  const figures = (what) =>
+  /** The lines that the Worker and its objects have logged about this. */
+  const logged = (what) =>
     output
       .join("")
       .split("\n")
       .filter((line) => line.includes(`"what":"${what}"`))
       .map((line) => JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)))
-      .filter((line) => line.level === "info" && line.what === what)
-      .map((line) => line.figures);
+      .filter((line) => line.what === what);
 
   /** As a power cut would end it. */
   async function kill() {
@@ -219,7 +221,8 @@ export async function createDevServer(vars = {}) {
     storage,
     damage,
     logs,
-    figures,
+    logged,
+    output: () => output.join(""),
     alarm,
   };
 }

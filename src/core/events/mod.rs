@@ -29,6 +29,30 @@ use super::socket::Args;
 /// The event that reports what went wrong: `{ code, message, event }`.
 pub const ERROR: &str = "error";
 
+/// Every request event.
+const NAMES: [&str; 15] = [
+    get_online_status::NAME,
+    get_bulk_online_status::NAME,
+    subscribe_online_status::SUBSCRIBE,
+    subscribe_online_status::UNSUBSCRIBE,
+    send_message::NAME,
+    send_bulk_message::NAME,
+    mark_as_read::NAME,
+    typing::START,
+    typing::STOP,
+    get_conversations::NAME,
+    get_messages::NAME,
+    join_conversation::JOIN,
+    join_conversation::LEAVE,
+    block_user::BLOCK,
+    block_user::UNBLOCK,
+];
+
+/// Whether there is an event by this name.
+pub fn is_event(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// A request event with its payload, checked.
 #[derive(Debug)]
 pub enum Request {
@@ -355,6 +379,15 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::{read, refusal};
     use super::*;
+
+    #[test]
+    fn every_name_is_an_event() {
+        for name in NAMES {
+            let error = read(name, "7").unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidPayload, "{name}");
+        }
+        assert!(!is_event("nonsense"));
+    }
 
     #[test]
     fn an_unknown_event_is_named() {

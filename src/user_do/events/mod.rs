@@ -19,14 +19,15 @@ use super::UserObject;
 use super::socket::Socket;
 use crate::core::connection::Admission;
 use crate::core::engine::Packet;
-use crate::core::error::EventError;
+use crate::core::error::{EventError, to_json};
 use crate::core::events::join_conversation::{JOINED, LEFT, reply};
 use crate::core::events::send_message::Delivered;
-use crate::core::events::{ERROR, Reply, Request};
+use crate::core::events::{ERROR, Reply, Request, is_event};
 use crate::core::presence::Presence;
 use crate::core::region::Region;
 use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{ack_text, event_text};
+use crate::core::telemetry::Fact;
 use crate::messages::PresenceQuery;
 use crate::platform::{log, now, objects};
 
@@ -78,6 +79,19 @@ impl UserObject {
             Ok(Admission::Flooding) => return self.close(socket, CloseReason::Flooding).await,
             Err(error) => Err(ours("limits")(error)),
         };
+        if let Err(error) = &outcome {
+            self.fact(
+                &socket.connection.identity.user_id,
+                &Fact::RequestFailed {
+                    // What is no event's name may be anything, and is nobody else's business.
+                    event: match is_event(&event.name) {
+                        true => event.name.clone(),
+                        false => "unknown".to_owned(),
+                    },
+                    code: to_json(&error.code).trim_matches('"').to_owned(),
+                },
+            );
+        }
         // Meanwhile the socket may have been closed, or replaced by an upgrade.
         let sid = &socket.connection.engine_sid;
         let live = self

@@ -1,0 +1,310 @@
+//! What an operator may want to know: one fact per connection opened and closed, per send, and per
+//! request that could not be carried out.
+//!
+//! A fact goes into the log as one line of JSON and, if there is a dataset, into Analytics Engine as
+//! one data point with the same figures. Invariant: a fact holds no token, no message and no name; the
+//! user is a hash unless the configuration says otherwise. Both shapes are pinned by tests, since
+//! docs/operations.md has queries over them.
+
+use serde_json::{Map, Value, json};
+
+use super::connection::Carrier;
+use super::ids::mac;
+use super::time::Millis;
+
+/// `LOG_USER_IDS`: how facts name users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserIds {
+    /// By a hash, which tells users apart and says nothing else.
+    Hashed,
+    /// As they are.
+    Plain,
+}
+
+impl UserIds {
+    /// Reads `hashed` or `plain`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "hashed" => Some(Self::Hashed),
+            "plain" => Some(Self::Plain),
+            _ => None,
+        }
+    }
+
+    /// The user's name in the log: 16 hexadecimal digits, or the id.
+    pub fn name(self, secret: &[u8], user_id: &str) -> String {
+        match self {
+            Self::Plain => user_id.to_owned(),
+            Self::Hashed => mac(secret, &[b"log", user_id.as_bytes()])
+                .iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// A CONNECT was accepted.
+    ConnectionOpened {
+        /// What carries it.
+        carrier: Carrier,
+        /// Whether its session went on.
+        recovered: bool,
+        /// Live connections of the user, this one included.
+        connections: usize,
+    },
+    /// A connection has ended.
+    ConnectionClosed {
+        /// What carried it.
+        carrier: Carrier,
+        /// Why: [`super::session::CloseReason::name`].
+        reason: &'static str,
+        /// How long it was there.
+        lasted: Millis,
+    },
+    /// A send is in the record, and was fanned out.
+    Sent(Sent),
+    /// A request event was answered by an error.
+    RequestFailed {
+        /// Which event; what a client makes up is cut.
+        event: String,
+        /// The error's code.
+        code: String,
+    },
+}
+
+/// The figures of a send.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sent {
+    /// `send_message` or `send_bulk_message`.
+    pub event: &'static str,
+    /// Whom it was addressed to.
+    pub receivers: usize,
+    /// Receivers with a device that took it at once.
+    pub delivered: usize,
+    /// Receivers whose objects could not be reached; the outbox goes on.
+    pub failed: usize,
+    /// Receivers who do not exist or refuse.
+    pub refused: usize,
+    /// From the request to the commit.
+    pub commit_ms: Millis,
+    /// From the commit to the last receiver.
+    pub fan_out_ms: Millis,
+    /// Round trips to D1.
+    pub d1_round_trips: u32,
+    /// Rows written there, as D1 bills them.
+    pub d1_rows_written: usize,
+    /// Requests to receivers' objects.
+    pub object_requests: u32,
+}
+
+/// A data point of Analytics Engine.
+#[derive(Debug, PartialEq)]
+pub struct Point {
+    /// `blob1` and on.
+    pub blobs: [String; 3],
+    /// `double1` and on.
+    pub doubles: Vec<f64>,
+}
+
+fn transport(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::WebSocket => "websocket",
+        Carrier::Gateway => "polling",
+    }
+}
+
+impl Fact {
+    /// What happened.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::ConnectionOpened { .. } => "connection_opened",
+            Self::ConnectionClosed { .. } => "connection_closed",
+            Self::Sent(sent) => sent.event,
+            Self::RequestFailed { .. } => "request_failed",
+        }
+    }
+
+    /// The line of the log.
+    pub fn line(&self, user: &str) -> Value {
+        let mut line = Map::new();
+        line.insert("level".into(), "info".into());
+        line.insert("what".into(), self.what().into());
+        line.insert("user".into(), user.into());
+        if let Value::Object(figures) = self.figures() {
+            line.extend(figures);
+        }
+        Value::Object(line)
+    }
+
+    fn figures(&self) -> Value {
+        match self {
+            Self::ConnectionOpened {
+                carrier,
+                recovered,
+                connections,
+            } => json!({
+                "transport": transport(*carrier),
+                "recovered": recovered,
+                "connections": connections,
+            }),
+            Self::ConnectionClosed {
+                carrier,
+                reason,
+                lasted,
+            } => json!({
+                "transport": transport(*carrier),
+                "reason": reason,
+                "seconds": seconds(*lasted),
+            }),
+            Self::Sent(sent) => json!({
+                "receivers": sent.receivers,
+                "delivered": sent.delivered,
+                "failed": sent.failed,
+                "refused": sent.refused,
+                "commitMs": sent.commit_ms,
+                "fanOutMs": sent.fan_out_ms,
+                "d1RoundTrips": sent.d1_round_trips,
+                "d1RowsWritten": sent.d1_rows_written,
+                "objectRequests": sent.object_requests,
+            }),
+            Self::RequestFailed { event, code } => json!({ "event": event, "code": code }),
+        }
+    }
+
+    /// The data point. `blob1` is always [`Fact::what`].
+    pub fn point(&self) -> Point {
+        let (blob2, blob3, doubles) = match self {
+            Self::ConnectionOpened {
+                carrier,
+                recovered,
+                connections,
+            } => {
+                let kind = if *recovered { "recovered" } else { "new" };
+                (transport(*carrier), kind, vec![*connections as f64])
+            }
+            Self::ConnectionClosed {
+                carrier,
+                reason,
+                lasted,
+            } => (transport(*carrier), *reason, vec![seconds(*lasted)]),
+            Self::Sent(sent) => (
+                "",
+                "",
+                vec![
+                    sent.receivers as f64,
+                    sent.delivered as f64,
+                    sent.failed as f64,
+                    sent.refused as f64,
+                    sent.commit_ms as f64,
+                    sent.fan_out_ms as f64,
+                    f64::from(sent.d1_round_trips),
+                    sent.d1_rows_written as f64,
+                    f64::from(sent.object_requests),
+                ],
+            ),
+            Self::RequestFailed { event, code } => (event.as_str(), code.as_str(), Vec::new()),
+        };
+        Point {
+            blobs: [self.what(), blob2, blob3].map(str::to_owned),
+            doubles,
+        }
+    }
+}
+
+fn seconds(time: Millis) -> f64 {
+    time as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent() -> Fact {
+        Fact::Sent(Sent {
+            event: "send_bulk_message",
+            receivers: 1,
+            delivered: 2,
+            failed: 3,
+            refused: 4,
+            commit_ms: 5,
+            fan_out_ms: 6,
+            d1_round_trips: 7,
+            d1_rows_written: 8,
+            object_requests: 9,
+        })
+    }
+
+    #[test]
+    fn lines_are_pinned() {
+        let opened = Fact::ConnectionOpened {
+            carrier: Carrier::Gateway,
+            recovered: true,
+            connections: 2,
+        };
+        let closed = Fact::ConnectionClosed {
+            carrier: Carrier::WebSocket,
+            reason: "ping_timeout",
+            lasted: 1_500,
+        };
+        let failed = Fact::RequestFailed {
+            event: "e".into(),
+            code: "forbidden".into(),
+        };
+        let lines = [
+            (
+                opened,
+                r#"{"connections":2,"level":"info","recovered":true,"transport":"polling","user":"u","what":"connection_opened"}"#,
+            ),
+            (
+                closed,
+                r#"{"level":"info","reason":"ping_timeout","seconds":1.5,"transport":"websocket","user":"u","what":"connection_closed"}"#,
+            ),
+            (
+                failed,
+                r#"{"code":"forbidden","event":"e","level":"info","user":"u","what":"request_failed"}"#,
+            ),
+            (
+                sent(),
+                r#"{"commitMs":5,"d1RoundTrips":7,"d1RowsWritten":8,"delivered":2,"failed":3,"fanOutMs":6,"level":"info","objectRequests":9,"receivers":1,"refused":4,"user":"u","what":"send_bulk_message"}"#,
+            ),
+        ];
+        for (fact, line) in lines {
+            assert_eq!(fact.line("u").to_string(), line);
+        }
+    }
+
+    #[test]
+    fn points_are_pinned() {
+        let point = sent().point();
+        assert_eq!(point.blobs, ["send_bulk_message", "", ""]);
+        assert_eq!(point.doubles, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+        let closed = Fact::ConnectionClosed {
+            carrier: Carrier::WebSocket,
+            reason: "client_closed",
+            lasted: 2_000,
+        };
+        assert_eq!(
+            closed.point(),
+            Point {
+                blobs: ["connection_closed", "websocket", "client_closed"].map(str::to_owned),
+                doubles: vec![2.0],
+            }
+        );
+    }
+
+    #[test]
+    fn a_hash_tells_users_apart_and_says_nothing_else() {
+        let name = |secret: &[u8], id| UserIds::Hashed.name(secret, id);
+        assert_eq!(name(b"s", "u").len(), 16);
+        assert_eq!(name(b"s", "u"), name(b"s", "u"));
+        assert_ne!(name(b"s", "u"), name(b"s", "v"));
+        assert_ne!(name(b"s", "u"), name(b"t", "u"));
+        assert_eq!(UserIds::Plain.name(b"s", "u"), "u");
+        assert_eq!(UserIds::parse("plain"), Some(UserIds::Plain));
+        assert_eq!(UserIds::parse("no"), None);
+    }
+}

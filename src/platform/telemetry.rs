@@ -1,0 +1,34 @@
+//! Where facts go: the log and, if it is bound, an Analytics Engine dataset.
+
+use js_sys::Reflect;
+use worker::{AnalyticsEngineDataPointBuilder, Env};
+
+use super::log;
+use crate::core::config::Config;
+use crate::core::telemetry::Fact;
+
+/// The optional binding in wrangler.toml.
+const DATASET: &str = "ANALYTICS";
+
+/// Tells a fact about a user.
+pub fn tell(env: &Env, config: &Config, user_id: &str, fact: &Fact) {
+    let user = config.log_user_ids.name(config.secret(), user_id);
+    worker::console_log!("{}", fact.line(&user));
+    if let Err(error) = write(env, &user, fact) {
+        log::error("analytics", &error);
+    }
+}
+
+/// A data point costs no round trip: the platform writes it behind the request.
+fn write(env: &Env, user: &str, fact: &Fact) -> worker::Result<()> {
+    let is_bound = Reflect::get(env, &DATASET.into()).is_ok_and(|binding| !binding.is_undefined());
+    if !is_bound {
+        return Ok(());
+    }
+    let point = fact.point();
+    AnalyticsEngineDataPointBuilder::new()
+        .indexes([user])
+        .blobs(point.blobs.iter().map(String::as_str))
+        .doubles(point.doubles)
+        .write_to(&env.analytics_engine(DATASET)?)
+}
