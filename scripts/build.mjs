@@ -1,8 +1,9 @@
 // The release build: Rust -> wasm -> build/index.js, which is `main` in wrangler.toml.
 // wrangler calls this for every dev, deploy and dry run ([build] in wrangler.toml).
 // With --conformance: the fixture of the official protocol suites, into build-conformance/.
+// With SWITCHBOARD_PROFILE=dev, as `npm run dev` sets it: hardly optimized, and so within seconds.
 
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
@@ -38,8 +39,39 @@ function newestOf(place) {
   return Math.max(mtimeMs, ...within);
 }
 
-/** Whether the folder holds a finished build of what is there now. */
-function isCurrent(folder) {
+/**
+ * What tells the profiles apart: options of worker-build, and settings of cargo's release profile. The
+ * one for work is a release build all the same: in debug builds wasm-bindgen checks types that the
+ * runtime's setTimeout does not have, and panics.
+ */
+const profiles = {
+  release: { options: [], cargo: {} },
+  dev: {
+    options: ["--no-opt"],
+    cargo: {
+      CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
+      CARGO_PROFILE_RELEASE_INCREMENTAL: "true",
+      CARGO_PROFILE_RELEASE_LTO: "off",
+      CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
+      // A folder of its own, so that the two do not throw each other's work away.
+      CARGO_TARGET_DIR: inRoot("target", "dev"),
+    },
+  },
+};
+
+function chosenProfile() {
+  const profile = process.env.SWITCHBOARD_PROFILE ?? "release";
+  if (Object.hasOwn(profiles, profile)) return profile;
+  const names = Object.keys(profiles).join(" or ");
+  throw new Failure(`SWITCHBOARD_PROFILE is ${names}, not "${profile}"`);
+}
+
+/** Says which profile a build has: one for work must not pass for one to deploy. */
+const noteOf = (folder) => inRoot(folder, "profile.txt");
+
+/** Whether the folder holds a finished build, in this profile, of what is there now. */
+function isCurrent(folder, profile) {
+  if (!existsSync(noteOf(folder)) || readFileSync(noteOf(folder), "utf8") !== profile) return false;
   const outputs = ["index.js", "index_bg.wasm"].map((name) => inRoot(folder, name));
   if (!outputs.every((file) => existsSync(file))) return false;
   const built = Math.min(...outputs.map((file) => statSync(file).mtimeMs));
@@ -48,15 +80,19 @@ function isCurrent(folder) {
 
 export async function build(variant = "product") {
   const { folder, cargo } = variants[variant];
-  if (isCurrent(folder)) {
+  const profile = chosenProfile();
+  if (isCurrent(folder, profile)) {
     console.log(`build: ${folder}/ is current`);
     return;
   }
   const places = Object.entries(tools).map(([name, parts]) => [name, locate(parts)]);
-  const env = { ...toolEnv(), ...Object.fromEntries(places) };
+  const settings = profiles[profile];
+  const env = { ...toolEnv(), ...Object.fromEntries(places), ...settings.cargo };
   const locked = process.env.CI ? ["--locked"] : [];
-  const args = ["--release", "--out-dir", folder, "--", ...cargo, ...locked];
+  const args = ["--release", ...settings.options, "--out-dir", folder, "--", ...cargo, ...locked];
+  rmSync(noteOf(folder), { force: true });
   await run(locate(workerBuild), args, { env });
+  writeFileSync(noteOf(folder), profile);
 }
 
 if (isMain(import.meta)) {

@@ -102,12 +102,12 @@ async function serve({ port, state, others }) {
   process.exitCode = await code;
 }
 
-if (isMain(import.meta)) {
-  await main(async () => {
-    const settings = readArguments(process.argv.slice(2));
-    await requireFreePort(settings.port);
-    await setup();
-    await prepareDatabase(settings.state);
-    await serve(settings);
-  });
+export async function startServing(args) {
+  const settings = readArguments(args);
+  await requireFreePort(settings.port);
+  await setup();
+  await prepareDatabase(settings.state);
+  await serve(settings);
 }
+
+if (isMain(import.meta)) await main(() => startServing(process.argv.slice(2)));
