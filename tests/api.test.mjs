@@ -203,6 +203,15 @@ test("a user is erased, without a trace", async () => {
   const { conversationId } = await sendTo(doomed, { receiverId: "friend" }, "remember me");
   await sendTo(friend, { receiverId: "doomed" }, "always");
   const kept = await sendTo(friend, { receiverId: "ann" }, "kept");
+  // One that only the record knows.
+  await server.db.batch([
+    server.db.prepare(
+      "INSERT INTO conversations VALUES ('old', 'ann', 'doomed', NULL, 'm', 0, 0, NULL, NULL)",
+    ),
+    server.db.prepare(
+      "INSERT INTO messages VALUES ('old', 'm', 'ann', 'doomed', 'text', '{}', NULL, 0)",
+    ),
+  ]);
   await request(friend, "subscribe_online_status", { userIds: ["doomed"] });
   await request(doomed, "block_user", { userId: "pest" });
   const told = next(friend, "user_online_status");

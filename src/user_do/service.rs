@@ -1,5 +1,7 @@
 //! What the marketplace's own backend asks of a user's object, by way of the Worker.
 
+use std::collections::HashMap;
+
 use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
 use worker::{Response, Result};
@@ -9,7 +11,9 @@ use super::events::Caller;
 use crate::core::engine::Packet;
 use crate::core::events::Reply;
 use crate::core::presence::Presence;
-use crate::core::record::users::{ERASED_AT_ONCE, erase_conversations, erase_user};
+use crate::core::record::users::{
+    ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
+};
 use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{Args, MAIN, disconnect_text};
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
@@ -57,20 +61,21 @@ impl UserObject {
         Disconnected { disconnected }
     }
 
-    /// Erases the user. The list of conversations goes last, so a repeat finishes what was
-    /// interrupted.
+    /// Erases the user. What is still to do is read from D1 and from the own list, which go last, so
+    /// a repeat finishes what was interrupted.
     pub(super) async fn erase(&self, erase: Erase) -> Result<Response> {
+        let user_id = erase.user_id;
+        self.store.know_user(&user_id)?;
         self.disconnect().await;
         // A send that is under way ends first.
         let _turn = self.sends.turn().await;
-        let user_id = erase.user_id;
-        let conversations = self.store.conversations_all()?;
-        for some in conversations.chunks(ERASED_AT_ONCE) {
-            let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
-            d1::batch(&self.env, &erase_conversations(&user_id, &ids)).await?;
+        let conversations = self.all_conversations(&user_id).await?;
+        let ids: Vec<String> = conversations.keys().cloned().collect();
+        self.make_peers_forget(conversations).await?;
+        for some in ids.chunks(ERASED_AT_ONCE) {
+            d1::batch(&self.env, &erase_conversations(&user_id, some)).await?;
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
-        self.make_peers_forget(conversations).await?;
         self.tell(&self.store.watchers()?, Presence::default())
             .await?;
         self.state.storage().delete_alarm().await?;
@@ -81,7 +86,17 @@ impl UserObject {
         Response::empty()
     }
 
-    async fn make_peers_forget(&self, conversations: Vec<(String, String)>) -> Result<()> {
+    /// The user's conversations and the other participants, as D1 and the own list know them.
+    async fn all_conversations(&self, user_id: &str) -> Result<HashMap<String, String>> {
+        let recorded: Vec<WithPeer> = d1::query(&self.env, conversations_of(user_id)).await?;
+        let recorded = recorded
+            .into_iter()
+            .map(|one| (one.conversation_id, one.peer_id));
+        let listed = self.store.conversations_all()?;
+        Ok(listed.into_iter().chain(recorded).collect())
+    }
+
+    async fn make_peers_forget(&self, conversations: HashMap<String, String>) -> Result<()> {
         let forgotten: Vec<Result<Heard>> = stream::iter(conversations)
             .map(|(conversation_id, peer_id)| async move {
                 let forget = Notify::Forget { conversation_id };

@@ -124,6 +124,27 @@ pub fn unblock(blocker_id: &str, blocked_id: &str) -> Statement {
     }
 }
 
+/// Every conversation of the user: [`WithPeer`] rows. There is no index for it, which every message
+/// would have to pay for; an erasure reads the table.
+pub fn conversations_of(user_id: &str) -> Statement {
+    Statement {
+        sql: "SELECT conversation_id AS conversationId,
+                CASE ?1 WHEN user_a THEN user_b ELSE user_a END AS peerId
+              FROM conversations WHERE user_a = ?1 OR user_b = ?1",
+        params: vec![Param::from(user_id)],
+    }
+}
+
+/// A conversation of the user's.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WithPeer {
+    /// Which.
+    pub conversation_id: String,
+    /// The other participant.
+    pub peer_id: String,
+}
+
 /// How many conversations one batch of an erasure takes: a bound text is at most 2 MB.
 pub const ERASED_AT_ONCE: usize = 1_000;
 
@@ -149,8 +170,7 @@ pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<St
     .into()
 }
 
-/// Erases the user, and who blocked whom. There is no index by who is blocked, which every block
-/// would have to pay for; an erasure reads the table instead.
+/// Erases the user, and who blocked whom. It reads the table of blocks, for the same reason.
 pub fn erase_user(user_id: &str) -> Vec<Statement> {
     [
         "DELETE FROM blocks WHERE blocker_id = ?1 OR blocked_id = ?1",

@@ -60,6 +60,13 @@ fn an_erasure_takes_the_users_conversations_and_no_others() {
     run(&db, &block("b", "c1", NOW));
     run(&db, &block("b", "a", NOW));
     run(&db, &unblock("b", "c1"));
+    let of = |user_id| {
+        let all: Vec<WithPeer> = rows(&db, &conversations_of(user_id));
+        let peers: Vec<String> = all.into_iter().map(|one| one.peer_id).collect();
+        peers
+    };
+    assert_eq!(of("a"), ["c1"]);
+    assert_eq!(of("c1").len(), 2);
     let pair = |a: &str, b: &str| crate::core::ids::conversation_id(a, b);
     // A list that names somebody else's conversation does it no harm.
     let list = [pair("a", "c1"), pair("b", "c1")];
