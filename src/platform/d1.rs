@@ -5,6 +5,9 @@ use wasm_bindgen::JsValue;
 use worker::{D1Database, D1Result, Env, Error, Result};
 
 use super::meter::Meter;
+use crate::core::events::get_messages::Page;
+use crate::core::events::new_message::Message;
+use crate::core::record::history::{self, MessageRow, Pair};
 use crate::core::record::{Param, Statement};
 
 /// The binding's name in wrangler.toml.
@@ -34,6 +37,17 @@ pub async fn metered(env: &Env, statements: &[Statement], meter: &Meter) -> Resu
 /// Runs one statement: its rows.
 pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Result<Vec<T>> {
     rows(&batch(env, &[statement]).await?, 0)
+}
+
+/// A page of messages, and one more if there is one; the participants, if there is the conversation.
+pub async fn messages(env: &Env, page: &Page) -> Result<(Option<Pair>, Vec<Message>)> {
+    let results = batch(env, &history::messages(page)).await?;
+    let pair = rows::<Pair>(&results, 0)?.pop();
+    let messages: Vec<MessageRow> = rows(&results, 1)?;
+    Ok((
+        pair,
+        messages.into_iter().map(MessageRow::message).collect(),
+    ))
 }
 
 /// Whether D1 answers.

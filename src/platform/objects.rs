@@ -13,10 +13,9 @@ use worker::{Env, Error, Headers, Method, Request, RequestInit, Response, Result
 use super::js::{self, ObjectNamespace, receive_array_buffers};
 use super::{d1, log};
 use crate::core::error::to_json;
-use crate::core::presence::Presence;
 use crate::core::record::users::{self, Placed};
 use crate::core::region::Region;
-use crate::messages::{Connect, Deliver, PresenceQuery, Receipt};
+use crate::messages::{Connect, Deliver, Pulse, Receipt};
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
 pub const USER: &str = "USER";
@@ -155,25 +154,15 @@ pub async fn post<B: Serialize, T: DeserializeOwned>(
 }
 
 /// Whether objects answer.
-pub async fn pulse(env: &Env, name: &str, url: &str) -> Result<()> {
+pub async fn pulse(env: &Env) -> Result<()> {
     UserObjects::for_queries(env)?
-        .fetch(name, url, None)
+        .fetch(Pulse::NAME, Pulse::URL, None)
         .await
         .map(|_| ())
 }
 
-/// The presence of users, asked of their objects, so many at a time. Who cannot be reached has none.
-pub async fn presences(
-    env: &Env,
-    query: &PresenceQuery,
-    user_ids: &[String],
-    regions: &HashMap<String, Region>,
-    concurrency: usize,
-) -> Result<HashMap<String, Result<Presence>>> {
-    ask_all(env, &query.url(), user_ids, regions, concurrency).await
-}
-
-/// Asks the objects of users the same question, so many at a time.
+/// Asks the objects of users the same question, so many at a time. Who cannot be reached has an error
+/// for an answer.
 pub async fn ask_all<T: DeserializeOwned>(
     env: &Env,
     url: &str,

@@ -1,4 +1,4 @@
-//! What other users' objects tell this one, messages apart.
+//! What users' objects tell each other, messages apart.
 
 use worker::{Response, Result};
 
@@ -10,6 +10,7 @@ use crate::core::events::send_message::{DELIVERED, Delivered};
 use crate::core::events::typing::{USER_TYPING, UserTyping};
 use crate::core::socket::{MAIN, event_text};
 use crate::messages::{Heard, Notify};
+use crate::platform::{log, objects};
 
 impl UserObject {
     /// Not one await, as with a delivery.
@@ -25,6 +26,14 @@ impl UserObject {
             Notify::Forget { conversation_id } => self.forget_conversation(&conversation_id)?,
         };
         Response::from_json(&Heard { is_wanted })
+    }
+
+    /// Tells another user's object; whoever cannot be told finds out when they next look.
+    pub(super) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
+        let told: Result<Heard> = objects::post(&self.env, peer_id, Notify::URL, notify).await;
+        if let Err(error) = told {
+            log::error("notify", &error);
+        }
     }
 
     /// Tells this user's devices that a device took a message of theirs. Once, however often it is

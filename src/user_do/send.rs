@@ -13,7 +13,7 @@ use super::fan_out::Send;
 use super::store::parse_id;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
-use crate::core::events::new_message::{Letter, Target};
+use crate::core::events::new_message::{Author, Letter, Target};
 use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
 use crate::core::events::send_message::{self, Delivered};
 use crate::core::events::{Reply, send_bulk_message};
@@ -55,6 +55,18 @@ impl Outgoing {
     /// Who may do this.
     fn role(&self) -> Option<Role> {
         (!self.is_direct).then_some(Role::Contractor)
+    }
+
+    /// What every receiver gets.
+    fn letter(&self, sender: Author, created_at: Millis) -> Letter {
+        Letter {
+            sender,
+            message_type: self.draft.message_type.as_str().to_owned(),
+            content: self.draft.content.clone(),
+            job_id: self.draft.job_id.clone(),
+            created_at,
+            wants_receipt: self.is_direct,
+        }
     }
 
     fn fingerprint(&self) -> String {
@@ -103,23 +115,24 @@ impl UserObject {
         self.settle_outbox(&caller.user_id, Some(entry.send_id))
             .await;
         let meter = Meter::default();
-        let committed = self.commit(caller, &entry, &outgoing, &meter).await?;
+        let Committed {
+            sender,
+            settled,
+            regions,
+        } = self.commit(caller, &entry, &outgoing, &meter).await?;
         let stored_at = now();
-        let send = self.as_send(
-            caller,
-            entry,
-            &outgoing,
-            committed.sender,
-            committed.regions,
-        );
         let send = Send {
-            targets: committed.settled.stored.clone(),
-            ..send
+            letter: outgoing.letter(sender.author(&caller.user_id), created_at(entry.send_id)),
+            entry,
+            targets: settled.stored.clone(),
+            regions,
+            // A send that was begun before may have reached some.
+            is_repeat: outgoing.draft.idempotency_key.is_some(),
         };
         self.keep_own_copy(caller, &send)
             .map_err(ours(outgoing.event()))?;
         let times = [begun, stored_at];
-        self.finish(&outgoing, &send, &committed.settled, times, &meter)
+        self.finish(&outgoing, &send, &settled, times, &meter)
             .await
             .map_err(ours(outgoing.event()))
     }
@@ -223,32 +236,6 @@ impl UserObject {
             log::error("commit", &error);
         }
         EventError::unavailable()
-    }
-
-    fn as_send(
-        &self,
-        caller: &Caller,
-        entry: Entry,
-        outgoing: &Outgoing,
-        sender: Sender,
-        regions: HashMap<String, Region>,
-    ) -> Send {
-        let draft = &outgoing.draft;
-        Send {
-            letter: Letter {
-                sender: sender.author(&caller.user_id),
-                message_type: draft.message_type.as_str().to_owned(),
-                content: draft.content.clone(),
-                job_id: draft.job_id.clone(),
-                created_at: created_at(entry.send_id),
-                wants_receipt: outgoing.is_direct,
-            },
-            entry,
-            targets: Vec::new(),
-            regions,
-            // A send that was begun before may have reached some.
-            is_repeat: draft.idempotency_key.is_some(),
-        }
     }
 
     async fn finish(

@@ -17,7 +17,7 @@ use crate::core::record::users::{
 use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{Args, MAIN, disconnect_text};
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
-use crate::platform::{d1, log, objects};
+use crate::platform::{d1, objects};
 
 impl UserObject {
     /// Carries out an event as if a device of the user had sent it.
@@ -109,13 +109,5 @@ impl UserObject {
             .into_iter()
             .collect::<Result<Vec<Heard>>>()
             .map(|_| ())
-    }
-
-    /// Tells another user's object; whoever cannot be told finds out when they next look.
-    pub(super) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
-        let told: Result<Heard> = objects::post(&self.env, peer_id, Notify::URL, notify).await;
-        if let Err(error) = told {
-            log::error("notify", &error);
-        }
     }
 }

@@ -27,7 +27,7 @@ use crate::core::presence::Presence;
 use crate::core::socket::{MAIN, event_text};
 use crate::core::time::Millis;
 use crate::messages::{Heard, Notify, StatusChange, Watch};
-use crate::platform::objects::{UserObjects, ask_all};
+use crate::platform::objects::UserObjects;
 use crate::platform::{log, now};
 
 /// When those who could not be told are told again.
@@ -178,21 +178,12 @@ impl UserObject {
         user_id: &str,
         user_ids: &[String],
     ) -> Result<Vec<(String, Result<Presence>)>> {
-        let others: Vec<String> = user_ids
-            .iter()
-            .filter(|id| *id != user_id)
-            .cloned()
-            .collect();
-        let regions = self.regions(&others).await;
-        let url = Watch {
+        let watch = Watch {
             by: user_id.to_owned(),
-        }
-        .url();
-        let concurrency = self.config()?.fanout_concurrency;
-        let mut answers = ask_all(&self.env, &url, &others, &regions, concurrency).await?;
-        if others.len() < user_ids.len() {
-            answers.insert(user_id.to_owned(), self.watched_by(user_id));
-        }
+        };
+        let mut answers = self
+            .ask_each(user_id, user_ids, &watch.url(), || self.watched_by(user_id))
+            .await?;
         Ok(user_ids
             .iter()
             .filter_map(|id| Some((id.clone(), answers.remove(id)?)))

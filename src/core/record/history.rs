@@ -48,23 +48,26 @@ pub fn not_found() -> EventError {
     EventError::new(ErrorCode::NotFound, "Conversation not found")
 }
 
-const NEWEST_FIRST: &str = "
+/// A page of messages with their authors, in this order of their ids.
+macro_rules! message_page {
+    ($order:literal) => {
+        concat!(
+            "
 SELECT m.message_id AS messageId, m.conversation_id AS conversationId, m.sender_id AS senderId,
   u.name AS senderName, u.avatar_url AS senderAvatarUrl, m.receiver_id AS receiverId,
   m.message_type AS messageType, m.content, m.job_id AS jobId, m.created_at AS createdAt
 FROM messages AS m
 LEFT JOIN users AS u ON u.user_id = m.sender_id
 WHERE m.conversation_id = ?1 AND m.message_id > ?2 AND m.message_id < ?3
-ORDER BY m.message_id DESC LIMIT ?4";
+ORDER BY m.message_id ",
+            $order,
+            " LIMIT ?4"
+        )
+    };
+}
 
-const OLDEST_FIRST: &str = "
-SELECT m.message_id AS messageId, m.conversation_id AS conversationId, m.sender_id AS senderId,
-  u.name AS senderName, u.avatar_url AS senderAvatarUrl, m.receiver_id AS receiverId,
-  m.message_type AS messageType, m.content, m.job_id AS jobId, m.created_at AS createdAt
-FROM messages AS m
-LEFT JOIN users AS u ON u.user_id = m.sender_id
-WHERE m.conversation_id = ?1 AND m.message_id > ?2 AND m.message_id < ?3
-ORDER BY m.message_id LIMIT ?4";
+const NEWEST_FIRST: &str = message_page!("DESC");
+const OLDEST_FIRST: &str = message_page!("ASC");
 
 /// Before and after all UUIDs.
 const FIRST: &str = "";

@@ -3,6 +3,8 @@
 
 mod users;
 
+use std::collections::HashMap;
+
 use worker::{Env, Request, Response, Result};
 
 use super::answer;
@@ -14,9 +16,10 @@ use crate::core::events::{
     get_bulk_online_status, get_conversations, get_messages, get_online_status, send_bulk_message,
     send_message,
 };
-use crate::core::record::history::{MessageRow, Pair, messages, not_found};
+use crate::core::presence::Presence;
+use crate::core::record::history::not_found;
 use crate::core::token::verify_service;
-use crate::messages::{Act, Acted, PresenceQuery, Pulse};
+use crate::messages::{Act, Acted, PresenceQuery};
 use crate::platform::objects::UserObjects;
 use crate::platform::{self, d1, log, now, objects};
 
@@ -111,10 +114,11 @@ impl Call {
         let borrowed: Vec<&str> = ids.iter().map(String::as_str).collect();
         let regions = objects::regions(&self.env, &borrowed).await;
         let concurrency = self.config.fanout_concurrency;
-        let asked = PresenceQuery::default();
-        let mut presences = objects::presences(&self.env, &asked, ids, &regions, concurrency)
-            .await
-            .map_err(ours("status"))?;
+        let url = PresenceQuery::default().url();
+        let mut presences: HashMap<String, Result<Presence>> =
+            objects::ask_all(&self.env, &url, ids, &regions, concurrency)
+                .await
+                .map_err(ours("status"))?;
         let statuses: Vec<_> = query
             .user_ids
             .into_iter()
@@ -166,16 +170,12 @@ impl Call {
             &[("conversationId", conversation_id)],
         ))?;
         let page = get_messages::Page::read(&payload)?;
-        let unavailable = ours("messages");
-        let results = d1::batch(&self.env, &messages(&page))
+        let (pair, items) = d1::messages(&self.env, &page)
             .await
-            .map_err(&unavailable)?;
-        let pairs: Vec<Pair> = d1::rows(&results, 0).map_err(&unavailable)?;
-        if pairs.is_empty() {
+            .map_err(ours("messages"))?;
+        if pair.is_none() {
             return Err(not_found().into());
         }
-        let rows: Vec<MessageRow> = d1::rows(&results, 1).map_err(&unavailable)?;
-        let items = rows.into_iter().map(MessageRow::message).collect();
         Ok((200, get_messages::reply(&page, items).payload))
     }
 }
@@ -187,7 +187,7 @@ pub async fn health(request: &Request, env: &Env) -> Result<Response> {
     }
     let config = platform::config(env).map_err(|error| worker::Error::RustError(error.to_string()));
     let d1 = d1::ping(env).await;
-    let objects = objects::pulse(env, Pulse::NAME, Pulse::URL).await;
+    let objects = objects::pulse(env).await;
     let mut is_well = true;
     let mut tell = |what: &str, answered: Result<()>| match answered {
         Ok(()) => "ok",

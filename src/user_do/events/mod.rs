@@ -175,34 +175,45 @@ impl UserObject {
         reply.map(Done::from)
     }
 
-    /// The presence of users, asked of their objects concurrently; one's own is at hand. Who cannot
-    /// be reached has none.
+    /// The presence of users, as this one sees it.
     async fn presences(
         &self,
         user_id: &str,
         user_ids: &[String],
+    ) -> Result<HashMap<String, Result<Presence>>> {
+        let query = PresenceQuery {
+            by: Some(user_id.to_owned()),
+        };
+        self.ask_each(user_id, user_ids, &query.url(), || self.presence())
+            .await
+    }
+
+    /// Asks users' objects concurrently for presences; one's own answer is at hand. Who cannot be
+    /// reached has an error for an answer.
+    pub(super) async fn ask_each(
+        &self,
+        user_id: &str,
+        user_ids: &[String],
+        url: &str,
+        own: impl FnOnce() -> Result<Presence>,
     ) -> Result<HashMap<String, Result<Presence>>> {
         let others: Vec<String> = user_ids
             .iter()
             .filter(|id| *id != user_id)
             .cloned()
             .collect();
-        let query = PresenceQuery {
-            by: Some(user_id.to_owned()),
-        };
         let regions = self.regions(&others).await;
         let concurrency = self.config()?.fanout_concurrency;
-        let mut asked =
-            objects::presences(&self.env, &query, &others, &regions, concurrency).await?;
+        let mut answers = objects::ask_all(&self.env, url, &others, &regions, concurrency).await?;
         if others.len() < user_ids.len() {
-            asked.insert(user_id.to_owned(), self.presence());
+            answers.insert(user_id.to_owned(), own());
         }
-        Ok(asked)
+        Ok(answers)
     }
 
     /// Where users' objects belong, for calls that may make them. Each user is asked for once: after
     /// the call that follows, their object is there.
-    pub(super) async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
+    async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
         let new: Vec<&str> = {
             let mut placed = self.placed.borrow_mut();
             if placed.len() > MAX_PLACED {
