@@ -30,6 +30,8 @@ pub struct Config {
     pub jwt_secret: String,
     /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas.
     pub allowed_origins: AllowedOrigins,
+    /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
+    pub console: bool,
     /// `PING_INTERVAL_MS` [25000]: told to clients in the handshake.
     pub ping_interval: Millis,
     /// `PING_TIMEOUT_MS` [20000]: told to clients in the handshake. Who has not been heard for
@@ -79,6 +81,7 @@ impl Config {
         Ok(Self {
             jwt_secret: vars.secret("JWT_SECRET", 32)?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
+            console: vars.switch("CONSOLE", true)?,
             ping_interval: vars.number("PING_INTERVAL_MS", 25_000, 100, 3_600_000)?,
             ping_timeout: vars.number("PING_TIMEOUT_MS", 20_000, 100, 3_600_000)?,
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
@@ -160,6 +163,20 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         }
     }
 
+    fn switch(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        match text.trim() {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(ConfigError {
+                name,
+                problem: format!("\"{text}\" is neither \"on\" nor \"off\""),
+            }),
+        }
+    }
+
     fn user_ids(&self, name: &'static str) -> Result<UserIds, ConfigError> {
         let Some(text) = self.get(name) else {
             return Ok(UserIds::Hashed);
@@ -216,6 +233,7 @@ mod tests {
         assert_eq!(config.max_bulk_recipients, 1_000);
         assert_eq!(config.allowed_origins, AllowedOrigins::Any);
         assert_eq!(config.api_key, None);
+        assert!(config.console);
     }
 
     #[test]
@@ -273,6 +291,10 @@ mod tests {
         check(
             &[("JWT_SECRET", SECRET), ("LOG_USER_IDS", "no")],
             "LOG_USER_IDS: \"no\" is neither \"hashed\" nor \"plain\"",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("CONSOLE", "0")],
+            "CONSOLE: \"0\" is neither \"on\" nor \"off\"",
         );
         check(
             &[("JWT_SECRET", SECRET), ("API_KEY", "short")],

@@ -10,6 +10,7 @@ use super::time::Millis;
 
 /// The stable, machine-readable part of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The payload is not what the event takes; the message names the field.
@@ -36,6 +37,7 @@ pub enum ErrorCode {
 
 /// An event that was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[error("{message}")]
 pub struct EventError {
@@ -43,7 +45,7 @@ pub struct EventError {
     pub code: ErrorCode,
     /// What is wrong, for a person.
     pub message: String,
-    /// With [`ErrorCode::RateLimited`]: when to try again, in milliseconds from now.
+    /// With `rate_limited`: when to try again, in milliseconds from now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<Millis>,
 }
@@ -95,23 +97,31 @@ impl EventError {
     /// The payload of the `error` event: `{ code, message, retryAfterMs?, event }`, where `event` is
     /// the event that failed, or null if the error is about the connection.
     pub fn payload(&self, event: Option<&str>) -> String {
-        #[derive(Serialize)]
-        struct Payload<'a> {
-            #[serde(flatten)]
-            error: &'a EventError,
-            event: Option<&'a str>,
-        }
         to_json(&Payload { error: self, event })
     }
 
     /// The payload of an ack: `{ error: { code, message } }`.
     pub fn ack(&self) -> String {
-        #[derive(Serialize)]
-        struct Ack<'a> {
-            error: &'a EventError,
-        }
         to_json(&Ack { error: self })
     }
+}
+
+/// An event was refused or failed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ErrorReport"))]
+pub(crate) struct Payload<'a> {
+    #[serde(flatten)]
+    error: &'a EventError,
+    /// The event that failed; null if the error is about the connection.
+    event: Option<&'a str>,
+}
+
+/// The ack of an event that was refused or failed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Refusal"))]
+pub(crate) struct Ack<'a> {
+    /// What went wrong.
+    error: &'a EventError,
 }
 
 /// Serializes one of our own types. They hold strings, numbers and valid raw JSON under string

@@ -4,6 +4,8 @@
 pub mod api;
 pub mod config;
 pub mod connection;
+#[cfg(test)]
+mod contract;
 pub mod engine;
 pub mod error;
 pub mod events;

@@ -18,13 +18,17 @@ pub const BLOCKED: &str = "user_blocked";
 /// The reply.
 pub const UNBLOCKED: &str = "user_unblocked";
 
+/// Who was blocked or unblocked.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UserBlocked"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// The user.
+    user_id: &'a str,
+}
+
 /// The reply.
 pub fn reply(event: &'static str, user_id: &str) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        user_id: &'a str,
-    }
     Reply::event(event, to_json(&Payload { user_id }))
 }
 

@@ -4,45 +4,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::content::{MessageType, check_content};
 use super::{fields, optional_text, present};
 use crate::core::config::Config;
-use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::error::{EventError, to_json};
 
 const MAX_JOB_ID_CHARS: usize = 128;
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 64;
-
-/// What a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MessageType {
-    /// `content.text`
-    Text,
-    /// `content.fileUrl`, `fileName`, `fileSize`
-    Image,
-    /// `content.fileUrl`, `fileName`, `fileSize`
-    File,
-}
-
-impl MessageType {
-    /// As it is stored and sent.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Image => "image",
-            Self::File => "file",
-        }
-    }
-
-    fn read(value: &RawValue) -> Result<Self, EventError> {
-        match value.get() {
-            "\"text\"" => Ok(Self::Text),
-            "\"image\"" => Ok(Self::Image),
-            "\"file\"" => Ok(Self::File),
-            _ => Err(EventError::invalid(
-                "messageType must be \"text\", \"image\" or \"file\"",
-            )),
-        }
-    }
-}
 
 /// A message before it has receivers.
 #[derive(Debug)]
@@ -57,17 +25,24 @@ pub struct Draft {
     pub idempotency_key: Option<String>,
 }
 
-/// The fields, raw.
+/// The fields, raw. Type and content are in the shape of [`super::content::Body`].
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Draft"))]
 #[serde(rename_all = "camelCase")]
-struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(skip))]
     message_type: Option<&'a RawValue>,
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(skip))]
     content: Option<&'a RawValue>,
+    /// The job that it is about.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = 128)))]
     job_id: Option<&'a RawValue>,
+    /// A repeat with the same key within 24 hours returns the first result and stores nothing.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>", length(min = 1, max = 64)))]
     idempotency_key: Option<&'a RawValue>,
 }
 
@@ -113,103 +88,4 @@ impl Draft {
             .map(|byte| format!("{byte:02x}"))
             .collect()
     }
-}
-
-fn check_content(
-    message_type: MessageType,
-    content: &RawValue,
-    config: &Config,
-) -> Result<(), EventError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields<'a> {
-        #[serde(borrow)]
-        text: Option<&'a RawValue>,
-        #[serde(borrow)]
-        file_url: Option<&'a RawValue>,
-        #[serde(borrow)]
-        file_name: Option<&'a RawValue>,
-        #[serde(borrow)]
-        file_size: Option<&'a RawValue>,
-    }
-    if !content.get().starts_with('{') {
-        return Err(EventError::invalid("content must be an object"));
-    }
-    let fields: Fields = fields(content)?;
-    match message_type {
-        MessageType::Text => {
-            check(
-                fields.text,
-                is_text,
-                "content.text must be a non-empty string",
-            )?;
-            check_length(fields.text, config.max_text_chars)
-        }
-        MessageType::Image | MessageType::File => {
-            check(
-                fields.file_url,
-                is_text,
-                "content.fileUrl must be a non-empty string",
-            )?;
-            let name = present(fields.file_name);
-            check_optional(name, is_text, "content.fileName must be a non-empty string")?;
-            let size = present(fields.file_size);
-            check_optional(
-                size,
-                is_size,
-                "content.fileSize must be a whole number of bytes",
-            )
-        }
-    }
-}
-
-fn check(
-    field: Option<&RawValue>,
-    is_good: fn(&RawValue) -> bool,
-    message: &str,
-) -> Result<(), EventError> {
-    match field {
-        Some(value) if is_good(value) => Ok(()),
-        _ => Err(EventError::invalid(message)),
-    }
-}
-
-fn check_optional(
-    field: Option<&RawValue>,
-    is_good: fn(&RawValue) -> bool,
-    message: &str,
-) -> Result<(), EventError> {
-    match field {
-        None => Ok(()),
-        some => check(some, is_good, message),
-    }
-}
-
-/// A JSON string has at most one character per byte, so only a long one has to be counted.
-fn check_length(text: Option<&RawValue>, max: usize) -> Result<(), EventError> {
-    let json = text.map_or("", RawValue::get);
-    if json.len().saturating_sub(2) <= max || char_count(json) <= max {
-        return Ok(());
-    }
-    Err(EventError::new(
-        ErrorCode::TooMany,
-        format!("content.text must not be longer than {max} characters"),
-    ))
-}
-
-/// The characters of a JSON string. A lone surrogate, which no Rust string can hold, is counted by
-/// its escape.
-fn char_count(json: &str) -> usize {
-    serde_json::from_str::<String>(json).map_or(json.len(), |text| text.chars().count())
-}
-
-/// A string with something in it. It is looked at, not decoded: a lone surrogate is fine.
-fn is_text(value: &RawValue) -> bool {
-    value.get().starts_with('"') && value.get().len() > 2
-}
-
-/// To JSON, 7.0 is as whole a number as 7.
-fn is_size(value: &RawValue) -> bool {
-    let number = serde_json::from_str::<f64>(value.get());
-    number.is_ok_and(|number| number >= 0.0 && number.fract() == 0.0)
 }

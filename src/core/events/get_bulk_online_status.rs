@@ -1,10 +1,10 @@
 //! `get_bulk_online_status { userIds }` → `bulk_online_status { [userId]: { isOnline, lastSeen } }`
 
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Reply, fields, user_ids};
+use super::{Reply, only_user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
@@ -26,14 +26,7 @@ pub struct Query {
 impl Query {
     /// Reads the payload.
     pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            user_ids: Option<&'a RawValue>,
-        }
-        let fields: Fields = fields(payload)?;
-        let user_ids = user_ids(fields.user_ids, "userIds", config.max_status_users)?;
+        let user_ids = only_user_ids(payload, config.max_status_users)?;
         Ok(Self { user_ids })
     }
 }
@@ -43,16 +36,31 @@ pub fn reply(event: &'static str, statuses: &[(String, Presence)]) -> Reply {
     Reply::event(event, to_json(&StatusMap(statuses)))
 }
 
-struct StatusMap<'a>(&'a [(String, Presence)]);
+/// A user's presence, as others are told it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "OnlineStatus"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    /// Whether a connection of theirs is live.
+    is_online: bool,
+    /// ISO 8601, UTC; null for a user who was never here.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    last_seen: Option<String>,
+}
+
+/// Each user's status under their id.
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "OnlineStatuses")
+)]
+pub(crate) struct StatusMap<'a>(
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Status>"))]
+    &'a [(String, Presence)],
+);
 
 impl Serialize for StatusMap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Status {
-            is_online: bool,
-            last_seen: Option<String>,
-        }
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (user_id, presence) in self.0 {
             let status = Status {

@@ -29,17 +29,28 @@ pub struct Page {
     pub cursor: Option<String>,
 }
 
+/// Which page of conversations.
+#[derive(Deserialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "GetConversations")
+)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fields<'a> {
+    /// How many conversations at most: 50 unless given.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<u8>", range(min = 1, max = 100)))]
+    limit: Option<&'a RawValue>,
+    /// The `nextCursor` of the page before.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    cursor: Option<&'a RawValue>,
+}
+
 impl Page {
     /// Reads the payload.
     pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            limit: Option<&'a RawValue>,
-            #[serde(borrow)]
-            cursor: Option<&'a RawValue>,
-        }
         let fields: Fields = fields(payload)?;
         let cursor = present(fields.cursor).map(|cursor| message_id(cursor, "cursor"));
         Ok(Self {
@@ -51,6 +62,7 @@ impl Page {
 
 /// A participant.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     /// The user.
@@ -62,6 +74,7 @@ pub struct Participant {
 
 /// A conversation.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
     /// Its id.
@@ -74,18 +87,24 @@ pub struct Conversation {
     pub last_message: Message,
     /// How many messages the user has not read.
     pub unread_count: u64,
-    /// When the newest message was accepted.
+    /// When the newest message was accepted: ISO 8601, UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub updated_at: String,
+}
+
+/// A page of conversations.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Conversations"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// Newest first.
+    items: &'a [Conversation],
+    /// The `cursor` of the next page; null on the last one.
+    next_cursor: Option<&'a str>,
 }
 
 /// The reply.
 pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        items: &'a [Conversation],
-        next_cursor: Option<&'a str>,
-    }
     Reply::event(REPLY, to_json(&Payload { items, next_cursor }))
 }
 

@@ -30,21 +30,32 @@ pub struct Page {
     pub after: Option<String>,
 }
 
+/// Which page of a conversation's messages.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "GetMessages"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fields<'a> {
+    /// The conversation.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 64)))]
+    conversation_id: Option<&'a RawValue>,
+    /// How many messages at most: 50 unless given.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<u8>", range(min = 1, max = 100)))]
+    limit: Option<&'a RawValue>,
+    /// Only messages before the one with this id.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    before: Option<&'a RawValue>,
+    /// Only messages after the one with this id.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    after: Option<&'a RawValue>,
+}
+
 impl Page {
     /// Reads the payload.
     pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            conversation_id: Option<&'a RawValue>,
-            #[serde(borrow)]
-            limit: Option<&'a RawValue>,
-            #[serde(borrow)]
-            before: Option<&'a RawValue>,
-            #[serde(borrow)]
-            after: Option<&'a RawValue>,
-        }
         let fields: Fields = fields(payload)?;
         let bound = |field, name| present(field).map(|id| message_id(id, name)).transpose();
         Ok(Self {
@@ -61,14 +72,20 @@ impl Page {
     }
 }
 
+/// A page of messages.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Messages"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// Newest first; with only an `after`, oldest first.
+    items: &'a [Message],
+    /// The `before` (or, of a request with only an `after`, the `after`) of the next page; null on
+    /// the last one.
+    next_cursor: Option<&'a str>,
+}
+
 /// The reply, from one message more than the page holds, if there is one.
 pub fn reply(page: &Page, mut items: Vec<Message>) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        items: &'a [Message],
-        next_cursor: Option<&'a str>,
-    }
     let has_more = items.len() > page.limit;
     items.truncate(page.limit);
     let last = items.last().map(|message| message.message_id.as_str());

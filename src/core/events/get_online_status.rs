@@ -1,9 +1,9 @@
 //! `get_online_status { userId }` → `user_online_status { userId, isOnline, lastSeen, connectionCount }`
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Reply, fields, user_id};
+use super::{Reply, only_user_id};
 use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
 use crate::core::time::iso;
@@ -24,28 +24,33 @@ pub struct Query {
 impl Query {
     /// Reads the payload.
     pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            user_id: Option<&'a RawValue>,
-        }
-        let fields: Fields = fields(payload)?;
-        let user_id = user_id(fields.user_id, "userId")?;
+        let user_id = only_user_id(payload)?;
         Ok(Self { user_id })
     }
 }
 
+/// A user's presence.
+#[derive(Serialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "UserOnlineStatus")
+)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// The user.
+    user_id: &'a str,
+    /// Whether a connection of theirs is live.
+    is_online: bool,
+    /// ISO 8601, UTC; null for a user who was never here.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    last_seen: Option<String>,
+    /// How many connections of theirs are live.
+    connection_count: usize,
+}
+
 /// The reply.
 pub fn reply(user_id: &str, presence: Presence) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        user_id: &'a str,
-        is_online: bool,
-        last_seen: Option<String>,
-        connection_count: usize,
-    }
     Reply::event(
         REPLY,
         to_json(&Payload {

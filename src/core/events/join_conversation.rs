@@ -19,13 +19,21 @@ pub const JOINED: &str = "joined_conversation";
 /// The reply.
 pub const LEFT: &str = "left_conversation";
 
-/// The payload of the replies, and of the ack to `typing_start` and `typing_stop`.
+/// What was joined, left or typed into.
+#[derive(Serialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "ConversationNamed")
+)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// The conversation.
+    conversation_id: &'a str,
+}
+
+/// The same, as JSON.
 pub fn payload(conversation_id: &str) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        conversation_id: &'a str,
-    }
     to_json(&Payload { conversation_id })
 }
 

@@ -21,6 +21,7 @@ const MAX_MESSAGE_IDS: usize = 1_000;
 
 /// What was read, as the client says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WhatIsRead"))]
 #[serde(rename_all = "camelCase")]
 pub enum What {
     /// These messages.
@@ -48,19 +49,26 @@ pub struct Marking {
     pub what: What,
 }
 
+/// The fields, raw. What is marked is in the shape of [`What`].
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Marking"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fields<'a> {
+    /// The conversation.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 64)))]
+    conversation_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(skip))]
+    message_ids: Option<&'a RawValue>,
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(skip))]
+    up_to: Option<&'a RawValue>,
+}
+
 impl Marking {
     /// Reads the payload.
     pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            conversation_id: Option<&'a RawValue>,
-            #[serde(borrow)]
-            message_ids: Option<&'a RawValue>,
-            #[serde(borrow)]
-            up_to: Option<&'a RawValue>,
-        }
         let fields: Fields = fields(payload)?;
         let conversation_id = conversation_id(fields.conversation_id)?;
         let what = match (present(fields.message_ids), present(fields.up_to)) {
@@ -77,8 +85,9 @@ impl Marking {
     }
 }
 
-/// The payload of [`READ`].
+/// Messages were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MessageRead"))]
 #[serde(rename_all = "camelCase")]
 pub struct Read {
     /// In which conversation.

@@ -5,6 +5,7 @@
 //! a log offset.
 
 pub mod block_user;
+pub mod content;
 pub mod draft;
 pub mod get_bulk_online_status;
 pub mod get_conversations;
@@ -30,7 +31,7 @@ use super::socket::Args;
 pub const ERROR: &str = "error";
 
 /// Every request event.
-const NAMES: [&str; 15] = [
+pub(super) const NAMES: [&str; 15] = [
     get_online_status::NAME,
     get_bulk_online_status::NAME,
     subscribe_online_status::SUBSCRIBE,
@@ -250,37 +251,53 @@ fn ids(
     Ok(ids)
 }
 
-/// A payload that is a user's id.
+/// A payload that names a user.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UserRef"))]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserFields<'a> {
+    /// The user.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 128)))]
+    user_id: Option<&'a RawValue>,
+}
+
 fn only_user_id(payload: &RawValue) -> Result<String, EventError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields<'a> {
-        #[serde(borrow)]
-        user_id: Option<&'a RawValue>,
-    }
-    user_id(fields::<Fields>(payload)?.user_id, "userId")
+    user_id(fields::<UserFields>(payload)?.user_id, "userId")
 }
 
-/// A payload that is a list of user ids.
+/// A payload that names users.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UserRefs"))]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UsersFields<'a> {
+    /// The users. A repeated id counts once.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Vec<String>", length(min = 1)))]
+    user_ids: Option<&'a RawValue>,
+}
+
 fn only_user_ids(payload: &RawValue, max: usize) -> Result<Vec<String>, EventError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields<'a> {
-        #[serde(borrow)]
-        user_ids: Option<&'a RawValue>,
-    }
-    user_ids(fields::<Fields>(payload)?.user_ids, "userIds", max)
+    user_ids(fields::<UsersFields>(payload)?.user_ids, "userIds", max)
 }
 
-/// A payload that is a conversation's id.
+/// A payload that names a conversation.
+#[derive(Deserialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "ConversationRef")
+)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConversationFields<'a> {
+    /// The conversation.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 64)))]
+    conversation_id: Option<&'a RawValue>,
+}
+
 fn only_conversation_id(payload: &RawValue) -> Result<String, EventError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Fields<'a> {
-        #[serde(borrow)]
-        conversation_id: Option<&'a RawValue>,
-    }
-    conversation_id(fields::<Fields>(payload)?.conversation_id)
+    conversation_id(fields::<ConversationFields>(payload)?.conversation_id)
 }
 
 /// The field `conversationId`. Whether there is such a conversation is the record's to say.

@@ -11,6 +11,7 @@ pub const NAME: &str = "new_message";
 
 /// Who wrote a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "User"))]
 #[serde(rename_all = "camelCase")]
 pub struct Author {
     /// The user.
@@ -108,18 +109,45 @@ impl Serialize for Message {
     }
 }
 
+/// A message. Type and content are in the shape of [`super::content::Body`].
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Envelope"))]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
+    /// The message. Ids are in the order in which messages were accepted.
     message_id: &'a str,
+    /// Its conversation.
     conversation_id: &'a str,
+    /// Who wrote it.
     sender_id: &'a str,
+    /// Who wrote it.
     sender: &'a Author,
+    /// Whom it is for.
     receiver_id: &'a str,
+    #[cfg_attr(test, schemars(skip))]
     message_type: &'a str,
+    #[cfg_attr(test, schemars(skip))]
     content: &'a RawValue,
+    /// The job that it is about.
     job_id: Option<&'a str>,
+    /// When it was accepted: ISO 8601, UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     timestamp: String,
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Message {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Message".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        use crate::core::contract::all_of;
+        use crate::core::events::content::Body;
+        let mut message = all_of::<Wire, Body>(generator);
+        message.insert("description".into(), "A message.".into());
+        message
+    }
 }
 
 #[cfg(test)]

@@ -25,15 +25,20 @@ pub struct BulkMessage {
     pub draft: Draft,
 }
 
+/// The fields that a send to one does not have, raw.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Receivers"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fields<'a> {
+    /// The receivers. A repeated id counts once.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Vec<String>", length(min = 1)))]
+    receiver_ids: Option<&'a RawValue>,
+}
+
 impl BulkMessage {
     /// Reads the payload.
     pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            receiver_ids: Option<&'a RawValue>,
-        }
         let fields: Fields = fields(payload)?;
         let max = config.max_bulk_recipients;
         Ok(Self {
@@ -59,31 +64,56 @@ pub struct Settled {
     pub refused: Vec<(String, &'static str)>,
 }
 
+/// A receiver whose copy is in the record.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "BulkResult"))]
+#[serde(rename_all = "camelCase")]
+struct Sent<'a> {
+    /// The receiver.
+    receiver_id: &'a str,
+    /// Their conversation with the sender.
+    conversation_id: &'a str,
+    /// Their copy.
+    message_id: &'a str,
+    /// That it is stored and will arrive.
+    #[cfg_attr(test, schemars(extend("const" = true)))]
+    success: bool,
+    /// Whether a device of theirs has taken it already.
+    delivered: bool,
+}
+
+/// A receiver who gets nothing.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "BulkError"))]
+#[serde(rename_all = "camelCase")]
+struct Failed<'a> {
+    /// The receiver.
+    receiver_id: &'a str,
+    /// Why, for a person.
+    error: &'a str,
+}
+
+/// What became of a bulk message.
+#[derive(Serialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "BulkMessageSent")
+)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// How many results there are.
+    total_sent: usize,
+    /// How many errors there are.
+    total_failed: usize,
+    /// In the order of the receivers.
+    results: Vec<Sent<'a>>,
+    /// In the order of the receivers.
+    errors: Vec<Failed<'a>>,
+}
+
 /// The reply. `delivered` tells of a stored receiver whether one of its devices took the message.
 pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Sent<'a> {
-        receiver_id: &'a str,
-        conversation_id: &'a str,
-        message_id: &'a str,
-        success: bool,
-        delivered: bool,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Failed<'a> {
-        receiver_id: &'a str,
-        error: &'a str,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        total_sent: usize,
-        total_failed: usize,
-        results: Vec<Sent<'a>>,
-        errors: Vec<Failed<'a>>,
-    }
     let results: Vec<Sent> = settled
         .stored
         .iter()
@@ -114,7 +144,7 @@ pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::super::Request;
-    use super::super::draft::MessageType;
+    use super::super::content::MessageType;
     use super::super::testing::{read, refusal};
     use super::*;
     use crate::core::error::ErrorCode;

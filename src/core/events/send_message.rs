@@ -21,13 +21,16 @@ pub const REPLY: &str = "message_sent";
 /// What the sender's devices get when a device of the receiver took it.
 pub const DELIVERED: &str = "message_delivered";
 
-/// Where a message goes.
+/// Where a message goes: the field that says so, and its value.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "To"))]
 pub enum To {
     /// To the other participant of this conversation.
-    Conversation(String),
+    #[cfg_attr(test, schemars(rename = "conversationId"))]
+    Conversation(#[cfg_attr(test, schemars(length(min = 1, max = 64)))] String),
     /// To this user; their conversation with the sender is begun if there is none.
-    Receiver(String),
+    #[cfg_attr(test, schemars(rename = "receiverId"))]
+    Receiver(#[cfg_attr(test, schemars(length(min = 1, max = 128)))] String),
 }
 
 /// One message to one user.
@@ -77,15 +80,22 @@ pub fn refused(reason: &'static str) -> EventError {
     EventError::new(code, reason)
 }
 
+/// A message was accepted: it is stored and will arrive.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MessageSent"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// The message.
+    message_id: &'a str,
+    /// Its conversation.
+    conversation_id: &'a str,
+    /// When it was accepted: ISO 8601, UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    timestamp: String,
+}
+
 /// The reply.
 pub fn reply(target: &Target, created_at: Millis) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        message_id: &'a str,
-        conversation_id: &'a str,
-        timestamp: String,
-    }
     Reply::event(
         REPLY,
         to_json(&Payload {
@@ -96,8 +106,13 @@ pub fn reply(target: &Target, created_at: Millis) -> Reply {
     )
 }
 
-/// The payload of [`DELIVERED`].
+/// A device of the receiver took a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "MessageDelivered")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivered {
     /// Which message.

@@ -74,13 +74,21 @@ impl Watches {
     }
 }
 
+/// Who is no longer watched.
+#[derive(Serialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "OnlineStatusUnsubscribed")
+)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    /// The users.
+    user_ids: &'a [String],
+}
+
 /// The reply to [`UNSUBSCRIBE`].
 pub fn unsubscribed(user_ids: &[String]) -> Reply {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Payload<'a> {
-        user_ids: &'a [String],
-    }
     Reply::event(UNSUBSCRIBED, to_json(&Payload { user_ids }))
 }
 

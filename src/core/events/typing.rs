@@ -15,8 +15,9 @@ pub const STOP: &str = "typing_stop";
 /// What the other side's devices get.
 pub const USER_TYPING: &str = "user_typing";
 
-/// The payload of [`USER_TYPING`].
+/// The other side began or stopped typing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UserTyping {
     /// Where.

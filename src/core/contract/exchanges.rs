@@ -1,0 +1,174 @@
+//! The events that clients send, and what answers them.
+
+use serde_json::{Value, json};
+
+use super::{CONVERSATION, MESSAGE};
+use crate::core::events::{
+    block_user, get_bulk_online_status, get_conversations, get_messages, get_online_status,
+    join_conversation, mark_as_read, send_bulk_message, send_message, subscribe_online_status,
+    typing,
+};
+
+/// A request event.
+pub(super) struct Exchange {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    /// The schema of the payload.
+    pub(super) payload: &'static str,
+    pub(super) example: Value,
+    /// Whether it may be sent without a payload.
+    pub(super) is_payload_optional: bool,
+    /// The event that answers; none if only the ack does.
+    pub(super) reply: Option<&'static str>,
+    /// The schema of the ack, which is also that of the reply event.
+    pub(super) ack: &'static str,
+}
+
+pub(super) fn exchanges() -> Vec<Exchange> {
+    let exchange = |name, summary, payload, example, reply, ack| Exchange {
+        name,
+        summary,
+        payload,
+        example,
+        is_payload_optional: name == get_conversations::NAME,
+        reply,
+        ack,
+    };
+    let user = || json!({ "userId": "customer1" });
+    let users = || json!({ "userIds": ["customer1", "customer2"] });
+    let conversation = || json!({ "conversationId": CONVERSATION });
+    let draft = |to: Value| {
+        let mut all = json!({
+            "messageType": "text",
+            "content": { "text": "I'm on my way." },
+            "jobId": "job123",
+            "idempotencyKey": "5f3b2c1e",
+        });
+        for (name, value) in to.as_object().into_iter().flatten() {
+            all[name] = value.clone();
+        }
+        all
+    };
+    vec![
+        exchange(
+            get_online_status::NAME,
+            "Whether a user is online, since when not, and on how many connections.",
+            "UserRef",
+            user(),
+            Some(get_online_status::REPLY),
+            "UserOnlineStatus",
+        ),
+        exchange(
+            get_bulk_online_status::NAME,
+            "Who of many users is online.",
+            "UserRefs",
+            users(),
+            Some(get_bulk_online_status::REPLY),
+            "OnlineStatuses",
+        ),
+        exchange(
+            subscribe_online_status::SUBSCRIBE,
+            "As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes.",
+            "UserRefs",
+            users(),
+            Some(subscribe_online_status::SUBSCRIBED),
+            "OnlineStatuses",
+        ),
+        exchange(
+            subscribe_online_status::UNSUBSCRIBE,
+            "Ends watching these users.",
+            "UserRefs",
+            users(),
+            Some(subscribe_online_status::UNSUBSCRIBED),
+            "OnlineStatusUnsubscribed",
+        ),
+        exchange(
+            send_message::NAME,
+            "Sends a message to one user: into a conversation, or to a user, with whom a conversation is begun if there is none.",
+            "SendMessage",
+            draft(json!({ "receiverId": "customer1" })),
+            Some(send_message::REPLY),
+            "MessageSent",
+        ),
+        exchange(
+            send_bulk_message::NAME,
+            "Sends a message to many users. Contractors only.",
+            "SendBulkMessage",
+            draft(json!({ "receiverIds": ["customer1", "nobody"] })),
+            Some(send_bulk_message::REPLY),
+            "BulkMessageSent",
+        ),
+        exchange(
+            mark_as_read::NAME,
+            "Marks messages as read, and all that were before them.",
+            "MarkAsRead",
+            json!({ "conversationId": CONVERSATION, "upTo": MESSAGE }),
+            Some(mark_as_read::READ),
+            "MessageRead",
+        ),
+        exchange(
+            typing::START,
+            "Shows the other side that the user is typing.",
+            "ConversationRef",
+            conversation(),
+            None,
+            "ConversationNamed",
+        ),
+        exchange(
+            typing::STOP,
+            "Shows the other side that the user is no longer typing.",
+            "ConversationRef",
+            conversation(),
+            None,
+            "ConversationNamed",
+        ),
+        exchange(
+            get_conversations::NAME,
+            "A page of the user's conversations, newest first.",
+            "GetConversations",
+            json!({ "limit": 20 }),
+            Some(get_conversations::REPLY),
+            "Conversations",
+        ),
+        exchange(
+            get_messages::NAME,
+            "A page of a conversation's messages.",
+            "GetMessages",
+            json!({ "conversationId": CONVERSATION, "limit": 50, "before": MESSAGE }),
+            Some(get_messages::REPLY),
+            "Messages",
+        ),
+        exchange(
+            join_conversation::JOIN,
+            "For clients of older servers: a user's devices get everything anyway.",
+            "ConversationRef",
+            conversation(),
+            Some(join_conversation::JOINED),
+            "ConversationNamed",
+        ),
+        exchange(
+            join_conversation::LEAVE,
+            "For clients of older servers: a user's devices get everything anyway.",
+            "ConversationRef",
+            conversation(),
+            Some(join_conversation::LEFT),
+            "ConversationNamed",
+        ),
+        exchange(
+            block_user::BLOCK,
+            "From now on this user's messages are refused.",
+            "UserRef",
+            user(),
+            Some(block_user::BLOCKED),
+            "UserBlocked",
+        ),
+        exchange(
+            block_user::UNBLOCK,
+            "This user may write again.",
+            "UserRef",
+            user(),
+            Some(block_user::UNBLOCKED),
+            "UserBlocked",
+        ),
+    ]
+}

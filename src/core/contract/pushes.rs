@@ -1,0 +1,244 @@
+//! The events that clients get. The examples are what the code itself makes of plain data.
+
+use serde_json::Value;
+
+use super::{CONVERSATION, MESSAGE};
+use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::events::new_message::{Author, Letter, Message, Target};
+use crate::core::events::{
+    ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
+    get_online_status, join_conversation, mark_as_read, new_message, send_bulk_message,
+    send_message, subscribe_online_status, typing,
+};
+use crate::core::presence::Presence;
+use crate::core::time::iso;
+
+/// When everything happens, in Unix milliseconds.
+const AT: u64 = 1_762_338_600_000;
+
+/// An event that clients get.
+pub(super) struct Push {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) payload: &'static str,
+    pub(super) example: Value,
+    /// What comes behind the payload.
+    pub(super) more: Option<(&'static str, &'static str)>,
+}
+
+fn value(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
+}
+
+fn target() -> Target {
+    Target {
+        receiver_id: "customer1".into(),
+        conversation_id: CONVERSATION.into(),
+        message_id: MESSAGE.into(),
+    }
+}
+
+fn contractor() -> Author {
+    Author {
+        id: "contractor1".into(),
+        name: Some("Contractor One".into()),
+        avatar_url: None,
+    }
+}
+
+fn letter() -> Letter {
+    Letter {
+        sender: contractor(),
+        message_type: "text".into(),
+        content: serde_json::from_str(r#"{"text":"Hi!"}"#).unwrap(),
+        job_id: Some("job123".into()),
+        created_at: AT,
+        wants_receipt: false,
+    }
+}
+
+fn message() -> Message {
+    Message {
+        message_id: MESSAGE.into(),
+        conversation_id: CONVERSATION.into(),
+        sender: contractor(),
+        receiver_id: "customer1".into(),
+        message_type: "text".into(),
+        content: serde_json::from_str(r#"{"text":"Hi!"}"#).unwrap(),
+        job_id: Some("job123".into()),
+        created_at: AT,
+    }
+}
+
+fn conversation() -> get_conversations::Conversation {
+    let participant = |user, read_up_to: Option<&str>| get_conversations::Participant {
+        user,
+        read_up_to: read_up_to.map(str::to_owned),
+    };
+    let customer = Author {
+        id: "customer1".into(),
+        name: None,
+        avatar_url: None,
+    };
+    get_conversations::Conversation {
+        conversation_id: CONVERSATION.into(),
+        participants: vec![
+            participant(contractor(), Some(MESSAGE)),
+            participant(customer, None),
+        ],
+        job_id: Some("job123".into()),
+        last_message: message(),
+        unread_count: 1,
+        updated_at: iso(AT),
+    }
+}
+
+pub(super) fn pushes() -> Vec<Push> {
+    let online = Presence {
+        connection_count: 2,
+        last_seen: Some(AT),
+    };
+    let statuses = [
+        ("customer1".to_owned(), online),
+        ("customer2".to_owned(), Presence::default()),
+    ];
+    let settled = send_bulk_message::Settled {
+        stored: vec![target()],
+        refused: vec![("nobody".into(), send_bulk_message::NOT_FOUND)],
+    };
+    let page = get_messages::Page {
+        conversation_id: CONVERSATION.into(),
+        limit: 50,
+        before: None,
+        after: None,
+    };
+    let read = mark_as_read::Read {
+        conversation_id: CONVERSATION.into(),
+        what: mark_as_read::What::UpTo(MESSAGE.into()),
+        read_by: "customer1".into(),
+    };
+    let is_typing = typing::UserTyping {
+        conversation_id: CONVERSATION.into(),
+        user_id: "customer1".into(),
+        is_typing: true,
+    };
+    let forbidden = EventError::new(
+        ErrorCode::Forbidden,
+        "Only contractors can send bulk messages",
+    );
+
+    let reply = |reply: Reply, summary, payload| Push {
+        name: reply.event.unwrap_or_default(),
+        summary,
+        payload,
+        example: value(&reply.payload),
+        more: None,
+    };
+    let told = |name, summary, payload, example: String, more| Push {
+        name,
+        summary,
+        payload,
+        example: value(&example),
+        more,
+    };
+    vec![
+        reply(
+            get_online_status::reply("customer1", online),
+            "A user's presence: asked for by get_online_status, or because a user who is watched came or went.",
+            "UserOnlineStatus",
+        ),
+        reply(
+            get_bulk_online_status::reply(get_bulk_online_status::REPLY, &statuses),
+            "The presence of users, in the order of the request.",
+            "OnlineStatuses",
+        ),
+        reply(
+            get_bulk_online_status::reply(subscribe_online_status::SUBSCRIBED, &statuses),
+            "The presence of users who are watched from now on.",
+            "OnlineStatuses",
+        ),
+        reply(
+            subscribe_online_status::unsubscribed(&["customer1".to_owned()]),
+            "These users are no longer watched.",
+            "OnlineStatusUnsubscribed",
+        ),
+        reply(
+            send_message::reply(&target(), AT),
+            "A message is stored and will arrive.",
+            "MessageSent",
+        ),
+        reply(
+            send_bulk_message::reply(&settled, |_| true),
+            "What became of a bulk message: results are stored and will arrive.",
+            "BulkMessageSent",
+        ),
+        reply(
+            get_conversations::reply(&[conversation()], Some(MESSAGE)),
+            "A page of conversations.",
+            "Conversations",
+        ),
+        reply(
+            get_messages::reply(&page, vec![message()]),
+            "A page of messages.",
+            "Messages",
+        ),
+        reply(
+            join_conversation::reply(join_conversation::JOINED, CONVERSATION),
+            "Answers join_conversation.",
+            "ConversationNamed",
+        ),
+        reply(
+            join_conversation::reply(join_conversation::LEFT, CONVERSATION),
+            "Answers leave_conversation.",
+            "ConversationNamed",
+        ),
+        reply(
+            block_user::reply(block_user::BLOCKED, "customer1"),
+            "Answers block_user.",
+            "UserBlocked",
+        ),
+        reply(
+            block_user::reply(block_user::UNBLOCKED, "customer1"),
+            "Answers unblock_user.",
+            "UserBlocked",
+        ),
+        told(
+            new_message::NAME,
+            "A message, for every device of the receiver; of send_message, for the sender's other devices, too.",
+            "Message",
+            new_message::payload(&letter(), &target()),
+            Some((
+                "offset",
+                "For the client library, which uses it to recover.",
+            )),
+        ),
+        told(
+            send_message::DELIVERED,
+            "A device of the receiver took a message of send_message.",
+            "MessageDelivered",
+            to_json(&send_message::Delivered::from(&target())),
+            None,
+        ),
+        told(
+            mark_as_read::READ,
+            "Messages were read: for both sides' devices.",
+            "MessageRead",
+            to_json(&read),
+            None,
+        ),
+        told(
+            typing::USER_TYPING,
+            "The other side began or stopped typing. To be forgotten after 6 seconds.",
+            "UserTyping",
+            to_json(&is_typing),
+            None,
+        ),
+        told(
+            ERROR,
+            "An event was refused or failed, or the connection's token has expired.",
+            "ErrorReport",
+            forbidden.payload(Some(send_bulk_message::NAME)),
+            None,
+        ),
+    ]
+}

@@ -1,0 +1,134 @@
+//! The shapes of payloads, by name.
+
+use std::collections::BTreeMap;
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use crate::core::error;
+use crate::core::events::content::Body;
+use crate::core::events::{
+    ConversationFields, UserFields, UsersFields, block_user, draft, get_bulk_online_status,
+    get_conversations, get_messages, get_online_status, join_conversation, mark_as_read,
+    send_bulk_message, send_message, subscribe_online_status, typing,
+};
+
+/// Where they stand in the document.
+pub(super) const SCHEMAS: &str = "/components/schemas";
+
+/// Both schemas at once, for payloads that are read in parts.
+pub fn all_of<A: JsonSchema, B: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut parts = vec![A::json_schema(generator), B::json_schema(generator)];
+    for part in &mut parts {
+        open(part.as_object_mut());
+        part.remove("description");
+    }
+    schemars::json_schema!({ "allOf": parts })
+}
+
+/// A part alone does not know the fields of the others.
+fn open(schema: Option<&mut serde_json::Map<String, Value>>) {
+    let Some(schema) = schema else { return };
+    schema.remove("additionalProperties");
+    for of in ["oneOf", "allOf"] {
+        for part in schema
+            .get_mut(of)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            open(part.as_object_mut());
+        }
+    }
+}
+
+fn generator(settings: SchemaSettings) -> SchemaGenerator {
+    settings
+        .with(|settings| {
+            settings.definitions_path = SCHEMAS.into();
+            settings.meta_schema = None;
+        })
+        .into_generator()
+}
+
+/// The shapes of what clients send.
+fn request_schemas() -> serde_json::Map<String, Value> {
+    let mut from = generator(SchemaSettings::draft07().for_deserialize());
+    from.subschema_for::<UserFields>();
+    from.subschema_for::<UsersFields>();
+    from.subschema_for::<ConversationFields>();
+    from.subschema_for::<get_conversations::Fields>();
+    from.subschema_for::<get_messages::Fields>();
+    let draft = all_of::<draft::Fields, Body>(&mut from);
+    let mut more = BTreeMap::new();
+    for (name, description, head) in [
+        (
+            "SendMessage",
+            "A message to one user.",
+            send_message::To::json_schema(&mut from),
+        ),
+        (
+            "SendBulkMessage",
+            "A message to many users.",
+            send_bulk_message::Fields::json_schema(&mut from),
+        ),
+    ] {
+        let mut head = head;
+        open(head.as_object_mut());
+        head.remove("description");
+        let mut parts = vec![head.to_value()];
+        parts.extend(
+            draft
+                .get("allOf")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
+        );
+        more.insert(name, json!({ "description": description, "allOf": parts }));
+    }
+    let mut marking = all_of::<mark_as_read::Fields, mark_as_read::What>(&mut from);
+    marking.insert(
+        "description".into(),
+        "What was read. Whatever is before it is read, too.".into(),
+    );
+    more.insert("MarkAsRead", marking.to_value());
+    let mut schemas = from.take_definitions(true);
+    schemas.extend(
+        more.into_iter()
+            .map(|(name, schema)| (name.to_owned(), schema)),
+    );
+    schemas
+}
+
+/// The shapes of what clients get.
+fn reply_schemas() -> serde_json::Map<String, Value> {
+    let mut from = generator(SchemaSettings::draft07().for_serialize());
+    from.subschema_for::<get_online_status::Payload>();
+    from.subschema_for::<get_bulk_online_status::StatusMap>();
+    from.subschema_for::<subscribe_online_status::Payload>();
+    from.subschema_for::<send_message::Payload>();
+    from.subschema_for::<send_message::Delivered>();
+    from.subschema_for::<send_bulk_message::Payload>();
+    from.subschema_for::<mark_as_read::Read>();
+    from.subschema_for::<typing::UserTyping>();
+    from.subschema_for::<get_conversations::Payload>();
+    from.subschema_for::<get_messages::Payload>();
+    from.subschema_for::<join_conversation::Payload>();
+    from.subschema_for::<block_user::Payload>();
+    from.subschema_for::<error::Payload>();
+    from.subschema_for::<error::Ack>();
+    from.take_definitions(true)
+}
+
+pub(super) fn schemas() -> serde_json::Map<String, Value> {
+    let mut schemas = request_schemas();
+    for (name, schema) in reply_schemas() {
+        let known = schemas.insert(name.clone(), schema.clone());
+        assert!(
+            known.is_none_or(|known| known == schema),
+            "two shapes of {name}"
+        );
+    }
+    schemas
+}

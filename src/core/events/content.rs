@@ -1,0 +1,192 @@
+//! What a message consists of: `messageType` and the `content` that it calls for.
+//!
+//! Content is checked and then passed on as the sender wrote it: fields that we do not know reach
+//! the receiver, too.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{fields, present};
+use crate::core::config::Config;
+use crate::core::error::{ErrorCode, EventError};
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageType {
+    /// `content.text`
+    Text,
+    /// `content.fileUrl`, `fileName`, `fileSize`
+    Image,
+    /// `content.fileUrl`, `fileName`, `fileSize`
+    File,
+}
+
+impl MessageType {
+    /// As it is stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+            Self::File => "file",
+        }
+    }
+
+    /// Reads the field `messageType`.
+    pub fn read(value: &RawValue) -> Result<Self, EventError> {
+        match value.get() {
+            "\"text\"" => Ok(Self::Text),
+            "\"image\"" => Ok(Self::Image),
+            "\"file\"" => Ok(Self::File),
+            _ => Err(EventError::invalid(
+                "messageType must be \"text\", \"image\" or \"file\"",
+            )),
+        }
+    }
+}
+
+/// The content of a text.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "TextContent"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TextFields<'a> {
+    /// At most MAX_TEXT_CHARS characters.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1)))]
+    text: Option<&'a RawValue>,
+}
+
+/// The content of an image or a file.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "FileContent"))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FileFields<'a> {
+    /// Where it is.
+    #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1)))]
+    file_url: Option<&'a RawValue>,
+    /// What it is called.
+    #[serde(borrow)]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Option<String>",
+            length(min = 1),
+            skip_serializing_if = "Option::is_none"
+        )
+    )]
+    file_name: Option<&'a RawValue>,
+    /// How many bytes it has.
+    #[serde(borrow)]
+    #[cfg_attr(
+        test,
+        schemars(with = "Option<u64>", skip_serializing_if = "Option::is_none")
+    )]
+    file_size: Option<&'a RawValue>,
+}
+
+/// The shape of `messageType` and `content`: one says what the other is.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[schemars(tag = "messageType", content = "content", rename_all = "lowercase")]
+#[allow(dead_code)]
+pub(crate) enum Body {
+    /// A text.
+    Text(TextFields<'static>),
+    /// A picture, wherever it is kept.
+    Image(FileFields<'static>),
+    /// A file, wherever it is kept.
+    File(FileFields<'static>),
+}
+
+/// Checks the field `content` of a message of this type.
+pub fn check_content(
+    message_type: MessageType,
+    content: &RawValue,
+    config: &Config,
+) -> Result<(), EventError> {
+    if !content.get().starts_with('{') {
+        return Err(EventError::invalid("content must be an object"));
+    }
+    match message_type {
+        MessageType::Text => check_text(&fields(content)?, config),
+        MessageType::Image | MessageType::File => check_file(&fields(content)?),
+    }
+}
+
+fn check_text(content: &TextFields, config: &Config) -> Result<(), EventError> {
+    check(
+        content.text,
+        is_text,
+        "content.text must be a non-empty string",
+    )?;
+    check_length(content.text, config.max_text_chars)
+}
+
+fn check_file(content: &FileFields) -> Result<(), EventError> {
+    check(
+        content.file_url,
+        is_text,
+        "content.fileUrl must be a non-empty string",
+    )?;
+    check_optional(
+        present(content.file_name),
+        is_text,
+        "content.fileName must be a non-empty string",
+    )?;
+    check_optional(
+        present(content.file_size),
+        is_size,
+        "content.fileSize must be a whole number of bytes",
+    )
+}
+
+fn check(
+    field: Option<&RawValue>,
+    is_good: fn(&RawValue) -> bool,
+    message: &str,
+) -> Result<(), EventError> {
+    match field {
+        Some(value) if is_good(value) => Ok(()),
+        _ => Err(EventError::invalid(message)),
+    }
+}
+
+fn check_optional(
+    field: Option<&RawValue>,
+    is_good: fn(&RawValue) -> bool,
+    message: &str,
+) -> Result<(), EventError> {
+    match field {
+        None => Ok(()),
+        some => check(some, is_good, message),
+    }
+}
+
+/// A JSON string has at most one character per byte, so only a long one has to be counted.
+fn check_length(text: Option<&RawValue>, max: usize) -> Result<(), EventError> {
+    let json = text.map_or("", RawValue::get);
+    if json.len().saturating_sub(2) <= max || char_count(json) <= max {
+        return Ok(());
+    }
+    Err(EventError::new(
+        ErrorCode::TooMany,
+        format!("content.text must not be longer than {max} characters"),
+    ))
+}
+
+/// The characters of a JSON string. A lone surrogate, which no Rust string can hold, is counted by
+/// its escape.
+fn char_count(json: &str) -> usize {
+    serde_json::from_str::<String>(json).map_or(json.len(), |text| text.chars().count())
+}
+
+/// A string with something in it. It is looked at, not decoded: a lone surrogate is fine.
+fn is_text(value: &RawValue) -> bool {
+    value.get().starts_with('"') && value.get().len() > 2
+}
+
+/// To JSON, 7.0 is as whole a number as 7.
+fn is_size(value: &RawValue) -> bool {
+    let number = serde_json::from_str::<f64>(value.get());
+    number.is_ok_and(|number| number >= 0.0 && number.fract() == 0.0)
+}
