@@ -40,6 +40,6 @@ if (isMain(import.meta)) {
     await setup();
     await ensureSchemathesis();
     await run(...nodeScript(inRoot("scripts", "test.mjs"), "--only", "build"));
-    await run(...nodeScript(inRoot("tests", "api", "run.mjs")));
+    await run(...nodeScript(inRoot("tests", "api", "run.ts")));
   });
 }

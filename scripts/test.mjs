@@ -1,6 +1,6 @@
 // `npm test`: setup, then every check, in order, until one fails.
 //   npm test -- --only lint|native|build|e2e
-//   npm test -- tests/foo.test.mjs ...           (the build and these files)
+//   npm test -- tests/foo.test.ts ...           (the build and these files)
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ import {
   main,
   nodeTests,
   parseOrFail,
+  nodeScript,
   prettier,
   run,
   wrangler,
@@ -19,7 +20,7 @@ import {
 import { setup } from "./setup.mjs";
 
 const partNames = ["lint", "native", "build", "e2e"];
-const usage = `usage: npm test -- [--only ${partNames.join("|")}] [tests/FILE.test.mjs ...]`;
+const usage = `usage: npm test -- [--only ${partNames.join("|")}] [tests/FILE.test.ts ...]`;
 const testTimeoutMs = 240_000;
 
 // In CI a lock file that does not fit is an error; at home cargo may bring it up to date.
@@ -29,6 +30,7 @@ const clippy = (...args) => ["cargo", ["clippy", ...locked, ...args, "--", "-D",
 const steps = {
   lint: () => [
     ["prettier (npm run format mends it)", () => prettier("--check")],
+    ["tsc: types of client/, console/ and tests/", () => nodeProgram("typescript/bin/tsc", [])],
     ["cargo fmt (npm run format mends it)", () => ["cargo", ["fmt", "--check"]]],
     ["cargo clippy, native", () => clippy("--all-targets")],
     ["cargo clippy, wasm", () => clippy("--target", "wasm32-unknown-unknown")],
@@ -37,7 +39,13 @@ const steps = {
       () => clippy("--target", "wasm32-unknown-unknown", "--features", "conformance"),
     ],
   ],
-  native: () => [["cargo test", () => ["cargo", ["test", ...locked]]]],
+  native: () => [
+    ["cargo test", () => ["cargo", ["test", ...locked]]],
+    [
+      "the contract: asyncapi.yaml and client/ (npm run contract mends it)",
+      () => nodeScript("scripts/contract.mjs", "--check"),
+    ],
+  ],
   build: () => [
     ["build and wrangler deploy --dry-run", () => dryRun("dist")],
     [
@@ -68,7 +76,7 @@ function endToEnd(files) {
 }
 
 function allTests() {
-  const names = readdirSync(inRoot("tests")).filter((name) => name.endsWith(".test.mjs"));
+  const names = readdirSync(inRoot("tests")).filter((name) => name.endsWith(".test.ts"));
   return names.sort().map((name) => `tests/${name}`);
 }
 

@@ -131,7 +131,11 @@ export async function capture(command, args, options) {
   return { code, ...output };
 }
 
-/** A program of an npm package and its arguments, as the command and arguments to run it by. */
+/**
+ * A program of an npm package and its arguments, as the command and arguments to run it by.
+ *
+ * @returns {[command: string, args: string[]]}
+ */
 export function nodeProgram(script, args) {
   return [nodeBin(), [inRoot("node_modules", ...script.split("/")), ...args]];
 }
@@ -141,7 +145,7 @@ export const prettier = (...args) =>
   nodeProgram("prettier/bin/prettier.cjs", [
     ...args,
     "--log-level=warn",
-    "**/*.{js,mjs,cjs,ts,mts,json,md}",
+    "**/*.{css,html,js,json,md,mjs,ts,yaml}",
   ]);
 export const nodeScript = (...args) => [nodeBin(), args];
 export const nodeTests = (...args) => [nodeBin(), ["--test", ...args]];

@@ -27,6 +27,8 @@ export function parseTtl(text) {
 /**
  * The claims of a token that is valid from now on; `role`, `name` and `scope` may be left out. The
  * HTTP API takes tokens with the scope "service".
+ *
+ * @param {{ sub?: string, role?: string, name?: string, scope?: string, ttl?: string }} claims
  */
 export function tokenClaims({ sub, role, name, scope, ttl = "1h" }) {
   checkUserId(sub);

@@ -1,0 +1,44 @@
+// Serves the product and lets schemathesis loose on it. Started by scripts/test-api.mjs, on a Node
+// that is new enough for wrangler.
+
+import { randomBytes } from "node:crypto";
+
+import { Failure, inRoot, main, run, systemEnv } from "../../scripts/lib/project.mjs";
+import { createDevServer } from "../support/dev.ts";
+
+/** The users and the conversation that openapi.yaml's examples name. */
+async function addExamples({ url }: { url: string }, key: string) {
+  const call = async (method: string, path: string, body: object) => {
+    const headers = { Authorization: `Bearer ${key}` };
+    const response = await fetch(url + path, { method, headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Failure(`${path}: ${await response.text()}`);
+  };
+  await call("PUT", "/v1/users/contractor1", { role: "contractor" });
+  for (const id of ["customer1", "customer2"]) await call("PUT", `/v1/users/${id}`, {});
+  const content = { text: "hello" };
+  const message = { senderId: "contractor1", messageType: "text", content };
+  await call("POST", "/v1/messages", { ...message, receiverId: "customer1" });
+}
+
+async function check() {
+  const key = randomBytes(32).toString("hex");
+  const server = await createDevServer({ API_KEY: key });
+  try {
+    await server.start();
+    await addExamples(server, key);
+    await run(
+      inRoot(".tools", "python", "bin", "schemathesis"),
+      [
+        `--config-file=${inRoot("tests", "api", "schemathesis.toml")}`,
+        "run",
+        inRoot("openapi.yaml"),
+        `--url=${server.url}`,
+      ],
+      { env: { ...systemEnv(), API_KEY: key } },
+    );
+  } finally {
+    await server.close();
+  }
+}
+
+await main(check);

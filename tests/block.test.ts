@@ -1,0 +1,116 @@
+// Blocking: who is blocked reaches the blocker no more, and sees them as never seen.
+
+import assert from "node:assert/strict";
+import test, { after, afterEach, before } from "node:test";
+
+import {
+  closeAll,
+  connect,
+  contractor,
+  directly,
+  next,
+  refusal,
+  request,
+  sendText,
+  sendTo,
+  statusOf,
+  until,
+} from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+let server: Server;
+before(async () => {
+  server = await startServer();
+});
+afterEach(closeAll);
+after(() => server.close());
+
+const block = (socket: Client, userId: string) => request(socket, "block_user", { userId });
+const unblock = (socket: Client, userId: string) => request(socket, "unblock_user", { userId });
+const REFUSED = "Receiver is not accepting messages from you";
+const neverSeen = (userId: string) => ({
+  userId,
+  isOnline: false,
+  lastSeen: null,
+  connectionCount: 0,
+});
+
+test("messages, typing and presence of the blocked user, and back again", async () => {
+  const pest = await contractor(server, "pest");
+  const victim = await connect(server, "victim");
+  const { conversationId, messageId } = await sendTo(pest, { receiverId: "victim" }, "hello");
+  await request(pest, "subscribe_online_status", { userIds: ["victim"] });
+
+  const pushed = next(pest, "user_online_status");
+  const replied = next(victim, "user_blocked");
+  assert.deepEqual(await block(victim, "pest"), { userId: "pest" });
+  assert.deepEqual(await replied, [{ userId: "pest" }]);
+  // From here on the victim looks offline and never seen, to those who watched, too.
+  assert.deepEqual(await pushed, [neverSeen("victim")]);
+  assert.deepEqual(await statusOf(pest, "victim"), neverSeen("victim"));
+  const bulk = await request(pest, "get_bulk_online_status", { userIds: ["victim"] });
+  assert.deepEqual(bulk.victim, { isOnline: false, lastSeen: null });
+  const watched = await request(pest, "subscribe_online_status", { userIds: ["victim"] });
+  assert.deepEqual(watched.victim, { isOnline: false, lastSeen: null });
+
+  for (const to of [{ conversationId }, { receiverId: "victim" }]) {
+    assert.deepEqual(await refusal(pest, "send_message", directly(to, "no")), {
+      code: "forbidden",
+      message: REFUSED,
+    });
+  }
+  const sent = await sendText(pest, ["victim", "other"], "no");
+  assert.deepEqual(sent.errors[0], { receiverId: "victim", error: REFUSED });
+  await request(pest, "typing_start", { conversationId });
+  // What the victim reads is not told, either; the victim's other devices hear it.
+  const other = await connect(server, "victim");
+  const heard = next(other, "message_read");
+  await request(victim, "mark_as_read", { conversationId, upTo: messageId });
+  await heard;
+  other.close();
+  // The victim still sees the pest, and may write.
+  assert.equal((await statusOf(victim, "pest")).isOnline, true);
+  await sendTo(victim, { conversationId }, "go away");
+  await until(() => pest.texts.includes("go away"), "the victim's message");
+
+  const watching = pest.events.length;
+  victim.close();
+  const back = await connect(server, "victim");
+  assert.deepEqual(await unblock(back, "pest"), { userId: "pest" });
+  await sendTo(pest, { conversationId }, "sorry");
+  await until(() => back.texts.includes("sorry"), "the message after the block");
+  assert.equal((await statusOf(pest, "victim")).isOnline, true);
+  const statuses = pest.events.slice(watching).filter(([name]) => name === "user_online_status");
+  assert.equal(statuses.length, 1, "nothing but the answer to the last question");
+  assert.deepEqual(victim.texts, ["hello"]);
+  assert.ok(victim.events.every(([name]) => name !== "user_typing"));
+  assert.ok(pest.events.every(([name]) => name !== "message_read"));
+});
+
+test("it survives the object's eviction, and can be repeated", async () => {
+  const victim = await connect(server, "victim2");
+  const pest = await connect(server, "pest2");
+  await block(victim, "pest2");
+  await block(victim, "pest2");
+  await server.evict("victim2", "close");
+  assert.deepEqual(await statusOf(pest, "victim2"), neverSeen("victim2"));
+  const again = await connect(server, "victim2");
+  await unblock(again, "pest2");
+  await unblock(again, "pest2");
+  assert.equal((await statusOf(pest, "victim2")).isOnline, true);
+});
+
+test("what is wrong with a request", async () => {
+  const socket = await connect(server, "self");
+  for (const [payload, message] of [
+    [{ userId: "self" }, "You cannot block yourself"],
+    [{}, "userId must be a string of 1 to 128 characters, without control characters"],
+  ]) {
+    assert.deepEqual(await refusal(socket, "block_user", payload), {
+      code: "invalid_payload",
+      message,
+    });
+  }
+});

@@ -1,0 +1,50 @@
+// What sends cost, counted by the code that causes it: exact numbers, no timings.
+
+import assert from "node:assert/strict";
+import test, { after, afterEach, before } from "node:test";
+
+import { closeAll, contractor, sendText, sendTo, until } from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import type { DevServer } from "./support/dev.ts";
+
+const N = 200;
+const crowd = Array.from({ length: N }, (_, index) => `crowd${index}`);
+
+let server: DevServer;
+before(async () => {
+  server = await createDevServer();
+  await server.start();
+  server.addUsers(crowd);
+});
+afterEach(closeAll);
+after(() => server.close());
+
+/** The figures of the last send of this kind. */
+async function cost(event: string, send: () => Promise<unknown>) {
+  const before = server.logged(event).length;
+  await send();
+  await until(() => server.logged(event).length > before, "the figures");
+  const { d1RoundTrips, d1RowsWritten, objectRequests } = server.logged(event).at(-1) ?? {};
+  return { d1RoundTrips, d1RowsWritten, objectRequests };
+}
+
+test("a bulk send: one round trip, at most 2N + 4 rows, N requests", async () => {
+  const sender = await contractor(server);
+  const send = () => cost("send_bulk_message", () => sendText(sender, crowd, "hello"));
+  const first = await send();
+  assert.deepEqual([first.d1RoundTrips, first.objectRequests], [1, N]);
+  const known = await send();
+  assert.deepEqual([known.d1RoundTrips, known.objectRequests], [1, N]);
+  assert.ok(known.d1RowsWritten <= 2 * N + 4, `${known.d1RowsWritten} rows`);
+  // Not a count of nothing.
+  assert.ok(known.d1RowsWritten >= 2 * N, `${known.d1RowsWritten} rows`);
+});
+
+test("a message: one round trip, at most four rows, one request", async () => {
+  const sender = await contractor(server);
+  const to = { receiverId: crowd[0] };
+  await sendTo(sender, to, "hello");
+  const known = await cost("send_message", () => sendTo(sender, to, "again"));
+  assert.deepEqual([known.d1RoundTrips, known.objectRequests], [1, 1]);
+  assert.ok(known.d1RowsWritten >= 2 && known.d1RowsWritten <= 4, `${known.d1RowsWritten} rows`);
+});

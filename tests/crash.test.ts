@@ -1,0 +1,136 @@
+// The server is killed, as by a power cut, and started again on the same state.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { io } from "socket.io-client";
+
+import {
+  closeAll,
+  connect,
+  contractor,
+  next,
+  sendText,
+  statusOf,
+  textOf,
+  until,
+} from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import type { DevServer } from "./support/dev.ts";
+
+const PING_INTERVAL = 2_000;
+const PING_TIMEOUT = 2_000;
+const PERIOD = PING_INTERVAL + PING_TIMEOUT * 0.75;
+const RECEIVERS = 600;
+
+let server: DevServer;
+before(async () => {
+  server = await createDevServer({
+    PING_INTERVAL_MS: PING_INTERVAL,
+    PING_TIMEOUT_MS: PING_TIMEOUT,
+  });
+  await server.start();
+});
+after(async () => {
+  closeAll();
+  await server.close();
+});
+
+test("killed between the commit and the fan-out, every receiver gets the message once", async () => {
+  const ids = Array.from({ length: RECEIVERS }, (_, index) => `receiver${index}`);
+  const listeners = ["receiver0", `receiver${RECEIVERS - 1}`];
+  for (const id of listeners) await connect(server, id, { transports: ["websocket"] });
+  server.addUsers(ids);
+  const got: Record<string, string[]> = Object.fromEntries(ids.map((id) => [id, []]));
+  const sender = await contractor(server);
+  let isAnswered = false;
+  const key = { idempotencyKey: "killed" };
+  sendText(sender, ids, "to all", key)
+    .then(() => (isAnswered = true))
+    .catch(() => {});
+
+  await until(() => server.d1("SELECT count(*) AS n FROM messages")[0].n === RECEIVERS, "commit");
+  await server.kill();
+  assert.equal(isAnswered, false, "the fan-out was faster than the kill");
+  const reached = () => server.logs().size;
+  const before = reached();
+  assert.ok(before < RECEIVERS, `${before} receivers were reached already`);
+  closeAll();
+
+  await server.start();
+  // Nobody comes back: the alarm that the sender's object had set finishes the fan-out.
+  await until(() => reached() === RECEIVERS, "everyone is reached", 30_000);
+  const open = () =>
+    server.storage("contractor1", "SELECT * FROM outbox WHERE next_attempt_at IS NOT NULL");
+  await until(() => open().length === 0, "the outbox is empty");
+
+  const sample = [...listeners, ...ids.filter((_, index) => index % 20 === 7)];
+  for (const id of sample) {
+    const socket = await connect(server, id, { transports: ["websocket"] });
+    await until(() => socket.texts.length > 0, `${id}'s message`);
+    got[id] = socket.texts;
+  }
+  const logs = server.logs();
+  for (const id of ids) assert.equal(logs.get(id)?.length, 1, `the log of ${id}`);
+  for (const id of sample) assert.deepEqual(got[id], ["to all"]);
+
+  // The sender never got an answer, and asks again.
+  const stored = () => server.d1("SELECT count(*) AS n FROM messages")[0].n;
+  const result = await sendText(await contractor(server), ids, "to all", key);
+  assert.equal(result.totalSent, RECEIVERS);
+  assert.equal(stored(), RECEIVERS);
+  assert.deepEqual(
+    result.results.map(({ messageId }) => [messageId]),
+    ids.map((id) => logs.get(id)),
+  );
+  assert.deepEqual(server.logs(), logs);
+  closeAll();
+});
+
+test("who was online is offline, last seen at most one heartbeat off", async () => {
+  await connect(server, "victim", { transports: ["websocket"] });
+  await pause(PERIOD + 1_000); // past the first heartbeat, so that connecting is not the trace
+  const killedAt = Date.now();
+  await server.kill();
+  closeAll();
+  await pause(PERIOD + 1_000); // the outage is longer than a heartbeat
+  await server.start();
+  const observer = await connect(server, "observer");
+  const { isOnline, connectionCount, lastSeen } = await statusOf(observer, "victim");
+  assert.deepEqual([isOnline, connectionCount], [false, 0]);
+  const off = killedAt - Date.parse(lastSeen ?? "");
+  assert.ok(off > -500 && off <= PERIOD, `${off} ms off`);
+  // It stays at that when the alarm that was left behind has fired.
+  await until(() => server.alarm("victim") === null, "the alarm has fired");
+  assert.equal((await statusOf(observer, "victim")).lastSeen, lastSeen);
+  closeAll();
+});
+
+test("an unmodified client recovers: the same session, nothing missed, nothing twice", async () => {
+  const socket = io(server.url, {
+    auth: { token: server.token("survivor") },
+    reconnectionDelay: 100,
+    reconnectionDelayMax: 300,
+    forceNew: true,
+  });
+  const texts: (string | null)[] = [];
+  socket.on("new_message", (message) => texts.push(textOf(message)));
+  await next(socket, "connect");
+  const { id } = socket;
+  await sendText(await contractor(server), ["survivor"], "before");
+  await until(() => texts.length === 1, "the first message");
+
+  const gone = next(socket, "disconnect");
+  await server.kill();
+  closeAll();
+  assert.equal((await gone)[0], "transport close");
+  const back = next(socket, "connect");
+  await server.start();
+  await back;
+  assert.equal(socket.recovered, true);
+  assert.equal(socket.id, id);
+  await sendText(await contractor(server), ["survivor"], "after");
+  await until(() => texts.includes("after"), "the second message");
+  assert.deepEqual(texts, ["before", "after"]);
+  socket.close();
+});

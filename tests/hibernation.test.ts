@@ -1,0 +1,67 @@
+// The object is evicted with its sockets kept, as when it hibernates: the next event still works.
+
+import assert from "node:assert/strict";
+import test, { after, afterEach, before } from "node:test";
+
+import {
+  closeAll,
+  connect,
+  contractor,
+  sendText,
+  statusOf,
+  transportSettings,
+  until,
+  upgraded,
+} from "./support/clients.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+let server: Server;
+before(async () => {
+  server = await startServer();
+});
+afterEach(closeAll);
+after(() => server.close());
+
+const ways = {
+  ...transportSettings,
+  "straight to the object": { transports: ["websocket"], direct: true },
+};
+
+for (const [name, { direct, ...options }] of Object.entries(ways)) {
+  test(`events and messages after hibernation, ${name}`, async () => {
+    const userId = `sleeper ${name}`;
+    const query = direct ? { token: server.token(userId) } : {};
+    const socket = await connect(server, userId, { ...options, query });
+    if (name === "default") await upgraded(socket);
+    await server.evict(userId, "hibernate");
+    assert.equal((await statusOf(socket, userId)).connectionCount, 1);
+
+    const sender = await contractor(server);
+    await server.evict(userId, "hibernate");
+    await server.evict("contractor1", "hibernate");
+    const result = await sendText(sender, [userId], "good morning");
+    assert.equal(result.results[0].delivered, true);
+    await until(() => socket.texts.length > 0, "the message");
+    assert.deepEqual(socket.texts, ["good morning"]);
+
+    await server.evict(userId, "hibernate");
+    socket.close();
+    const observer = await connect(server, "observer");
+    await until(async () => !(await statusOf(observer, userId)).isOnline, "offline");
+  });
+}
+
+test("hibernation in the middle of an upgrade", async () => {
+  const sender = await contractor(server);
+  for (let round = 0; round < 5; round++) {
+    const userId = `upgrading ${round}`;
+    const socket = await connect(server, userId, { reconnection: true, reconnectionDelay: 10 });
+    await server.evict(userId, "hibernate");
+    await until(async () => {
+      const result = await sendText(sender, [userId], `message ${round}`);
+      return result.results[0].delivered;
+    }, "a delivery");
+    await until(() => socket.texts.includes(`message ${round}`), "the message");
+  }
+});

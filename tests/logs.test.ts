@@ -1,0 +1,110 @@
+// What an operator sees: a line per connection, send and failed request, and nobody's secrets.
+
+import assert from "node:assert/strict";
+import test, { afterEach } from "node:test";
+
+import {
+  closeAll,
+  connect,
+  contractor,
+  refusal,
+  request,
+  sendText,
+  until,
+} from "./support/clients.ts";
+import type { ClientOptions } from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+
+afterEach(closeAll);
+
+const dataset = '\n[[analytics_engine_datasets]]\nbinding = "ANALYTICS"\ndataset = "switchboard"\n';
+
+/** Does a little of everything: what was logged about it. */
+async function session(vars: Record<string, string | number>, options: { config?: string } = {}) {
+  const server = await createDevServer(vars, options);
+  try {
+    await server.start();
+    server.addUsers(["quiet-customer"]);
+    const sender = await contractor(server, "loud-contractor");
+    const poller = await connect(server, "polling-customer", { transports: ["polling"] });
+    await sendText(sender, ["quiet-customer", "nobody"], "a very private text");
+    await refusal(sender, "mark_as_read", { conversationId: "none-of-yours", upTo: "x" });
+    await refusal(sender, "an event that somebody made up", {});
+    const token = server.token("polling-customer");
+    sender.close();
+    poller.close();
+    const closed = () => server.logged("connection_closed");
+    await until(() => closed().length === 2, "both ends");
+    const lines = ["connection_opened", "send_bulk_message", "request_failed"].map((what) =>
+      server.logged(what),
+    );
+    return { lines: [...lines, closed()], output: server.output(), token };
+  } finally {
+    closeAll();
+    await server.close();
+  }
+}
+
+test("a line each, users by their hashes, with a dataset or without", async () => {
+  for (const options of [{}, { config: dataset }]) {
+    const { lines, output, token } = await session({}, options);
+    const [opened, sent, failed, closed] = lines;
+    const [sender, poller] = opened;
+    assert.match(sender.user, /^[0-9a-f]{16}$/);
+    assert.notEqual(poller.user, sender.user);
+    const { user } = sender;
+    const base = { level: "info", user };
+    assert.equal(poller.transport, "polling");
+    // The default client connects while it polls; the same line tells so.
+    assert.deepEqual(sender, {
+      ...base,
+      what: "connection_opened",
+      transport: "polling",
+      recovered: false,
+      connections: 1,
+    });
+    const [{ commitMs, fanOutMs, ...figures }] = sent;
+    assert.ok(commitMs >= 0 && fanOutMs >= 0);
+    assert.deepEqual(figures, {
+      ...base,
+      what: "send_bulk_message",
+      receivers: 2,
+      delivered: 0,
+      failed: 0,
+      refused: 1,
+      d1RoundTrips: 1,
+      d1RowsWritten: 2,
+      objectRequests: 1,
+    });
+    assert.deepEqual(failed, [
+      { ...base, what: "request_failed", event: "mark_as_read", code: "invalid_payload" },
+      { ...base, what: "request_failed", event: "unknown", code: "unknown_event" },
+    ]);
+    const ends = closed.map(({ transport, reason, seconds }) => {
+      assert.ok(seconds >= 0 && seconds < 60);
+      return [transport, reason];
+    });
+    assert.deepEqual(ends.sort(), [
+      ["polling", "client_closed"],
+      ["websocket", "client_closed"],
+    ]);
+    for (const secret of [
+      "private text",
+      "loud-contractor",
+      "polling-customer",
+      "quiet-customer",
+      "made up",
+      token.split(".").at(-1) ?? "",
+    ]) {
+      assert.ok(!output.includes(secret), secret);
+    }
+    assert.ok(!output.includes('"level":"error"'), output);
+  }
+});
+
+test("users as they are, if that is configured", async () => {
+  const { lines } = await session({ LOG_USER_IDS: "plain" }, {});
+  const [opened] = lines;
+  const users = opened.map(({ user }) => user).sort();
+  assert.deepEqual(users, ["loud-contractor", "polling-customer"]);
+});

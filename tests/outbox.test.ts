@@ -1,0 +1,75 @@
+// A receiver whose object cannot take a message gets it later all the same, in order and once.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import type { BulkMessageSent } from "switchboard-events";
+
+import { closeAll, connect, contractor, sendText, sendTo, until } from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import type { DevServer } from "./support/dev.ts";
+
+let server: DevServer;
+before(async () => {
+  // Short heartbeats, so that alarms are frequent.
+  server = await createDevServer({ PING_INTERVAL_MS: 1_000, PING_TIMEOUT_MS: 2_000 });
+  await server.start();
+});
+after(async () => {
+  closeAll();
+  await server.close();
+});
+
+async function restart(meanwhile: () => unknown) {
+  closeAll();
+  await server.kill();
+  meanwhile();
+  await server.start();
+}
+
+const delivered = ({ results }: BulkMessageSent) =>
+  results.map((result) => [result.receiverId, result.delivered]);
+const open = () =>
+  server.storage("contractor1", "SELECT * FROM outbox WHERE next_attempt_at IS NOT NULL");
+
+test("the outbox brings what could not be delivered", async () => {
+  await connect(server, "ill");
+  await connect(server, "well");
+  const first = await sendText(await contractor(server), ["ill", "well"], "before");
+  assert.deepEqual(delivered(first), [
+    ["ill", true],
+    ["well", true],
+  ]);
+
+  await restart(() => server.damage("ill", "ALTER TABLE log RENAME COLUMN payload TO hidden"));
+  const sender = await contractor(server);
+  const well = await connect(server, "well", { transports: ["websocket"] });
+  for (const text of ["one", "two"]) {
+    const result = await sendText(sender, ["ill", "well"], text);
+    assert.equal(result.totalSent, 2);
+    assert.deepEqual(delivered(result), [
+      ["ill", false],
+      ["well", true],
+    ]);
+  }
+  const direct = await sendTo(sender, { receiverId: "ill" }, "directly");
+  await until(() => well.texts.includes("two"), "the others are not held up");
+  const pending = open().map(({ pending }) => JSON.parse(pending));
+  assert.deepEqual(pending, [["ill"], ["ill"], ["ill"]]);
+
+  await restart(() => server.damage("ill", "ALTER TABLE log RENAME COLUMN hidden TO payload"));
+  const ill = await connect(server, "ill");
+  // The sender need not be here for it.
+  await until(() => ill.texts.length >= 3, "the messages that were missed", 20_000);
+  await until(() => open().length === 0, "the outbox is empty");
+  const back = await contractor(server);
+  const isReceipt = ([name, { messageId }]: Client["events"][number]) =>
+    name === "message_delivered" && messageId === direct.messageId;
+  await until(() => back.events.some(isReceipt), "the receipt of the direct message");
+  const last = await sendText(back, ["ill"], "three");
+  assert.deepEqual(delivered(last), [["ill", true]]);
+  await until(() => ill.texts.includes("three"), "the last message");
+  // "before" was on its way when the server was killed: nothing had confirmed it.
+  const texts = ill.texts.filter((text) => text !== "before");
+  assert.deepEqual(texts, ["one", "two", "directly", "three"]);
+});

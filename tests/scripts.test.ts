@@ -1,0 +1,147 @@
+// The developer's scripts: tokens, users, and what the dry run of a deploy leaves in dist/.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, describe, test } from "node:test";
+
+import { capture, inRoot, toolEnv } from "../scripts/lib/project.mjs";
+import { secretIn } from "../scripts/lib/secret.mjs";
+import { parseTtl, signToken, tokenClaims } from "../scripts/lib/token.mjs";
+
+const secret = "a secret that is only good for tests";
+const env = { ...toolEnv(), JWT_SECRET: secret };
+const script = (name: string, ...args: string[]) =>
+  capture(process.execPath, [inRoot("scripts", `${name}.mjs`), ...args], { env });
+const claimsOf = (token: string) =>
+  JSON.parse(String(Buffer.from(token.split(".")[1] ?? "", "base64url")));
+
+describe("npm run token", () => {
+  test("prints one signed token and nothing else", async () => {
+    const args = ["customer1", "--role", "contractor", "--name", "Zoë", "--ttl", "15m"];
+    const { code, stdout, stderr } = await script("token", ...args);
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+
+    const [header, claims, signature] = stdout.trimEnd().split(".");
+    const mac = createHmac("sha256", secret).update(`${header}.${claims}`).digest("base64url");
+    assert.equal(signature, mac);
+    assert.deepEqual(JSON.parse(String(Buffer.from(header ?? "", "base64url"))), {
+      alg: "HS256",
+      typ: "JWT",
+    });
+
+    const { sub, role, name, iat, exp } = claimsOf(stdout);
+    assert.deepEqual({ sub, role, name }, { sub: "customer1", role: "contractor", name: "Zoë" });
+    assert.equal(exp - iat, 15 * 60);
+    assert.ok(Math.abs(iat - Date.now() / 1000) < 60);
+  });
+
+  test("leaves out what was not given, and lasts an hour", () => {
+    const claims = claimsOf(signToken(tokenClaims({ sub: "u" }), secret));
+    assert.deepEqual(Object.keys(claims), ["sub", "iat", "exp"]);
+    assert.equal(claims.exp - claims.iat, 3600);
+  });
+
+  test("reads lifetimes", () => {
+    assert.deepEqual(["30s", "15m", "1h", "7d"].map(parseTtl), [30, 900, 3600, 604_800]);
+    for (const bad of ["", "0s", "-1h", "1", "h", "1w", "1.5h", "1h "]) {
+      assert.throws(() => parseTtl(bad), /--ttl is/, bad);
+    }
+  });
+
+  test("a user id is 1 to 128 characters, whatever their bytes, without control characters", () => {
+    for (const sub of ["a", "é 😀 'x'", "😀".repeat(128)])
+      assert.equal(tokenClaims({ sub }).sub, sub);
+    for (const sub of [undefined, "", "a\nb", "\u0085", "x".repeat(129)]) {
+      assert.throws(() => tokenClaims({ sub }), /1 to 128 characters/);
+    }
+  });
+
+  test("refuses what it does not know", async () => {
+    for (const args of [
+      [],
+      ["a", "b"],
+      ["a", "--role", "boss"],
+      ["a", "--nope"],
+      ["a", "--ttl", "x"],
+    ]) {
+      const { code, stdout, stderr } = await script("token", ...args);
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: "" }, args.join(" "));
+      assert.match(stderr, /^error: /);
+    }
+  });
+});
+
+test(".dev.vars is read as dotenv files are", () => {
+  const cases = {
+    "JWT_SECRET=abc": "abc",
+    "A=1\nexport JWT_SECRET = 'a b # c' # d\r\n": "a b # c",
+    'JWT_SECRET="x=y"\n': "x=y",
+    "JWT_SECRET=abc # a comment\nB=2": "abc",
+    "JWT_SECRET=": "",
+    "#JWT_SECRET=abc\nMY_JWT_SECRET=def": "",
+  };
+  for (const [text, expected] of Object.entries(cases))
+    assert.equal(secretIn(text), expected, text);
+});
+
+describe("npm run user", () => {
+  const state = mkdtempSync(path.join(tmpdir(), "switchboard-users-"));
+  after(() => rmSync(state, { recursive: true, force: true }));
+  const user = (...args: string[]) => script("user", ...args, `--persist-to=${state}`);
+  const list = async () => {
+    const { code, stdout, stderr } = await user("list");
+    assert.equal(code, 0, stderr);
+    const lines = stdout.split("\n").filter(Boolean);
+    return lines.map((line) => JSON.parse(line)).map(({ created_at: _, ...rest }) => rest);
+  };
+
+  test("adds users with any name, and changes only what is given", async () => {
+    const id = `o'brien "; DROP TABLE users; --`;
+    const name = `Zoë "O'Brien"; DELETE FROM users; -- 😀 \\`;
+    const first = await user("add", id, "--role", "contractor", "--name", name);
+    assert.equal(first.code, 0, first.stderr);
+    assert.deepEqual(await list(), [{ user_id: id, role: "contractor", name, avatar_url: null }]);
+
+    const avatar = "https://example.com/a.png?b=c&d='e'";
+    assert.equal((await user("add", id, "--avatar-url", avatar)).code, 0);
+    assert.deepEqual(await list(), [{ user_id: id, role: "contractor", name, avatar_url: avatar }]);
+
+    assert.equal((await user("add", id, "--role", "customer")).code, 0);
+    assert.equal((await user("add", "plain")).code, 0);
+    assert.deepEqual(await list(), [
+      { user_id: id, role: "customer", name, avatar_url: avatar },
+      { user_id: "plain", role: "customer", name: null, avatar_url: null },
+    ]);
+  });
+
+  test("refuses what it does not know", async () => {
+    for (const args of [["add"], ["add", "a", "--role", "boss"], ["add", "a\nb"], ["drop", "a"]]) {
+      const { code, stderr } = await user(...args);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr, /^error: /);
+    }
+  });
+});
+
+test("the dry run of a deploy leaves one module and its wasm in dist/", () => {
+  const files = readdirSync(inRoot("dist"));
+  const wasm = files.filter((name) => name.endsWith(".wasm"));
+  assert.equal(wasm.length, 1);
+  const code = readFileSync(inRoot("dist", "index.js"), "utf8");
+  assert.ok(code.includes(wasm[0]), "index.js imports the wasm");
+  const exported = [...code.matchAll(/export\s*\{([^}]*)\}/g)].flatMap(([, list]) =>
+    list.split(","),
+  );
+  const names = exported.map((entry) =>
+    entry
+      .trim()
+      .split(/\s+as\s+/)
+      .at(-1),
+  );
+  for (const name of ["UserObject", "PollingGateway", "default"]) {
+    assert.ok(names.includes(name), `index.js exports ${name}`);
+  }
+});

@@ -1,0 +1,225 @@
+// The real socket.io-client, as the tests use it, with the types of client/.
+
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { io } from "socket.io-client";
+import type { ManagerOptions, Socket, SocketOptions } from "socket.io-client";
+import type {
+  Message,
+  PayloadOf,
+  Refusal,
+  ReplyOf,
+  RequestName,
+  ServerToClientEvents,
+  SwitchboardSocket,
+} from "switchboard-events";
+
+import { checkAck, checkPayload } from "./contract.ts";
+
+export type EventName = keyof ServerToClientEvents;
+type Options = Partial<ManagerOptions & SocketOptions>;
+
+/** `claims` go into the token. */
+export type ClientOptions = { claims?: object } & Options;
+
+/** What there is to connect to. */
+export interface Host {
+  url: string;
+  token(userId: string, claims?: object): string;
+}
+
+/** A socket and what it has got: all events, and the texts of the messages. */
+export type Client = SwitchboardSocket & {
+  events: [name: EventName, payload: any][];
+  texts: string[];
+};
+
+/** The three transport settings that a client may have. */
+export const transportSettings: Record<string, Options> = {
+  default: {},
+  "websocket only": { transports: ["websocket"] },
+  "polling only": { transports: ["polling"] },
+};
+
+const open = new Set<Client>();
+
+/** A client of `userId` that is connected. */
+export async function connect(
+  server: Host,
+  userId: string,
+  { claims, ...options }: ClientOptions = {},
+): Promise<Client> {
+  const bare: SwitchboardSocket = io(server.url, {
+    auth: { token: server.token(userId, claims) },
+    reconnection: false,
+    forceNew: true,
+    ...options,
+  });
+  const socket: Client = Object.assign(bare, { events: [], texts: [] });
+  open.add(socket);
+  // From the start: what was missed comes right behind the CONNECT's reply.
+  socket.onAny((name, payload) => {
+    checkPayload(name, payload);
+    socket.events.push([name, payload]);
+  });
+  socket.on("new_message", (message) => {
+    const text = textOf(message);
+    if (text !== null) socket.texts.push(text);
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("connect_error", reject);
+  });
+  return socket;
+}
+
+export const contractor = (server: Host, userId = "contractor1") =>
+  connect(server, userId, { claims: { role: "contractor", name: "Contractor One" } });
+
+/** Closes every client that a test has left open. */
+export function closeAll() {
+  for (const socket of open) socket.close();
+  open.clear();
+}
+
+/** Generic over an event's name, the types are more than Socket.IO's own can follow. */
+const untyped = (socket: SwitchboardSocket) => socket as unknown as Socket;
+
+/** What a socket says of its connection. */
+interface OwnEvents {
+  connect: () => void;
+  connect_error: (error: Refused) => void;
+  disconnect: (reason: string, details?: any) => void;
+}
+
+/** A `connect_error`. */
+export type Refused = Error & { data: { code: string; message: string } };
+
+type Listened = ServerToClientEvents & OwnEvents;
+
+/** The arguments of the next event. */
+export const next = <Name extends keyof Listened>(socket: SwitchboardSocket, event: Name) =>
+  new Promise<Parameters<Listened[Name]>>((resolve) => {
+    untyped(socket).once(event as string, (...args) => resolve(args as never));
+  });
+
+/** What an ack got. */
+export async function ackOf<Name extends RequestName>(
+  socket: SwitchboardSocket,
+  event: Name,
+  payload: PayloadOf<Name>,
+): Promise<ReplyOf<Name> | Refusal> {
+  return untyped(socket).timeout(10_000).emitWithAck(event, payload);
+}
+
+/** Emits a request with an ack: the reply. */
+export async function request<Name extends RequestName>(
+  socket: SwitchboardSocket,
+  event: Name,
+  payload: PayloadOf<Name>,
+): Promise<ReplyOf<Name>> {
+  const ack = await ackOf(socket, event, payload);
+  const { error } = ack as Partial<Refusal>;
+  assert.ok(!error?.code, `${event} was refused: ${JSON.stringify(error)}`);
+  checkAck(event, ack);
+  return ack as ReplyOf<Name>;
+}
+
+/** Emits a request, which may be none, that is to be refused: why. */
+export async function refusal(socket: SwitchboardSocket, event: string, payload?: unknown) {
+  const { error } = (await ackOf(socket, event as RequestName, payload as never)) as Refusal;
+  assert.ok(error, `${event} was not refused`);
+  return error;
+}
+
+export const statusOf = (socket: SwitchboardSocket, userId: string) =>
+  request(socket, "get_online_status", { userId });
+
+interface More {
+  jobId?: string;
+  idempotencyKey?: string;
+}
+
+/** The payload of a bulk send of a text. */
+export const textTo = (receiverIds: string[], text: string, more: More = {}) => ({
+  receiverIds,
+  messageType: "text" as const,
+  content: { text },
+  ...more,
+});
+
+export const sendText = (
+  socket: SwitchboardSocket,
+  receiverIds: string[],
+  text: string,
+  more?: More,
+) => request(socket, "send_bulk_message", textTo(receiverIds, text, more));
+
+type To = { receiverId: string } | { conversationId: string };
+
+/** The payload of a direct message. */
+export const directly = (to: To, text: string, more: More = {}) => ({
+  ...to,
+  messageType: "text" as const,
+  content: { text },
+  ...more,
+});
+
+/** Sends a direct message. */
+export const sendTo = (socket: SwitchboardSocket, to: To, text: string, more?: More) =>
+  request(socket, "send_message", directly(to, text, more));
+
+/** What a message says. */
+export const textOf = (message: Message): string | null =>
+  message.messageType === "text" ? message.content.text : null;
+
+/** Every event of these names that the socket gets from now on: [name, payload], in order. */
+export function record(socket: Client, ...names: EventName[]): Client["events"] {
+  const events: Client["events"] = [];
+  socket.onAny((name, payload) => {
+    if (names.includes(name)) events.push([name, payload]);
+  });
+  return events;
+}
+
+/** Polls until it is so; for what has no event. */
+export async function until<T>(
+  isSo: () => T | Promise<T>,
+  what: string,
+  timeoutMs = 10_000,
+): Promise<Exclude<T, false | null | undefined>> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const result = await isSo();
+    if (result) return result as Exclude<T, false | null | undefined>;
+    if (Date.now() > deadline) throw new Error(`in vain for ${timeoutMs} ms: ${what}`);
+    await pause(20);
+  }
+}
+
+/** What the client keeps to recover its session by. */
+export const recoveryOf = (socket: SwitchboardSocket) => {
+  const { _pid: pid, _lastOffset: offset } = socket as unknown as Record<string, string>;
+  return { pid, offset };
+};
+
+/** What lies under a client that uses WebSocket: a WebSocket of the package `ws`. */
+interface RawSocket {
+  on(event: string, listener: (...args: any[]) => void): void;
+  once(event: string, listener: (...args: any[]) => void): void;
+  send(frame: string | Uint8Array): void;
+  close(): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+export const rawSocket = (socket: SwitchboardSocket) =>
+  (socket.io.engine.transport as unknown as { ws: RawSocket }).ws;
+
+/** Moves on when a default client has upgraded. */
+export async function upgraded(socket: SwitchboardSocket) {
+  const { engine } = socket.io;
+  if (engine.transport.name === "websocket") return;
+  await new Promise((resolve) => engine.once("upgrade", resolve));
+}

@@ -1,0 +1,258 @@
+// The product under `wrangler dev`, for what the test harness cannot do: be killed, be started again
+// on the same state, and have its objects' storage looked at.
+
+import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { randomBytes, randomInt } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Readable } from "node:stream";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
+import { signToken } from "../../scripts/lib/token.mjs";
+
+/** A row, or a line of the log: the test knows what is in it. */
+type Row = Record<string, any>;
+
+type DatabaseSyncOptions = ConstructorParameters<typeof DatabaseSync>[1];
+
+export type DevServer = Awaited<ReturnType<typeof createDevServer>>;
+
+/** The project's configuration, on the Worker that `npm test` has built. */
+function writeConfig(folder: string, more: string) {
+  const config = readFileSync(inRoot("wrangler.toml"), "utf8")
+    .replace(/^\[build\]\n(?:.+\n)*/m, "")
+    .replace(/^main = .*/m, `main = ${JSON.stringify(inRoot("dist", "index.js"))}`)
+    .replace('"migrations"', JSON.stringify(inRoot("migrations")))
+    .replace('"build-console"', JSON.stringify(inRoot("build-console")))
+    .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
+  const file = path.join(folder, "wrangler.toml");
+  const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
+  writeFileSync(file, config + rules + more);
+  return file;
+}
+
+/**
+ * A port that stays free while the server is down: below the range from which the system gives
+ * outgoing connections theirs (32768 and up on Linux, 49152 and up elsewhere).
+ */
+export async function freePort() {
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+}
+
+/** All rows of a table, none if a kill came before it was made. */
+function rowsOf(database: DatabaseSync, table: string): Row[] {
+  const exists = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
+  return exists ? database.prepare(`SELECT * FROM ${table}`).all() : [];
+}
+
+const nameOf = (database: DatabaseSync) =>
+  rowsOf(database, "__miniflare_do_name")[0]?.name as string | undefined;
+
+/**
+ * A server that can be stopped and started again on the same state, at the same address. `config` is
+ * added to wrangler.toml.
+ */
+export async function createDevServer(
+  vars: Record<string, string | number> = {},
+  { config: more = "" }: { config?: string } = {},
+) {
+  const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
+  const config = writeConfig(folder, more);
+  const state = path.join(folder, "state");
+  const secret = randomBytes(32).toString("hex");
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const options = [`--config=${config}`, `--persist-to=${state}`];
+  const env = { ...toolEnv(), CI: "true" };
+  let child: ChildProcessByStdio<null, Readable, Readable> | null = null;
+  const output: string[] = [];
+
+  const [command, args] = wrangler(
+    "d1",
+    "migrations",
+    "apply",
+    "switchboard",
+    "--local",
+    ...options,
+  );
+  const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
+  if (code !== 0) throw new Error(`the migrations ended with code ${code}`);
+
+  async function start() {
+    const all = Object.entries({ JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0", ...vars });
+    const [command, args] = wrangler(
+      "dev",
+      ...options,
+      `--port=${port}`,
+      "--ip=127.0.0.1",
+      // Its default is one port for all: two servers that start at once would both take it.
+      "--inspector-port=0",
+      "--show-interactive-dev-session=false",
+      ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
+    );
+    // A process group of its own, so that workerd goes with it.
+    const started = spawn(command, args, {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    child = started;
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => output.push(text));
+    }
+    const isUp = () =>
+      fetch(`${url}/socket.io/?EIO=4&transport=polling`).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    while (!(await isUp())) {
+      if (started.exitCode !== null) {
+        throw new Error(`wrangler dev ended with ${started.exitCode}:\n${output.join("")}`);
+      }
+      await pause(50);
+    }
+  }
+
+  /** The lines that the Worker and its objects have logged about this. */
+  const logged = (what: string): Row[] =>
+    output
+      .join("")
+      .split("\n")
+      .filter((line) => line.includes(`"what":"${what}"`))
+      .map((line) => JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)))
+      .filter((line) => line.what === what);
+
+  /** To the whole process group. */
+  function signal(name: NodeJS.Signals) {
+    if (child?.pid) process.kill(-child.pid, name);
+  }
+
+  /** As a power cut would end it. */
+  async function kill() {
+    if (!child) return;
+    const ended = once(child, "close");
+    signal("SIGKILL");
+    await ended;
+    child = null;
+  }
+
+  /** The server goes on existing and says nothing more. */
+  const freeze = () => signal("SIGSTOP");
+
+  async function close() {
+    if (child) await kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  function open(options: DatabaseSyncOptions, ...place: string[]) {
+    const folder = path.join(state, "v3", ...place);
+    const files = readdirSync(folder).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+    return files.map(
+      (name) => new DatabaseSync(path.join(folder, name), { timeout: 5_000, ...options }),
+    );
+  }
+
+  /** Rows of D1. */
+  function d1(sql: string): Row[] {
+    const [database] = open({ readOnly: true }, "d1", "miniflare-D1DatabaseObject");
+    try {
+      return database.prepare(sql).all();
+    } finally {
+      database.close();
+    }
+  }
+
+  /** Adds customers to D1. */
+  function addUsers(ids: string[]) {
+    const [database] = open({}, "d1", "miniflare-D1DatabaseObject");
+    const insert = database.prepare(
+      "INSERT OR IGNORE INTO users (user_id, created_at) VALUES (?, 0)",
+    );
+    database.exec("BEGIN");
+    for (const id of ids) insert.run(id);
+    database.exec("COMMIT");
+    database.close();
+  }
+
+  /** The message ids in the logs of all User objects that have any, by user. */
+  function logs() {
+    const databases = open({ readOnly: true }, "do", "switchboard-UserObject");
+    const read = (database: DatabaseSync): [string | undefined, unknown[]] => {
+      const ids = rowsOf(database, "log").map((row) => row.message_id);
+      return [nameOf(database), ids];
+    };
+    const all = databases.map(read);
+    for (const database of databases) database.close();
+    return new Map(all.filter(([, ids]) => ids.length > 0));
+  }
+
+  function withObject<T>(
+    userId: string,
+    options: DatabaseSyncOptions,
+    act: (database: DatabaseSync) => T,
+  ) {
+    const databases = open(options, "do", "switchboard-UserObject");
+    const isIt = (database: DatabaseSync) => nameOf(database) === userId;
+    try {
+      const database = databases.find(isIt);
+      return database && act(database);
+    } finally {
+      for (const database of databases) database.close();
+    }
+  }
+
+  /** Rows of a User object's own storage. */
+  const storage = (userId: string, sql: string): Row[] =>
+    withObject(userId, { readOnly: true }, (database) => database.prepare(sql).all()) ?? [];
+
+  /** Changes a User object's own storage; the server must not be running. */
+  const damage = (userId: string, sql: string) =>
+    withObject(userId, {}, (database) => database.exec(sql));
+
+  /** When a User object's alarm is set for, or null. */
+  function alarm(userId: string) {
+    // The local runtime keeps it in nanoseconds.
+    const [row] = storage(
+      userId,
+      "SELECT CAST(value AS TEXT) AS at FROM _cf_METADATA WHERE key = 1",
+    );
+    return row?.at ? Number(BigInt(row.at) / 1_000_000n) : null;
+  }
+
+  const token = (sub: string, claims: object = {}) =>
+    signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
+
+  return {
+    url,
+    token,
+    start,
+    kill,
+    freeze,
+    close,
+    d1,
+    addUsers,
+    storage,
+    damage,
+    logs,
+    logged,
+    output: () => output.join(""),
+    alarm,
+  };
+}

@@ -1,0 +1,66 @@
+// The product in workerd, with a D1 of its own, by wrangler's test harness.
+
+import type { D1Database, DurableObjectNamespace } from "@cloudflare/workers-types";
+import { randomBytes } from "node:crypto";
+import { createTestHarness } from "wrangler";
+
+import { signToken } from "../../scripts/lib/token.mjs";
+
+/** Tests send more often than people do. Those of the limits set their own. */
+const manySends = { MAX_BULK_SENDS_PER_MINUTE: "0" };
+
+/** Those that tests use. */
+interface Bindings {
+  DB: D1Database;
+  USER: DurableObjectNamespace;
+}
+
+interface ServerOptions {
+  vars?: Record<string, string | number>;
+  secrets?: Record<string, string>;
+}
+
+export type Server = Awaited<ReturnType<typeof startServer>>;
+
+/** Serves what `npm test` has built into dist. `vars` override wrangler.toml. */
+export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
+  const secret = randomBytes(32).toString("hex");
+  const server = createTestHarness({
+    workers: [
+      {
+        configPath: "wrangler.toml",
+        prebuiltWorkerDir: "dist",
+        vars: { ...manySends, ...vars },
+        secrets: secrets ?? { JWT_SECRET: secret },
+      },
+    ],
+  });
+  const { url } = await server.listen();
+  const worker = server.getWorker<Bindings>();
+  await worker.applyD1Migrations("DB");
+  const { DB: db } = await worker.getEnv();
+
+  return {
+    url: url.href.replace(/\/$/, ""),
+    worker,
+    db,
+    secret,
+
+    /** A token that expires in an hour, unless `claims` say otherwise. */
+    token(sub: string, claims: object = {}) {
+      return signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
+    },
+
+    async addUser(userId: string, role = "customer", name: string | null = null) {
+      const sql = "INSERT INTO users (user_id, role, name, created_at) VALUES (?, ?, ?, 0)";
+      await db.prepare(sql).bind(userId, role, name).run();
+    },
+
+    /** Takes the user's object out of memory; "hibernate" keeps its sockets, "close" does not. */
+    evict(userId: string, webSockets: "hibernate" | "close") {
+      return worker.evictDurableObject("USER", { name: userId, webSockets });
+    },
+
+    close: () => server.close(),
+  };
+}

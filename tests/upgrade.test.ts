@@ -1,0 +1,64 @@
+// The switch from polling to WebSocket loses nothing and repeats nothing, in either direction.
+
+import assert from "node:assert/strict";
+import test, { after, afterEach, before } from "node:test";
+
+import {
+  closeAll,
+  connect,
+  contractor,
+  request,
+  sendText,
+  until,
+  upgraded,
+} from "./support/clients.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+const ROUNDS = 8;
+const MESSAGES = 25;
+
+let server: Server;
+before(async () => {
+  // The rounds are faster than any person.
+  server = await startServer({ vars: { MAX_EVENTS_PER_SECOND: "0" } });
+});
+afterEach(closeAll);
+after(() => server.close());
+
+test("messages that arrive during the switch", async () => {
+  const sender = await contractor(server);
+  const texts = Array.from({ length: MESSAGES }, (_, index) => `message ${index}`);
+  for (let round = 0; round < ROUNDS; round++) {
+    const userId = `receiver${round}`;
+    await server.addUser(userId);
+    // They go out before, while and after the client connects and upgrades.
+    const sends = (async () => {
+      for (const text of texts) await sendText(sender, [userId], text);
+    })();
+    const socket = await connect(server, userId);
+    await Promise.all([sends, upgraded(socket)]);
+    await until(() => socket.texts.length >= MESSAGES, `all messages in round ${round}`);
+    assert.deepEqual(socket.texts, texts);
+    assert.equal(socket.io.engine.transport.name, "websocket");
+  }
+});
+
+test("requests that are sent during the switch are each answered once, in order", async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const socket = await connect(server, `asker${round}`);
+    const replies: string[] = [];
+    socket.on("user_online_status", ({ userId }) => replies.push(userId));
+    const ids = Array.from({ length: MESSAGES }, (_, index) => `user${index}`);
+    const acks = [];
+    for (const userId of ids) {
+      acks.push(request(socket, "get_online_status", { userId }));
+      // Spread over the switch.
+      await new Promise(setImmediate);
+    }
+    const acked = (await Promise.all(acks)).map(({ userId }) => userId);
+    assert.deepEqual(acked, ids);
+    await upgraded(socket);
+    assert.deepEqual([...replies].sort(), [...ids].sort());
+  }
+});

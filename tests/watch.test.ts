@@ -1,0 +1,190 @@
+// Presence that is pushed: who watches is told once per change, and for as long as they watch.
+
+import assert from "node:assert/strict";
+import test, { after, afterEach, before } from "node:test";
+
+import { closeAll, connect, next, refusal, request, statusOf, until } from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+const GRACE = 300;
+
+let server: Server;
+before(async () => {
+  server = await startServer({ vars: { PRESENCE_GRACE_MS: `${GRACE}` } });
+});
+afterEach(closeAll);
+after(() => server.close());
+
+const subscribe = (socket: Client, ...userIds: string[]) =>
+  request(socket, "subscribe_online_status", { userIds });
+const unsubscribe = (socket: Client, ...userIds: string[]) =>
+  request(socket, "unsubscribe_online_status", { userIds });
+
+/** What the socket was told of a user: true for online. */
+const told = (socket: Client, userId: string) =>
+  socket.events
+    .filter(([name, payload]) => name === "user_online_status" && payload.userId === userId)
+    .map(([, { isOnline }]) => isOnline);
+const hears = (socket: Client, userId: string, ...expected: unknown[]) =>
+  until(
+    () => JSON.stringify(told(socket, userId)) === JSON.stringify(expected),
+    `${userId}: ${expected}`,
+  ).catch((error) => {
+    throw new Error(`${error.message}, but was told ${told(socket, userId)}`);
+  });
+
+test("the reply says what is, and pushes what changes, once however many devices", async () => {
+  const watcher = await connect(server, "w1");
+  const here = await connect(server, "here");
+  const reply = await subscribe(watcher, "here", "away", "w1");
+  assert.equal(reply.here.isOnline, true);
+  assert.deepEqual(reply.away, { isOnline: false, lastSeen: null });
+  assert.equal(reply.w1.isOnline, true);
+
+  const pushed = next(watcher, "user_online_status");
+  const away = await connect(server, "away");
+  const [status] = await pushed;
+  assert.deepEqual(Object.keys(status), ["userId", "isOnline", "lastSeen", "connectionCount"]);
+  assert.deepEqual(status, { ...status, userId: "away", isOnline: true, connectionCount: 1 });
+  const second = await connect(server, "away", { transports: ["polling"] });
+  away.close();
+  second.close();
+  here.close();
+  await hears(watcher, "away", true, false);
+  await hears(watcher, "here", false);
+  await connect(server, "here");
+  await hears(watcher, "here", false, true);
+  assert.deepEqual(told(watcher, "away"), [true, false]);
+});
+
+test("a reconnect within the grace is no change", async () => {
+  const watcher = await connect(server, "w2");
+  const first = await connect(server, "hasty");
+  const friend = await connect(server, "friend2");
+  await subscribe(watcher, "hasty");
+  first.close();
+  await until(async () => !(await statusOf(friend, "hasty")).isOnline, "offline");
+  await connect(server, "hasty");
+  // The grace passes: another user's change, which comes later, is told, and nothing of this one.
+  const marker = await connect(server, "marker");
+  await subscribe(watcher, "marker");
+  marker.close();
+  await hears(watcher, "marker", false);
+  assert.deepEqual(told(watcher, "hasty"), []);
+});
+
+test("watches belong to their connection, and end with it or with unsubscribing", async () => {
+  const [one, other] = await Promise.all([connect(server, "w3"), connect(server, "w3")]);
+  await subscribe(one, "x1", "x2");
+  await subscribe(other, "x2");
+  const x1 = await connect(server, "x1");
+  const x2 = await connect(server, "x2");
+  await hears(one, "x1", true);
+  await hears(one, "x2", true);
+  await hears(other, "x2", true);
+  assert.deepEqual(told(other, "x1"), []);
+
+  assert.deepEqual(await unsubscribe(one, "x2", "nobody"), { userIds: ["x2", "nobody"] });
+  x2.close();
+  await hears(other, "x2", true, false);
+  x1.close();
+  await hears(one, "x1", true, false);
+  assert.deepEqual(told(one, "x2"), [true]);
+
+  one.close();
+  const again = await connect(server, "w3");
+  await connect(server, "x1");
+  await connect(server, "x2");
+  await hears(other, "x2", true, false, true);
+  assert.deepEqual(told(again, "x1"), []);
+});
+
+test("they survive the hibernation of both sides", async () => {
+  const watcher = await connect(server, "w4", { transports: ["websocket"] });
+  const here = await connect(server, "sleepy", { transports: ["websocket"] });
+  await subscribe(watcher, "sleepy");
+  await server.evict("w4", "hibernate");
+  await server.evict("sleepy", "hibernate");
+  here.close();
+  await hears(watcher, "sleepy", false);
+});
+
+test("they survive recovery, which tells what has changed meanwhile and nothing else", async () => {
+  const watcher = await connect(server, "w5", { reconnection: true, reconnectionDelay: 1_500 });
+  // A session without any event has no offset to recover from.
+  const friend = await connect(server, "friend");
+  const gone = await connect(server, "gone");
+  const steady = await connect(server, "steady");
+  await subscribe(watcher, "gone", "steady");
+  await request(friend, "send_message", {
+    receiverId: "w5",
+    messageType: "text",
+    content: { text: "an offset" },
+  });
+  await until(() => watcher.texts.length === 1, "the message");
+  watcher.io.engine.close();
+  gone.close();
+  await until(async () => !(await statusOf(friend, "gone")).isOnline, "gone is gone");
+  await next(watcher, "connect");
+  assert.equal(watcher.recovered, true);
+  await hears(watcher, "gone", false);
+  steady.close();
+  await hears(watcher, "steady", false);
+});
+
+test("a limit, and what is wrong with a request", async () => {
+  const watcher = await connect(server, "w6");
+  const many = Array.from({ length: 501 }, (_, index) => `many${index}`);
+  const tooMany = { code: "too_many", message: "userIds must not name more than 500 users" };
+  const refused = (socket: Client, userIds: string[]) =>
+    refusal(socket, "subscribe_online_status", { userIds });
+  assert.deepEqual(await refused(watcher, many), tooMany);
+  const empty = { code: "invalid_payload", message: "userIds must be a non-empty array" };
+  assert.deepEqual(await refused(watcher, []), empty);
+  const small = await startServer({ vars: { MAX_SUBSCRIPTIONS: "2" } });
+  try {
+    const socket = await connect(small, "w");
+    await subscribe(socket, "a", "b");
+    const more = {
+      code: "too_many",
+      message: "A connection must not subscribe to more than 2 users",
+    };
+    assert.deepEqual(await refused(socket, ["c"]), more);
+    await unsubscribe(socket, "a");
+    assert.deepEqual(Object.keys(await subscribe(socket, "c")), ["c"]);
+  } finally {
+    closeAll();
+    await small.close();
+  }
+});
+
+test("of a user who vanishes without a word, too, in time", async () => {
+  const interval = 2_000;
+  const timeout = 2_000;
+  const dev = await createDevServer({
+    PING_INTERVAL_MS: `${interval}`,
+    PING_TIMEOUT_MS: `${timeout}`,
+    PRESENCE_GRACE_MS: `${GRACE}`,
+  });
+  try {
+    await dev.start();
+    const watcher = await connect(dev, "w");
+    const ghost = await connect(dev, "ghost", { transports: ["websocket"] });
+    await subscribe(watcher, "ghost");
+    // The socket stays open, and its pings are not answered any more.
+    Object.assign(ghost.io.engine, { _onPacket: () => {}, onPacket: () => {} });
+    ghost.io.engine.transport.removeAllListeners("packet");
+    const silentSince = Date.now();
+    const [status] = await next(watcher, "user_online_status");
+    assert.equal(status.isOnline, false);
+    const took = Date.now() - silentSince;
+    // What was heard last may have been a pong just before; the alarm may be a little late.
+    assert.ok(took <= interval + timeout + 1_000, `${took} ms`);
+  } finally {
+    closeAll();
+    await dev.close();
+  }
+});
