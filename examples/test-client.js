@@ -141,6 +141,8 @@ await main(() => {
   client.onQuit = () => {
     hasQuit = true;
     lines.close();
+    // A pipe that stays open on its other end would keep the process.
+    process.stdin.destroy();
   };
   lines.on("line", (line) => obey(client, line));
   lines.on("SIGINT", () => client.quit());

@@ -1,9 +1,18 @@
-// The release build: Rust -> wasm -> build/index.js, which is `main` in wrangler.toml.
+// The release build: Rust -> wasm -> build/index.js, which is `main` in wrangler.toml, and the console
+// page -> build-console/, its [assets].
 // wrangler calls this for every dev, deploy and dry run ([build] in wrangler.toml).
 // With --conformance: the fixture of the official protocol suites, into build-conformance/.
 // With SWITCHBOARD_PROFILE=dev, as `npm run dev` sets it: hardly optimized, and so within seconds.
 
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 
 import { Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
@@ -78,7 +87,34 @@ function isCurrent(folder, profile) {
   return inputs.every((input) => newestOf(inRoot(input)) < built);
 }
 
+/** The console page. It takes a fraction of a second, so it is always made anew. */
+async function buildConsole() {
+  const { build } = await import("esbuild");
+  const folder = inRoot("build-console");
+  await build({
+    entryPoints: {
+      console: inRoot("console", "src", "main.ts"),
+      "console-style": inRoot("console", "console.css"),
+    },
+    bundle: true,
+    format: "esm",
+    legalComments: "eof",
+    logLevel: "warning",
+    minify: true,
+    outdir: folder,
+    target: "es2023",
+  });
+  for (const name of ["index.html", "_headers"]) {
+    copyFileSync(inRoot("console", name), path.join(folder, name));
+  }
+}
+
 export async function build(variant = "product") {
+  if (variant === "product") await buildConsole();
+  await buildWorker(variant);
+}
+
+async function buildWorker(variant) {
   const { folder, cargo } = variants[variant];
   const profile = chosenProfile();
   if (isCurrent(folder, profile)) {

@@ -6,10 +6,13 @@ import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { Failure, defaultPort, inRoot, isMain, main, start, wrangler } from "./lib/project.mjs";
+import { readSecret, signToken, tokenClaims } from "./lib/token.mjs";
 import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
 import { setup } from "./setup.mjs";
 
 const pollEveryMs = 150;
+const linkLasts = "12h";
+const linkedUsers = 2;
 const say = (text) => console.log(`start: ${text}`);
 
 /** Takes `--name value` or `--name=value` out of the arguments. */
@@ -68,12 +71,25 @@ async function untilServing(address, signal) {
   }
 }
 
+/** The console brings a token along in the part of a link that no server gets to see. */
+function links(address) {
+  const secret = readSecret();
+  const linkOf = ({ id: sub, role, name }) => {
+    const token = signToken(tokenClaims({ sub, role, name, ttl: linkLasts }), secret);
+    return `  ${sub}\n    ${address}/#token=${token}`;
+  };
+  return demoUsers.slice(0, linkedUsers).map(linkOf).join("\n");
+}
+
 function greeting(address) {
   const url = address.endsWith(`:${defaultPort}`) ? "" : ` --url ${address}`;
   return `
 Switchboard is serving at ${address}
 
-Try it, each in a terminal of its own:
+The console, signed in for ${linkLasts} (open two, and write from one to the other):
+${links(address)}
+
+Or a client in a terminal of its own each:
   node examples/test-client.js customer1${url}
   node examples/test-client.js customer1${url}      (the same user again: connectionCount 2)
   node examples/test-client.js contractor1${url}    (then: bulk customer1,customer2 Hello!)

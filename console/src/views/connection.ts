@@ -1,0 +1,35 @@
+import { html } from "lit-html";
+import { ref } from "lit-html/directives/ref.js";
+
+import { mountChart } from "../chart.ts";
+import { state } from "../store.ts";
+
+function roundTrips() {
+  const all = state.samples.map(({ ms }) => ms);
+  const last = all.at(-1);
+  if (last === undefined) return "not measured yet";
+  const ms = (value: number) => `${Math.round(value)} ms`;
+  return `${ms(last)} (${ms(Math.min(...all))} to ${ms(Math.max(...all))})`;
+}
+
+export const connectionView = () => html`
+  <article id="connection" aria-labelledby="connection-title">
+    <h2 id="connection-title">Connection</h2>
+    <dl>
+      <dt>Transport</dt>
+      <dd data-testid="transport">${state.transport ?? "none"}</dd>
+      <dt>Session</dt>
+      <dd><code>${state.sid ?? "none"}</code></dd>
+      <dt>Recovered</dt>
+      <dd>${state.recovered ? "yes, nothing was missed" : "no, a new session"}</dd>
+      <dt>Round trip</dt>
+      <dd data-testid="round-trip">${roundTrips()}</dd>
+    </dl>
+    <div
+      class="chart"
+      role="img"
+      aria-label="Round-trip times: ${roundTrips()}"
+      ${ref(mountChart)}
+    ></div>
+  </article>
+`;
