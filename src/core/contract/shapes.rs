@@ -1,10 +1,8 @@
 //! The shapes of payloads, by name.
 
-use std::collections::BTreeMap;
-
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::core::error;
 use crate::core::events::content::Body;
@@ -17,14 +15,13 @@ use crate::core::events::{
 /// Where they stand in the document.
 pub(super) const SCHEMAS: &str = "/components/schemas";
 
-/// Both schemas at once, for payloads that are read in parts.
-pub fn all_of<A: JsonSchema, B: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    let mut parts = vec![A::json_schema(generator), B::json_schema(generator)];
+/// All of these at once, for payloads that are read in parts.
+pub fn all_of(description: &str, mut parts: Vec<Schema>) -> Schema {
     for part in &mut parts {
         open(part.as_object_mut());
         part.remove("description");
     }
-    schemars::json_schema!({ "allOf": parts })
+    schemars::json_schema!({ "description": description, "allOf": parts })
 }
 
 /// A part alone does not know the fields of the others.
@@ -60,44 +57,35 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<ConversationFields>();
     from.subschema_for::<get_conversations::Fields>();
     from.subschema_for::<get_messages::Fields>();
-    let draft = all_of::<draft::Fields, Body>(&mut from);
-    let mut more = BTreeMap::new();
-    for (name, description, head) in [
+    let draft = vec![
+        draft::Fields::json_schema(&mut from),
+        Body::json_schema(&mut from),
+    ];
+    let one = vec![send_message::To::json_schema(&mut from)];
+    let many = vec![send_bulk_message::Fields::json_schema(&mut from)];
+    let marking = vec![
+        mark_as_read::Fields::json_schema(&mut from),
+        mark_as_read::What::json_schema(&mut from),
+    ];
+    let in_parts = [
         (
             "SendMessage",
-            "A message to one user.",
-            send_message::To::json_schema(&mut from),
+            all_of("A message to one user.", [one, draft.clone()].concat()),
         ),
         (
             "SendBulkMessage",
-            "A message to many users.",
-            send_bulk_message::Fields::json_schema(&mut from),
+            all_of("A message to many users.", [many, draft].concat()),
         ),
-    ] {
-        let mut head = head;
-        open(head.as_object_mut());
-        head.remove("description");
-        let mut parts = vec![head.to_value()];
-        parts.extend(
-            draft
-                .get("allOf")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default(),
-        );
-        more.insert(name, json!({ "description": description, "allOf": parts }));
-    }
-    let mut marking = all_of::<mark_as_read::Fields, mark_as_read::What>(&mut from);
-    marking.insert(
-        "description".into(),
-        "What was read. Whatever is before it is read, too.".into(),
-    );
-    more.insert("MarkAsRead", marking.to_value());
+        (
+            "MarkAsRead",
+            all_of(
+                "What was read. Whatever is before it is read, too.",
+                marking,
+            ),
+        ),
+    ];
     let mut schemas = from.take_definitions(true);
-    schemas.extend(
-        more.into_iter()
-            .map(|(name, schema)| (name.to_owned(), schema)),
-    );
+    schemas.extend(in_parts.map(|(name, schema)| (name.to_owned(), schema.to_value())));
     schemas
 }
 

@@ -144,9 +144,8 @@ impl schemars::JsonSchema for Message {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         use crate::core::contract::all_of;
         use crate::core::events::content::Body;
-        let mut message = all_of::<Wire, Body>(generator);
-        message.insert("description".into(), "A message.".into());
-        message
+        let parts = vec![Wire::json_schema(generator), Body::json_schema(generator)];
+        all_of("A message.", parts)
     }
 }
 
