@@ -35,9 +35,12 @@ async function formatted(file, text) {
 /** The files of the contract and what is to be in them. */
 async function contractFiles() {
   const contract = await document();
+  const declarations = await types(contract);
   const files = {
     "asyncapi.yaml": await yaml(contract),
-    "client/index.d.ts": await types(contract),
+    "client/index.d.ts": declarations,
+    // The same for CommonJS, where socket.io-client's own types are others.
+    "client/index.d.cts": declarations,
   };
   const all = Object.entries(files).map(async ([file, text]) => [
     file,

@@ -145,7 +145,7 @@ export const prettier = (...args) =>
   nodeProgram("prettier/bin/prettier.cjs", [
     ...args,
     "--log-level=warn",
-    "**/*.{css,html,js,json,md,mjs,ts,yaml}",
+    "**/*.{css,cts,html,js,json,md,mjs,ts,yaml}",
   ]);
 export const nodeScript = (...args) => [nodeBin(), args];
 export const nodeTests = (...args) => [nodeBin(), ["--test", ...args]];

@@ -1,0 +1,527 @@
+// Made from the Rust payload types by `npm run contract`: change those.
+
+import type { Socket } from "socket.io-client";
+
+/** What a client listens to. */
+export interface ServerToClientEvents {
+  /** What became of a bulk message: results are stored and will arrive. */
+  bulk_message_sent: (payload: BulkMessageSent) => void;
+  /** The presence of users, in the order of the request. */
+  bulk_online_status: (payload: OnlineStatuses) => void;
+  /** A page of conversations. */
+  conversations: (payload: Conversations) => void;
+  /** An event was refused or failed, or the connection's token has expired. */
+  error: (payload: ErrorReport) => void;
+  /** Answers join_conversation. */
+  joined_conversation: (payload: ConversationNamed) => void;
+  /** Answers leave_conversation. */
+  left_conversation: (payload: ConversationNamed) => void;
+  /** A device of the receiver took a message of send_message. */
+  message_delivered: (payload: MessageDelivered) => void;
+  /** Messages were read: for both sides' devices. */
+  message_read: (payload: MessageRead) => void;
+  /** A message is stored and will arrive. */
+  message_sent: (payload: MessageSent) => void;
+  /** A page of messages. */
+  messages: (payload: Messages) => void;
+  /** A message, for every device of the receiver; of send_message, for the sender's other devices, too. */
+  new_message: (payload: Message, offset: string) => void;
+  /** The presence of users who are watched from now on. */
+  online_status_subscribed: (payload: OnlineStatuses) => void;
+  /** These users are no longer watched. */
+  online_status_unsubscribed: (payload: OnlineStatusUnsubscribed) => void;
+  /** Answers block_user. */
+  user_blocked: (payload: UserBlocked) => void;
+  /** A user's presence: asked for by get_online_status, or because a user who is watched came or went. */
+  user_online_status: (payload: UserOnlineStatus) => void;
+  /** The other side began or stopped typing. To be forgotten after 6 seconds. */
+  user_typing: (payload: UserTyping) => void;
+  /** Answers unblock_user. */
+  user_unblocked: (payload: UserBlocked) => void;
+}
+
+/** What a client emits. Each request may be followed by an ack. */
+export interface ClientToServerEvents {
+  /** From now on this user's messages are refused. */
+  block_user: (payload: UserRef, ack: Ack<UserBlocked>) => void;
+  /** Who of many users is online. */
+  get_bulk_online_status: (payload: UserRefs, ack: Ack<OnlineStatuses>) => void;
+  /** A page of the user's conversations, newest first. */
+  get_conversations: (payload: GetConversations, ack: Ack<Conversations>) => void;
+  /** A page of a conversation's messages. */
+  get_messages: (payload: GetMessages, ack: Ack<Messages>) => void;
+  /** Whether a user is online, since when not, and on how many connections. */
+  get_online_status: (payload: UserRef, ack: Ack<UserOnlineStatus>) => void;
+  /** For clients of older servers: a user's devices get everything anyway. */
+  join_conversation: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
+  /** For clients of older servers: a user's devices get everything anyway. */
+  leave_conversation: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
+  /** Marks messages as read, and all that were before them. */
+  mark_as_read: (payload: MarkAsRead, ack: Ack<MessageRead>) => void;
+  /** Sends a message to many users. Contractors only. */
+  send_bulk_message: (payload: SendBulkMessage, ack: Ack<BulkMessageSent>) => void;
+  /** Sends a message to one user: into a conversation, or to a user, with whom a conversation is begun if there is none. */
+  send_message: (payload: SendMessage, ack: Ack<MessageSent>) => void;
+  /** As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes. */
+  subscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatuses>) => void;
+  /** Shows the other side that the user is typing. */
+  typing_start: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
+  /** Shows the other side that the user is no longer typing. */
+  typing_stop: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
+  /** This user may write again. */
+  unblock_user: (payload: UserRef, ack: Ack<UserBlocked>) => void;
+  /** Ends watching these users. */
+  unsubscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatusUnsubscribed>) => void;
+}
+
+/** A message. */
+export type Message = {
+  /** Its conversation. */
+  conversationId: string;
+
+  /** The job that it is about. */
+  jobId: string | null;
+
+  /** The message. Ids are in the order in which messages were accepted. */
+  messageId: string;
+
+  /** Whom it is for. */
+  receiverId: string;
+
+  /** Who wrote it. */
+  sender: User;
+
+  /** Who wrote it. */
+  senderId: string;
+
+  /** When it was accepted: ISO 8601, UTC. */
+  timestamp: string;
+} & (
+  | {
+      content: TextContent;
+      messageType: "text";
+    }
+  | {
+      content: FileContent;
+      messageType: "image";
+    }
+  | {
+      content: FileContent;
+      messageType: "file";
+    }
+);
+
+/** The stable, machine-readable part of an error. */
+export type ErrorCode =
+  | "invalid_payload"
+  | "unknown_event"
+  | "forbidden"
+  | "not_found"
+  | "too_many"
+  | "rate_limited"
+  | "idempotency_conflict"
+  | "token_expired"
+  | "unavailable"
+  | "internal";
+
+/** What was read. Whatever is before it is read, too. */
+export type MarkAsRead = {
+  /** The conversation. */
+  conversationId: string;
+} & (
+  | {
+      messageIds: string[];
+    }
+  | {
+      upTo: string;
+    }
+);
+
+/** Messages were read. */
+export type MessageRead = {
+  /** In which conversation. */
+  conversationId: string;
+
+  /** Who read it. */
+  readBy: string;
+} & (
+  | {
+      messageIds: string[];
+    }
+  | {
+      upTo: string;
+    }
+);
+
+/** A message to many users. */
+export type SendBulkMessage = {
+  /**
+   * The receivers. A repeated id counts once.
+   *
+   * @minItems 1
+   */
+  receiverIds: string[];
+} & {
+  /** A repeat with the same key within 24 hours returns the first result and stores nothing. */
+  idempotencyKey?: string | null;
+
+  /** The job that it is about. */
+  jobId?: string | null;
+} & (
+    | {
+        content: TextContent;
+        messageType: "text";
+      }
+    | {
+        content: FileContent;
+        messageType: "image";
+      }
+    | {
+        content: FileContent;
+        messageType: "file";
+      }
+  );
+
+/** A message to one user. */
+export type SendMessage = (
+  | {
+      conversationId: string;
+    }
+  | {
+      receiverId: string;
+    }
+) & {
+  /** A repeat with the same key within 24 hours returns the first result and stores nothing. */
+  idempotencyKey?: string | null;
+
+  /** The job that it is about. */
+  jobId?: string | null;
+} & (
+    | {
+        content: TextContent;
+        messageType: "text";
+      }
+    | {
+        content: FileContent;
+        messageType: "image";
+      }
+    | {
+        content: FileContent;
+        messageType: "file";
+      }
+  );
+
+/** A receiver who gets nothing. */
+export interface BulkError {
+  /** Why, for a person. */
+  error: string;
+
+  /** The receiver. */
+  receiverId: string;
+}
+
+/** What became of a bulk message. */
+export interface BulkMessageSent {
+  /** In the order of the receivers. */
+  errors: BulkError[];
+
+  /** In the order of the receivers. */
+  results: BulkResult[];
+
+  /** How many errors there are. */
+  totalFailed: number;
+
+  /** How many results there are. */
+  totalSent: number;
+}
+
+/** A receiver whose copy is in the record. */
+export interface BulkResult {
+  /** Their conversation with the sender. */
+  conversationId: string;
+
+  /** Whether a device of theirs has taken it already. */
+  delivered: boolean;
+
+  /** Their copy. */
+  messageId: string;
+
+  /** The receiver. */
+  receiverId: string;
+
+  /** That it is stored and will arrive. */
+  success: true;
+}
+
+/** A conversation. */
+export interface Conversation {
+  /** Its id. */
+  conversationId: string;
+
+  /** The job that was mentioned last, if any. */
+  jobId: string | null;
+
+  /** The newest message. */
+  lastMessage: Message;
+
+  /** Both users. */
+  participants: Participant[];
+
+  /** How many messages the user has not read. */
+  unreadCount: number;
+
+  /** When the newest message was accepted: ISO 8601, UTC. */
+  updatedAt: string;
+}
+
+/** Who wrote a message. */
+export interface User {
+  /** The picture. */
+  avatarUrl: string | null;
+
+  /** The user. */
+  id: string;
+
+  /** The display name. */
+  name: string | null;
+}
+
+/** The content of a text. */
+export interface TextContent {
+  /** At most MAX_TEXT_CHARS characters. */
+  text: string;
+}
+
+/** The content of an image or a file. */
+export interface FileContent {
+  /** What it is called. */
+  fileName?: string | null;
+
+  /** How many bytes it has. */
+  fileSize?: number | null;
+
+  /** Where it is. */
+  fileUrl: string;
+}
+
+/** A participant. */
+export interface Participant {
+  /** The picture. */
+  avatarUrl: string | null;
+
+  /** The user. */
+  id: string;
+
+  /** The display name. */
+  name: string | null;
+
+  /** The last message that they have read, if any. */
+  readUpTo: string | null;
+}
+
+/** What was joined, left or typed into. */
+export interface ConversationNamed {
+  /** The conversation. */
+  conversationId: string;
+}
+
+/** A payload that names a conversation. */
+export interface ConversationRef {
+  /** The conversation. */
+  conversationId: string;
+}
+
+/** A page of conversations. */
+export interface Conversations {
+  /** Newest first. */
+  items: Conversation[];
+
+  /** The `cursor` of the next page; null on the last one. */
+  nextCursor: string | null;
+}
+
+/** An event was refused or failed. */
+export interface ErrorReport {
+  /** What kind of error it is. */
+  code: ErrorCode;
+
+  /** The event that failed; null if the error is about the connection. */
+  event: string | null;
+
+  /** What is wrong, for a person. */
+  message: string;
+
+  /** With `rate_limited`: when to try again, in milliseconds from now. */
+  retryAfterMs?: number | null;
+}
+
+/** An event that was refused or failed. */
+export interface EventError {
+  /** What kind of error it is. */
+  code: ErrorCode;
+
+  /** What is wrong, for a person. */
+  message: string;
+
+  /** With `rate_limited`: when to try again, in milliseconds from now. */
+  retryAfterMs?: number | null;
+}
+
+/** Which page of conversations. */
+export interface GetConversations {
+  /** The `nextCursor` of the page before. */
+  cursor?: string | null;
+
+  /** How many conversations at most: 50 unless given. */
+  limit?: number | null;
+}
+
+/** Which page of a conversation's messages. */
+export interface GetMessages {
+  /** Only messages after the one with this id. */
+  after?: string | null;
+
+  /** Only messages before the one with this id. */
+  before?: string | null;
+
+  /** The conversation. */
+  conversationId: string;
+
+  /** How many messages at most: 50 unless given. */
+  limit?: number | null;
+}
+
+/** A device of the receiver took a message. */
+export interface MessageDelivered {
+  /** In which conversation. */
+  conversationId: string;
+
+  /** Which message. */
+  messageId: string;
+
+  /** Whose device took it. */
+  receiverId: string;
+}
+
+/** A message was accepted: it is stored and will arrive. */
+export interface MessageSent {
+  /** Its conversation. */
+  conversationId: string;
+
+  /** The message. */
+  messageId: string;
+
+  /** When it was accepted: ISO 8601, UTC. */
+  timestamp: string;
+}
+
+/** A page of messages. */
+export interface Messages {
+  /** Newest first; with only an `after`, oldest first. */
+  items: Message[];
+
+  /**
+   * The `before` (or, of a request with only an `after`, the `after`) of the next page; null on
+   * the last one.
+   */
+  nextCursor: string | null;
+}
+
+/** A user's presence, as others are told it. */
+export interface OnlineStatus {
+  /** Whether a connection of theirs is live. */
+  isOnline: boolean;
+
+  /** ISO 8601, UTC; null for a user who was never here. */
+  lastSeen: string | null;
+}
+
+/** Who is no longer watched. */
+export interface OnlineStatusUnsubscribed {
+  /** The users. */
+  userIds: string[];
+}
+
+/** Each user's status under their id. */
+export interface OnlineStatuses {
+  [k: string]: OnlineStatus;
+}
+
+/** The ack of an event that was refused or failed. */
+export interface Refusal {
+  /** What went wrong. */
+  error: EventError;
+}
+
+/** Who was blocked or unblocked. */
+export interface UserBlocked {
+  /** The user. */
+  userId: string;
+}
+
+/** A user's presence. */
+export interface UserOnlineStatus {
+  /** How many connections of theirs are live. */
+  connectionCount: number;
+
+  /** Whether a connection of theirs is live. */
+  isOnline: boolean;
+
+  /** ISO 8601, UTC; null for a user who was never here. */
+  lastSeen: string | null;
+
+  /** The user. */
+  userId: string;
+}
+
+/** A payload that names a user. */
+export interface UserRef {
+  /** The user. */
+  userId: string;
+}
+
+/** A payload that names users. */
+export interface UserRefs {
+  /**
+   * The users. A repeated id counts once.
+   *
+   * @minItems 1
+   */
+  userIds: string[];
+}
+
+/** The other side began or stopped typing. */
+export interface UserTyping {
+  /** Where. */
+  conversationId: string;
+
+  /** Whether they have begun, or stopped. */
+  isTyping: boolean;
+
+  /** Who. */
+  userId: string;
+}
+
+/** What an ack gets: the payload of the reply event, or what went wrong. */
+export type Ack<Reply> = (reply: Reply | Refusal) => void;
+
+/** The name of a request event. */
+export type RequestName = keyof ClientToServerEvents;
+
+/** The payload of a request event. */
+export type PayloadOf<Name extends RequestName> = Parameters<ClientToServerEvents[Name]>[0];
+
+/** The payload of a request's reply event, and of its ack. */
+export type ReplyOf<Name extends RequestName> = Exclude<
+  Parameters<Parameters<ClientToServerEvents[Name]>[1]>[0],
+  Refusal
+>;
+
+/**
+ * A socket of Switchboard. As `Socket<ServerToClientEvents, ClientToServerEvents>`, and a request may
+ * be emitted without an ack, too.
+ */
+export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvents> & {
+  emit<Name extends RequestName>(event: Name, payload: PayloadOf<Name>): SwitchboardSocket;
+  emit(event: "get_conversations"): SwitchboardSocket;
+};
