@@ -64,6 +64,7 @@ export async function loadOlder() {
 function take(message: Message) {
   const { conversationId, messageId } = message;
   showTyping(conversationId, false);
+  addToThread(message);
   const known = state.conversations.find((known) => known.conversationId === conversationId);
   // A new conversation has two names to it that only the server knows.
   if (!known) return void load();
@@ -72,15 +73,18 @@ function take(message: Message) {
   const unreadCount = known.unreadCount + (isMine ? 0 : 1);
   const updated = { ...known, lastMessage: message, unreadCount, updatedAt: message.timestamp };
   change({ conversations: [updated, ...state.conversations.filter((other) => other !== known)] });
-  if (state.thread?.conversationId !== conversationId) return;
-  append(message);
   void markRead();
 }
 
-function append(message: Message) {
+/** Ids are in the order in which messages were accepted; what came last may have been accepted before. */
+function addToThread(message: Message) {
   const { thread } = state;
-  if (!thread || thread.messages.some(({ messageId }) => messageId === message.messageId)) return;
-  change({ thread: { ...thread, messages: [...thread.messages, message] } });
+  const { conversationId, messageId } = message;
+  if (thread?.conversationId !== conversationId) return;
+  if (thread.messages.some((known) => known.messageId === messageId)) return;
+  const messages = [...thread.messages, message];
+  messages.sort((one, other) => (one.messageId < other.messageId ? -1 : 1));
+  change({ thread: { ...thread, messages } });
 }
 
 /** Marks the open conversation as read, if somebody looks at it. */

@@ -6,6 +6,8 @@ import { ask } from "./requests.ts";
 import { change, state } from "./store.ts";
 
 const refreshEveryMs = 5_000;
+/** A connection may ask only so much at once. */
+const maxRefreshedAtOnce = 20;
 
 const storageKey = () => `switchboard.watched.${state.me?.userId}`;
 
@@ -46,7 +48,8 @@ export async function watch(userIds: string[]) {
   if (!statuses) return;
   learn(statuses);
   store();
-  await Promise.all(userIds.map(refresh));
+  // The others have their turn below.
+  await Promise.all(userIds.slice(0, maxRefreshedAtOnce).map(refresh));
 }
 
 export async function unwatch(userId: string) {
