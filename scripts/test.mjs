@@ -10,6 +10,7 @@ import {
   inRoot,
   isMain,
   main,
+  nodeProgram,
   nodeTests,
   parseOrFail,
   nodeScript,
