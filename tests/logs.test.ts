@@ -1,4 +1,5 @@
-// What an operator sees: a line per connection, send and failed request, and nobody's secrets.
+// What an operator sees: a line per connection, refusal, send, failed request and fault, and nobody's
+// secrets.
 
 import assert from "node:assert/strict";
 import test, { afterEach } from "node:test";
@@ -11,6 +12,7 @@ import {
   request,
   sendText,
   until,
+  upgraded,
 } from "./support/clients.ts";
 import type { ClientOptions } from "./support/clients.ts";
 import { createDevServer } from "./support/dev.ts";
@@ -31,6 +33,7 @@ async function session(vars: Record<string, string | number>, options: { config?
     await refusal(sender, "mark_as_read", { conversationId: "none-of-yours", upTo: "x" });
     await refusal(sender, "an event that somebody made up", {});
     const token = server.token("polling-customer");
+    await upgraded(sender);
     sender.close();
     poller.close();
     const closed = () => server.logged("connection_closed");
@@ -107,4 +110,46 @@ test("users as they are, if that is configured", async () => {
   const [opened] = lines;
   const users = opened.map(({ user }) => user).sort();
   assert.deepEqual(users, ["loud-contractor", "polling-customer"]);
+});
+
+test("who is refused, and why, on every way in", async () => {
+  const server = await createDevServer({ LOG_USER_IDS: "plain", MAX_CONNECTIONS_PER_USER: 1 });
+  try {
+    await server.start();
+    const refused = async (options: ClientOptions, token?: string) => {
+      const auth = token === undefined ? {} : { auth: { token } };
+      await assert.rejects(connect(server, "late", { ...options, ...auth }));
+    };
+    const expired = server.token("late", { exp: 1_000_000_000 });
+    await refused({ transports: ["websocket"] }, expired);
+    await refused({ transports: ["polling"] }, "not.a.token");
+    await connect(server, "late", { transports: ["websocket"] });
+    await refused({ transports: ["websocket"] });
+    const response = await fetch(`${server.url}/v1/users/late/status`);
+    assert.equal(response.status, 401);
+
+    const lines = () => ["connection_refused", "request_failed"].flatMap(server.logged);
+    await until(() => lines().length === 4, "a line each");
+    const base = { level: "info", user: null };
+    assert.deepEqual(lines(), [
+      { ...base, what: "connection_refused", transport: "websocket", code: "token_expired" },
+      { ...base, what: "connection_refused", transport: "polling", code: "unauthorized" },
+      {
+        ...base,
+        user: "late",
+        what: "connection_refused",
+        transport: "websocket",
+        code: "too_many",
+      },
+      {
+        ...base,
+        what: "request_failed",
+        event: "GET /v1/users/{id}/status",
+        code: "unauthorized",
+      },
+    ]);
+  } finally {
+    closeAll();
+    await server.close();
+  }
 });

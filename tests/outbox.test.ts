@@ -56,6 +56,10 @@ test("the outbox brings what could not be delivered", async () => {
   await until(() => well.texts.includes("two"), "the others are not held up");
   const pending = open().map(({ pending }) => JSON.parse(pending));
   assert.deepEqual(pending, [["ill"], ["ill"], ["ill"]]);
+  // The operator is told of the fault, and of nobody's words.
+  const [fault] = server.logged("deliver");
+  assert.deepEqual(Object.keys(fault).sort(), ["detail", "level", "what"]);
+  assert.equal(fault.level, "error");
 
   await restart(() => server.damage("ill", "ALTER TABLE log RENAME COLUMN hidden TO payload"));
   const ill = await connect(server, "ill");

@@ -1,5 +1,5 @@
-//! What an operator may want to know: one fact per connection opened and closed, per send, and per
-//! request that could not be carried out.
+//! What an operator may want to know: one fact per connection opened, refused and closed, per send, and
+//! per request that could not be carried out.
 //!
 //! A fact goes into the log as one line of JSON and, if there is a dataset, into Analytics Engine as
 //! one data point with the same figures. Invariant: a fact holds no token, no message and no name; the
@@ -56,6 +56,13 @@ pub enum Fact {
         /// Live connections of the user, this one included.
         connections: usize,
     },
+    /// A CONNECT was refused. Whose it was is not known unless the token was good.
+    ConnectionRefused {
+        /// What carries it.
+        carrier: Carrier,
+        /// The error's code, as the client gets it in `data.code`.
+        code: &'static str,
+    },
     /// A connection has ended.
     ConnectionClosed {
         /// What carried it.
@@ -67,9 +74,9 @@ pub enum Fact {
     },
     /// A send is in the record, and was fanned out.
     Sent(Sent),
-    /// A request event was answered by an error.
+    /// A request was answered by an error.
     RequestFailed {
-        /// Which event; what a client makes up is cut.
+        /// Which event, or which route of the HTTP API; never what a caller made up.
         event: String,
         /// The error's code.
         code: String,
@@ -122,14 +129,15 @@ impl Fact {
     pub fn what(&self) -> &'static str {
         match self {
             Self::ConnectionOpened { .. } => "connection_opened",
+            Self::ConnectionRefused { .. } => "connection_refused",
             Self::ConnectionClosed { .. } => "connection_closed",
             Self::Sent(sent) => sent.event,
             Self::RequestFailed { .. } => "request_failed",
         }
     }
 
-    /// The line of the log.
-    pub fn line(&self, user: &str) -> Value {
+    /// The line of the log. `user` is null where nobody is known to stand behind the fact.
+    pub fn line(&self, user: Option<&str>) -> Value {
         let mut line = Map::new();
         line.insert("level".into(), "info".into());
         line.insert("what".into(), self.what().into());
@@ -150,6 +158,10 @@ impl Fact {
                 "transport": transport(*carrier),
                 "recovered": recovered,
                 "connections": connections,
+            }),
+            Self::ConnectionRefused { carrier, code } => json!({
+                "transport": transport(*carrier),
+                "code": code,
             }),
             Self::ConnectionClosed {
                 carrier,
@@ -186,6 +198,7 @@ impl Fact {
                 let kind = if *recovered { "recovered" } else { "new" };
                 (transport(*carrier), kind, vec![*connections as f64])
             }
+            Self::ConnectionRefused { carrier, code } => (transport(*carrier), *code, Vec::new()),
             Self::ConnectionClosed {
                 carrier,
                 reason,
@@ -273,8 +286,16 @@ mod tests {
             ),
         ];
         for (fact, line) in lines {
-            assert_eq!(fact.line("u").to_string(), line);
+            assert_eq!(fact.line(Some("u")).to_string(), line);
         }
+        let refused = Fact::ConnectionRefused {
+            carrier: Carrier::Gateway,
+            code: "unauthorized",
+        };
+        assert_eq!(
+            refused.line(None).to_string(),
+            r#"{"code":"unauthorized","level":"info","transport":"polling","user":null,"what":"connection_refused"}"#
+        );
     }
 
     #[test]

@@ -10,11 +10,11 @@ use crate::core::telemetry::Fact;
 /// The optional binding in wrangler.toml.
 const DATASET: &str = "ANALYTICS";
 
-/// Tells a fact about a user.
-pub fn tell(env: &Env, config: &Config, user_id: &str, fact: &Fact) {
-    let user = config.log_user_ids.name(config.secret(), user_id);
-    worker::console_log!("{}", fact.line(&user));
-    if let Err(error) = write(env, &user, fact) {
+/// Tells a fact, about a user if one is known.
+pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
+    let user = user_id.map(|id| config.log_user_ids.name(config.secret(), id));
+    worker::console_log!("{}", fact.line(user.as_deref()));
+    if let Err(error) = write(env, user.as_deref().unwrap_or_default(), fact) {
         log::error("analytics", &error);
     }
 }

@@ -22,16 +22,18 @@ use worker::{
 };
 
 use crate::core::config::Config;
+use crate::core::connection::Carrier;
 use crate::core::engine::{Packet, RequestError};
 use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::Effect;
 use crate::core::socket::connect_error;
+use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{LOST, Lobby, Poll, Route, SILENT, read_query};
-use crate::platform::{self, log, now, send};
+use crate::platform::{self, log, now, send, telemetry};
 
 use user_link::sync;
 
@@ -284,6 +286,11 @@ impl PollingGateway {
                 match authenticate(poll, ConnectAuth::read(auth.as_deref()), config) {
                     Ok(identity) => self.link(sid, identity, Some(frame), poll.region).await,
                     Err(error) => {
+                        let fact = Fact::ConnectionRefused {
+                            carrier: Carrier::Gateway,
+                            code: error.code(),
+                        };
+                        telemetry::tell(&self.env, config, None, &fact);
                         self.reply(sid, connect_error(&namespace, &error.payload()));
                         self.with(sid, |session| session.resolve_route(None));
                     }
@@ -318,10 +325,13 @@ impl PollingGateway {
                 close(&self.sessions, &sid, End::Silent);
             }
         }
-        // A closed session is remembered for as long as its sid would pass for a new one.
+        // A closed session is remembered for as long as its sid would pass for a new one, and while its
+        // client may still come for the last words.
         self.sessions.borrow_mut().retain(|_, session| {
             let polling = &session.polling;
-            polling.phase != Phase::Closed || now() < polling.opened_at + config.lobby_timeout()
+            polling.phase != Phase::Closed
+                || now() < polling.opened_at + config.lobby_timeout()
+                || (polling.has_queue() && !polling.is_overdue(now(), config))
         });
     }
 

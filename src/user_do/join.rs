@@ -26,11 +26,14 @@ struct Entered {
     resumed: Option<String>,
 }
 
+/// The code of a CONNECT_ERROR for one connection more than is allowed.
+const TOO_MANY: &str = "too_many";
+
 /// The payload of CONNECT_ERROR, in the shape of a refused token's.
 fn too_many_connections(max: usize) -> String {
     serde_json::json!({
         "message": format!("You must not have more than {max} connections"),
-        "data": { "code": "too_many" },
+        "data": { "code": TOO_MANY },
     })
     .to_string()
 }
@@ -46,6 +49,7 @@ impl UserObject {
         let identity = match self.identify(&socket, &auth) {
             Ok(identity) => identity,
             Err(error) => {
+                self.refused(&socket, error.code());
                 let refusal = connect_error(&namespace, &error.payload());
                 return self.send(&socket, Packet::Text(refusal));
             }
@@ -90,6 +94,14 @@ impl UserObject {
         if let Some(socket) = Socket::load(ws) {
             self.replay(socket, frames).await;
         }
+    }
+
+    fn refused(&self, socket: &Socket, code: &'static str) {
+        let fact = Fact::ConnectionRefused {
+            carrier: socket.connection.carrier,
+            code,
+        };
+        self.fact(&socket.connection.identity.user_id, &fact);
     }
 
     /// The CONNECT's own token counts; without one, the one that the connection came with.
@@ -198,6 +210,7 @@ impl UserObject {
             !is_replaced && !is_ghost(&other.connection, heard, now, config)
         };
         if others.iter().filter(is_other).count() >= config.max_connections {
+            self.refused(socket, TOO_MANY);
             let refusal = too_many_connections(config.max_connections);
             self.send(socket, Packet::Text(connect_error(namespace, &refusal)));
             return Ok(None);

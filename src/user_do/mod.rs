@@ -207,7 +207,7 @@ impl UserObject {
     /// Tells the operator.
     fn fact(&self, user_id: &str, fact: &Fact) {
         if let Ok(config) = self.config() {
-            telemetry::tell(&self.env, config, user_id, fact);
+            telemetry::tell(&self.env, config, Some(user_id), fact);
         }
     }
 

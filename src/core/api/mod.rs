@@ -39,6 +39,21 @@ pub enum Route {
 }
 
 impl Route {
+    /// The route's name in the operator's log, with nobody's ids.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PutUser(_) => "PUT /v1/users/{id}",
+            Self::DeleteUser(_) => "DELETE /v1/users/{id}",
+            Self::Status(_) => "GET /v1/users/{id}/status",
+            Self::Conversations(_) => "GET /v1/users/{id}/conversations",
+            Self::Disconnect(_) => "POST /v1/users/{id}/disconnect",
+            Self::BulkStatus => "POST /v1/status",
+            Self::SendMessage => "POST /v1/messages",
+            Self::SendBulkMessage => "POST /v1/messages/bulk",
+            Self::Messages(_) => "GET /v1/conversations/{id}/messages",
+        }
+    }
+
     /// Finds the route of a request. `path` is as it stands in the URL, percent-encoded.
     pub fn find(method: &str, path: &str) -> Result<Self, Problem> {
         let segments: Vec<String> = path

@@ -18,10 +18,11 @@ use crate::core::events::{
 };
 use crate::core::presence::Presence;
 use crate::core::record::history::not_found;
+use crate::core::telemetry::Fact;
 use crate::core::token::verify_service;
 use crate::messages::{Act, Acted, PresenceQuery};
 use crate::platform::objects::UserObjects;
-use crate::platform::{self, d1, log, now, objects};
+use crate::platform::{self, d1, log, now, objects, telemetry};
 
 /// What a request comes to: a status and a body, or a problem.
 type Outcome = std::result::Result<(u16, String), Problem>;
@@ -42,14 +43,28 @@ pub async fn serve(request: Request, env: Env) -> Result<Response> {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };
-    match run(request, env, config).await {
+    let route = Route::find(&request.inner().method(), request.url()?.path());
+    let name = route.as_ref().map_or("unknown", Route::name);
+    match run(request, route, &env, &config).await {
         Ok((204, _)) => Ok(Response::empty()?.with_status(204)),
         Ok((status, body)) => answer::json(status, &body),
-        Err(problem) => answer::problem(&problem),
+        Err(problem) => {
+            let fact = Fact::RequestFailed {
+                event: name.to_owned(),
+                code: problem.code.clone(),
+            };
+            telemetry::tell(&env, &config, None, &fact);
+            answer::problem(&problem)
+        }
     }
 }
 
-async fn run(mut request: Request, env: Env, config: Config) -> Outcome {
+async fn run(
+    mut request: Request,
+    route: std::result::Result<Route, Problem>,
+    env: &Env,
+    config: &Config,
+) -> Outcome {
     let headers = request.headers();
     let header = |name| headers.get(name).ok().flatten();
     let authorization = header("Authorization");
@@ -61,18 +76,19 @@ async fn run(mut request: Request, env: Env, config: Config) -> Outcome {
         now(),
     )
     .map_err(answer::unauthorized)?;
+    // Whoever may not ask is not told what there is.
+    let route = route?;
     let url = request.url().map_err(|_| Problem::not_found())?;
-    let route = Route::find(&request.inner().method(), url.path())?;
     let bytes = request.bytes().await.map_err(ours("body"))?;
     if bytes.len() > config.max_payload {
         return Err(Problem::too_large(config.max_payload));
     }
     let call = Call {
-        env,
+        env: env.clone(),
         query: url.query().unwrap_or_default().to_owned(),
         body: String::from_utf8(bytes).map_err(|_| Problem::invalid("The body must be UTF-8"))?,
         key,
-        config,
+        config: config.clone(),
     };
     match route {
         Route::PutUser(id) => call.put_user(&id).await,

@@ -21,11 +21,12 @@ use crate::core::recovery::ConnectAuth;
 use crate::core::region::Region;
 use crate::core::session::{CloseReason, Effect, Session, decode};
 use crate::core::socket::connect_error;
+use crate::core::telemetry::Fact;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, Taken};
 use crate::platform::js::receive_array_buffers;
-use crate::platform::{close, close_with, log, now, objects, send};
+use crate::platform::{close, close_with, log, now, objects, send, telemetry};
 
 /// What is known of the connection.
 pub struct Relay {
@@ -157,7 +158,10 @@ impl Relay {
                 Effect::Connect(namespace, auth) => {
                     match self.authenticate(ConnectAuth::read(auth.as_deref())) {
                         Ok(identity) => return Ok(Some((identity, frame))),
-                        Err(error) => reply(client, connect_error(&namespace, &error.payload()))?,
+                        Err(error) => {
+                            self.refused(error);
+                            reply(client, connect_error(&namespace, &error.payload()))?;
+                        }
                     }
                 }
                 Effect::Reply(text) => reply(client, text)?,
@@ -177,6 +181,14 @@ impl Relay {
                 }
             }
         }
+    }
+
+    fn refused(&self, error: TokenError) {
+        let fact = Fact::ConnectionRefused {
+            carrier: Carrier::WebSocket,
+            code: error.code(),
+        };
+        telemetry::tell(&self.env, &self.config, None, &fact);
     }
 
     fn authenticate(&self, auth: ConnectAuth) -> std::result::Result<Identity, TokenError> {
