@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{Bucket, Rate};
 use super::region::Region;
-use super::session::Session;
+use super::session::{CloseReason, Session};
 use super::time::Millis;
 use super::token::Identity;
 
@@ -61,6 +61,9 @@ pub struct Connection {
     pub pinged_at: Option<Millis>,
     /// The log's last offset when the last ping was sent: its pong confirms everything up to here.
     pub offset_at_ping: u64,
+    /// Of a WebSocket that probes: why the session has ended that it was to take over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<CloseReason>,
     /// Where its client is, until the user's row says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
@@ -103,6 +106,7 @@ impl Connection {
             last_heard: now,
             pinged_at: None,
             offset_at_ping: 0,
+            ended: None,
             region: None,
             events: Bucket::default(),
             refusals: Bucket::default(),

@@ -99,7 +99,7 @@ impl PollingSession {
 
     /// A GET came in.
     pub fn on_get(&mut self) -> Poll {
-        if self.phase == Phase::Closed {
+        if self.phase == Phase::Closed && self.queue.is_empty() {
             return Poll::Unknown;
         }
         if self.get_waits {
@@ -166,6 +166,11 @@ impl PollingSession {
         Some(encode_payload(&packets))
     }
 
+    /// Whether there is still something for the client.
+    pub fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// What no GET has taken: for a GET, or for the WebSocket that takes over.
     pub fn drain(&mut self) -> Vec<Packet> {
         self.queued_bytes = 0;
@@ -229,9 +234,20 @@ mod tests {
         assert!(session.push(text("a")));
         assert_eq!(session.on_get(), Poll::Body("4a".into()));
         assert!(session.push(text("b")));
+        assert_eq!(session.drain(), [text("b")]);
         session.phase = Phase::Closed;
         assert_eq!(session.on_get(), Poll::Unknown);
-        assert_eq!(session.drain(), [text("b")]);
+    }
+
+    #[test]
+    fn the_last_words_wait_for_the_next_get() {
+        let mut session = routed();
+        assert!(session.push(text("1")));
+        assert!(session.push(Packet::Close));
+        session.phase = Phase::Closed;
+        assert!(session.has_queue());
+        assert_eq!(session.on_get(), Poll::Body("41\x1e1".into()));
+        assert_eq!(session.on_get(), Poll::Unknown);
     }
 
     #[test]

@@ -56,7 +56,8 @@ fn is_zero(number: &u64) -> bool {
 pub struct Reassembly(socket::Packet);
 
 /// Why a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The client said `1`, or closed its WebSocket in the regular way.
     ClientClosed,

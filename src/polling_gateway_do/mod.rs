@@ -394,18 +394,31 @@ impl Session {
         self.resolve_route(self.identity.clone());
     }
 
-    /// The one way out: whoever waits is answered, and the user's object is told how it ended.
+    /// The user's object has said its last words, which wait for the next GET if none is there.
+    fn leave(&mut self) {
+        // A queue that is too long for one packet more is long enough to tell.
+        let _ = self.polling.push(Packet::Close);
+        self.user = None;
+        self.over();
+    }
+
+    /// Whoever waits is answered.
+    fn over(&mut self) {
+        self.polling.phase = Phase::Closed;
+        self.answer_get();
+        self.get = None;
+        self.entering.clear();
+        self.resolve_route(None);
+    }
+
+    /// The client's way out: the user's object is told how it ended.
     fn end(&mut self, end: End) {
         if self.polling.phase == Phase::Closed {
             return;
         }
         // What nobody fetched was not received, however politely the client left.
         let took_all = self.polling.drain().is_empty();
-        self.polling.phase = Phase::Closed;
-        self.answer_get();
-        self.get = None;
-        self.entering.clear();
-        self.resolve_route(None);
+        self.over();
         if let Some(user) = self.user.take() {
             let code = match end {
                 End::Closed if took_all => 1000,

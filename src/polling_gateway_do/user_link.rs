@@ -89,12 +89,13 @@ impl PollingGateway {
 fn listen(sessions: Sessions, sid: String, user: WebSocket) {
     spawn_local(async move {
         // However it ends, it has ended; an error is but a connection that broke.
-        let _ = take_all(&sessions, &sid, &user).await;
-        finish(&sessions, &sid);
+        let ended = take_all(&sessions, &sid, &user).await;
+        finish(&sessions, &sid, ended.ok().flatten());
     });
 }
 
-async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<()> {
+/// The close code, if there was one.
+async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<Option<u16>> {
     let mut events = user.events()?;
     while let Some(event) = events.next().await {
         let frame = match event? {
@@ -102,11 +103,11 @@ async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<()
                 Some(text) => Frame::Text(text),
                 None => Frame::Binary(message.bytes().unwrap_or_default()),
             },
-            WebsocketEvent::Close(_) => return Ok(()),
+            WebsocketEvent::Close(close) => return Ok(Some(close.code())),
         };
         take(sessions, sid, user, frame)?;
     }
-    Ok(())
+    Ok(None)
 }
 
 fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()> {
@@ -170,13 +171,20 @@ fn take_packet(session: &mut super::Session, frame: Frame) {
     }
 }
 
-/// The user's object has closed the WebSocket: so ends the session. The client is told by a close
-/// packet if a GET waits, and by an unknown session otherwise.
-fn finish(sessions: &Sessions, sid: &str) {
-    if let Some(session) = sessions.borrow_mut().get_mut(sid) {
-        if session.polling.phase != Phase::Closed {
-            session.hand_out(Packet::Close);
-        }
-        session.end(End::Lost);
+/// The user's object has closed the WebSocket: so ends the session. Did it say why (it closes by 1000
+/// then), the client gets that with its next GET; otherwise it is told by a close packet if a GET waits,
+/// and by an unknown session if none does.
+fn finish(sessions: &Sessions, sid: &str, code: Option<u16>) {
+    let mut sessions = sessions.borrow_mut();
+    let Some(session) = sessions.get_mut(sid) else {
+        return;
+    };
+    if session.polling.phase == Phase::Closed {
+        return;
     }
+    if code == Some(1000) {
+        return session.leave();
+    }
+    session.hand_out(Packet::Close);
+    session.end(End::Lost);
 }

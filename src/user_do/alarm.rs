@@ -7,11 +7,7 @@ use worker::Result;
 use super::UserObject;
 use super::socket::Socket;
 use crate::core::engine::Packet;
-use crate::core::error::{ErrorCode, EventError};
-use crate::core::events::ERROR;
 use crate::core::heartbeat::{Need, may_join_ping, need};
-use crate::core::session::CloseReason;
-use crate::core::socket::{MAIN, event_text};
 use crate::core::time::Millis;
 use crate::handler::{Active, Handler};
 use crate::platform::{log, now};
@@ -40,9 +36,6 @@ impl UserObject {
         for socket in sockets {
             let heard = socket.heard(&self.state);
             if let Need::Close(reason) = need(&socket.connection, heard, now, is_watched, config) {
-                if reason == CloseReason::TokenExpired && socket.connection.is_live() {
-                    self.send(&socket, token_expired());
-                }
                 self.close(socket, reason).await;
             }
         }
@@ -152,9 +145,4 @@ impl UserObject {
         let outbox = self.store.outbox_due()?;
         Ok([sockets, watched, outbox].into_iter().flatten().min())
     }
-}
-
-fn token_expired() -> Packet {
-    let error = EventError::new(ErrorCode::TokenExpired, "The token has expired");
-    Packet::Text(event_text(MAIN, ERROR, &[&error.payload(None)]))
 }

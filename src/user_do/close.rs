@@ -5,17 +5,32 @@ use worker::{Result, WebSocket};
 use super::UserObject;
 use super::socket::Socket;
 use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::Packet;
+use crate::core::error::{ErrorCode, EventError};
+use crate::core::events::ERROR;
 use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
-use crate::core::socket::MAIN;
+use crate::core::socket::{MAIN, disconnect_text, event_text};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::messages::SILENT;
-use crate::platform::{log, now};
+use crate::platform::{close, log, now};
 
 impl UserObject {
     /// We end a connection.
     pub(crate) async fn close(&self, socket: Socket, reason: CloseReason) {
+        let ws = socket.ws.clone();
+        // The caller's copy may be from before an await.
+        let current = socket.reload();
+        let Some(socket) = current.filter(|socket| socket.connection.phase != Phase::Closed) else {
+            return close(&ws, reason);
+        };
+        if socket.connection.is_live()
+            && let Some(packet) = farewell(reason)
+        {
+            self.send(&socket, packet);
+        }
+        self.end_upgrade(&socket, reason);
         socket.close_ws(reason);
         self.closed(socket, reason).await;
     }
@@ -36,15 +51,8 @@ impl UserObject {
         self.close(socket, reason).await;
     }
 
-    async fn closed(&self, socket: Socket, reason: CloseReason) {
-        // The caller's copy may be from before an await.
-        let Some(mut socket) = socket.reload() else {
-            return;
-        };
+    async fn closed(&self, mut socket: Socket, reason: CloseReason) {
         let phase = socket.connection.phase;
-        if phase == Phase::Closed {
-            return;
-        }
         let was_live = socket.connection.is_live();
         socket.connection.phase = Phase::Closed;
         if let Err(error) = socket.save() {
@@ -127,6 +135,20 @@ impl UserObject {
             log::error("leave", &error);
         }
         self.schedule().await;
+    }
+}
+
+/// What a client is told in the protocol's words before its connection ends: a close alone would bring
+/// it back at once.
+pub(super) fn farewell(reason: CloseReason) -> Option<Packet> {
+    match reason {
+        CloseReason::Disconnected => Some(Packet::Text(disconnect_text(MAIN))),
+        CloseReason::TokenExpired => {
+            let error = EventError::new(ErrorCode::TokenExpired, "The token has expired");
+            let payload = error.payload(None);
+            Some(Packet::Text(event_text(MAIN, ERROR, &[&payload])))
+        }
+        _ => None,
     }
 }
 

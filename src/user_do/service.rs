@@ -8,14 +8,13 @@ use worker::{Response, Result};
 
 use super::UserObject;
 use super::events::Caller;
-use crate::core::engine::Packet;
 use crate::core::events::Reply;
 use crate::core::presence::Presence;
 use crate::core::record::users::{
     ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
 };
 use crate::core::session::{CloseReason, Event};
-use crate::core::socket::{Args, MAIN, disconnect_text};
+use crate::core::socket::{Args, MAIN};
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::{d1, objects};
 
@@ -55,7 +54,6 @@ impl UserObject {
         let sockets = self.live_sockets();
         let disconnected = sockets.len();
         for socket in sockets {
-            self.send(&socket, Packet::Text(disconnect_text(MAIN)));
             self.close(socket, CloseReason::Disconnected).await;
         }
         Disconnected { disconnected }

@@ -19,6 +19,7 @@
 //! again, to be served from the log.
 
 use super::UserObject;
+use super::close::farewell;
 use super::socket::Socket;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{PROBE, Packet};
@@ -39,7 +40,12 @@ impl UserObject {
     /// `5`
     pub(super) async fn take_over(&self, mut socket: Socket) {
         let Some(mut polling) = self.polling_socket(&socket.connection.engine_sid) else {
-            return self.close(socket, CloseReason::UpgradeFailed).await;
+            let reason = socket.connection.ended;
+            if let Some(packet) = reason.and_then(farewell) {
+                socket.send(packet);
+            }
+            let reason = reason.unwrap_or(CloseReason::UpgradeFailed);
+            return self.close(socket, reason).await;
         };
         polling.connection.phase = Phase::Upgrading;
         socket.connection.phase = Phase::Upgrading;
@@ -80,6 +86,35 @@ impl UserObject {
             taker.send(packet);
         }
         self.replay(taker, held.frames).await;
+    }
+
+    /// We end a session that a WebSocket is about to take over. After `3probe` its client may ask the
+    /// gateway for nothing more, so it learns of the end on the WebSocket: at once if it listens there
+    /// already, and at its `5` otherwise.
+    pub(super) fn end_upgrade(&self, polling: &Socket, reason: CloseReason) {
+        let sid = &polling.connection.engine_sid;
+        if polling.connection.carrier != Carrier::Gateway {
+            return;
+        }
+        for mut taker in self.sockets_of(sid) {
+            if taker.connection.carrier == Carrier::Gateway {
+                continue;
+            }
+            match taker.connection.phase {
+                Phase::Probing => taker.connection.ended = Some(reason),
+                Phase::Upgrading => {
+                    for packet in self.stop_holding(sid).packets {
+                        taker.send(packet);
+                    }
+                    taker.connection.phase = Phase::Closed;
+                    taker.close_ws(reason);
+                }
+                _ => continue,
+            }
+            if let Err(error) = taker.save() {
+                log::error("upgrade", &error);
+            }
+        }
     }
 
     /// The polling side of a session, if it is in use.

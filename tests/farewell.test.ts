@@ -1,0 +1,54 @@
+// Who is disconnected on purpose is told so, wherever their client listens at that moment: else it
+// would take it for a lost transport, and come back.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import { Wire, openSession, poll, post } from "./support/fixture.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+const PATH = "/socket.io";
+
+let server: Server;
+before(async () => {
+  server = await startServer();
+});
+after(() => server.close());
+
+/** A polling session whose CONNECT is answered, and none of whose GETs waits. */
+async function joined(userId: string): Promise<string> {
+  const sid = await openSession(server, PATH);
+  await post(server, PATH, sid, `40${JSON.stringify({ token: server.token(userId) })}`);
+  const [, body] = await poll(server, PATH, sid);
+  assert.match(body, /^40\{/);
+  return sid;
+}
+
+async function disconnect(userId: string): Promise<number> {
+  const response = await fetch(`${server.url}/v1/users/${userId}/disconnect`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${server.token("tests", { scope: "service" })}` },
+  });
+  return (await response.json()).disconnected;
+}
+
+test("between two GETs: with the next one", async () => {
+  const sid = await joined("poller");
+  assert.equal(await disconnect("poller"), 1);
+  assert.deepEqual(await poll(server, PATH, sid), [200, "41\x1e1"]);
+  assert.equal((await poll(server, PATH, sid))[0], 400);
+});
+
+test("in the middle of an upgrade: on the WebSocket, with its `5`", async () => {
+  const sid = await joined("prober");
+  const wire = new Wire(server, PATH, sid);
+  await wire.opened;
+  wire.send("2probe");
+  assert.equal(await wire.next(), "3probe");
+  assert.equal(await disconnect("prober"), 1);
+  wire.send("5");
+  assert.equal(await wire.next(), "41");
+  const { code, reason } = await wire.closed;
+  assert.deepEqual([code, reason], [1000, "disconnected by the service"]);
+});
