@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { Failure, defaultPort, inRoot, isMain, main, start, wrangler } from "./lib/project.mjs";
-import { readSecret, signToken, tokenClaims } from "./lib/token.mjs";
+import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
 import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
 import { setup } from "./setup.mjs";
 
@@ -73,7 +73,7 @@ async function untilServing(address, signal) {
 
 /** The console brings a token along in the part of a link that no server gets to see. */
 function links(address) {
-  const secret = readSecret();
+  const secret = localSecret();
   const linkOf = ({ id: sub, role, name }) => {
     const token = signToken(tokenClaims({ sub, role, name, ttl: linkLasts }), secret);
     return `  ${sub}\n    ${address}/#token=${token}`;

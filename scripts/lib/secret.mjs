@@ -16,9 +16,12 @@ export function secretIn(text) {
   return quoted ? quoted[2] : value.replace(/\s*#.*$/, "");
 }
 
-export function readSecret() {
-  if (process.env[secretName]) return process.env[secretName];
+/** The secret of the server on this machine: what wrangler dev reads, whatever the environment says. */
+export function localSecret() {
   const secret = existsSync(secretsFile) ? secretIn(readFileSync(secretsFile, "utf8")) : "";
   if (secret) return secret;
   throw new Failure(`there is no ${secretName} in .dev.vars: \`npm run setup\` makes one`);
 }
+
+/** The secret to sign tokens with: the environment's, which may be a deployed server's, or the local one. */
+export const readSecret = () => process.env[secretName] || localSecret();

@@ -5,7 +5,7 @@ import { createHmac } from "node:crypto";
 import { Failure } from "./project.mjs";
 import { checkRole, checkUserId } from "./users.mjs";
 
-export { readSecret } from "./secret.mjs";
+export { localSecret, readSecret } from "./secret.mjs";
 
 const secondsPer = { s: 1, m: 60, h: 3600, d: 86_400 };
 
