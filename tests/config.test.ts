@@ -7,6 +7,7 @@ import { startServer } from "./support/server.ts";
 
 const cases: Record<string, [options: Parameters<typeof startServer>[0], expected: RegExp]> = {
   "a bad number": [{ vars: { PING_INTERVAL_MS: "soon" } }, /PING_INTERVAL_MS: "soon" is not a/],
+  "a truth value": [{ vars: { PING_INTERVAL_MS: true } }, /PING_INTERVAL_MS: "true" is not a/],
   "a bad origin": [
     { vars: { ALLOWED_ORIGINS: "shop.example" } },
     /ALLOWED_ORIGINS: "shop.example"/,
@@ -17,6 +18,13 @@ const cases: Record<string, [options: Parameters<typeof startServer>[0], expecte
   ],
   "an empty secret": [{ secrets: { JWT_SECRET: "" } }, /JWT_SECRET: the secret is not set/],
 };
+
+test("a number may stand there without quotes", async () => {
+  const server = await startServer({ vars: { PING_INTERVAL_MS: 7_000 } });
+  const response = await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`);
+  assert.match(await response.text(), /"pingInterval":7000,/);
+  await server.close();
+});
 
 for (const [what, [options, expected]] of Object.entries(cases)) {
   test(what, async () => {

@@ -8,6 +8,7 @@ pub mod meter;
 pub mod objects;
 pub mod telemetry;
 
+use js_sys::{JSON, Reflect};
 use worker::{Date, Env, Request, WebSocket};
 
 use crate::core::config::{Config, ConfigError};
@@ -57,5 +58,16 @@ pub fn close_with(socket: &WebSocket, code: Option<(u16, &str)>) {
 
 /// Reads and checks the configuration.
 pub fn config(env: &Env) -> Result<Config, ConfigError> {
-    Config::read(|name| env.var(name).ok().map(|value| value.to_string()))
+    Config::read(|name| variable(env, name))
+}
+
+/// A variable as text. In wrangler.toml it may also be a number, or what cannot be used, which is then
+/// told as it stands there.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &name.into()).ok()?;
+    if value.is_undefined() || value.is_null() {
+        return None;
+    }
+    let json = || JSON::stringify(&value).ok().map(String::from);
+    value.as_string().or_else(json)
 }

@@ -16,7 +16,7 @@ interface Bindings {
 }
 
 interface ServerOptions {
-  vars?: Record<string, string | number>;
+  vars?: Record<string, string | number | boolean>;
   secrets?: Record<string, string>;
 }
 
