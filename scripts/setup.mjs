@@ -77,14 +77,17 @@ async function rustup(...args) {
 
 /** The program's output without the white space around it, or "" when it failed. */
 async function succeeds(command, args) {
-  const { code, stdout } = await capture(command, args, { env: systemEnv() });
+  // rustup would install a toolchain that is missing by itself, and say nothing of it for a minute.
+  const env = { ...systemEnv(), RUSTUP_AUTO_INSTALL: "0" };
+  const { code, stdout } = await capture(command, args, { env });
   return code === 0 ? stdout.trim() : "";
 }
 
 async function ensurePackages() {
   if (!packagesAreInstalled()) {
     say("installing the npm packages (usually half a minute) ...");
-    await npm("ci");
+    // Whatever NODE_ENV says: all of them are tools.
+    await npm("ci", "--include=dev");
   }
   if (findNode()) return;
   // The package `node` puts its program in place by an install script, which npm may have skipped.
@@ -92,7 +95,7 @@ async function ensurePackages() {
   await npm("rebuild", "node");
   if (findNode()) return;
   throw new Failure(
-    `wrangler needs Node 22.12 or newer; this is ${process.versions.node}, and the npm package ` +
+    `the tools need Node 22.18 or newer; this is ${process.versions.node}, and the npm package ` +
       "`node`, which brings its own, did not install its program (node_modules/.bin/node). Allow " +
       "install scripts (npm config get ignore-scripts), delete node_modules and run this again.",
   );

@@ -38,16 +38,25 @@ function readArguments(args) {
 
 // wrangler would take another port, and the answers on this one would be someone else's.
 async function requireFreePort(port) {
-  const server = createServer();
-  await new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
-  }).catch((error) => {
+  // "localhost" is either of them.
+  for (const address of ["127.0.0.1", "::1"]) {
+    const code = await listens(port, address);
+    if (code === null || code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT") continue;
     throw new Failure(
-      `port ${port} cannot be used (${error.code}): stop what listens there, or set PORT`,
+      `port ${port} cannot be used (${code}): stop what listens there, or set PORT`,
     );
+  }
+}
+
+/** Null if one can listen there, or the error's code. */
+async function listens(port, address) {
+  const server = createServer();
+  const code = await new Promise((resolve) => {
+    server.once("error", (error) => resolve(error.code));
+    server.listen(port, address, () => resolve(null));
   });
-  await new Promise((resolve) => server.close(resolve));
+  if (code === null) await new Promise((resolve) => server.close(resolve));
+  return code;
 }
 
 async function prepareDatabase(state) {
@@ -57,16 +66,23 @@ async function prepareDatabase(state) {
   await addMissingUsers(demoUsers, where);
 }
 
-async function answers(url) {
+/** What is wrong with the server: null if it serves, "" if it is not there yet, or what it says. */
+async function problem(url) {
   const response = await fetch(url).catch(() => null);
-  await response?.body?.cancel();
-  return response?.status === 200;
+  const text = await response?.text().catch(() => null);
+  if (response?.status === 200) return null;
+  return response?.status === 500 ? (text ?? "") : "";
 }
 
-/** Resolves when the server answers, or when `signal` says that there is nothing to wait for. */
+/** Resolves when the server serves, or when `signal` says that there is nothing to wait for. */
 async function untilServing(address, signal) {
+  let told = "";
   while (!signal.aborted) {
-    if (await answers(`${address}/socket.io/?EIO=4&transport=polling`)) return;
+    const found = await problem(`${address}/socket.io/?EIO=4&transport=polling`);
+    if (found === null) return;
+    // A bad variable is there until somebody mends it; wrangler then begins anew.
+    if (found && found !== told) say(`the server refuses to serve: ${found}`);
+    told = found || told;
     await pause(pollEveryMs);
   }
 }

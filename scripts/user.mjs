@@ -47,7 +47,7 @@ if (isMain(import.meta)) {
     const user = { id, role, name, avatarUrl };
     if (isAdd) checkUser(user);
     await setup();
-    // Deployed databases are migrated with a deploy, not by the way.
+    // Deployed databases are migrated on purpose (docs/deploy.md), not by the way.
     if (!values.remote) await applyMigrations(where);
     await (isAdd ? add(user, where) : list(where));
   });

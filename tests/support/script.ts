@@ -1,0 +1,49 @@
+// The project's scripts, as somebody at a terminal runs them.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+import { inRoot, toolEnv } from "../../scripts/lib/project.mjs";
+
+export type Script = ReturnType<typeof startScript>;
+
+/** Starts a script. */
+export function startScript(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [inRoot(script), ...args], {
+    env: { ...toolEnv(), ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const streams = [child.stdout, child.stderr];
+  let output = "";
+  for (const stream of streams) {
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  }
+
+  /** Moves on when the output so far matches. */
+  const shows = (wanted: RegExp) =>
+    new Promise<RegExpMatchArray>((resolve, reject) => {
+      const look = () => {
+        const found = output.match(wanted);
+        if (found) resolve(found);
+      };
+      for (const stream of streams) stream.on("data", look);
+      child.once("close", () => reject(new Error(`it ended without ${wanted}:\n${output}`)));
+      look();
+    });
+
+  /** Waits for its end, which the signal brings about: the exit code. */
+  const stop = async (signal?: NodeJS.Signals) => {
+    if (child.exitCode !== null) return child.exitCode;
+    const closed = once(child, "close");
+    if (signal) child.kill(signal);
+    const [code] = await closed;
+    return code as number | null;
+  };
+
+  return {
+    shows,
+    stop,
+    type: (line: string) => child.stdin.write(`${line}\n`),
+    output: () => output,
+  };
+}
