@@ -1,5 +1,7 @@
 //! A frame comes in: decoded, judged by the session, carried out.
 
+use futures::future::join_all;
+
 use super::socket::Socket;
 use super::{Held, UserObject};
 use crate::core::connection::{Carrier, Phase};
@@ -8,6 +10,9 @@ use crate::core::session::{CloseReason, Effect, decode, receive_probing};
 use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
 use crate::platform::log;
+
+/// How much is held for a connection, as a multiple of the largest frame.
+const MAX_HELD_PAYLOADS: usize = 4;
 
 impl UserObject {
     pub(super) async fn on_frame(&self, socket: Socket, frame: Frame) {
@@ -41,20 +46,22 @@ impl UserObject {
     }
 
     async fn hold_frame(&self, socket: Socket, frame: Frame) {
-        let is_held = match self
+        let Ok(config) = self.config() else { return };
+        let problem = match self
             .held
             .borrow_mut()
             .get_mut(&socket.connection.engine_sid)
         {
-            Some(held) => {
-                held.frames.push(frame);
-                true
-            }
-            None => false,
+            Some(_) if frame.len() > config.max_payload => Some(CloseReason::TooLarge),
+            Some(held) => match held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload) {
+                true => None,
+                false => Some(CloseReason::Flooding),
+            },
+            // What it waited for was interrupted, and will not come.
+            None => Some(CloseReason::Interrupted),
         };
-        // Nothing is held for it: what it waited for was interrupted, and will not come.
-        if !is_held {
-            self.close(socket, CloseReason::Interrupted).await;
+        if let Some(reason) = problem {
+            self.close(socket, reason).await;
         }
     }
 
@@ -73,16 +80,17 @@ impl UserObject {
             .unwrap_or_default()
     }
 
-    /// Handles frames that were held, as if they came in now.
+    /// Handles frames that were held, as if they came in now: begun in their order, and before any that
+    /// comes in from here on; none waits for the end of the one before it.
     pub(super) async fn replay(&self, socket: Socket, frames: Vec<Frame>) {
-        let ws = socket.ws;
-        for frame in frames {
-            // Each frame may change the attachment, or close the socket.
-            let Some(socket) = Socket::load(ws.clone()) else {
-                return;
-            };
-            Box::pin(self.on_frame(socket, frame)).await;
-        }
+        let ws = &socket.ws;
+        let handled = frames.into_iter().map(|frame| async move {
+            // The frame before it may have changed the attachment, or closed the socket.
+            if let Some(socket) = Socket::load(ws.clone()) {
+                Box::pin(self.on_frame(socket, frame)).await;
+            }
+        });
+        join_all(handled).await;
     }
 
     async fn on_packet(&self, mut socket: Socket, packet: Packet) {

@@ -1,19 +1,22 @@
 //! A CONNECT: who is it, have they been here a moment ago, and what did they miss?
 
+use futures::future::join;
 use serde_json::value::RawValue;
 use worker::Result;
 
 use super::UserObject;
 use super::socket::Socket;
-use crate::core::connection::{Connection, Phase};
+use super::store::Missed;
+use crate::core::connection::{Admission, Connection, Phase};
 use crate::core::engine::Packet;
-use crate::core::heartbeat::{confirmed_offset, is_ghost};
+use crate::core::heartbeat::is_ghost;
 use crate::core::ids::{pid, socket_sid};
 use crate::core::record::users::add_user;
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
-use crate::core::session::CloseReason;
+use crate::core::session::{CloseReason, MAX_JOINS};
 use crate::core::socket::{connect_error, connected, event_text};
 use crate::core::telemetry::Fact;
+use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::messages::{Heard, Notify};
 use crate::platform::{self, d1, log, now, objects};
@@ -24,6 +27,8 @@ struct Entered {
     ghosts: Vec<Socket>,
     /// The session that goes on.
     resumed: Option<String>,
+    /// The log's first event that it got; none if it missed none.
+    first_offset: Option<u64>,
 }
 
 /// The code of a CONNECT_ERROR for one connection more than is allowed.
@@ -50,6 +55,9 @@ impl UserObject {
             Ok(identity) => identity,
             Err(error) => {
                 self.refused(&socket, error.code());
+                if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
+                    return self.close(socket, CloseReason::Flooding).await;
+                }
                 let refusal = connect_error(&namespace, &error.payload());
                 return self.send(&socket, Packet::Text(refusal));
             }
@@ -58,6 +66,10 @@ impl UserObject {
             return self.close(socket, CloseReason::OtherUser).await;
         }
         socket.connection.identity = identity;
+        socket.connection.joins += 1;
+        if socket.connection.joins > MAX_JOINS {
+            return self.close(socket, CloseReason::Flooding).await;
+        }
         let is_recorded = match self.store.user_state() {
             Ok(state) => state.is_recorded == 1,
             Err(error) => {
@@ -89,11 +101,17 @@ impl UserObject {
         }
         socket.connection.phase = Phase::Open;
         let ws = socket.ws.clone();
-        self.finish_join(socket, &namespace, &auth, is_recorded)
-            .await;
-        if let Some(socket) = Socket::load(ws) {
-            self.replay(socket, frames).await;
-        }
+        // What was held is next as soon as the decision is made; nothing else that follows concerns it.
+        let replayed = async {
+            if let Some(socket) = Socket::load(ws) {
+                self.replay(socket, frames).await;
+            }
+        };
+        join(
+            self.finish_join(socket, &namespace, &auth, is_recorded),
+            replayed,
+        )
+        .await;
     }
 
     fn refused(&self, socket: &Socket, code: &'static str) {
@@ -130,6 +148,24 @@ impl UserObject {
         }
     }
 
+    /// A user who connected while D1 did not answer is added to it as soon as it does: whether they are
+    /// there now.
+    pub(super) async fn record_belatedly(&self) -> Result<bool> {
+        if self.store.user_state()?.is_recorded == 1 {
+            return Ok(true);
+        }
+        // Without a device nobody knows what the row should say; the next one brings it along.
+        let Some(socket) = self.live_sockets().pop() else {
+            return Ok(false);
+        };
+        let is_recorded = self.record_user(&socket.connection).await;
+        // Meanwhile the user may have been erased; then there is nothing that this would change.
+        if is_recorded {
+            self.store.set_recorded()?;
+        }
+        Ok(is_recorded)
+    }
+
     /// No await from the decision on: nothing can be delivered in between, so a client gets every
     /// event either from the log here or live, and none twice.
     async fn finish_join(
@@ -153,7 +189,7 @@ impl UserObject {
         self.schedule().await;
         // From here on nothing depends on this connection any more: it may be gone by now.
         let user_id = &socket.connection.identity.user_id;
-        if let Err(error) = self.tell_senders().await {
+        if let Err(error) = self.tell_senders(entered.first_offset).await {
             log::error("receipts", &error);
         }
         if let Some(sid) = entered.resumed
@@ -165,12 +201,12 @@ impl UserObject {
 
     /// Tells the senders of what was waiting here that a device took it. Whoever cannot be told is
     /// told at the next connect.
-    async fn tell_senders(&self) -> Result<()> {
-        let first = self.store.log_bounds(0)?.map_or(0, |bounds| bounds.first);
+    async fn tell_senders(&self, first_offset: Option<u64>) -> Result<()> {
         for receipt in self.store.receipts()? {
-            // What the log has let go of, no device took from it. And whoever is blocked is not to
-            // see that the user is here.
-            let is_due = receipt.offset >= first && !self.store.has_blocked(&receipt.sender_id)?;
+            // What is too old, or too much, no device took from the log. And whoever is blocked is not
+            // to see that the user is here.
+            let is_taken = first_offset.is_some_and(|first| receipt.offset >= first);
+            let is_due = is_taken && !self.store.has_blocked(&receipt.sender_id)?;
             if is_due {
                 let delivered = serde_json::from_str(&receipt.payload)?;
                 let notify = Notify::Delivered(delivered);
@@ -200,6 +236,12 @@ impl UserObject {
         let user_id = socket.connection.identity.user_id.clone();
         let bounds = self.store.log_bounds(since)?;
         let resumed = resume(config.secret(), &user_id, auth, bounds);
+        let missed = match &resumed {
+            Some(Resumed { sid, after }) => Some(self.missed(*after, since, sid)?),
+            None => None,
+        };
+        // A session of which too much was missed does not go on.
+        let resumed = resumed.filter(|_| missed.as_ref().is_some_and(|missed| missed.is_complete));
         let others = self.live_sockets();
         let was_online = !others.is_empty();
         let replaced = resumed.as_ref().map(|resumed| resumed.sid.as_str());
@@ -210,15 +252,20 @@ impl UserObject {
             !is_replaced && !is_ghost(&other.connection, heard, now, config)
         };
         if others.iter().filter(is_other).count() >= config.max_connections {
+            socket.save()?;
             self.refused(socket, TOO_MANY);
             let refusal = too_many_connections(config.max_connections);
             self.send(socket, Packet::Text(connect_error(namespace, &refusal)));
             return Ok(None);
         }
 
-        let (sid, unseen) = match &resumed {
-            Some(Resumed { sid, after }) => (sid.clone(), *after),
-            None => (socket_sid(platform::random()), self.confirmed()?),
+        let (sid, missed) = match (&resumed, missed) {
+            (Some(Resumed { sid, .. }), Some(missed)) => (sid.clone(), missed),
+            _ => {
+                let sid = socket_sid(platform::random());
+                let missed = self.missed(self.confirmed()?, since, &sid)?;
+                (sid, missed)
+            }
         };
         socket.connection.session.join(namespace, &sid);
         socket.save()?;
@@ -232,8 +279,8 @@ impl UserObject {
 
         let pid = pid(config.secret(), &user_id, &sid);
         let reply = Packet::Text(connected(namespace, &sid, Some(&pid)));
-        let missed = self.store.events_after(unseen, since, &sid)?;
-        let missed = missed.iter().map(|entry| {
+        let first_offset = missed.events.first().map(|entry| entry.offset);
+        let missed = missed.events.iter().map(|entry| {
             let offset = format!("\"{}\"", entry.offset);
             Packet::Text(event_text(
                 namespace,
@@ -262,7 +309,13 @@ impl UserObject {
         Ok(Some(Entered {
             ghosts: self.ghosts(socket, &sid, namespace),
             resumed: resumed.map(|resumed| resumed.sid),
+            first_offset,
         }))
+    }
+
+    fn missed(&self, after: u64, since: Millis, sid: &str) -> Result<Missed> {
+        let max_bytes = self.config()?.log_replay_bytes;
+        self.store.events_after(after, since, sid, max_bytes)
     }
 
     /// Older connections with the same session id: their client has come back on this one.
@@ -280,7 +333,7 @@ impl UserObject {
         let live = self
             .live_sockets()
             .iter()
-            .map(|socket| confirmed_offset(&socket.connection, socket.heard(&self.state)))
+            .map(|socket| socket.confirmed(&self.state))
             .max();
         Ok(stored.max(live.unwrap_or_default()))
     }

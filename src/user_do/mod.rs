@@ -63,8 +63,19 @@ use store::Store;
 struct Held {
     /// Frames from the client.
     frames: Vec<Frame>,
+    /// How many bytes that is.
+    bytes: usize,
     /// Packets for the client.
     packets: Vec<Packet>,
+}
+
+impl Held {
+    /// Holds a frame, unless that makes it more than `max` bytes.
+    fn hold(&mut self, frame: Frame, max: usize) -> bool {
+        self.bytes += frame.len();
+        self.frames.push(frame);
+        self.bytes <= max
+    }
 }
 
 /// The Durable Object.
@@ -81,6 +92,10 @@ pub struct UserObject {
     pending: RefCell<HashMap<String, Reassembly>>,
     /// Sends of this user, one after the other: so messages reach a receiver in their order.
     sends: Lane,
+    /// Who has begun to watch while watchers are being told: what they answered before does not count.
+    watching_anew: RefCell<HashSet<String>>,
+    /// One block or unblock at a time: the record and the copy here must not cross.
+    blocking: Lane,
     /// Users whose regions were asked for; a cache.
     placed: RefCell<HashSet<String>>,
     /// When the alarm is set for; `None` if that has to be asked first.
@@ -104,6 +119,8 @@ impl DurableObject for UserObject {
             held: RefCell::default(),
             pending: RefCell::default(),
             sends: Lane::default(),
+            watching_anew: RefCell::default(),
+            blocking: Lane::default(),
             placed: RefCell::default(),
             alarm_at: Cell::new(None),
             left_alarm: Rc::default(),
