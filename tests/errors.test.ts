@@ -15,8 +15,9 @@ import {
   statusOf,
   textOf,
   textTo,
+  until,
 } from "./support/clients.ts";
-import { Wire, openSession, post } from "./support/fixture.ts";
+import { Wire, openSession, openWire, poll, post } from "./support/fixture.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -109,9 +110,43 @@ test("an event before the CONNECT", async () => {
   await wire.closed;
 });
 
-test("a body over the limit", async () => {
+test("a body over the limit ends its session, as a frame over it ends a connection", async () => {
   const sid = await openSession(server, PATH);
+  await post(server, PATH, sid, `40${JSON.stringify({ token: server.token("too-much") })}`);
+  assert.match((await poll(server, PATH, sid))[1], /^40\{/);
   assert.equal((await post(server, PATH, sid, `4${"x".repeat(1_000_000)}`))[0], 413);
+  assert.equal((await poll(server, PATH, sid))[0], 400);
+  const observer = await connect(server, "observer");
+  await until(
+    async () => !(await statusOf(observer, "too-much")).isOnline,
+    "the session has ended for everyone",
+  );
+});
+
+test("who is refused again and again is let go before anybody knows them", async () => {
+  const refused = "40/admin,";
+  const wire = await openWire(server, PATH);
+  wire.send(...Array.from({ length: 11 }, () => refused));
+  assert.equal((await wire.closed).code, 1008);
+
+  const sid = await openSession(server, PATH);
+  await post(server, PATH, sid, Array.from({ length: 11 }, () => refused).join("\x1e"));
+  assert.equal((await poll(server, PATH, sid))[0], 400);
+});
+
+test("who connects while the database fails is in it as soon as it answers", async () => {
+  await server.addUser("early-reader");
+  const hide = (name: string, to: string) =>
+    server.db.prepare(`ALTER TABLE ${name} RENAME TO ${to}`).run();
+  await hide("users", "hidden");
+  const sender = await contractor(server, "early-contractor");
+  assert.equal(
+    (await refusal(sender, "send_bulk_message", textTo(["early-reader"], "x"))).code,
+    "unavailable",
+  );
+  await hide("hidden", "users");
+  const result = await sendText(sender, ["early-reader"], "and now");
+  assert.equal(result.totalSent, 1);
 });
 
 test("a database that fails: the sender is told, nothing is stored, the next send works", async () => {

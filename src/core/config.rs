@@ -56,6 +56,8 @@ pub struct Config {
     pub max_connections: usize,
     /// `MAX_TEXT_CHARS` [10000]: the length of a `content.text`, in characters.
     pub max_text_chars: usize,
+    /// `MAX_CONTENT_BYTES` [65536]: the size of a message's `content` as JSON.
+    pub max_content_bytes: usize,
     /// `MAX_STATUS_USERS` [500]: users in one bulk status query.
     pub max_status_users: usize,
     /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection watches.
@@ -72,6 +74,9 @@ pub struct Config {
     pub log_max_events: u64,
     /// `LOG_RETENTION_MS` [86400000]: how long a user's log keeps an event.
     pub log_retention: Millis,
+    /// `LOG_REPLAY_BYTES` [4000000]: how much of the log, its newest part, a client gets that connects.
+    /// A polling client must be able to take that in one go ([`super::polling`]), with room for more.
+    pub log_replay_bytes: usize,
 }
 
 impl Config {
@@ -98,6 +103,7 @@ impl Config {
             ),
             max_connections: vars.limit("MAX_CONNECTIONS_PER_USER", 20, 10_000)?,
             max_text_chars: vars.limit("MAX_TEXT_CHARS", 10_000, 1_000_000)?,
+            max_content_bytes: vars.limit("MAX_CONTENT_BYTES", 65_536, 1_000_000)?,
             max_status_users: vars.limit("MAX_STATUS_USERS", 500, 10_000)?,
             max_subscriptions: vars.limit("MAX_SUBSCRIPTIONS", 500, 10_000)?,
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
@@ -106,6 +112,7 @@ impl Config {
             log_user_ids: vars.user_ids("LOG_USER_IDS")?,
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
+            log_replay_bytes: vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?,
         })
     }
 
@@ -231,6 +238,8 @@ mod tests {
         assert_eq!(config.silence(), 45_000);
         assert_eq!(config.max_payload, 1_000_000);
         assert_eq!(config.max_bulk_recipients, 1_000);
+        assert_eq!(config.max_content_bytes, 65_536);
+        assert_eq!(config.log_replay_bytes, 4_000_000);
         assert_eq!(config.allowed_origins, AllowedOrigins::Any);
         assert_eq!(config.api_key, None);
         assert!(config.console);
@@ -244,6 +253,7 @@ mod tests {
             "MAX_EVENTS_PER_SECOND",
             "MAX_CONNECTIONS_PER_USER",
             "MAX_TEXT_CHARS",
+            "MAX_CONTENT_BYTES",
             "MAX_STATUS_USERS",
             "MAX_SUBSCRIPTIONS",
         ];
@@ -259,6 +269,7 @@ mod tests {
         for limit in [
             config.max_connections,
             config.max_text_chars,
+            config.max_content_bytes,
             config.max_status_users,
             config.max_subscriptions,
         ] {

@@ -67,12 +67,19 @@ pub struct Connection {
     /// Where its client is, until the user's row says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
+    /// How often its client has joined.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub joins: u32,
     /// How many events it may still send at once.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub events: Bucket,
     /// How many more may be refused before it counts as flooding.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub refusals: Bucket,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Whether an event is let through.
@@ -108,6 +115,7 @@ impl Connection {
             offset_at_ping: 0,
             ended: None,
             region: None,
+            joins: 0,
             events: Bucket::default(),
             refusals: Bucket::default(),
         }
@@ -129,20 +137,17 @@ impl Connection {
         self.phase != Phase::Closed && self.session.is_joined()
     }
 
-    /// Whether it is waiting for something of ours, so that its frames are held.
-    pub fn is_held(&self) -> bool {
-        matches!(self.phase, Phase::Connecting | Phase::Upgrading)
-    }
-
     /// Takes over the session of the polling connection that this WebSocket upgrades.
     pub fn take_over(&mut self, polling: &Connection) {
         self.phase = Phase::Open;
+        self.identity = polling.identity.clone();
         self.session = polling.session.clone();
         self.opened_at = polling.opened_at;
         self.pinged_at = polling.pinged_at;
         self.offset_at_ping = polling.offset_at_ping;
         self.events = polling.events;
         self.refusals = polling.refusals;
+        self.joins = polling.joins;
     }
 }
 

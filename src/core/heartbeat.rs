@@ -71,7 +71,9 @@ pub fn need(
     let due = ping_due(connection, config);
     let Some(pinged_at) = awaited_since(connection, heard) else {
         return match now >= due {
-            true => Need::Ping,
+            true if may_be_pinged(connection) => Need::Ping,
+            // The upgrade that keeps it from being pinged ends before this.
+            true => Need::NothingUntil((now + config.upgrade_timeout).min(until)),
             false => Need::NothingUntil(due.min(until)),
         };
     };
@@ -96,9 +98,16 @@ pub fn is_ghost(connection: &Connection, heard: Millis, now: Millis, config: &Co
 /// Whether to ping this one now because another one is due anyway: then both are due together from
 /// here on.
 pub fn may_join_ping(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
-    matches!(connection.phase, Phase::Open | Phase::Connecting)
+    let is_first = connection.pinged_at.is_none();
+    may_be_pinged(connection)
         && awaited_since(connection, heard).is_none()
         && now + period(config) / 2 >= ping_due(connection, config)
+        // Clients expect the first ping no sooner (Engine.IO protocol v4, "Heartbeat").
+        && !(is_first && now < connection.opened_at + config.ping_interval)
+}
+
+fn may_be_pinged(connection: &Connection) -> bool {
+    matches!(connection.phase, Phase::Open | Phase::Connecting)
 }
 
 /// How far apart the pings of a connection are, and so the longest time that an object with live
@@ -112,11 +121,11 @@ fn margin(config: &Config) -> Millis {
     config.ping_timeout / 4
 }
 
-/// The log offset that the connection's client has confirmed: it answered a ping that was sent
-/// after every event up to there.
-pub fn confirmed_offset(connection: &Connection, heard: Millis) -> u64 {
-    match connection.pinged_at {
-        Some(pinged_at) if heard >= pinged_at => connection.offset_at_ping,
+/// The log offset that the connection's client has confirmed: its last pong came after a ping that was
+/// sent after every event up to there. Other packets confirm nothing: they may have crossed the ping.
+pub fn confirmed_offset(connection: &Connection, ponged_at: Option<Millis>) -> u64 {
+    match (connection.pinged_at, ponged_at) {
+        (Some(pinged_at), Some(ponged_at)) if ponged_at >= pinged_at => connection.offset_at_ping,
         _ => 0,
     }
 }
@@ -308,27 +317,35 @@ mod tests {
             check(&connection, 11_000, 11_001),
             Need::NothingUntil(41_000)
         );
+        // Its ping waits for the end of the upgrade, and nobody wakes up for it meanwhile.
+        assert_eq!(
+            check(&connection, 11_000, 41_000),
+            Need::NothingUntil(51_000)
+        );
     }
 
     #[test]
     fn pings_fall_into_step() {
         let mut connection = connection();
         let config = config();
-        assert!(!may_join_ping(&connection, 1_000, 20_999, &config));
-        assert!(may_join_ping(&connection, 1_000, 21_000, &config));
-        connection.pinged_at = Some(21_000);
+        // The first one not before pingInterval.
+        assert!(!may_join_ping(&connection, 1_000, 25_999, &config));
+        assert!(may_join_ping(&connection, 1_000, 26_000, &config));
+        connection.pinged_at = Some(26_000);
         // Not while its answer is awaited.
         assert!(!may_join_ping(&connection, 1_000, 60_000, &config));
-        assert!(may_join_ping(&connection, 21_010, 60_000, &config));
+        assert!(!may_join_ping(&connection, 26_010, 45_999, &config));
+        assert!(may_join_ping(&connection, 26_010, 46_000, &config));
     }
 
     #[test]
     fn a_pong_confirms_what_was_sent_before_its_ping() {
         let mut connection = connection();
-        assert_eq!(confirmed_offset(&connection, 5_000), 0);
+        assert_eq!(confirmed_offset(&connection, Some(5_000)), 0);
         connection.pinged_at = Some(26_000);
         connection.offset_at_ping = 9;
-        assert_eq!(confirmed_offset(&connection, 25_999), 0);
-        assert_eq!(confirmed_offset(&connection, 26_000), 9);
+        assert_eq!(confirmed_offset(&connection, None), 0);
+        assert_eq!(confirmed_offset(&connection, Some(25_999)), 0);
+        assert_eq!(confirmed_offset(&connection, Some(26_000)), 9);
     }
 }

@@ -68,8 +68,8 @@ pub struct PollingSession {
     pub last_heard: Millis,
     /// When the handshake was answered.
     pub opened_at: Millis,
-    /// Whether a WebSocket probes that knows the user no more than we do.
-    pub is_probed: bool,
+    /// Until when a WebSocket probes that knows the user no more than we do, if one does.
+    pub probed_until: Option<Millis>,
     get_waits: bool,
     queue: Vec<Packet>,
     queued_bytes: usize,
@@ -83,7 +83,7 @@ impl PollingSession {
             lobby: Session::default(),
             last_heard: opened_at,
             opened_at,
-            is_probed: false,
+            probed_until: None,
             get_waits: false,
             queue: Vec::new(),
             queued_bytes: 0,
@@ -98,7 +98,7 @@ impl PollingSession {
     }
 
     /// A GET came in.
-    pub fn on_get(&mut self) -> Poll {
+    pub fn on_get(&mut self, now: Millis) -> Poll {
         if self.phase == Phase::Closed && self.queue.is_empty() {
             return Poll::Unknown;
         }
@@ -108,7 +108,7 @@ impl PollingSession {
         if !self.queue.is_empty() {
             return Poll::Body(encode_payload(&self.drain()));
         }
-        if self.is_probed {
+        if self.is_probed(now) {
             return Poll::Body(encode_payload(&[Packet::Noop]));
         }
         self.get_waits = true;
@@ -116,6 +116,10 @@ impl PollingSession {
             Phase::Upgrading => Poll::Sync,
             _ => Poll::Wait,
         }
+    }
+
+    fn is_probed(&self, now: Millis) -> bool {
+        self.probed_until.is_some_and(|until| now < until)
     }
 
     /// A POST came in.
@@ -152,14 +156,14 @@ impl PollingSession {
 
     /// The body for the GET that waits, if one does and there is something for it. Call it after
     /// every change.
-    pub fn flush(&mut self) -> Option<String> {
+    pub fn flush(&mut self, now: Millis) -> Option<String> {
         if !self.get_waits {
             return None;
         }
         let packets = match (self.queue.is_empty(), self.phase) {
             (false, _) => self.drain(),
             (true, Phase::Upgrading | Phase::Closed) => vec![Packet::Noop],
-            (true, _) if self.is_probed => vec![Packet::Noop],
+            (true, _) if self.is_probed(now) => vec![Packet::Noop],
             (true, _) => return None,
         };
         self.get_waits = false;
@@ -201,42 +205,42 @@ mod tests {
         let mut session = routed();
         assert!(session.push(text("a")));
         assert!(session.push(text("b")));
-        assert_eq!(session.on_get(), Poll::Body("4a\x1e4b".into()));
-        assert_eq!(session.on_get(), Poll::Wait);
+        assert_eq!(session.on_get(5000), Poll::Body("4a\x1e4b".into()));
+        assert_eq!(session.on_get(5000), Poll::Wait);
     }
 
     #[test]
     fn a_waiting_get_is_answered_by_the_next_packet() {
         let mut session = routed();
-        assert_eq!(session.flush(), None);
-        assert_eq!(session.on_get(), Poll::Wait);
-        assert_eq!(session.flush(), None);
+        assert_eq!(session.flush(5000), None);
+        assert_eq!(session.on_get(5000), Poll::Wait);
+        assert_eq!(session.flush(5000), None);
         assert!(session.push(text("a")));
-        assert_eq!(session.flush(), Some("4a".into()));
-        assert_eq!(session.flush(), None);
+        assert_eq!(session.flush(5000), Some("4a".into()));
+        assert_eq!(session.flush(5000), None);
     }
 
     #[test]
     fn overlapping_gets_are_refused() {
         let mut session = routed();
-        assert_eq!(session.on_get(), Poll::Wait);
-        assert_eq!(session.on_get(), Poll::Overlap);
+        assert_eq!(session.on_get(5000), Poll::Wait);
+        assert_eq!(session.on_get(5000), Poll::Overlap);
     }
 
     #[test]
     fn while_upgrading_no_get_waits_for_a_packet() {
         let mut session = routed();
-        assert_eq!(session.on_get(), Poll::Wait);
+        assert_eq!(session.on_get(5000), Poll::Wait);
         session.phase = Phase::Upgrading;
-        assert_eq!(session.flush(), Some("6".into()));
-        assert_eq!(session.on_get(), Poll::Sync);
-        assert_eq!(session.flush(), Some("6".into()));
+        assert_eq!(session.flush(5000), Some("6".into()));
+        assert_eq!(session.on_get(5000), Poll::Sync);
+        assert_eq!(session.flush(5000), Some("6".into()));
         assert!(session.push(text("a")));
-        assert_eq!(session.on_get(), Poll::Body("4a".into()));
+        assert_eq!(session.on_get(5000), Poll::Body("4a".into()));
         assert!(session.push(text("b")));
         assert_eq!(session.drain(), [text("b")]);
         session.phase = Phase::Closed;
-        assert_eq!(session.on_get(), Poll::Unknown);
+        assert_eq!(session.on_get(5000), Poll::Unknown);
     }
 
     #[test]
@@ -246,28 +250,28 @@ mod tests {
         assert!(session.push(Packet::Close));
         session.phase = Phase::Closed;
         assert!(session.has_queue());
-        assert_eq!(session.on_get(), Poll::Body("41\x1e1".into()));
-        assert_eq!(session.on_get(), Poll::Unknown);
+        assert_eq!(session.on_get(5000), Poll::Body("41\x1e1".into()));
+        assert_eq!(session.on_get(5000), Poll::Unknown);
     }
 
     #[test]
     fn a_probe_in_the_lobby_lets_no_get_wait() {
         let mut session = PollingSession::new(1000);
-        assert_eq!(session.on_get(), Poll::Wait);
-        session.is_probed = true;
-        assert_eq!(session.flush(), Some("6".into()));
-        assert_eq!(session.on_get(), Poll::Body("6".into()));
-        session.is_probed = false;
-        assert_eq!(session.on_get(), Poll::Wait);
+        assert_eq!(session.on_get(5000), Poll::Wait);
+        session.probed_until = Some(5001);
+        assert_eq!(session.flush(5000), Some("6".into()));
+        assert_eq!(session.on_get(5000), Poll::Body("6".into()));
+        // A probe that nobody ends is over by itself.
+        assert_eq!(session.on_get(5001), Poll::Wait);
     }
 
     #[test]
     fn a_close_ends_the_waiting_get_with_a_noop() {
         let mut session = routed();
-        assert_eq!(session.on_get(), Poll::Wait);
+        assert_eq!(session.on_get(5000), Poll::Wait);
         session.phase = Phase::Closed;
-        assert_eq!(session.flush(), Some("6".into()));
-        assert_eq!(session.on_get(), Poll::Unknown);
+        assert_eq!(session.flush(5000), Some("6".into()));
+        assert_eq!(session.on_get(5000), Poll::Unknown);
     }
 
     #[test]

@@ -55,6 +55,12 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Debug)]
 pub struct Reassembly(socket::Packet);
 
+/// How often a client may join on one transport: it gets what it missed each time.
+pub const MAX_JOINS: u32 = 8;
+
+/// A client that is refused more often before anybody knows who it is has had its chances.
+pub const MAX_REFUSALS: u32 = 10;
+
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -237,6 +243,10 @@ impl Session {
             Packet::Close => Effect::Close(CloseReason::ClientClosed),
             Packet::Text(_) if pending.is_some() => INVALID,
             Packet::Text(text) => match socket::Packet::decode(&text) {
+                // Attachments are kept for those only whose event would be taken.
+                Ok(packet) if packet.attachments > 0 && self.sid(&packet.namespace).is_none() => {
+                    INVALID
+                }
                 Ok(packet) if packet.attachments > 0 => {
                     *pending = Some(Reassembly(packet));
                     Effect::Nothing

@@ -7,10 +7,33 @@ mod console;
 mod relay;
 mod socket_io;
 
+use futures::StreamExt;
 use worker::{Context, Env, Request, Response, Result, event};
 
 use crate::core::api::{HEALTH, PREFIX};
 use crate::handler::{Active, Handler};
+
+/// A request's body, or `None` if it is larger than `max` bytes: then no more of it is read, since
+/// anybody may send one, and memory is shared.
+async fn read_body(request: &mut Request, max: usize) -> Result<Option<Vec<u8>>> {
+    if request.inner().body().is_none() {
+        return Ok(Some(Vec::new()));
+    }
+    let length = request.headers().get("Content-Length")?;
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max as u64) {
+        return Ok(None);
+    }
+    let mut body = Vec::new();
+    let mut chunks = request.stream()?;
+    while let Some(chunk) = chunks.next().await {
+        body.extend(chunk?);
+        if body.len() > max {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
+}
 
 #[event(start)]
 fn start() {

@@ -15,8 +15,8 @@ use futures::future::{Either, select};
 use futures::pin_mut;
 use worker::{Delay, Env, Method, Request, Response, Result};
 
-use super::answer;
 use super::relay::{self, Begin, Relay};
+use super::{answer, read_body};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{self, RequestError};
@@ -63,7 +63,9 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
         query,
         path: path.to_owned(),
     };
-    answer::with_cors(call.route().await?, &verdict)
+    let answered = call.route().await;
+    let answered = answered.or_else(|error| answer::unavailable("request", &error))?;
+    answer::with_cors(answered, &verdict)
 }
 
 impl Call {
@@ -112,12 +114,17 @@ impl Call {
         };
         let body = match method {
             Method::Get => None,
-            Method::Post => Some(self.request.bytes().await?),
+            Method::Post => Some(read_body(&mut self.request, self.config.max_payload).await?),
             _ => return answer::refused(RequestError::BadRequest),
         };
+        let is_too_large = body == Some(None);
+        // What is no payload, such as nothing, ends the session, as a frame that is too large ends any
+        // connection.
+        let body = body.map(Option::unwrap_or_default);
         let called =
             objects::call_gateway(&self.env, &sid.gateway(), &poll.url(), method, body).await;
         match called {
+            Ok(_) if is_too_large => answer::polling(413, String::new()),
             Ok(mut response) => answer::polling(response.status_code(), response.text().await?),
             Err(error) => answer::unavailable("polling gateway", &error),
         }

@@ -7,11 +7,11 @@
 //!   client            Worker               PollingGateway          User object      other User objects
 //!     |-- WebSocket ----|--- Connect ---------------------------------->|
 //!     |-- GET, POST ----|--- Poll ------------>|--- Connect ----------->|
-//!     |-- probe --------|--- Route ----------->|                        |
-//!     |                 |<-- Routed -----------|                        |
+//!     |-- probe --------|--- Route, Lobby ---->|                        |
+//!     |                 |<-- Identity, Taken --|                        |
 //!     |                 |--- Connect ---------------------------------->|
 //!     |                                        |<-- GatewayControl ---->|
-//!     |                                                                 |--- Presence ------>|
+//!     |                                                                 |--- PresenceQuery ->|
 //!     |                                                                 |--- Watch --------->|
 //!     |                                                                 |--- Deliver ------->|
 //!     |                                                                 |--- Notify -------->|
@@ -141,8 +141,10 @@ pub enum LobbyStep {
     Probe,
     /// The probe failed; go on polling.
     Fail,
-    /// `5`: the session is the WebSocket's.
+    /// `5`: the session is the WebSocket's. Waits for a CONNECT in flight.
     Take,
+    /// The client has left polling, and its WebSocket is gone, too.
+    End,
 }
 
 impl Lobby {

@@ -26,7 +26,7 @@ use crate::core::connection::Carrier;
 use crate::core::engine::{Packet, RequestError};
 use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
-use crate::core::session::Effect;
+use crate::core::session::{Effect, MAX_REFUSALS};
 use crate::core::socket::connect_error;
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
@@ -52,6 +52,10 @@ struct Session {
     /// Requests that wait for the WebSocket to the user's object.
     entering: Vec<oneshot::Sender<()>>,
     identity: Option<Identity>,
+    /// How often the client was refused.
+    refusals: u32,
+    /// Whether the WebSocket to the user's object is being opened.
+    is_linking: bool,
     /// Whether the user's object has answered the CONNECT: only then may a WebSocket take over.
     is_answered: bool,
     /// The WebSocket to the user's object.
@@ -145,7 +149,7 @@ impl PollingGateway {
             .await?;
         let (sender, receiver) = oneshot::channel();
         let verdict = self.with(&poll.engine_sid, |session| {
-            let verdict = session.polling.on_get();
+            let verdict = session.polling.on_get(now());
             if matches!(verdict, polling::Poll::Wait | polling::Poll::Sync) {
                 session.get = Some(sender);
             }
@@ -175,7 +179,10 @@ impl PollingGateway {
         });
         match push {
             None | Some(Push::Unknown) => answer(refusal(RequestError::UnknownSession)),
-            Some(Push::TooLarge) => answer((413, String::new())),
+            Some(Push::TooLarge) => {
+                close(&self.sessions, &poll.engine_sid, End::Lost);
+                answer((413, String::new()))
+            }
             Some(Push::Invalid) => {
                 close(&self.sessions, &poll.engine_sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
@@ -235,6 +242,8 @@ impl PollingGateway {
                     has_probe: false,
                     entering: Vec::new(),
                     identity: None,
+                    refusals: 0,
+                    is_linking: false,
                     is_answered: false,
                     user: None,
                 };
@@ -291,20 +300,25 @@ impl PollingGateway {
                             code: error.code(),
                         };
                         telemetry::tell(&self.env, config, None, &fact);
-                        self.reply(sid, connect_error(&namespace, &error.payload()));
+                        self.refuse(sid, connect_error(&namespace, &error.payload()));
                         self.with(sid, |session| session.resolve_route(None));
                     }
                 }
             }
-            Some(Effect::Reply(text)) => self.reply(sid, text),
+            Some(Effect::Reply(text)) => self.refuse(sid, text),
             Some(Effect::Nothing) | None => {}
             Some(_) => close(&self.sessions, sid, End::Lost),
         }
     }
 
-    fn reply(&self, sid: &str, text: String) {
+    /// A refusal. There are only so many.
+    fn refuse(&self, sid: &str, text: String) {
         self.with(sid, |session| {
-            session.hand_out(Packet::Text(text));
+            session.refusals += 1;
+            match session.refusals > MAX_REFUSALS {
+                true => session.end(End::Lost),
+                false => session.hand_out(Packet::Text(text)),
+            }
         });
     }
 
@@ -367,7 +381,7 @@ impl Session {
 
     /// Answers the GET that waits, if there is something for it.
     fn answer_get(&mut self) {
-        let Some(body) = self.polling.flush() else {
+        let Some(body) = self.polling.flush(now()) else {
             return;
         };
         if let Some(get) = self.get.take() {

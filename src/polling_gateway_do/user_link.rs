@@ -46,7 +46,10 @@ impl PollingGateway {
         connect: Option<Frame>,
         region: Option<Region>,
     ) {
-        let opened_at = self.with(sid, |session| session.polling.opened_at);
+        let opened_at = self.with(sid, |session| {
+            session.is_linking = true;
+            session.polling.opened_at
+        });
         let message = Connect {
             engine_sid: sid.to_owned(),
             opened_at: opened_at.unwrap_or_default(),
@@ -57,7 +60,9 @@ impl PollingGateway {
             region,
         };
         // Meanwhile the session may be closed, or a second CONNECT may come in.
-        let user = match objects::open(&self.env, &message).await {
+        let opened = objects::open(&self.env, &message).await;
+        self.with(sid, |session| session.is_linking = false);
+        let user = match opened {
             Ok(user) => user,
             Err(error) => {
                 log::error("user object", &error);
@@ -116,6 +121,8 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
         return Ok(());
     };
     match GatewayControl::read(&frame) {
+        // What crosses the session's end does not bring it back.
+        Some(_) if session.polling.phase == Phase::Closed => {}
         Some(GatewayControl::Upgrading) => {
             session.polling.phase = Phase::Upgrading;
             sync(all.clone(), sid.to_owned());

@@ -9,12 +9,19 @@ use crate::core::engine::open;
 use crate::messages::Connect;
 use crate::platform::now;
 
+/// Sockets of one object, joined or not. The platform takes 32,768.
+const MAX_SOCKETS: usize = 12_000;
+
 impl UserObject {
     pub(super) async fn accept(&self, connect: Connect) -> Result<Response> {
         let config = self.config()?;
         let is_probe = connect.phase == Phase::Probing;
         if is_probe && self.polling_socket(&connect.engine_sid).is_none() {
             return Ok(Response::empty()?.with_status(Connect::NOTHING_TO_UPGRADE));
+        }
+        // The platform's own limit is one that accepting beyond it would not survive.
+        if self.state.get_websockets().len() >= MAX_SOCKETS {
+            return Ok(Response::empty()?.with_status(503));
         }
         let pair = WebSocketPair::new()?;
         // The tag finds the sockets of a session again; 40 of at most 256 characters.

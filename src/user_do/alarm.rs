@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use worker::Result;
+use futures::future::{Either, select};
+use futures::pin_mut;
+use worker::{Delay, Result};
 
 use super::UserObject;
 use super::socket::Socket;
@@ -12,20 +14,52 @@ use crate::core::time::Millis;
 use crate::handler::{Active, Handler};
 use crate::platform::{log, now};
 
+/// How long an alarm that waits for others leaves the heartbeat alone, at least and at most.
+const SHORTEST_BEAT: Millis = 10;
+const LONGEST_BEAT: Millis = 60_000;
+
 impl UserObject {
     pub(super) async fn on_alarm(&self) {
         // It has fired, so none is set.
         self.alarm_at.set(Some(None));
         self.settle_crash();
+        self.beat().await;
+        let work = self.work();
+        pin_mut!(work);
+        // No alarm fires while this one runs, and D1 and other objects take their time: so the heartbeat
+        // goes on beside them. The timer pins nothing that they do not pin anyway.
+        loop {
+            match select(work.as_mut(), Delay::from(self.until_next_beat())).await {
+                Either::Left(_) => break,
+                Either::Right(_) => self.beat().await,
+            }
+        }
+        self.schedule().await;
+    }
+
+    /// What has to do with time alone.
+    async fn beat(&self) {
         self.close_what_is_over().await;
         self.give_up_acks().await;
         if let Err(error) = self.ping() {
             log::error("heartbeat", &error);
         }
-        // Other events are handled during both; the rest of this does not depend on them.
+    }
+
+    /// What asks others. Other events are handled meanwhile.
+    async fn work(&self) {
         self.tell_watchers().await;
         self.retry_outbox().await;
-        self.schedule().await;
+        if let Err(error) = self.record_belatedly().await {
+            log::error("add user", &error);
+        }
+    }
+
+    fn until_next_beat(&self) -> Duration {
+        let next = self.next_beat(self.is_watched());
+        let next = next.ok().flatten().unwrap_or(Millis::MAX);
+        let pause = next.saturating_sub(now());
+        Duration::from_millis(pause.clamp(SHORTEST_BEAT, LONGEST_BEAT))
     }
 
     async fn close_what_is_over(&self) {
@@ -120,27 +154,37 @@ impl UserObject {
             (Some(wanted), _) => {
                 self.alarm_at.set(Some(Some(wanted)));
                 let pause = Duration::from_millis(wanted.saturating_sub(now()));
-                self.state.storage().set_alarm(pause).await?;
+                if let Err(error) = self.state.storage().set_alarm(pause).await {
+                    // What is set is not known any more, and is asked the next time.
+                    self.alarm_at.set(None);
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
 
-    fn next_alarm(&self) -> Result<Option<Millis>> {
+    /// When the next connection needs something.
+    fn next_beat(&self, is_watched: bool) -> Result<Option<Millis>> {
         let config = self.config()?;
         let now = now();
-        let watched = self.store.watched()?;
-        let sockets = self
+        let next = self
             .sockets()
             .filter_map(|socket| {
                 let heard = socket.heard(&self.state);
-                match need(&socket.connection, heard, now, watched.is_some(), config) {
+                match need(&socket.connection, heard, now, is_watched, config) {
                     Need::NothingUntil(Millis::MAX) => None,
                     Need::NothingUntil(at) => Some(at),
                     Need::Ping | Need::Close(_) => Some(now),
                 }
             })
             .min();
+        Ok(next)
+    }
+
+    fn next_alarm(&self) -> Result<Option<Millis>> {
+        let watched = self.store.watched()?;
+        let sockets = self.next_beat(watched.is_some())?;
         let watched = watched.and_then(|watched| watched.due_at);
         let outbox = self.store.outbox_due()?;
         Ok([sockets, watched, outbox].into_iter().flatten().min())

@@ -8,7 +8,6 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::Packet;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::ERROR;
-use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
 use crate::core::socket::{MAIN, disconnect_text, event_text};
 use crate::core::telemetry::Fact;
@@ -93,13 +92,18 @@ impl UserObject {
         );
         let confirmed = match reason.is_clean() {
             true => self.store.last_offset()?,
-            false => confirmed_offset(&socket.connection, heard),
+            false => socket.confirmed(&self.state),
         };
         self.end_watches(socket, reason)?;
         if self.live_sockets().is_empty() {
-            let last_seen = last_seen(reason, heard);
-            self.store.set_offline(last_seen, confirmed)?;
-            return self.presence_changed(last_seen + self.config()?.presence_grace);
+            self.store
+                .set_offline(last_seen(reason, heard), confirmed)?;
+            // A ghost has been gone for a while; anybody else may be back in a moment.
+            let gone_at = match reason {
+                CloseReason::PingTimeout => heard,
+                _ => now(),
+            };
+            return self.presence_changed(gone_at + self.config()?.presence_grace);
         }
         if confirmed > self.store.user_state()?.confirmed {
             self.store.set_confirmed(confirmed)?;
@@ -152,10 +156,10 @@ pub(super) fn farewell(reason: CloseReason) -> Option<Packet> {
     }
 }
 
-/// A ghost was last seen when it was last heard; any other end is itself a sign of life.
+/// A client that leaves is there until then; any other end says nothing of it.
 fn last_seen(reason: CloseReason, heard: Millis) -> Millis {
-    match reason {
-        CloseReason::PingTimeout => heard,
-        _ => now(),
+    match reason.is_clean() {
+        true => now(),
+        false => heard,
     }
 }

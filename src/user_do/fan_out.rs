@@ -149,10 +149,13 @@ impl UserObject {
 
     /// The alarm's part.
     pub(super) async fn retry_outbox(&self) {
-        let is_open = match self.store.outbox_due() {
-            Ok(due) => due.is_some(),
+        let due = match self.store.outbox_due() {
+            Ok(due) => due,
             Err(error) => return log::error("outbox", &error),
         };
+        // While somebody has the turn, what is not due is theirs. If nobody has, it is what a life before
+        // this one has left.
+        let is_open = due.is_some_and(|due| due <= now() || !self.sends.is_taken());
         if !is_open {
             return;
         }

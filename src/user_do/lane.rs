@@ -21,6 +21,11 @@ struct Inner {
 pub struct Turn(Lane);
 
 impl Lane {
+    /// Whether somebody has the turn.
+    pub fn is_taken(&self) -> bool {
+        self.0.borrow().is_taken
+    }
+
     /// Waits for one's turn.
     pub async fn turn(&self) -> Turn {
         loop {

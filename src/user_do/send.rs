@@ -4,12 +4,14 @@
 //! which they were accepted, and a repeat of an idempotency key waits for the first.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use worker::Result;
 
 use super::UserObject;
 use super::events::{Caller, Done, ours};
 use super::fan_out::Send;
+use super::lane::Turn;
 use super::store::parse_id;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
@@ -97,15 +99,25 @@ const BULK: &str = "bulk";
 type Outcomes<T> = std::result::Result<T, EventError>;
 
 impl UserObject {
-    pub(super) async fn send_out(&self, caller: &Caller, outgoing: Outgoing) -> Outcomes<Done> {
-        // Whatever comes in meanwhile waits for its own turn.
-        let _turn = self.sends.turn().await;
+    /// The turn is the caller's to take, and goes at the end: whatever comes in meanwhile waits for its
+    /// own.
+    pub(super) async fn send_out(
+        &self,
+        caller: &Caller,
+        outgoing: Outgoing,
+        _turn: Turn,
+    ) -> Outcomes<Done> {
         let begun = now();
         let entry = match self.earlier(&outgoing)? {
             Earlier::Answered(payload) => {
                 return Ok(Reply::event(outgoing.reply_event(), payload).into());
             }
-            Earlier::Unanswered(entry) => entry,
+            Earlier::Unanswered(entry) => {
+                self.store
+                    .outbox_renew(&entry, now() + COMMIT_DEADLINE)
+                    .map_err(ours(outgoing.event()))?;
+                entry
+            }
             Earlier::None => {
                 self.limit_bulk(&outgoing)?;
                 self.note(&outgoing).map_err(ours(outgoing.event()))?
@@ -176,7 +188,11 @@ impl UserObject {
     /// Notes the send before it is committed: from here on it is finished, whatever happens.
     fn note(&self, outgoing: &Outgoing) -> Result<Entry> {
         let now = now();
-        let send_id = send_id(now, platform::random());
+        // Clocks differ from machine to machine; ids only grow.
+        let newest = self.store.newest_message()?;
+        let newest = newest.map(|id| parse_id(&id)).transpose()?.map(created_at);
+        let time = newest.map_or(now, |newest| now.max(newest + 1));
+        let send_id = send_id(time, platform::random());
         let receiver_ids = outgoing.receiver_ids.clone();
         let entry = Entry::new(send_id, receiver_ids, now, outgoing.is_direct);
         self.store.outbox_add(
@@ -198,6 +214,9 @@ impl UserObject {
     ) -> Outcomes<Committed> {
         let user_id = &caller.user_id;
         let ours = ours(outgoing.event());
+        if caller.sid.is_some() && !self.record_belatedly().await.map_err(&ours)? {
+            return Err(self.not_committed(entry, &"the sender could not be added"));
+        }
         let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
         let role = outgoing.role();
         let statements = store(entry.send_id, user_id, role, &outgoing.draft, &targets);
@@ -229,7 +248,7 @@ impl UserObject {
     }
 
     /// D1 did not say that it committed. Should it have done so, the outbox finds out.
-    fn not_committed(&self, entry: &Entry, error: &worker::Error) -> EventError {
+    fn not_committed(&self, entry: &Entry, error: &dyn Display) -> EventError {
         log::error("commit", error);
         let next = entry.after_unavailable(now());
         if let Err(error) = self.store.outbox_update(entry.send_id, &next) {

@@ -81,6 +81,8 @@ impl UserObject {
         self.alarm_at.set(Some(None));
         self.left_alarm.set(None);
         self.store.forget_tables();
+        // Connections that have not joined yet still have their deadlines.
+        self.schedule().await;
         Response::empty()
     }
 

@@ -5,6 +5,7 @@ use worker::{Result, State, WebSocket};
 use crate::core::connection::Connection;
 use crate::core::engine::Packet;
 use crate::core::error::to_json;
+use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 use crate::platform::js::auto_responded_at;
@@ -39,6 +40,11 @@ impl Socket {
     pub fn heard(&self, state: &State) -> Millis {
         let pong = auto_responded_at(state, &self.ws).unwrap_or_default();
         self.connection.last_heard.max(pong)
+    }
+
+    /// The log's last offset that the client has confirmed by a pong.
+    pub fn confirmed(&self, state: &State) -> u64 {
+        confirmed_offset(&self.connection, auto_responded_at(state, &self.ws))
     }
 
     /// Sends a packet. A socket that cannot take it is closing; its close event will tell.

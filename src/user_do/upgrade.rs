@@ -75,6 +75,10 @@ impl UserObject {
         let Some(mut taker) = taker else {
             return self.close(polling, CloseReason::UpgradeFailed).await;
         };
+        // The pongs that polling brought are the polling socket's, which goes.
+        if let Err(error) = self.store.set_confirmed(polling.confirmed(&self.state)) {
+            log::error("upgrade", &error);
+        }
         taker.connection.take_over(&polling.connection);
         polling.connection.phase = Phase::Closed;
         if taker.save().and(polling.save()).is_err() {

@@ -14,6 +14,8 @@
 //! after a crash, too, and what is told twice is news only once: a connection's row says what it was
 //! last told.
 
+use std::collections::HashMap;
+
 use futures::{StreamExt, stream};
 use worker::{Response, Result};
 
@@ -29,6 +31,9 @@ use crate::core::time::Millis;
 use crate::messages::{Heard, Notify, StatusChange, Watch};
 use crate::platform::objects::UserObjects;
 use crate::platform::{log, now};
+
+/// How often a user is asked who comes and goes all the time.
+const ASKED_AT_MOST: usize = 3;
 
 /// When those who could not be told are told again.
 const RETRY: Millis = 30_000;
@@ -47,6 +52,7 @@ impl UserObject {
             return Ok(Presence::default());
         }
         let presence = self.presence()?;
+        self.watching_anew.borrow_mut().insert(user_id.to_owned());
         self.store.watcher_add(user_id, presence.is_online())?;
         Ok(presence)
     }
@@ -113,6 +119,7 @@ impl UserObject {
         let body = to_json(&Notify::Status(change.clone()));
         let objects = UserObjects::for_posts(&self.env, &body)?;
         let (objects, own, change) = (&objects, &user_id, &change);
+        self.watching_anew.borrow_mut().clear();
         let heard: Vec<(String, Result<Heard>)> = stream::iter(watchers)
             .map(|watcher| async move {
                 let heard = match watcher == own {
@@ -130,6 +137,7 @@ impl UserObject {
         for (watcher, heard) in heard {
             match heard {
                 Ok(heard) if heard.is_wanted => {}
+                Ok(_) if self.watching_anew.borrow().contains(&watcher) => {}
                 Ok(_) => self.store.watcher_remove(&watcher)?,
                 Err(error) => {
                     log::error("watchers", &error);
@@ -171,19 +179,30 @@ impl UserObject {
         self.send(socket, Packet::Text(text));
     }
 
-    /// Watches these users on behalf of this one: what they are now. Who cannot be reached is an
-    /// error of theirs.
+    /// Watches these users on behalf of a session of this one: what they are now. Who cannot be reached
+    /// is an error of theirs.
     pub(super) async fn watch_all(
         &self,
         user_id: &str,
+        sid: &str,
         user_ids: &[String],
     ) -> Result<Vec<(String, Result<Presence>)>> {
         let watch = Watch {
             by: user_id.to_owned(),
         };
-        let mut answers = self
-            .ask_each(user_id, user_ids, &watch.url(), || self.watched_by(user_id))
-            .await?;
+        let mut answers = HashMap::new();
+        let mut open = user_ids.to_vec();
+        for _ in 0..ASKED_AT_MOST {
+            let before = self.store.watches(sid)?;
+            let own = || self.watched_by(user_id);
+            answers.extend(self.ask_each(user_id, &open, &watch.url(), own).await?);
+            // Who has come or gone meanwhile may have answered before that: they are asked again.
+            let after = self.store.watches(sid)?;
+            open.retain(|id| before.known(id) != after.known(id));
+            if open.is_empty() {
+                break;
+            }
+        }
         Ok(user_ids
             .iter()
             .filter_map(|id| Some((id.clone(), answers.remove(id)?)))
@@ -196,7 +215,7 @@ impl UserObject {
         if watches.is_empty() {
             return Ok(());
         }
-        for (user_id, presence) in self.watch_all(user_id, &watches.user_ids()).await? {
+        for (user_id, presence) in self.watch_all(user_id, sid, &watches.user_ids()).await? {
             match presence {
                 Ok(presence) => {
                     self.learn_status(&StatusChange { user_id, presence })?;

@@ -107,10 +107,45 @@ pub fn check_content(
     if !content.get().starts_with('{') {
         return Err(EventError::invalid("content must be an object"));
     }
+    if content.get().len() > config.max_content_bytes {
+        return Err(EventError::new(
+            ErrorCode::TooMany,
+            format!(
+                "content must not be larger than {} bytes",
+                config.max_content_bytes
+            ),
+        ));
+    }
+    if depth(content.get()) > MAX_DEPTH {
+        return Err(EventError::invalid(format!(
+            "content must not be nested deeper than {MAX_DEPTH} levels"
+        )));
+    }
     match message_type {
         MessageType::Text => check_text(&fields(content)?, config),
         MessageType::Image | MessageType::File => check_file(&fields(content)?),
     }
+}
+
+/// Many JSON parsers, SQLite's among them, give up somewhere beyond a thousand levels.
+const MAX_DEPTH: usize = 64;
+
+/// How deep objects and arrays stand in each other in JSON that is well-formed.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => depth += 1,
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn check_text(content: &TextFields, config: &Config) -> Result<(), EventError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::new_message::{Author, Message};
-use super::{Reply, fields, limit, message_id, present};
+use super::{Reply, fields, fitting, limit, message_id, present};
 use crate::core::error::{EventError, to_json};
 
 /// The request.
@@ -103,8 +103,19 @@ pub(crate) struct Payload<'a> {
     next_cursor: Option<&'a str>,
 }
 
-/// The reply.
+/// The reply, with as many of the conversations as fit into it.
 pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
+    let size = |conversation: &Conversation| conversation.last_message.content.get().len();
+    let fitting = fitting(items.iter().map(size));
+    let (items, next_cursor) = match items.get(..fitting) {
+        Some(some) if fitting < items.len() => {
+            let last = some
+                .last()
+                .map(|last| last.last_message.message_id.as_str());
+            (some, last)
+        }
+        _ => (items, next_cursor),
+    };
     Reply::event(REPLY, to_json(&Payload { items, next_cursor }))
 }
 

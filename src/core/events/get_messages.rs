@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::new_message::Message;
-use super::{Reply, conversation_id, fields, limit, message_id, present};
+use super::{Reply, conversation_id, fields, fitting, limit, message_id, present};
 use crate::core::error::{EventError, to_json};
 
 /// The request.
@@ -86,8 +86,10 @@ pub(crate) struct Payload<'a> {
 
 /// The reply, from one message more than the page holds, if there is one.
 pub fn reply(page: &Page, mut items: Vec<Message>) -> Reply {
-    let has_more = items.len() > page.limit;
-    items.truncate(page.limit);
+    let fitting = fitting(items.iter().map(|message| message.content.get().len()));
+    let taken = page.limit.min(fitting);
+    let has_more = items.len() > taken;
+    items.truncate(taken);
     let last = items.last().map(|message| message.message_id.as_str());
     Reply::event(
         REPLY,

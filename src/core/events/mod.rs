@@ -363,6 +363,19 @@ fn optional_text(
         })
 }
 
+/// A page's content, in bytes: what a polling client can take many of.
+const MAX_PAGE_BYTES: usize = 512 * 1024;
+
+/// How many items of these sizes a page has room for: one at least.
+fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = sizes.take_while(|size| {
+        bytes += size;
+        bytes <= MAX_PAGE_BYTES
+    });
+    fits.count().max(1)
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     //! Short hands for the payload tests.

@@ -263,6 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn content_is_so_large_and_so_deep_and_no_more() {
+        let payload = |more: &str| {
+            format!(
+                r#"{{"receiverIds":["a"],"messageType":"text","content":{{"text":"x","more":{more}}}}}"#
+            )
+        };
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        // Brackets in a text are text.
+        good(&payload(r#""[[\"{{[[""#));
+        good(&payload(&nested(63)));
+        assert_eq!(
+            refusal(NAME, &payload(&nested(64))),
+            "content must not be nested deeper than 64 levels"
+        );
+        let error = read(NAME, &payload(&format!("\"{}\"", "x".repeat(66_000)))).unwrap_err();
+        assert_eq!(error.code, ErrorCode::TooMany);
+        assert_eq!(error.message, "content must not be larger than 65536 bytes");
+    }
+
+    #[test]
     fn the_fingerprint_covers_all_but_the_key() {
         let base = good(
             r#"{"receiverIds":["a"],"messageType":"text","content":{"text":"x"},"idempotencyKey":"k"}"#,

@@ -57,6 +57,11 @@ impl Watches {
         self.0.contains_key(user_id)
     }
 
+    /// What the connection was last told of a user, if anything.
+    pub fn known(&self, user_id: &str) -> Option<bool> {
+        self.0.get(user_id).copied().flatten()
+    }
+
     /// Whether nobody is watched.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

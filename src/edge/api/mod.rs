@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use worker::{Env, Request, Response, Result};
 
-use super::answer;
+use super::{answer, read_body};
 use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{Route, page_payload};
@@ -79,10 +79,10 @@ async fn run(
     // Whoever may not ask is not told what there is.
     let route = route?;
     let url = request.url().map_err(|_| Problem::not_found())?;
-    let bytes = request.bytes().await.map_err(ours("body"))?;
-    if bytes.len() > config.max_payload {
-        return Err(Problem::too_large(config.max_payload));
-    }
+    let bytes = read_body(&mut request, config.max_payload)
+        .await
+        .map_err(ours("body"))?
+        .ok_or_else(|| Problem::too_large(config.max_payload))?;
     let call = Call {
         env: env.clone(),
         query: url.query().unwrap_or_default().to_owned(),

@@ -8,6 +8,8 @@
 
 mod upgrade;
 
+use std::time::Duration;
+
 use futures::future::{Either, select};
 use futures::{Stream, StreamExt, pin_mut, stream};
 use wasm_bindgen_futures::spawn_local;
@@ -19,7 +21,7 @@ use crate::core::engine::{Frame, Packet, decode_payload, open};
 use crate::core::ids::EngineSid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::region::Region;
-use crate::core::session::{CloseReason, Effect, Session, decode};
+use crate::core::session::{CloseReason, Effect, MAX_REFUSALS, Session, decode};
 use crate::core::socket::connect_error;
 use crate::core::telemetry::Fact;
 use crate::core::token::{Identity, TokenError, verify};
@@ -134,8 +136,10 @@ impl Relay {
         client: &WebSocket,
         events: &mut (impl Stream<Item = Incoming> + Unpin),
     ) -> Result<Option<(Identity, Frame)>> {
-        let timeout = std::time::Duration::from_millis(self.config.lobby_timeout());
-        let mut deadline = Delay::from(timeout);
+        let ends_at = self.sid.opened_at + self.config.lobby_timeout();
+        let left = Duration::from_millis(ends_at.saturating_sub(now()));
+        let mut deadline = Delay::from(left);
+        let mut refusals = 0;
         let mut session = Session::default();
         let mut pending = None;
         loop {
@@ -154,6 +158,13 @@ impl Relay {
                 Ok(packet) => session.receive(packet, &mut pending, Active::NAMESPACES),
                 Err(reason) => Effect::Close(reason),
             };
+            if matches!(effect, Effect::Connect(..) | Effect::Reply(_)) {
+                refusals += 1;
+            }
+            if refusals > MAX_REFUSALS {
+                close(client, CloseReason::Flooding);
+                return Ok(None);
+            }
             match effect {
                 Effect::Connect(namespace, auth) => {
                     match self.authenticate(ConnectAuth::read(auth.as_deref())) {

@@ -79,6 +79,11 @@ impl Relay {
         objects::call_gateway(&self.env, &gateway, &lobby.url(), Method::Get, None).await
     }
 
+    /// The client has left polling and was let go: nobody will poll any more.
+    async fn give_up(&self) -> Result<()> {
+        self.tell_gateway(LobbyStep::End).await.map(|_| ())
+    }
+
     /// The user's object has the session: upgrades there, then passes frames on.
     pub(super) async fn pass_upgrade_on(
         &self,
@@ -87,7 +92,7 @@ impl Relay {
         user: Identity,
     ) -> Result<()> {
         let Some(user) = self.open(client, user, Phase::Probing).await else {
-            return Ok(());
+            return self.give_up().await;
         };
         let mut from_user = user
             .events()?
@@ -98,7 +103,7 @@ impl Relay {
         let answered = from_user.next().await;
         if !matches!(answered, Some(Incoming::Frame(Frame::Text(_)))) {
             close(client, CloseReason::UpgradeFailed);
-            return Ok(());
+            return self.give_up().await;
         }
         send(&user, Packet::Upgrade.into_frame())?;
         pass_on(client, events, &user, from_user, &self.config).await

@@ -21,6 +21,7 @@ impl UserObject {
         if user_id == caller.user_id {
             return Err(EventError::invalid("You cannot block yourself"));
         }
+        let _turn = self.blocking.turn().await;
         self.store.know_user(&caller.user_id).map_err(ours(BLOCK))?;
         let has_watched = self.store.block_add(&user_id).map_err(ours(BLOCK))?;
         d1::batch(&self.env, &[block(&caller.user_id, &user_id, now())])
@@ -43,6 +44,7 @@ impl UserObject {
         caller: &Caller,
         user_id: String,
     ) -> Result<Reply, EventError> {
+        let _turn = self.blocking.turn().await;
         d1::batch(&self.env, &[unblock(&caller.user_id, &user_id)])
             .await
             .map_err(unavailable)?;

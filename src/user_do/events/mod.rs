@@ -60,18 +60,16 @@ const MAX_PLACED: usize = 10_000;
 impl UserObject {
     /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
     pub(crate) async fn on_request(&self, mut socket: Socket, event: Event) {
+        let caller = Caller {
+            user_id: socket.connection.identity.user_id.clone(),
+            sid: socket
+                .connection
+                .session
+                .sid(&event.namespace)
+                .map(str::to_owned),
+        };
         let outcome = match self.admit(&mut socket) {
-            Ok(Admission::Admitted) => {
-                let caller = Caller {
-                    user_id: socket.connection.identity.user_id.clone(),
-                    sid: socket
-                        .connection
-                        .session
-                        .sid(&event.namespace)
-                        .map(str::to_owned),
-                };
-                self.carry_out(&caller, &event).await
-            }
+            Ok(Admission::Admitted) => self.carry_out(&caller, &event).await,
             Ok(Admission::Refused(pause)) => Err(EventError::rate_limited(
                 "Too many events, please wait",
                 pause,
@@ -92,13 +90,19 @@ impl UserObject {
                 },
             );
         }
-        // Meanwhile the socket may have been closed, or replaced by an upgrade.
+        // Meanwhile the socket may have been closed, replaced by an upgrade, or its client may have left
+        // and joined anew.
         let sid = &socket.connection.engine_sid;
         let live = self
             .sockets_of(sid)
             .into_iter()
             .find(|socket| socket.connection.is_live());
-        if let Some(socket) = &live {
+        let asked_by = live
+            .as_ref()
+            .and_then(|socket| socket.connection.session.sid(&event.namespace));
+        if let Some(socket) = &live
+            && asked_by == caller.sid.as_deref()
+        {
             self.answer(socket, &event, &outcome);
         }
         if let Ok(Done {
@@ -112,7 +116,7 @@ impl UserObject {
     }
 
     /// Counts the event. The count stands in the attachment, so it survives hibernation.
-    fn admit(&self, socket: &mut Socket) -> Result<Admission> {
+    pub(super) fn admit(&self, socket: &mut Socket) -> Result<Admission> {
         let rate = self.config()?.events;
         let admission = socket.connection.admit(rate, now());
         socket.save()?;

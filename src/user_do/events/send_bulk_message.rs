@@ -17,6 +17,7 @@ impl UserObject {
             receiver_ids: message.receiver_ids,
             draft: message.draft,
         };
-        self.send_out(caller, outgoing).await
+        let turn = self.sends.turn().await;
+        self.send_out(caller, outgoing, turn).await
     }
 }

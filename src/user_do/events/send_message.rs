@@ -12,6 +12,8 @@ impl UserObject {
         caller: &Caller,
         message: DirectMessage,
     ) -> Result<Done, EventError> {
+        // Before anybody is asked anything: the order of sends is the one in which they came in.
+        let turn = self.sends.turn().await;
         let receiver_id = match message.to {
             To::Receiver(id) => id,
             To::Conversation(id) => self.peer(&caller.user_id, &id).await?,
@@ -21,6 +23,6 @@ impl UserObject {
             receiver_ids: vec![receiver_id],
             draft: message.draft,
         };
-        self.send_out(caller, outgoing).await
+        self.send_out(caller, outgoing, turn).await
     }
 }

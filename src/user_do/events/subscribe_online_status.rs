@@ -29,7 +29,7 @@ impl UserObject {
             .watches_set(sid, &watches)
             .map_err(ours(SUBSCRIBE))?;
         let answers = self
-            .watch_all(&caller.user_id, &user_ids)
+            .watch_all(&caller.user_id, sid, &user_ids)
             .await
             .map_err(ours(SUBSCRIBE))?;
         // Meanwhile the row may have learned of changes, or be gone with its connection.

@@ -57,6 +57,12 @@ impl Store {
         )
     }
 
+    /// The newest message of any of the user's conversations.
+    pub fn newest_message(&self) -> Result<Option<String>> {
+        let page = self.conversation_page(None, 1)?;
+        Ok(page.into_iter().next().map(|newest| newest.last_message_id))
+    }
+
     /// All of the user's conversations: their ids and the other participants.
     pub fn conversations_all(&self) -> Result<Vec<(String, String)>> {
         #[derive(Deserialize)]

@@ -18,6 +18,14 @@ pub struct LogEntry {
     pub payload: String,
 }
 
+/// What a client has missed.
+pub struct Missed {
+    /// The events, in order.
+    pub events: Vec<LogEntry>,
+    /// Whether that is all; otherwise it is the newest part.
+    pub is_complete: bool,
+}
+
 /// An event to append.
 pub struct Entry<'a> {
     /// What tells it from others: a repeat is found by it.
@@ -93,7 +101,15 @@ impl Store {
             &self.user,
             "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
             vec![int(up_to)?, int(since)?, int(last)?],
-        )
+        )?;
+        // Nobody waits to hear of what no device will take from here.
+        let _: Vec<PendingReceipt> = self.read(
+            &self.social,
+            "DELETE FROM receipts WHERE offset < (SELECT min(offset) FROM log)
+             RETURNING offset, sender_id, payload",
+            vec![],
+        )?;
+        Ok(())
     }
 
     /// Whether the log holds this message.
@@ -137,15 +153,37 @@ impl Store {
     }
 
     /// The events after an offset that are not older than `since`, in order, as far as they are for
-    /// this session.
-    pub fn events_after(&self, offset: u64, since: Millis, sid: &str) -> Result<Vec<LogEntry>> {
-        self.read(
+    /// this session: the newest ones, of at most `max_bytes` together, so that they fit into memory.
+    pub fn events_after(
+        &self,
+        offset: u64,
+        since: Millis,
+        sid: &str,
+        max_bytes: usize,
+    ) -> Result<Missed> {
+        let rows = self.rows(
             &self.user,
             "SELECT offset, event, payload FROM log
              WHERE offset > ?1 AND created_at >= ?2 AND except_sid IS NOT ?3 AND event <> ''
-             ORDER BY offset",
+             ORDER BY offset DESC",
             vec![int(offset)?, int(since)?, sid.into()],
-        )
+        )?;
+        let mut missed = Missed {
+            events: Vec::new(),
+            is_complete: true,
+        };
+        let mut bytes = 0;
+        for row in rows.into_iter().flatten() {
+            let entry: LogEntry = row?;
+            bytes += entry.payload.len();
+            if bytes > max_bytes {
+                missed.is_complete = false;
+                break;
+            }
+            missed.events.push(entry);
+        }
+        missed.events.reverse();
+        Ok(missed)
     }
 
     /// Empties the events of a conversation. Their places stay, so that offsets only ever grow.
@@ -153,7 +191,7 @@ impl Store {
         self.write(
             &self.user,
             "UPDATE log SET event = '', payload = '', message_id = ''
-             WHERE event <> '' AND payload ->> 'conversationId' = ?1",
+             WHERE event <> '' AND json_valid(payload) AND payload ->> 'conversationId' = ?1",
             vec![conversation_id.into()],
         )
     }

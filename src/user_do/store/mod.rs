@@ -18,7 +18,7 @@ use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
 use crate::core::object_schema::{OUTBOX, SOCIAL, Step, USER};
 use crate::core::time::Millis;
-pub use log::{Entry as NewEntry, PendingReceipt, Retention};
+pub use log::{Entry as NewEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
 pub use social::Watched;
 
@@ -79,10 +79,21 @@ impl Store {
         query: &str,
         bindings: Vec<SqlStorageValue>,
     ) -> Result<Vec<T>> {
+        let rows = self.rows(tables, query, bindings)?;
+        rows.into_iter().flatten().collect()
+    }
+
+    /// Rows as they are asked for, one by one; none if the tables are not there.
+    fn rows<T: DeserializeOwned>(
+        &self,
+        tables: &Tables,
+        query: &str,
+        bindings: Vec<SqlStorageValue>,
+    ) -> Result<Option<impl Iterator<Item = Result<T>>>> {
         if !self.bring_up_to_date(tables, false)? {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        self.sql.exec(query, bindings)?.to_array()
+        Ok(Some(self.sql.exec(query, bindings)?.next()))
     }
 
     fn write(&self, tables: &Tables, query: &str, bindings: Vec<SqlStorageValue>) -> Result<()> {
@@ -142,6 +153,11 @@ impl Store {
                is_recorded = excluded.is_recorded, is_online = 1, last_seen = excluded.last_seen",
             vec![user_id.into(), i32::from(is_recorded).into(), int(now)?],
         )
+    }
+
+    /// The user has a row in D1.
+    pub fn set_recorded(&self) -> Result<()> {
+        self.write(&self.user, "UPDATE user_state SET is_recorded = 1", vec![])
     }
 
     /// Whose object this is: for the work of alarms, which nobody tells.

@@ -52,6 +52,20 @@ impl Store {
         )
     }
 
+    /// A send whose answer was never given is run again, and its commit gets its time again.
+    pub fn outbox_renew(&self, entry: &Entry, next_attempt_at: Millis) -> Result<()> {
+        self.write(
+            &self.outbox,
+            "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL, attempts = 0
+             WHERE send_id = ?1",
+            vec![
+                entry.send_id.to_string().into(),
+                int(entry.created_at)?,
+                int(next_attempt_at)?,
+            ],
+        )
+    }
+
     /// Strikes a send out.
     pub fn outbox_remove(&self, send_id: Uuid) -> Result<()> {
         self.write(
