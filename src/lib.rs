@@ -1,4 +1,5 @@
-//! Switchboard: presence and bulk messages for real Socket.IO clients, on Cloudflare's edge.
+//! Switchboard: presence, conversations and messages to many, for real Socket.IO clients, on Cloudflare's
+//! edge.
 //!
 //! The way in is the way through:
 //!

@@ -3,8 +3,8 @@
 //! Invariant: an object can lose its memory between any two events, and is called again in the
 //! middle of an await. So everything that matters stands in its storage ([`store`]), its sockets'
 //! attachments ([`socket`]) or D1; what is in memory is a cache, or belongs to work in progress whose
-//! loss closes the connection it belongs to. No timers: time is the alarm's job, so that the object
-//! can hibernate with its sockets open.
+//! loss closes the connection it belongs to. No timers, but for one beside an alarm that waits: time is
+//! the alarm's job, so that the object can hibernate with its sockets open.
 //!
 //! - [`accept`]: a WebSocket comes in
 //! - [`frames`]: a frame comes in, and what it leads to
