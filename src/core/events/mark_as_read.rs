@@ -38,6 +38,18 @@ impl What {
             Self::UpTo(id) => id,
         }
     }
+
+    /// As far as there is something to read: nobody marks what is still to come.
+    pub fn within(self, newest: &str) -> Self {
+        match self {
+            Self::MessageIds(mut ids) => {
+                ids.retain(|id| id.as_str() <= newest);
+                Self::MessageIds(ids)
+            }
+            Self::UpTo(id) if id.as_str() > newest => Self::UpTo(newest.to_owned()),
+            up_to => up_to,
+        }
+    }
 }
 
 /// Messages were read.
@@ -177,5 +189,14 @@ mod tests {
             read(What::UpTo("m".into())),
             r#"{"conversationId":"k","upTo":"m","readBy":"u"}"#
         );
+    }
+
+    #[test]
+    fn nobody_marks_what_is_still_to_come() {
+        let ids = |ids: &[&str]| What::MessageIds(ids.iter().map(|id| (*id).to_owned()).collect());
+        assert_eq!(ids(&["1", "2", "3"]).within("2"), ids(&["1", "2"]));
+        let up_to = |id: &str| What::UpTo(id.to_owned());
+        assert_eq!(up_to("3").within("2"), up_to("2"));
+        assert_eq!(up_to("1").within("2"), up_to("1"));
     }
 }

@@ -23,11 +23,13 @@ impl UserObject {
             .map_err(unavailable)?;
         let pairs: Vec<Pair> = d1::rows(&results, 0).map_err(ours(NAME))?;
         let peer = peer(user_id, pairs.first())?;
+        let newest = pairs.first().map_or("", |pair| &pair.last_message_id);
+        let what = marking.what.within(newest);
         let moved: Vec<Moved> = d1::rows(&results, 1).map_err(ours(NAME))?;
-        let up_to = marking.what.last().to_owned();
+        let up_to = what.last().to_owned();
         let read = Read {
             conversation_id: marking.conversation_id,
-            what: marking.what,
+            what,
             read_by: user_id.clone(),
         };
         let payload = to_json(&read);

@@ -1,6 +1,6 @@
 //! `typing_start`, `typing_stop`
 
-use super::Caller;
+use super::{Caller, ours};
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::join_conversation::payload;
@@ -23,7 +23,10 @@ impl UserObject {
             user_id: caller.user_id.clone(),
             is_typing,
         };
-        self.tell_peer(&peer, &Notify::Typing(typing)).await;
+        // Whoever is blocked is not to see that the user is here.
+        if !self.store.has_blocked(&peer).map_err(ours("typing"))? {
+            self.tell_peer(&peer, &Notify::Typing(typing)).await;
+        }
         Ok(reply)
     }
 }
