@@ -68,10 +68,14 @@ impl UserObject {
         // A send that is under way ends first.
         let _turn = self.sends.turn().await;
         let conversations = self.all_conversations(&user_id).await?;
-        let ids: Vec<String> = conversations.keys().cloned().collect();
-        self.make_peers_forget(conversations).await?;
-        for some in ids.chunks(ERASED_AT_ONCE) {
-            d1::batch(&self.env, &erase_conversations(&user_id, some)).await?;
+        // Some at a time, to the end, so that a repeat goes on where an invocation found its limits.
+        for some in conversations.chunks(ERASED_AT_ONCE) {
+            self.make_peers_forget(some).await?;
+            let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
+            d1::batch(&self.env, &erase_conversations(&user_id, &ids)).await?;
+            for id in &ids {
+                self.store.conversation_remove(id)?;
+            }
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
         self.tell(&self.store.watchers()?, Presence::default())
@@ -87,20 +91,23 @@ impl UserObject {
     }
 
     /// The user's conversations and the other participants, as D1 and the own list know them.
-    async fn all_conversations(&self, user_id: &str) -> Result<HashMap<String, String>> {
+    async fn all_conversations(&self, user_id: &str) -> Result<Vec<(String, String)>> {
         let recorded: Vec<WithPeer> = d1::query(&self.env, conversations_of(user_id)).await?;
         let recorded = recorded
             .into_iter()
             .map(|one| (one.conversation_id, one.peer_id));
         let listed = self.store.conversations_all()?;
-        Ok(listed.into_iter().chain(recorded).collect())
+        let all: HashMap<String, String> = listed.into_iter().chain(recorded).collect();
+        Ok(all.into_iter().collect())
     }
 
-    async fn make_peers_forget(&self, conversations: HashMap<String, String>) -> Result<()> {
+    async fn make_peers_forget(&self, conversations: &[(String, String)]) -> Result<()> {
         let forgotten: Vec<Result<Heard>> = stream::iter(conversations)
             .map(|(conversation_id, peer_id)| async move {
-                let forget = Notify::Forget { conversation_id };
-                objects::post(&self.env, &peer_id, Notify::URL, &forget).await
+                let forget = Notify::Forget {
+                    conversation_id: conversation_id.clone(),
+                };
+                objects::post(&self.env, peer_id, Notify::URL, &forget).await
             })
             .buffer_unordered(self.config()?.fanout_concurrency)
             .collect()
