@@ -1,6 +1,7 @@
 // `npm run test:browser`: the console page in Chromium. With PICTURES=1 it makes those of docs/images.
+//   npm run test:browser -- tests/browser/bulk.test.ts --test-name-pattern=bar
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 
 import {
   Failure,
@@ -22,7 +23,18 @@ const usualPlaces = [
 ];
 
 const testTimeoutMs = 120_000;
-const files = ["tests/browser/console.test.ts", "tests/browser/tour.test.ts"];
+
+function allTests() {
+  const names = readdirSync(inRoot("tests", "browser")).filter((name) => name.endsWith(".test.ts"));
+  return names.sort().map((name) => `tests/browser/${name}`);
+}
+
+/** Files to test, if not all, and options for Node's test runner. */
+function parseArguments(args) {
+  const options = args.filter((arg) => arg.startsWith("--"));
+  const files = args.filter((arg) => !arg.startsWith("--"));
+  return { options, files: files.length > 0 ? files : allTests() };
+}
 
 function findChromium() {
   const found = [process.env.CHROMIUM, ...usualPlaces].find((place) => place && existsSync(place));
@@ -37,8 +49,9 @@ if (isMain(import.meta)) {
     const env = { ...toolEnv(), CHROMIUM: findChromium() };
     await setup();
     await run(...nodeScript(inRoot("scripts", "test.mjs"), "--only", "build"));
-    const options = ["--test-force-exit", `--test-timeout=${testTimeoutMs}`];
-    const [command, args] = nodeTests(...options, "--test-concurrency=1", ...files);
+    const { options, files } = parseArguments(process.argv.slice(2));
+    const usual = ["--test-concurrency=1", "--test-force-exit", `--test-timeout=${testTimeoutMs}`];
+    const [command, args] = nodeTests(...usual, ...options, ...files);
     await run(command, args, { env });
   });
 }

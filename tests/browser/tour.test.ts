@@ -58,9 +58,10 @@ function startScript(script: string, ...args: string[]) {
 test("five minutes", async () => {
   const state = mkdtempSync(path.join(tmpdir(), "switchboard-tour-"));
   const port = await freePort();
-  const server = startScript("scripts/start.mjs", `--port=${port}`, `--persist-to=${state}`);
   const browser = await launch();
   try {
+    const server = startScript("scripts/start.mjs", `--port=${port}`, `--persist-to=${state}`);
+
     // 1. Two browsers.
     const [, contractorLink = "", customerLink = ""] = await server.shows(
       /contractor1\n +(http\S+)\n +customer1\n +(http\S+)/,
