@@ -1,24 +1,39 @@
 // One message to many.
 
+import { load } from "./conversations.ts";
 import { ask } from "./requests.ts";
 import { change, state } from "./store.ts";
-import { load } from "./messages.ts";
+import type { Draft } from "./store.ts";
+import { refresh } from "./thread.ts";
 
 /** The ids in a text, each once. They may have spaces in them. */
-export function receiverIds(text: string): string[] {
+export function idsIn(text: string): string[] {
   const ids = text.split(/[\n,;]/).map((id) => id.trim());
   return [...new Set(ids.filter((id) => id !== ""))];
 }
 
-export async function sendBulk(receiverIds: string[], text: string, jobId: string | null) {
-  change({ bulk: { isSending: true, total: receiverIds.length, result: null } });
+/** Typed and picked. A picked id is one, whatever it has in it. */
+export const receiversOf = ({ receivers, picked }: Draft): string[] => [
+  ...new Set([...idsIn(receivers), ...picked]),
+];
+
+/** Whether the server has taken it. */
+export async function sendBulk(draft: Draft): Promise<boolean> {
+  const receiverIds = receiversOf(draft);
+  change({ bulk: { total: receiverIds.length, result: null } });
   const result = await ask("send_bulk_message", {
     receiverIds,
     messageType: "text",
-    content: { text },
-    jobId,
-    idempotencyKey: crypto.randomUUID(),
+    content: { text: draft.text.trim() },
+    jobId: draft.jobId.trim() || null,
+    idempotencyKey: draft.idempotencyKey,
   });
-  change({ bulk: { ...state.bulk, isSending: false, result } });
-  if (result) await load();
+  if (!result) return false;
+  for (const { messageId, delivered } of result.results) {
+    if (delivered) state.delivered.add(messageId);
+  }
+  change({ bulk: { ...state.bulk, result } });
+  void load();
+  void refresh();
+  return true;
 }

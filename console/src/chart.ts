@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 
 import { state } from "./store.ts";
+import { clockTime } from "./views/time.ts";
 
 const height = 150;
 
@@ -17,13 +18,25 @@ const data = (): uPlot.AlignedData => [
 const colour = (name: string) => () =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-const axis = (size: number, unit: string): uPlot.Axis => ({
+const axis = (more: uPlot.Axis): uPlot.Axis => ({
   stroke: colour("--pico-muted-color"),
   grid: { stroke: colour("--pico-muted-border-color"), width: 1 },
   ticks: { show: false },
-  size,
-  ...(unit && { values: (_, values) => values.map((value) => `${value} ${unit}`) }),
+  ...more,
 });
+
+const seconds: uPlot.Axis = {
+  size: 30,
+  space: 90,
+  incrs: [1, 5, 10, 30, 60, 300],
+  values: (_, values) => values.map((value) => clockTime(value * 1_000)),
+};
+
+/** None at 0, where the times begin. */
+const milliseconds: uPlot.Axis = {
+  size: 60,
+  values: (_, values) => values.map((value) => (value === 0 ? "" : `${value} ms`)),
+};
 
 /** Puts the chart into an element that has just come, or takes it from one that has gone. */
 export function mountChart(element?: Element) {
@@ -37,7 +50,7 @@ export function mountChart(element?: Element) {
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 10)] } },
-    axes: [axis(45, ""), axis(60, "ms")],
+    axes: [axis(seconds), axis(milliseconds)],
     series: [{}, { stroke: colour("--pico-primary"), width: 2, points: { show: true, size: 4 } }],
   };
   const made = new uPlot(options, data(), element);

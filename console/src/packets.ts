@@ -1,6 +1,9 @@
 // The packets of a connection, as the event log shows them: Engine.IO's, and Socket.IO's within.
 
-import type { Manager } from "socket.io-client";
+import { WebSocket, XHR } from "socket.io-client";
+import { Decoder, PacketType } from "socket.io-parser";
+import type { Packet as SocketPacket } from "socket.io-parser";
+
 import { change, state } from "./store.ts";
 import type { Packet } from "./store.ts";
 
@@ -11,34 +14,44 @@ interface EnginePacket {
   data?: unknown;
 }
 
-const maxPackets = 500;
-const kinds = ["connect", "disconnect", "event", "ack", "connect_error", "event", "ack"];
-const header = /^(\d)(?:\d+-)?(?:(\/[^,]*),)?(\d*)([^]*)$/;
+const maxPackets = 1_000;
 
-/** A token is nobody's to read over a shoulder, or to paste with a log. */
-const masked = (text: string) => text.replace(/"token":"[^"]*"/g, '"token":"…"');
+/** Characters that end a line of code or turn the direction of text round, which is how code is forged. */
+const deceptive = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16)}`;
 
-function parsed(text: string): unknown {
+const json = (value: unknown, indent?: number) =>
+  (JSON.stringify(value, null, indent) ?? "").replace(deceptive, escaped);
+
+/** The Socket.IO packet in a message, if it is a whole one. */
+function decoded(text: string): SocketPacket | null {
+  let found: SocketPacket | null = null;
+  const decoder = new Decoder();
+  decoder.on("decoded", (packet) => (found = packet));
   try {
-    return JSON.parse(text);
+    decoder.add(text);
   } catch {
-    return text;
+    return null;
   }
+  return found;
 }
 
+/** A token is nobody's to read over a shoulder, or to paste with a log. */
+const masked = (data: unknown) =>
+  data && typeof data === "object" && "token" in data ? { ...data, token: "…" } : data;
+
 /** What an Engine.IO packet is about. */
-export function describe({ type, data }: EnginePacket): Described {
+function describe({ type, data }: EnginePacket): Described {
   if (typeof data !== "string") return { kind: type, name: "", body: "" };
-  const found = type === "message" ? header.exec(data) : null;
-  if (!found) return { kind: type, name: "", body: data };
-  const [, digit, , ackId, text] = found;
-  const kind = kinds[Number(digit)] ?? type;
-  const content = parsed(kind === "connect" ? masked(text ?? "") : (text ?? ""));
-  if (kind === "event" && Array.isArray(content)) {
-    return { kind, name: String(content[0]), body: JSON.stringify(content.slice(1), null, 2) };
+  const packet = type === "message" ? decoded(data) : null;
+  if (!packet) return { kind: type, name: "", body: data };
+  const kind = PacketType[packet.type].toLowerCase();
+  if (kind === "event") {
+    const [name, ...args] = packet.data;
+    return { kind, name: String(name), body: json(args, 2) };
   }
-  const body = text ? JSON.stringify(content, null, 2) : "";
-  return { kind, name: kind === "ack" ? `#${ackId}` : "", body };
+  const name = kind === "ack" ? `#${packet.id}` : "";
+  return { kind, name, body: json(kind === "connect" ? masked(packet.data) : packet.data, 2) };
 }
 
 let lastId = 0;
@@ -48,26 +61,36 @@ function take(direction: Packet["direction"], packet: EnginePacket) {
   change({ packets: [entry, ...state.packets].slice(0, maxPackets) });
 }
 
-/** Takes down every packet of a manager's connections, also of those to come. */
-export function listen(manager: Manager) {
-  const watch = () => {
-    manager.engine.on("packet", (packet: EnginePacket) => take("in", packet));
-    manager.engine.on("packetCreate", (packet: EnginePacket) => take("out", packet));
-    manager.engine.on("upgrade", (transport: { name: string }) =>
-      change({ transport: transport.name }),
-    );
-  };
-  watch();
-  // The new engine is made right after this event.
-  manager.on("reconnect_attempt", () => queueMicrotask(watch));
+interface Transport {
+  on(event: "packet", listener: (packet: EnginePacket) => void): unknown;
+  send(packets: EnginePacket[]): void;
 }
+
+/** A transport that takes down what passes: also the packets of an upgrade, which no event tells of. */
+const recorded = <Base extends new (...args: any[]) => Transport>(base: Base) =>
+  class extends base {
+    constructor(...args: any[]) {
+      super(...args);
+      this.on("packet", (packet) => take("in", packet));
+    }
+
+    override send(packets: EnginePacket[]) {
+      for (const packet of packets) take("out", packet);
+      super.send(packets);
+    }
+  };
+
+/** The library's usual ones, in its usual order. */
+export const transports = [recorded(XHR), recorded(WebSocket)];
+
+const commented = (text: string) => text.replace(/^|\r\n?|\n|\u2028|\u2029/g, "$&// ");
 
 /** Code that does what the packet did. */
 export function snippet({ direction, kind, name, body }: Packet): string {
-  if (kind !== "event") return `// ${direction}: ${kind} ${name}\n${body}`;
+  if (kind !== "event") return commented(`${direction}: ${kind} ${name}\n${body}`);
   const payload = body.slice(1, -1).trim();
-  if (direction === "out") return `socket.emit(${JSON.stringify(name)}, ${payload});`;
-  return `socket.on(${JSON.stringify(name)}, (...args) => {\n  // ${body.replaceAll("\n", "\n  // ")}\n});`;
+  if (direction === "out") return `socket.emit(${json(name)}, ${payload});`;
+  return `socket.on(${json(name)}, (...args) => {\n${commented(body).replace(/^/gm, "  ")}\n});`;
 }
 
 /** The packets that the filter lets through. */

@@ -3,11 +3,12 @@
 import type { OnlineStatuses, SwitchboardSocket, UserOnlineStatus } from "switchboard-events";
 
 import { ask } from "./requests.ts";
-import { change, state } from "./store.ts";
+import { measure } from "./round-trip.ts";
+import { change, isConnected, state } from "./store.ts";
 
 const refreshEveryMs = 5_000;
-/** A connection may ask only so much at once. */
-const maxRefreshedAtOnce = 20;
+/** Each of them costs a request to an object. */
+const refreshedAtOnce = 5;
 
 const storageKey = () => `switchboard.watched.${state.me?.userId}`;
 
@@ -28,13 +29,17 @@ function learn(statuses: OnlineStatuses) {
   for (const [userId, status] of Object.entries(statuses)) {
     const connectionCount = state.people.get(userId)?.connectionCount ?? null;
     state.people.set(userId, { userId, connectionCount, ...status });
+    state.acquaintances.add(userId);
   }
   change();
 }
 
 function learnOne(status: UserOnlineStatus) {
-  if (!state.people.has(status.userId)) return;
-  state.people.set(status.userId, status);
+  const known = state.people.get(status.userId);
+  if (!known) return;
+  const { userId, isOnline } = status;
+  if (known.isOnline !== isOnline) state.news = `${userId} is ${isOnline ? "online" : "offline"}`;
+  state.people.set(userId, status);
   change();
 }
 
@@ -42,39 +47,42 @@ export function listen(socket: SwitchboardSocket) {
   socket.on("user_online_status", learnOne);
 }
 
-export async function watch(userIds: string[]) {
-  if (userIds.length === 0) return;
+/** Whether they are watched now. */
+export async function watch(userIds: string[]): Promise<boolean> {
+  if (userIds.length === 0) return true;
   const statuses = await ask("subscribe_online_status", { userIds });
-  if (!statuses) return;
+  if (!statuses) return false;
   learn(statuses);
   store();
-  // The others have their turn below.
-  await Promise.all(userIds.slice(0, maxRefreshedAtOnce).map(refresh));
+  refreshSome();
+  return true;
 }
 
 export async function unwatch(userId: string) {
   state.people.delete(userId);
   store();
   change();
-  await ask("unsubscribe_online_status", { userIds: [userId] });
+  if (isConnected()) await ask("unsubscribe_online_status", { userIds: [userId] });
 }
 
 /** Watches belong to the connection: a new one has none. */
 export const watchAgain = () => watch(stored());
 
-/** The reply comes as an event, too, and is learned by that. */
-const refresh = (userId: string) => ask("get_online_status", { userId });
+let turn = 0;
 
-/**
- * Changes are pushed; the number of devices is not. While somebody looks, one person at a time is asked
- * for, which also shows how long a round trip takes.
- */
+/** Asks for those whose turn it is. The reply comes as an event, too, and is learned by that. */
+function refreshSome() {
+  const all = [...state.people.keys()];
+  const from = turn < all.length ? turn : 0;
+  turn = from + refreshedAtOnce;
+  for (const userId of all.slice(from, turn)) void ask("get_online_status", { userId });
+}
+
+/** Changes are pushed; neither the number of devices is, nor who was away for a moment only. */
 export function refreshWhileVisible() {
-  let turn = 0;
   setInterval(() => {
-    if (document.hidden || state.status !== "connected" || !state.me) return;
-    const ids = state.people.size > 0 ? [...state.people.keys()] : [state.me.userId];
-    turn = (turn + 1) % ids.length;
-    void refresh(ids[turn] ?? state.me.userId);
+    if (document.hidden || !isConnected()) return;
+    void measure();
+    refreshSome();
   }, refreshEveryMs);
 }

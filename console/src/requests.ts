@@ -9,10 +9,9 @@ import type {
   SwitchboardSocket,
 } from "switchboard-events";
 
-import { change, state } from "./store.ts";
+import { change } from "./store.ts";
 
 const askTimeoutMs = 30_000;
-const maxSamples = 60;
 
 let current: SwitchboardSocket | null = null;
 
@@ -22,31 +21,36 @@ export function useSocket(socket: SwitchboardSocket | null) {
   current = socket;
 }
 
-/** Emits a request: the reply, or null if it was refused, which the page then shows. */
+/** Emits a request: the reply, or null if there is none, which the page then says. */
 export async function ask<Name extends RequestName>(
   event: Name,
   payload: PayloadOf<Name>,
 ): Promise<ReplyOf<Name> | null> {
+  const asked = current;
+  if (!asked?.connected) return fail("Not connected");
   // Generic over the name, this is more than the types of Socket.IO can follow.
-  const untyped = current as unknown as Socket | null;
-  if (!untyped?.connected) return null;
-  const begin = performance.now();
+  const untyped = asked as unknown as Socket;
   try {
     const reply = await untyped.timeout(askTimeoutMs).emitWithAck(event, payload);
-    sample(performance.now() - begin);
     // An error has come as an event, too, and is shown by that.
-    return isRefusal(reply) ? null : reply;
+    return asked !== current || isRefusal(reply) ? null : reply;
   } catch {
-    change({ problem: `${event}: no answer` });
-    return null;
+    // Who has signed out does not want to know any more.
+    return asked === current ? fail(`${event}: no answer`) : null;
   }
+}
+
+function fail(problem: string) {
+  change({ problem });
+  return null;
 }
 
 function isRefusal(reply: object): reply is Refusal {
   return "error" in reply && typeof (reply as Refusal).error.code === "string";
 }
 
-/** Every answer tells how long a round trip takes; bulk sends take as long as they take. */
-function sample(ms: number) {
-  change({ samples: [...state.samples, { at: Date.now(), ms }].slice(-maxSamples) });
+/** What the library does not do by itself when the server has ended the connection. */
+export function connectAgain() {
+  change({ status: "connecting", problem: null });
+  current?.connect();
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 
 import { inRoot } from "../../scripts/lib/project.mjs";
 import type { Host } from "../support/clients.ts";
@@ -74,22 +74,27 @@ export async function write(page: Page, to: string, text: string) {
   await form.getByRole("button", { name: "Send" }).click();
 }
 
+export const messageBox = (page: Page) => page.getByPlaceholder("Message (Enter sends)");
+
 /** Goes on in the open conversation. */
 export async function answer(page: Page, text: string) {
-  const box = page.getByPlaceholder("Message (Enter sends)");
-  await box.fill(text);
-  await box.press("Enter");
+  await messageBox(page).fill(text);
+  await messageBox(page).press("Enter");
 }
 
 export const entryOf = (page: Page, peer: string) => page.locator(`[data-peer="${peer}"]`);
 export const messages = (page: Page) => page.locator(".messages li");
 
-/** A picture for the docs, if asked for: it is of no use to a test, and never the same twice. */
-export async function picture(page: Page, name: string, at = page.locator("body")) {
-  if (!process.env.PICTURES) return;
-  await at.evaluate((element) => element.scrollIntoView());
+/** Whether pictures for the docs were asked for: they are of no use to a test, and never the same twice. */
+export const takesPictures = Boolean(process.env.PICTURES);
+
+/** A picture of the window, or of a part of the page. */
+export async function picture(page: Page, name: string, part?: Locator) {
+  if (!takesPictures) return;
   mkdirSync(inRoot("docs", "images"), { recursive: true });
-  await page.screenshot({ path: inRoot("docs", "images", `${name}.png`) });
+  await page.mouse.move(0, 0);
+  const path = inRoot("docs", "images", `${name}.png`);
+  await (part ?? page).screenshot({ path, animations: "disabled" });
 }
 
 interface Violation {

@@ -1,46 +1,66 @@
+// The form of a message to many, and what became of it.
+
 import { html } from "lit-html";
+import { repeat } from "lit-html/directives/repeat.js";
 import type { BulkMessageSent } from "switchboard-events";
 
-import { receiverIds, sendBulk } from "../bulk.ts";
-import { change, state } from "../store.ts";
-import { submitting } from "./form.ts";
+import { receiversOf, sendBulk } from "../bulk.ts";
+import { draftOf, edit, submit, toMany } from "../drafts.ts";
+import { isConnected, state } from "../store.ts";
+import type { Draft } from "../store.ts";
+import { editing, submitting } from "./form.ts";
 
-/** What is being written, for the preview. */
-const draft = { ids: "", text: "", jobId: "" };
-
-function typed(event: Event) {
-  const { name, value } = event.target as HTMLInputElement;
-  if (name in draft) draft[name as keyof typeof draft] = value;
-  change();
-}
-
-const known = () => {
-  const peers = state.conversations.flatMap(({ participants }) => participants.map(({ id }) => id));
-  const ids = new Set([...state.people.keys(), ...peers]);
-  ids.delete(state.me?.userId ?? "");
-  return [...ids];
-};
-
-function pick(id: string) {
-  draft.ids = receiverIds(`${draft.ids}\n${id}`).join(", ");
-  change();
-}
+const isSending = () => state.sending.has(toMany);
 
 const plural = (count: number) => (count === 1 ? "1 receiver" : `${count} receivers`);
 
-const preview = (ids: string[]) => html`
+function pick(id: string, event: Event) {
+  const others = draftOf(toMany).picked.filter((picked) => picked !== id);
+  const { checked } = event.currentTarget as HTMLInputElement;
+  edit(toMany, { picked: checked ? [...others, id] : others });
+}
+
+const choice = (id: string) => html`
+  <label>
+    <input
+      type="checkbox"
+      .checked=${draftOf(toMany).picked.includes(id)}
+      @change=${(event: Event) => pick(id, event)}
+    />
+    <bdi>${id}</bdi>
+  </label>
+`;
+
+const choices = () => html`
+  <fieldset class="choices">
+    <legend>And of those you know</legend>
+    ${repeat(
+      [...state.acquaintances].filter((id) => id !== state.me?.userId),
+      (id) => id,
+      choice,
+    )}
+  </fieldset>
+`;
+
+const preview = ({ jobId, text }: Draft, count: number) => html`
   <section class="preview" aria-label="Preview">
-    <p class="muted">
-      To
-      ${plural(ids.length)}${draft.jobId ? html`, job <span dir="auto">${draft.jobId}</span>` : ""}
-    </p>
-    <p class="text" dir="auto">${draft.text}</p>
+    <p class="muted">To ${plural(count)}${jobId ? html`, job <bdi>${jobId}</bdi>` : ""}</p>
+    <p class="text" dir="auto">${text}</p>
   </section>
 `;
 
-const resultTable = ({ results, errors, totalSent, totalFailed }: BulkMessageSent) => html`
-  <p role="status" data-testid="bulk-summary">${totalSent} sent, ${totalFailed} failed</p>
-  <div class="overflow-auto" role="region" aria-label="Result per receiver" tabindex="0">
+const row = (receiverId: string, outcome: string, isFailed: boolean) => html`
+  <tr>
+    <td dir="auto">${receiverId}</td>
+    <td class=${isFailed ? "failed" : ""}>${outcome}</td>
+  </tr>
+`;
+
+const outcomeOf = (delivered: boolean) =>
+  delivered ? "delivered" : "stored, comes with the next connect";
+
+const resultTable = ({ results, errors }: BulkMessageSent) => html`
+  <div class="overflow-auto results" role="region" aria-label="Result per receiver" tabindex="0">
     <table>
       <thead>
         <tr>
@@ -49,67 +69,62 @@ const resultTable = ({ results, errors, totalSent, totalFailed }: BulkMessageSen
         </tr>
       </thead>
       <tbody>
-        ${results.map(
-          ({ receiverId, delivered }) => html`
-            <tr>
-              <td dir="auto">${receiverId}</td>
-              <td>${delivered ? "delivered" : "stored, comes with the next connect"}</td>
-            </tr>
-          `,
-        )}
-        ${errors.map(
-          ({ receiverId, error }) => html`
-            <tr>
-              <td dir="auto">${receiverId}</td>
-              <td class="failed">${error}</td>
-            </tr>
-          `,
-        )}
+        ${results.map(({ receiverId, delivered }) => row(receiverId, outcomeOf(delivered), false))}
+        ${errors.map(({ receiverId, error }) => row(receiverId, error, true))}
       </tbody>
     </table>
   </div>
 `;
 
-const send = submitting(() =>
-  sendBulk(receiverIds(draft.ids), draft.text.trim(), draft.jobId.trim() || null),
-);
+function summary() {
+  const { total, result } = state.bulk;
+  if (isSending()) return `Sending to ${plural(total)} …`;
+  return result ? `${result.totalSent} sent, ${result.totalFailed} failed` : "";
+}
+
+const submitted = submitting(() => {
+  if (receiversOf(draftOf(toMany)).length > 0) return submit(toMany, sendBulk);
+});
+
+const fields = ({ receivers, jobId, text }: Draft) => html`
+  <label>
+    Receivers
+    <textarea
+      name="receivers"
+      rows="3"
+      .value=${receivers}
+      @input=${editing(toMany)}
+      placeholder="User ids: one per line, or with commas between"
+    ></textarea>
+  </label>
+  ${state.acquaintances.size > 0 ? choices() : ""}
+  <label>
+    Job
+    <input name="jobId" .value=${jobId} @input=${editing(toMany)} placeholder="Job id (optional)" />
+  </label>
+  <label>
+    Message
+    <textarea name="text" rows="3" .value=${text} @input=${editing(toMany)}></textarea>
+  </label>
+`;
 
 export function bulkView() {
-  const ids = receiverIds(draft.ids);
-  const { isSending, total, result } = state.bulk;
+  const draft = draftOf(toMany);
+  const { length } = receiversOf(draft);
+  const isReady = length > 0 && draft.text.trim() !== "" && !isSending() && isConnected();
   return html`
-    <article id="bulk" class="wide" aria-labelledby="bulk-title">
+    <article id="bulk" aria-labelledby="bulk-title">
       <h2 id="bulk-title">Message to many</h2>
-      <form @submit=${send} @input=${typed}>
-        <label>
-          Receivers
-          <textarea
-            name="ids"
-            rows="3"
-            required
-            .value=${draft.ids}
-            placeholder="User ids: one per line, or with commas between"
-          ></textarea>
-        </label>
-        <section class="picks" aria-label="Add a receiver">
-          ${known().map(
-            (id) =>
-              html`<button type="button" class="secondary outline small" @click=${() => pick(id)}>
-                + ${id}
-              </button>`,
-          )}
-        </section>
-        <label
-          >Job <input name="jobId" .value=${draft.jobId} placeholder="Job id (optional)"
-        /></label>
-        <label
-          >Message <textarea name="text" rows="3" required .value=${draft.text}></textarea>
-        </label>
-        ${preview(ids)}
-        <button ?disabled=${isSending || ids.length === 0}>Send to ${plural(ids.length)}</button>
+      <p class="muted">
+        For contractors. Who is one, the server's database decides, whatever a token says.
+      </p>
+      <form @submit=${submitted}>
+        ${fields(draft)} ${preview(draft, length)}
+        <button aria-disabled=${!isReady}>Send to ${plural(length)}</button>
       </form>
-      ${isSending ? html`<progress aria-label="Sending to ${plural(total)}"></progress>` : ""}
-      ${result ? resultTable(result) : ""}
+      ${isSending() ? html`<progress aria-label="Sending"></progress>` : ""}
+      <p role="status" data-testid="bulk-summary">${summary()}</p>
+      ${state.bulk.result ? resultTable(state.bulk.result) : ""}
     </article>
   `;
 }

@@ -1,3 +1,5 @@
+// The connection and its round-trip times.
+
 import { html } from "lit-html";
 import { ref } from "lit-html/directives/ref.js";
 
@@ -12,6 +14,11 @@ function roundTrips() {
   return `${ms(last)} (${ms(Math.min(...all))} to ${ms(Math.max(...all))})`;
 }
 
+function recovery() {
+  if (state.recovered === null) return "not connected";
+  return state.recovered ? "yes, nothing was missed" : "no, a new session";
+}
+
 export const connectionView = () => html`
   <article id="connection" aria-labelledby="connection-title">
     <h2 id="connection-title">Connection</h2>
@@ -21,7 +28,7 @@ export const connectionView = () => html`
       <dt>Session</dt>
       <dd><code>${state.sid ?? "none"}</code></dd>
       <dt>Recovered</dt>
-      <dd>${state.recovered ? "yes, nothing was missed" : "no, a new session"}</dd>
+      <dd data-testid="recovered">${recovery()}</dd>
       <dt>Round trip</dt>
       <dd data-testid="round-trip">${roundTrips()}</dd>
     </dl>

@@ -1,19 +1,25 @@
 // What the forms have in common.
 
-/** The texts of a form's named fields, trimmed. */
-export function fields(form: HTMLFormElement): Record<string, string> {
-  const entries = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()]);
-  return Object.fromEntries(entries);
-}
+import { edit } from "../drafts.ts";
+import type { Draft } from "../store.ts";
 
 /** A form's listener: nothing is sent by the browser. */
-export function submitting(
-  act: (fields: Record<string, string>, form: HTMLFormElement) => unknown,
-) {
+export function submitting(act: (form: HTMLFormElement) => unknown) {
   return (event: SubmitEvent) => {
     event.preventDefault();
-    const form = event.currentTarget as HTMLFormElement;
-    void act(fields(form), form);
+    void act(event.currentTarget as HTMLFormElement);
+  };
+}
+
+/** The text of a form's named field, trimmed. */
+export const fieldOf = (form: HTMLFormElement, name: string) =>
+  String(new FormData(form).get(name) ?? "").trim();
+
+/** The listener of a field that is named as what it holds of a draft. */
+export function editing(draftId: string) {
+  return (event: InputEvent) => {
+    const { name, value } = event.currentTarget as HTMLInputElement;
+    edit(draftId, { [name as keyof Draft]: value });
   };
 }
 

@@ -1,3 +1,5 @@
+// Every packet in and out: filtered, and as code to copy.
+
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
@@ -6,10 +8,22 @@ import { change, state } from "../store.ts";
 import type { Packet } from "../store.ts";
 import { clockTime } from "./time.ts";
 
-async function copy(event: Event, packet: Packet) {
-  const button = event.currentTarget as HTMLButtonElement;
-  await navigator.clipboard.writeText(snippet(packet));
-  button.textContent = "Copied";
+const isManual = ({ id }: Packet) => state.copy?.packetId === id && !state.copy.isDone;
+
+async function copy(packet: Packet) {
+  // A page that did not come by https has no clipboard, and a browser may refuse it.
+  const isDone = await navigator.clipboard?.writeText(snippet(packet)).then(
+    () => true,
+    () => false,
+  );
+  change({ copy: { packetId: packet.id, isDone: isDone ?? false } });
+}
+
+function copyStatus() {
+  const packet = state.packets.find(({ id }) => id === state.copy?.packetId);
+  if (!packet) return "";
+  if (isManual(packet)) return "The browser does not let the page copy: the packet shows its code";
+  return html`Copied: ${packet.kind} <bdi>${packet.name}</bdi>`;
 }
 
 const packetView = (packet: Packet) => html`
@@ -21,12 +35,8 @@ const packetView = (packet: Packet) => html`
         <span>${packet.kind}</span>
         <code>${packet.name}</code>
       </summary>
-      <pre tabindex="0"><code>${packet.body}</code></pre>
-      <button
-        type="button"
-        class="secondary outline small"
-        @click=${(event: Event) => copy(event, packet)}
-      >
+      <pre tabindex="0"><code>${isManual(packet) ? snippet(packet) : packet.body}</code></pre>
+      <button type="button" class="secondary outline small" @click=${() => copy(packet)}>
         Copy as code
       </button>
     </details>
@@ -38,7 +48,7 @@ const heartbeat = (event: Event) =>
   change({ showsHeartbeat: (event.target as HTMLInputElement).checked });
 
 export const logView = () => html`
-  <article id="log" class="wide" aria-labelledby="log-title">
+  <article id="log" aria-labelledby="log-title">
     <h2 id="log-title">Packets</h2>
     <div class="filters">
       <input
@@ -52,6 +62,7 @@ export const logView = () => html`
         <input type="checkbox" .checked=${state.showsHeartbeat} @change=${heartbeat} /> Heartbeat
       </label>
     </div>
+    <p class="muted" role="status" data-testid="copied">${copyStatus()}</p>
     <ol class="packets" aria-label="Packets, newest first" tabindex="0">
       ${repeat(shown(), ({ id }) => id, packetView)}
     </ol>

@@ -1,66 +1,78 @@
-import { html } from "lit-html";
+// The page of who is signed in: its head, and all sections.
 
+import { html } from "lit-html";
+import { keyed } from "lit-html/directives/keyed.js";
+
+import { focusNext } from "../focus.ts";
+import { connectAgain } from "../requests.ts";
 import { signOut } from "../session.ts";
-import { change, state } from "../store.ts";
+import { isConnected, state } from "../store.ts";
+import type { Me } from "../store.ts";
 import { bulkView } from "./bulk.ts";
 import { connectionView } from "./connection.ts";
 import { conversationsView } from "./conversations.ts";
 import { logView } from "./log.ts";
+import { offerView } from "./offer.ts";
 import { peopleView } from "./people.ts";
+import { problemView } from "./problem.ts";
 
-/** What went wrong, until it is put away. */
-export const problem = (text: string | null) =>
-  text === null
-    ? html`<div role="alert"></div>`
-    : html`
-        <div role="alert" class="problem">
-          <span dir="auto">${text}</span>
-          <button
-            type="button"
-            class="secondary outline small"
-            @click=${() => change({ problem: null })}
-          >
-            Dismiss
-          </button>
-        </div>
-      `;
+/** A token without a role is not told what it may not do: the server knows more than the token. */
+const maySendToMany = ({ role }: Me) => role !== "customer";
 
-/** The database decides who may; a token that says otherwise does not hide the form for nothing. */
-const maySendToMany = () => state.me?.role !== "customer";
-
-const links = () => [
+const links = (me: Me) => [
   ["connection", "Connection"],
   ["people", "People"],
   ["conversations", "Conversations"],
-  ...(maySendToMany() ? [["bulk", "Message to many"]] : []),
+  ...(maySendToMany(me) ? [["bulk", "Message to many"]] : []),
   ["log", "Packets"],
 ];
 
-export const pageView = () => html`
+function leave() {
+  signOut();
+  focusNext("input");
+}
+
+function comeBack() {
+  connectAgain();
+  focusNext("h1");
+}
+
+function comebackView() {
+  if (state.status !== "disconnected" || state.reconnection === "automatic") return "";
+  if (state.reconnection === "needs token") {
+    return html`<button type="button" class="small" @click=${leave}>Sign in again</button>`;
+  }
+  return html`<button type="button" class="small" @click=${comeBack}>Connect again</button>`;
+}
+
+const head = (me: Me) => html`
   <header class="container">
     <div class="bar">
-      <h1>Switchboard</h1>
-      <span
-        class=${state.status === "connected" ? "online" : "offline"}
-        role="status"
-        data-testid="status"
-      >
+      <h1 tabindex="-1">Switchboard</h1>
+      <span class=${isConnected() ? "online" : "offline"} role="status" data-testid="status">
         ${state.status}
       </span>
-      <span>as <strong dir="auto">${state.me?.userId}</strong></span>
-      <button type="button" class="secondary outline small" @click=${signOut}>Sign out</button>
+      ${comebackView()}
+      <span>as <strong dir="auto">${me.userId}</strong></span>
+      <button type="button" class="secondary outline small" @click=${leave}>Sign out</button>
     </div>
     <nav aria-label="Sections">
       <ul>
-        ${links().map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}
+        ${links(me).map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}
       </ul>
     </nav>
   </header>
-  <main class="container">
-    ${problem(state.problem)}
-    <div class="sections">
-      ${connectionView()} ${peopleView()} ${conversationsView()}
-      ${maySendToMany() ? bulkView() : ""} ${logView()}
-    </div>
-  </main>
 `;
+
+const page = (me: Me) => html`
+  ${head(me)}
+  <main class="container">
+    ${problemView()}
+    <div class="grid">${connectionView()} ${peopleView()}</div>
+    ${conversationsView()} ${maySendToMany(me) ? bulkView() : ""} ${logView()}
+  </main>
+  ${state.offered ? offerView(me, state.offered) : ""}
+`;
+
+/** What one user left in a field is not for the next one. */
+export const pageView = (me: Me) => html`${keyed(me.userId, page(me))}`;

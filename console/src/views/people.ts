@@ -1,23 +1,35 @@
+// Who is watched, and whether they are there.
+
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
-import { receiverIds } from "../bulk.ts";
+import { idsIn } from "../bulk.ts";
+import { focusNext } from "../focus.ts";
 import { unwatch, watch } from "../people.ts";
-import { state } from "../store.ts";
+import { isConnected, state } from "../store.ts";
 import type { Person } from "../store.ts";
-import { submitting } from "./form.ts";
+import { fieldOf, submitting } from "./form.ts";
 import { ago, fullTime } from "./time.ts";
 
-const devices = (count: number | null) => {
-  if (count === null) return "";
-  return count === 1 ? "1 device" : `${count} devices`;
+const submitted = submitting(async (form) => {
+  // What could not be asked stays to be asked again.
+  if (await watch(idsIn(fieldOf(form, "ids")))) form.reset();
+});
+
+function remove(userId: string) {
+  void unwatch(userId);
+  focusNext("#people input");
+}
+
+const devices = ({ isOnline, connectionCount }: Person) => {
+  if (!isOnline || connectionCount === null) return "";
+  return connectionCount === 1 ? "1 device, " : `${connectionCount} devices, `;
 };
 
-function whereabouts({ isOnline, lastSeen, connectionCount }: Person) {
-  if (isOnline) return html`${devices(connectionCount)}`;
-  if (!lastSeen) return "was never here";
-  return html`seen <time datetime=${lastSeen} title=${fullTime(lastSeen)}>${ago(lastSeen)}</time>`;
-}
+const seen = ({ lastSeen }: Person) =>
+  lastSeen
+    ? html`seen <time datetime=${lastSeen} title=${fullTime(lastSeen)}>${ago(lastSeen)}</time>`
+    : "was never here";
 
 const personView = (person: Person) => html`
   <li data-user=${person.userId}>
@@ -25,12 +37,12 @@ const personView = (person: Person) => html`
     <span class=${person.isOnline ? "online" : "offline"}>
       ${person.isOnline ? "online" : "offline"}
     </span>
-    <span class="muted">${whereabouts(person)}</span>
+    <span class="muted">${devices(person)}${seen(person)}</span>
     <button
       type="button"
       class="secondary outline small"
       aria-label="Remove ${person.userId}"
-      @click=${() => unwatch(person.userId)}
+      @click=${() => remove(person.userId)}
     >
       Remove
     </button>
@@ -40,20 +52,16 @@ const personView = (person: Person) => html`
 export const peopleView = () => html`
   <article id="people" aria-labelledby="people-title">
     <h2 id="people-title">People</h2>
-    <form
-      @submit=${submitting(({ ids }, form) => {
-        form.reset();
-        return watch(receiverIds(ids ?? ""));
-      })}
-    >
+    <form @submit=${submitted}>
       <fieldset role="group">
         <input name="ids" required aria-label="User ids to watch" placeholder="User ids to watch" />
-        <button>Watch</button>
+        <button aria-disabled=${!isConnected()}>Watch</button>
       </fieldset>
     </form>
-    <ul class="people" aria-live="polite">
+    <ul class="people">
       ${repeat(state.people.values(), ({ userId }) => userId, personView)}
     </ul>
     ${state.people.size === 0 ? html`<p class="muted">Nobody is watched yet.</p>` : ""}
+    <p class="muted" role="status" dir="auto">${state.news}</p>
   </article>
 `;

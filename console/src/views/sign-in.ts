@@ -1,16 +1,24 @@
+// Signing in by a token.
+
 import { html } from "lit-html";
 
+import { focusNext } from "../focus.ts";
 import { signIn } from "../session.ts";
 import { state } from "../store.ts";
-import { submitting } from "./form.ts";
-import { problem } from "./page.ts";
+import { fieldOf, submitting } from "./form.ts";
+import { problemView } from "./problem.ts";
+
+const submitted = submitting((form) => {
+  signIn(fieldOf(form, "token"));
+  if (state.me) focusNext("h1");
+});
 
 export const signInView = () => html`
   <main class="container narrow">
-    <h1>Switchboard</h1>
+    <h1 tabindex="-1">Switchboard</h1>
     <p>See who is online, read and send messages, and watch every packet.</p>
-    ${problem(state.problem)}
-    <form @submit=${submitting(({ token }) => signIn(token ?? ""))}>
+    ${problemView()}
+    <form @submit=${submitted}>
       <label>
         Token
         <input name="token" type="password" required autocomplete="off" spellcheck="false" />

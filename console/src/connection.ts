@@ -1,0 +1,76 @@
+// The connection: how it comes, goes and comes back, and what is loaded then.
+
+import { io } from "socket.io-client";
+import type { SwitchboardSocket } from "switchboard-events";
+
+import { load } from "./conversations.ts";
+import * as messages from "./messages.ts";
+import { transports } from "./packets.ts";
+import * as people from "./people.ts";
+import { useSocket } from "./requests.ts";
+import { measure } from "./round-trip.ts";
+import { change, state } from "./store.ts";
+import type { Me } from "./store.ts";
+import { refresh } from "./thread.ts";
+
+const refusedTokens = ["unauthorized", "token_expired"];
+
+/** Whether everything was answered. */
+async function loadAll(): Promise<boolean> {
+  const all = await Promise.all([people.watchAgain(), load(), refresh()]);
+  return all.every((isAnswered) => isAnswered);
+}
+
+export function connect({ token }: Me) {
+  const socket: SwitchboardSocket = io({ auth: { token }, transports });
+  useSocket(socket);
+  showState(socket);
+  loadOnConnect(socket);
+  people.listen(socket);
+  messages.listen(socket);
+}
+
+function loadOnConnect(socket: SwitchboardSocket) {
+  let isLoaded = false;
+  socket.on("connect", async () => {
+    // A recovered connection brings what was missed; what was never loaded is to be asked for all the same.
+    if (socket.recovered && isLoaded) {
+      if (state.thread?.isLoaded === false) void refresh();
+    } else {
+      isLoaded = false;
+      isLoaded = await loadAll();
+    }
+    void measure();
+  });
+}
+
+function showState(socket: SwitchboardSocket) {
+  let lastCode: string | undefined;
+  const lost = (problem: string | null) => {
+    const isRefused = refusedTokens.includes(lastCode ?? "");
+    // Whom the server sends away, the library does not bring back.
+    const givenUp = isRefused ? "needs token" : "manual";
+    const reconnection = socket.active ? "automatic" : givenUp;
+    change({ status: "disconnected", reconnection, problem });
+    change({ transport: null, sid: null, recovered: null });
+  };
+  socket.on("connect", () => {
+    lastCode = undefined;
+    const { id, recovered } = socket;
+    const transport = socket.io.engine.transport.name;
+    socket.io.engine.on("upgrade", ({ name }) => change({ transport: name }));
+    change({ status: "connected", problem: null, sid: id ?? null, recovered, transport });
+  });
+  socket.on("connect_error", (error) => {
+    lastCode = (error as { data?: { code?: string } }).data?.code;
+    lost(lastCode ? `${error.message} (${lastCode})` : error.message);
+  });
+  socket.on("disconnect", (reason) => {
+    const isExplained = refusedTokens.includes(lastCode ?? "");
+    lost(isExplained ? state.problem : `Disconnected: ${reason}`);
+  });
+  socket.on("error", ({ code, message, event }) => {
+    lastCode = code;
+    change({ problem: `${event ? `${event}: ` : ""}${message} (${code})` });
+  });
+}

@@ -1,0 +1,34 @@
+// What a reload of the tab must not lose, and the server does not know.
+
+import { unsent } from "./drafts.ts";
+import { state } from "./store.ts";
+import type { State } from "./store.ts";
+
+const storageKey = "switchboard.kept";
+const maxDelivered = 1_000;
+
+/** Puts it away. */
+export function keep() {
+  if (!state.me) return;
+  const kept = {
+    userId: state.me.userId,
+    conversationId: state.thread?.conversationId ?? null,
+    drafts: [...unsent()],
+    delivered: [...state.delivered].slice(-maxDelivered),
+  };
+  sessionStorage.setItem(storageKey, JSON.stringify(kept));
+}
+
+export const forget = () => sessionStorage.removeItem(storageKey);
+
+/** What was put away for this user. */
+export function restored(userId: string): Partial<State> {
+  const kept = JSON.parse(sessionStorage.getItem(storageKey) ?? "null");
+  if (kept?.userId !== userId) return {};
+  const { conversationId } = kept;
+  return {
+    thread: conversationId && { conversationId, messages: [], older: null, isLoaded: false },
+    drafts: new Map(kept.drafts),
+    delivered: new Set(kept.delivered),
+  };
+}

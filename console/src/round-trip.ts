@@ -1,0 +1,14 @@
+// How long a round trip takes: always the same cheap request, which only the user's own object answers.
+
+import { ask } from "./requests.ts";
+import { change, state } from "./store.ts";
+
+const maxSamples = 60;
+
+export async function measure() {
+  if (!state.me) return;
+  const begin = performance.now();
+  if (!(await ask("get_online_status", { userId: state.me.userId }))) return;
+  const sample = { at: Date.now(), ms: performance.now() - begin };
+  change({ samples: [...state.samples, sample].slice(-maxSamples) });
+}

@@ -1,0 +1,136 @@
+// Signing in and out, by token and by link, and what a reload keeps.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as clients from "../support/clients.ts";
+import { holdable, onWebSocket } from "./network.ts";
+import {
+  answer,
+  connected,
+  entryOf,
+  messageBox,
+  messages,
+  person,
+  picture,
+  section,
+  signIn,
+  watch,
+  write,
+} from "./support.ts";
+import { contractor, customer, serveSite } from "./site.ts";
+
+const site = serveSite();
+
+test("a pasted token signs in, and a bad one says so", async () => {
+  const page = await site.blankPage();
+  await page.goto(site.server.url);
+  await page.getByLabel("Token").fill("nonsense");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").getByText("That is not a token").waitFor();
+  await picture(page, "sign-in");
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  await page.locator("h1:focus").waitFor();
+  await page.getByLabel("Token").fill(site.server.token("pasted"));
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await connected(page);
+  await page.locator("h1:focus").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.locator("input:focus").waitFor();
+});
+
+test("a link signs in somebody else only if that is wanted", async () => {
+  const page = await site.pageOf("first", customer);
+  const link = `${site.server.url}/#token=${site.server.token("second", customer)}`;
+  await page.goto(link);
+  await page.getByRole("button", { name: "Stay first" }).click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await page.getByText("as first").waitFor();
+
+  // Also where the page is loaded anew.
+  await page.goto("about:blank");
+  await page.goto(link);
+  await page.getByRole("dialog", { name: "Sign in as second?" }).waitFor();
+  await page.getByRole("button", { name: "Sign in as second" }).click();
+  await page.getByText("as second").waitFor();
+  await connected(page);
+});
+
+test("a link for who is signed in asks nothing", async () => {
+  const page = await site.pageOf("same", customer);
+  await signIn(page, site.server, "same", customer);
+  assert.equal(await page.getByRole("dialog").count(), 0);
+});
+
+test("a refused token is told, is not in the address, and another one can be given", async () => {
+  const page = await site.blankPage();
+  await page.goto(`${site.server.url}/#token=${site.server.token("late", { exp: 1_000_000_000 })}`);
+  await page.getByRole("alert").getByText("token_expired").waitFor();
+  assert.equal(new URL(page.url()).hash, "");
+  await page.getByRole("button", { name: "Sign in again" }).click();
+  await page.getByLabel("Token").fill(site.server.token("late"));
+  await page.keyboard.press("Enter");
+  await connected(page);
+});
+
+test("who signs out leaves nothing to the next one", async () => {
+  site.server.addUsers(["bob"]);
+  const page = await site.blankPage();
+  const network = await holdable(page);
+  await signIn(page, site.server, "leaver", contractor);
+  await write(page, "bob", "A secret");
+  await messages(page).getByText("A secret").waitFor();
+  await messageBox(page).fill("half a secret");
+  const bulk = section(page, "Message to many");
+  await bulk.getByLabel("Message").fill("another secret");
+  await section(page, "People").getByLabel("User ids to watch").fill("secretly watched");
+  await onWebSocket(page);
+  network.hold(/./);
+  await entryOf(page, "bob").click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
+  // What was asked for is nobody's business any more.
+  assert.equal(await page.getByRole("alert").innerText(), "");
+  network.release();
+  await signIn(page, site.server, "next", contractor);
+  await section(page, "Conversations").getByText("No conversations yet.").waitFor();
+  assert.equal(await page.getByText("secret").count(), 0);
+  const values = await page
+    .locator("input, textarea")
+    .evaluateAll((all) => all.map((field) => (field as HTMLInputElement).value));
+  assert.doesNotMatch(values.join(), /secret/);
+});
+
+test("a reload loses nothing: conversation, drafts, marks, who is watched", async () => {
+  const page = await site.pageOf("jo", contractor);
+  await clients.connect(site.server, "ann");
+  site.server.addUsers(["zoe"]);
+  await watch(page, "ann, stranger");
+  await person(page, "ann").getByText("1 device").waitFor();
+  await write(page, "ann", "one");
+  await messages(page).getByTestId("progress").getByText("delivered").waitFor();
+  await answer(page, "two");
+  await messages(page).nth(1).getByTestId("progress").getByText("delivered").waitFor();
+  const bulk = section(page, "Message to many");
+  await bulk.getByLabel("ann").check();
+  await bulk.getByLabel("Receivers").fill("zoe");
+  await bulk.getByLabel("Message").fill("three");
+  await bulk.getByRole("button", { name: "Send to 2 receivers" }).click();
+  await messages(page).nth(2).getByTestId("progress").getByText("delivered").waitFor();
+  await messageBox(page).fill("half a mess");
+  await bulk.getByLabel("Message").fill("half another");
+
+  await page.reload();
+  await connected(page);
+  await messages(page).nth(2).waitFor();
+  const texts = await messages(page).locator(".text").allInnerTexts();
+  assert.deepEqual(texts, ["one", "two", "three"]);
+  const progress = await messages(page).getByTestId("progress").allInnerTexts();
+  assert.deepEqual(progress, ["delivered", "delivered", "delivered"]);
+  await entryOf(page, "ann").and(page.locator('[aria-current="true"]')).waitFor();
+  assert.equal(await messageBox(page).inputValue(), "half a mess");
+  assert.equal(await bulk.getByLabel("Message").inputValue(), "half another");
+  assert.equal(await bulk.getByLabel("Receivers").inputValue(), "zoe");
+  assert.ok(await bulk.getByLabel("ann").isChecked());
+  await person(page, "stranger").waitFor();
+});
