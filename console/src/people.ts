@@ -37,9 +37,8 @@ function learn(statuses: OnlineStatuses) {
 function learnOne(status: UserOnlineStatus) {
   const known = state.people.get(status.userId);
   if (!known) return;
-  const { userId, isOnline } = status;
-  if (known.isOnline !== isOnline) state.news = `${userId} is ${isOnline ? "online" : "offline"}`;
-  state.people.set(userId, status);
+  if (known.isOnline !== status.isOnline) state.news = status;
+  state.people.set(status.userId, status);
   change();
 }
 

@@ -1,7 +1,7 @@
 // Who is signed in.
 
 import { connect } from "./connection.ts";
-import { forget, restored } from "./kept.ts";
+import { forget, keep, restored } from "./kept.ts";
 import { useSocket } from "./requests.ts";
 import { change, initial, state } from "./store.ts";
 import type { Me } from "./store.ts";
@@ -47,15 +47,22 @@ export function signInByLink() {
 export function signIn(text: string) {
   const me = readToken(text.trim());
   if (!me) return change({ problem: notAToken });
+  keep();
   sessionStorage.setItem(storageKey, me.token);
   useSocket(null);
   change({ ...initial(), ...restored(me.userId), me, status: "connecting" });
   connect(me);
 }
 
-export function signOut() {
+/** Asks for another token. What the user was about is there when they come back. */
+export function dropToken() {
+  keep();
   sessionStorage.removeItem(storageKey);
-  forget();
   useSocket(null);
   change(initial());
+}
+
+export function signOut() {
+  dropToken();
+  forget();
 }

@@ -82,7 +82,7 @@ export interface State {
   samples: Sample[];
   people: Map<string, Person>;
   /** Who came or went last. */
-  news: string;
+  news: Person | null;
   conversations: Map<string, Conversation>;
   moreConversations: string | null;
   thread: Thread | null;
@@ -114,7 +114,7 @@ export const initial = (): State => ({
   recovered: null,
   samples: [],
   people: new Map(),
-  news: "",
+  news: null,
   conversations: new Map(),
   moreConversations: null,
   thread: null,

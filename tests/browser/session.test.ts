@@ -56,10 +56,13 @@ test("a link signs in somebody else only if that is wanted", async () => {
   await connected(page);
 });
 
-test("a link for who is signed in asks nothing", async () => {
-  const page = await site.pageOf("same", customer);
-  await signIn(page, site.server, "same", customer);
+test("a link for who is signed in asks nothing, and takes nothing away", async () => {
+  const page = await site.pageOf("same", contractor);
+  const draft = section(page, "Message to many").getByLabel("Message");
+  await draft.fill("half a message");
+  await signIn(page, site.server, "same", contractor);
   assert.equal(await page.getByRole("dialog").count(), 0);
+  assert.equal(await draft.inputValue(), "half a message");
 });
 
 test("a refused token is told, is not in the address, and another one can be given", async () => {
@@ -133,4 +136,27 @@ test("a reload loses nothing: conversation, drafts, marks, who is watched", asyn
   assert.equal(await bulk.getByLabel("Receivers").inputValue(), "zoe");
   assert.ok(await bulk.getByLabel("ann").isChecked());
   await person(page, "stranger").waitFor();
+});
+
+test("a message that a reload has overtaken is delivered once", async () => {
+  const page = await site.blankPage();
+  const network = await holdable(page);
+  await signIn(page, site.server, "impatient", customer);
+  const receiver = await clients.connect(site.server, "receiver");
+  await write(page, "receiver", "first");
+  await messages(page).getByText("first").waitFor();
+  await onWebSocket(page);
+  const arrived = clients.next(receiver, "new_message");
+  network.hold(/./);
+  await answer(page, "Did it arrive?");
+  await arrived;
+  await page.reload();
+  network.release();
+  await connected(page);
+  assert.equal(await messageBox(page).inputValue(), "Did it arrive?");
+  await messageBox(page).press("Enter");
+  await page.locator('.thread [aria-disabled="false"]').waitFor();
+  await answer(page, "last");
+  await clients.until(() => receiver.texts.includes("last"), "the last message");
+  assert.deepEqual(receiver.texts, ["first", "Did it arrive?", "last"]);
 });

@@ -5,7 +5,7 @@ import { keyed } from "lit-html/directives/keyed.js";
 
 import { focusNext } from "../focus.ts";
 import { connectAgain } from "../requests.ts";
-import { signOut } from "../session.ts";
+import { dropToken, signOut } from "../session.ts";
 import { isConnected, state } from "../store.ts";
 import type { Me } from "../store.ts";
 import { bulkView } from "./bulk.ts";
@@ -32,6 +32,11 @@ function leave() {
   focusNext("input");
 }
 
+function giveToken() {
+  dropToken();
+  focusNext("input");
+}
+
 function comeBack() {
   connectAgain();
   focusNext("h1");
@@ -40,7 +45,7 @@ function comeBack() {
 function comebackView() {
   if (state.status !== "disconnected" || state.reconnection === "automatic") return "";
   if (state.reconnection === "needs token") {
-    return html`<button type="button" class="small" @click=${leave}>Sign in again</button>`;
+    return html`<button type="button" class="small" @click=${giveToken}>Sign in again</button>`;
   }
   return html`<button type="button" class="small" @click=${comeBack}>Connect again</button>`;
 }

@@ -31,6 +31,9 @@ const seen = ({ lastSeen }: Person) =>
     ? html`seen <time datetime=${lastSeen} title=${fullTime(lastSeen)}>${ago(lastSeen)}</time>`
     : "was never here";
 
+const newsView = ({ userId, isOnline }: Person) =>
+  html`<bdi>${userId}</bdi> is ${isOnline ? "online" : "offline"}`;
+
 const personView = (person: Person) => html`
   <li data-user=${person.userId}>
     <span class="who" dir="auto">${person.userId}</span>
@@ -62,6 +65,6 @@ export const peopleView = () => html`
       ${repeat(state.people.values(), ({ userId }) => userId, personView)}
     </ul>
     ${state.people.size === 0 ? html`<p class="muted">Nobody is watched yet.</p>` : ""}
-    <p class="muted" role="status" dir="auto">${state.news}</p>
+    <p class="muted" role="status">${state.news ? newsView(state.news) : ""}</p>
   </article>
 `;
