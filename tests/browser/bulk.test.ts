@@ -75,7 +75,11 @@ test("while a bulk message is under way a bar shows it, and it cannot be sent ag
   network.release();
   await bulk.getByText("1 sent, 0 failed").waitFor();
   assert.equal(await bulk.getByRole("progressbar").count(), 0);
-  assert.deepEqual(dora.texts, ["Hello"]);
+
+  await bulk.getByLabel("Message").fill("last");
+  await send.click();
+  await clients.until(() => dora.texts.includes("last"), "the last message");
+  assert.deepEqual(dora.texts, ["Hello", "last"]);
 });
 
 test("who can be picked stays in place when others turn up, and an id may have commas in it", async () => {
