@@ -7,26 +7,18 @@ import path from "node:path";
 import test, { after } from "node:test";
 
 import { freePort } from "./support/dev.ts";
-import { startScript } from "./support/script.ts";
-import type { Script } from "./support/script.ts";
+import { startScript, stopScripts } from "./support/script.ts";
 
 const state = mkdtempSync(path.join(tmpdir(), "switchboard-start-"));
-const started: Script[] = [];
 after(async () => {
-  await Promise.all(started.map((script) => script.stop("SIGINT")));
+  await stopScripts();
   rmSync(state, { recursive: true, force: true });
 });
-
-function script(...args: Parameters<typeof startScript>) {
-  const one = startScript(...args);
-  started.push(one);
-  return one;
-}
 
 async function serve(port: number) {
   // Another server's secret, as somebody may have exported it, is nobody's business here.
   const env = { JWT_SECRET: "another server's secret, of more than 32 bytes" };
-  const server = script("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`], env);
+  const server = startScript("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`], env);
   const [, link = ""] = await server.shows(/contractor1\n +(http\S+)/);
   await server.shows(/Stop it with Ctrl-C/);
   return { server, token: new URL(link).hash.replace("#token=", "") };
@@ -43,14 +35,14 @@ test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () 
   assert.ok(Date.now() - begin < 15_000, `it took ${Date.now() - begin} ms`);
 
   const url = `http://localhost:${port}`;
-  const taken = script("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`]);
+  const taken = startScript("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`]);
   await taken.shows(new RegExp(`port ${port} cannot be used \\(EADDRINUSE\\)`));
   assert.equal(await taken.stop(), 1);
 
   // The demo users are there, and the printed tokens are good.
-  const customer = script("examples/test-client.js", ["customer1", "--url", url]);
+  const customer = startScript("examples/test-client.js", ["customer1", "--url", url]);
   await customer.shows(/connect \{"user":"customer1"/);
-  const contractor = script("examples/test-client.js", [
+  const contractor = startScript("examples/test-client.js", [
     "contractor1",
     "--url",
     url,
@@ -65,7 +57,7 @@ test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () 
   await contractor.shows(/bulk_online_status \{"customer1":\{"isOnline":true/);
 
   // Two of them are one user on two devices.
-  const second = script("examples/test-client.js", ["customer1", "--url", url]);
+  const second = startScript("examples/test-client.js", ["customer1", "--url", url]);
   await second.shows(/user_online_status \{.*"connectionCount":2/);
   for (const client of [customer, contractor, second]) {
     client.type("quit");

@@ -1,15 +1,13 @@
 // The README's five minutes, step by step, on what `npm start` serves and prints.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { inRoot, toolEnv } from "../../scripts/lib/project.mjs";
 import { freePort } from "../support/dev.ts";
+import { startScript, stopScripts } from "../support/script.ts";
 import {
   answer,
   connected,
@@ -23,44 +21,12 @@ import {
   write,
 } from "./support.ts";
 
-const started: { stop(signal?: NodeJS.Signals): Promise<void> }[] = [];
-
-/** Starts a script: its output so far, and a promise of the moment when that matches. */
-function startScript(script: string, ...args: string[]) {
-  const child = spawn(process.execPath, [inRoot(script), ...args], {
-    env: toolEnv(),
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  let output = "";
-  const shows = (wanted: RegExp) =>
-    new Promise<RegExpMatchArray>((resolve, reject) => {
-      const look = () => {
-        const found = output.match(wanted);
-        if (found) resolve(found);
-      };
-      for (const stream of [child.stdout, child.stderr]) stream.on("data", look);
-      child.once("close", () => reject(new Error(`it ended without ${wanted}:\n${output}`)));
-      look();
-    });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
-  }
-  const stop = async (signal?: NodeJS.Signals) => {
-    if (child.exitCode !== null) return;
-    const closed = once(child, "close");
-    if (signal) child.kill(signal);
-    await closed;
-  };
-  started.push({ stop });
-  return { shows, stop, type: (line: string) => child.stdin.write(`${line}\n`) };
-}
-
 test("five minutes", async () => {
   const state = mkdtempSync(path.join(tmpdir(), "switchboard-tour-"));
   const port = await freePort();
   const browser = await launch();
   try {
-    const server = startScript("scripts/start.mjs", `--port=${port}`, `--persist-to=${state}`);
+    const server = startScript("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`]);
 
     // 1. Two browsers.
     const [, contractorLink = "", customerLink = ""] = await server.shows(
@@ -86,12 +52,11 @@ test("five minutes", async () => {
     await customer1.getByText("online").waitFor();
 
     // 3. A client of the library's.
-    const client = startScript(
-      "examples/test-client.js",
+    const client = startScript("examples/test-client.js", [
       "customer1",
       "--url",
       `http://localhost:${port}`,
-    );
+    ]);
     await client.shows(/connect /);
     await customer1.getByText("2 devices").waitFor();
     client.type("status contractor1");
@@ -122,7 +87,7 @@ test("five minutes", async () => {
     assert.deepEqual(faults, []);
   } finally {
     await browser.close();
-    await Promise.all(started.map((script) => script.stop("SIGINT")));
+    await stopScripts();
     rmSync(state, { recursive: true, force: true });
   }
 });

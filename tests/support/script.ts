@@ -5,7 +5,12 @@ import { once } from "node:events";
 
 import { inRoot, toolEnv } from "../../scripts/lib/project.mjs";
 
-export type Script = ReturnType<typeof startScript>;
+const started: { stop(signal: NodeJS.Signals): Promise<unknown> }[] = [];
+
+/** Ends every script that a test has started, as Ctrl-C would. */
+export async function stopScripts() {
+  await Promise.all(started.splice(0).map((script) => script.stop("SIGINT")));
+}
 
 /** Starts a script. */
 export function startScript(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
@@ -40,10 +45,10 @@ export function startScript(script: string, args: string[] = [], env: NodeJS.Pro
     return code as number | null;
   };
 
+  started.push({ stop });
   return {
     shows,
     stop,
     type: (line: string) => child.stdin.write(`${line}\n`),
-    output: () => output,
   };
 }
