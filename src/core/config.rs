@@ -8,6 +8,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::ids::MAX_MESSAGES_PER_SEND;
+use super::keys::Keys;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
 use super::telemetry::UserIds;
@@ -28,6 +29,9 @@ pub struct ConfigError {
 pub struct Config {
     /// `JWT_SECRET`, a secret of at least 32 bytes: the key of the clients' tokens (HS256).
     pub jwt_secret: String,
+    /// `JWT_SECRET_PREVIOUS`, a secret; none unless set: the key before, which still counts while the key
+    /// is being changed.
+    pub jwt_secret_previous: Option<String>,
     /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas.
     pub allowed_origins: AllowedOrigins,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
@@ -85,6 +89,7 @@ impl Config {
         let vars = Vars(lookup);
         Ok(Self {
             jwt_secret: vars.secret("JWT_SECRET", 32)?,
+            jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS", 32)?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
             console: vars.switch("CONSOLE", true)?,
             ping_interval: vars.number("PING_INTERVAL_MS", 25_000, 100, 3_600_000)?,
@@ -116,9 +121,15 @@ impl Config {
         })
     }
 
-    /// The key of every MAC and token.
+    /// The key by which MACs are made.
     pub fn secret(&self) -> &[u8] {
         self.jwt_secret.as_bytes()
+    }
+
+    /// The keys by which tokens and MACs are checked.
+    pub fn keys(&self) -> Keys<'_> {
+        let previous = self.jwt_secret_previous.as_deref().map(str::as_bytes);
+        Keys::new(self.secret(), previous)
     }
 
     /// Whoever has not been heard for this long is gone, on either side.

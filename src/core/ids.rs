@@ -13,6 +13,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::keys::Keys;
 use super::time::Millis;
 
 /// The longest user id, in characters.
@@ -129,13 +130,13 @@ impl EngineSid {
     }
 
     /// Reads a sid that we made; anything else is `None`.
-    pub fn decode(secret: &[u8], text: &str) -> Option<Self> {
+    pub fn decode<'a>(keys: impl Into<Keys<'a>>, text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, given) = bytes.split_at_checked(SID_BODY)?;
-        let expected = mac(secret, &[b"engine-sid", body]);
-        if !same(given, expected.get(..SID_MAC)?) {
-            return None;
-        }
+        keys.into().find(|key| {
+            let expected = mac(key, &[b"engine-sid", body]);
+            same(given, expected.get(..SID_MAC)?).then_some(())
+        })?;
         let (colo, rest) = body.split_at_checked(3)?;
         let (shard, rest) = rest.split_first()?;
         let (time, random) = rest.split_at_checked(6)?;
@@ -171,9 +172,14 @@ pub fn pid(secret: &[u8], user_id: &str, sid: &str) -> String {
 }
 
 /// The socket sid inside a pid that was made for this user.
-pub fn sid_of_pid<'a>(secret: &[u8], user_id: &str, text: &'a str) -> Option<&'a str> {
+pub fn sid_of_pid<'a, 'k>(
+    keys: impl Into<Keys<'k>>,
+    user_id: &str,
+    text: &'a str,
+) -> Option<&'a str> {
     let (sid, _) = text.split_once('.')?;
-    same(pid(secret, user_id, sid).as_bytes(), text.as_bytes()).then_some(sid)
+    let is_ours = |key: &[u8]| same(pid(key, user_id, sid).as_bytes(), text.as_bytes());
+    keys.into().find(|key| is_ours(key).then_some(sid))
 }
 
 #[cfg(test)]
@@ -218,6 +224,7 @@ mod tests {
         assert_eq!(sid.gateway(), "FRA-3");
         assert_eq!(EngineSid::decode(b"secret", &text), Some(sid));
         assert_eq!(EngineSid::decode(b"other", &text), None);
+        assert!(EngineSid::decode(Keys::new(b"other", Some(b"secret")), &text).is_some());
         let changed = format!("A{}", &text[1..]);
         for bad in ["", "abc", &changed, &text[..39], "ü"] {
             assert_eq!(EngineSid::decode(b"secret", bad), None, "{bad}");
@@ -230,6 +237,12 @@ mod tests {
         assert_eq!(sid_of_pid(b"secret", "u1", &text), Some("SID"));
         assert_eq!(sid_of_pid(b"secret", "u2", &text), None);
         assert_eq!(sid_of_pid(b"other", "u1", &text), None);
+        let changed = |previous| Keys::new(b"other", previous);
+        assert_eq!(
+            sid_of_pid(changed(Some(b"secret")), "u1", &text),
+            Some("SID")
+        );
+        assert_eq!(sid_of_pid(changed(Some(b"third")), "u1", &text), None);
         assert_eq!(sid_of_pid(b"secret", "u1", "SID"), None);
         assert_eq!(sid_of_pid(b"secret", "u1", "SID."), None);
     }

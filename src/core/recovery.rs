@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ids::sid_of_pid;
+use super::keys::Keys;
 
 /// What we read of a CONNECT's `auth` object. Fields of the wrong type count as missing.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,14 +66,14 @@ pub struct Resumed {
 }
 
 /// Decides whether a client recovers.
-pub fn resume(
-    secret: &[u8],
+pub fn resume<'a>(
+    keys: impl Into<Keys<'a>>,
     user_id: &str,
     auth: &ConnectAuth,
     bounds: Option<LogBounds>,
 ) -> Option<Resumed> {
     let (pid, after, bounds) = (auth.pid.as_deref()?, auth.offset?, bounds?);
-    let sid = sid_of_pid(secret, user_id, pid)?;
+    let sid = sid_of_pid(keys, user_id, pid)?;
     let replayable = after <= bounds.last && after.saturating_add(1) >= bounds.first;
     replayable.then(|| Resumed {
         sid: sid.to_owned(),

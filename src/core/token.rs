@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::error::to_json;
 use super::ids::{is_user_id, same};
+use super::keys::Keys;
 use super::time::Millis;
 
 /// How far the issuer's clock may be off.
@@ -119,8 +120,12 @@ struct Claims {
 }
 
 /// Checks a client's `token` at time `now`.
-pub fn verify(secret: &[u8], token: &str, now: Millis) -> Result<Identity, TokenError> {
-    let (claims, expires_at) = read(secret, token, now)?;
+pub fn verify<'a>(
+    keys: impl Into<Keys<'a>>,
+    token: &str,
+    now: Millis,
+) -> Result<Identity, TokenError> {
+    let (claims, expires_at) = read(keys.into(), token, now)?;
     identity(&claims, expires_at)
 }
 
@@ -140,8 +145,8 @@ const SERVICE: &str = "service";
 
 /// Checks what a request to the HTTP API brings in its `Authorization` header: `API_KEY`, if there
 /// is one, or a token whose `scope` (RFC 8693, section 4.2) holds `service`.
-pub fn verify_service(
-    secret: &[u8],
+pub fn verify_service<'a>(
+    keys: impl Into<Keys<'a>>,
     api_key: Option<&str>,
     header: Option<&str>,
     now: Millis,
@@ -153,7 +158,7 @@ pub fn verify_service(
     if api_key.is_some_and(|key| same(key.as_bytes(), token.as_bytes())) {
         return Ok(());
     }
-    let (claims, _) = read(secret, token, now).map_err(ServiceError::Unauthorized)?;
+    let (claims, _) = read(keys.into(), token, now).map_err(ServiceError::Unauthorized)?;
     let scope = claims.scope.as_ref().and_then(|scope| scope.as_str());
     match scope
         .unwrap_or_default()
@@ -166,16 +171,19 @@ pub fn verify_service(
 }
 
 /// Checks signature and times: the claims, and when they expire.
-fn read(secret: &[u8], token: &str, now: Millis) -> Result<(Claims, Millis), TokenError> {
+fn read(keys: Keys, token: &str, now: Millis) -> Result<(Claims, Millis), TokenError> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     if token.is_empty() {
         return Err(TokenError::Missing);
     }
     let untrusted = UntrustedToken::new(token).map_err(|_| TokenError::Invalid)?;
-    let token = Hs256
-        .validator::<Claims>(&Hs256Key::new(secret))
-        .validate(&untrusted)
-        .map_err(|_| TokenError::Invalid)?;
+    let validated = |key: &[u8]| {
+        Hs256
+            .validator::<Claims>(&Hs256Key::new(key))
+            .validate(&untrusted)
+            .ok()
+    };
+    let token = keys.find(validated).ok_or(TokenError::Invalid)?;
 
     let clock = i64::try_from(now)
         .ok()
@@ -335,6 +343,19 @@ mod tests {
             Err(TokenError::NotYetValid)
         );
         assert_eq!(check(json!({"sub":"u"})), Err(TokenError::NoExpiry));
+    }
+
+    #[test]
+    fn while_the_key_is_changed_two_of_them_count() {
+        let token = sign(json!({"sub":"u","exp":NOW_S + 60}));
+        let other: &[u8] = b"another secret, as long as ours..";
+        let check = |keys: Keys| verify(keys, &token, NOW).map(|identity| identity.user_id);
+        assert_eq!(check(Keys::new(other, Some(SECRET))), Ok("u".to_owned()));
+        assert_eq!(check(Keys::new(SECRET, Some(other))), Ok("u".to_owned()));
+        assert_eq!(
+            check(Keys::new(other, Some(other))),
+            Err(TokenError::Invalid)
+        );
     }
 
     #[test]

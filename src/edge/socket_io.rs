@@ -102,7 +102,7 @@ impl Call {
                 _ => answer::refused(RequestError::BadHandshakeMethod),
             };
         };
-        let Some(sid) = EngineSid::decode(self.config.secret(), &text) else {
+        let Some(sid) = EngineSid::decode(self.config.keys(), &text) else {
             return answer::refused(RequestError::UnknownSession);
         };
         let poll = Poll {
@@ -178,7 +178,7 @@ impl Call {
 
     fn own_identity(&self) -> std::result::Result<Identity, TokenError> {
         let token = self.token().ok_or(TokenError::Missing)?;
-        verify(self.config.secret(), &token, now())
+        verify(self.config.keys(), &token, now())
     }
 
     fn relay(
@@ -201,7 +201,7 @@ impl Call {
     /// A WebSocket that wants to take over a polling session. Its gateway knows the user, or is about
     /// to; a client that opens the WebSocket before it says who it is goes through the relay.
     async fn upgrade(self, text: String) -> Result<Response> {
-        let Some(sid) = EngineSid::decode(self.config.secret(), &text) else {
+        let Some(sid) = EngineSid::decode(self.config.keys(), &text) else {
             return answer::refused(RequestError::UnknownSession);
         };
         let route = Route {

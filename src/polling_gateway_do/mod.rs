@@ -364,7 +364,7 @@ fn authenticate(
         .token
         .or_else(|| poll.token.clone())
         .ok_or(TokenError::Missing)?;
-    verify(config.secret(), &token, now())
+    verify(config.keys(), &token, now())
 }
 
 impl Session {

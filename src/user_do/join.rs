@@ -130,7 +130,7 @@ impl UserObject {
     ) -> std::result::Result<Identity, TokenError> {
         let known = &socket.connection.identity;
         match (&auth.token, self.config()) {
-            (Some(token), Ok(config)) => verify(config.secret(), token, now()),
+            (Some(token), Ok(config)) => verify(config.keys(), token, now()),
             _ => Ok(known.clone()),
         }
     }
@@ -235,7 +235,7 @@ impl UserObject {
         let since = now.saturating_sub(config.log_retention);
         let user_id = socket.connection.identity.user_id.clone();
         let bounds = self.store.log_bounds(since)?;
-        let resumed = resume(config.secret(), &user_id, auth, bounds);
+        let resumed = resume(config.keys(), &user_id, auth, bounds);
         let missed = match &resumed {
             Some(Resumed { sid, after }) => Some(self.missed(*after, since, sid)?),
             None => None,

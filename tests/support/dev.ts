@@ -95,8 +95,9 @@ export async function createDevServer(
   const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
   if (code !== 0) throw new Error(`the migrations ended with code ${code}`);
 
-  async function start() {
-    const all = Object.entries({ JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0", ...vars });
+  async function start(more: Record<string, string> = {}) {
+    const base = { JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0" };
+    const all = Object.entries({ ...base, ...vars, ...more });
     const [command, args] = wrangler(
       "dev",
       ...options,
@@ -236,11 +237,14 @@ export async function createDevServer(
     return row?.at ? Number(BigInt(row.at) / 1_000_000n) : null;
   }
 
-  const token = (sub: string, claims: object = {}) =>
-    signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
+  const signed = (sub: string, key: string, claims: object = {}) =>
+    signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, key);
+  const token = (sub: string, claims?: object) => signed(sub, secret, claims);
 
   return {
     url,
+    secret,
+    signed,
     token,
     start,
     kill,

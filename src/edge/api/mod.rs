@@ -70,7 +70,7 @@ async fn run(
     let authorization = header("Authorization");
     let key = header("Idempotency-Key");
     verify_service(
-        config.secret(),
+        config.keys(),
         config.api_key.as_deref(),
         authorization.as_deref(),
         now(),

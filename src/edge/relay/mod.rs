@@ -204,7 +204,7 @@ impl Relay {
 
     fn authenticate(&self, auth: ConnectAuth) -> std::result::Result<Identity, TokenError> {
         match auth.token {
-            Some(token) => verify(self.config.secret(), &token, now()),
+            Some(token) => verify(self.config.keys(), &token, now()),
             None => self.own.clone(),
         }
     }

@@ -1,0 +1,43 @@
+// The key is changed, and nobody who holds a token or a session of the one before notices.
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import test, { after } from "node:test";
+
+import { closeAll, connect, next, sendTo, until } from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import type { DevServer } from "./support/dev.ts";
+
+let server: DevServer;
+after(async () => {
+  closeAll();
+  await server.close();
+});
+
+test("tokens and sessions of the key before count until it is taken away", async () => {
+  server = await createDevServer();
+  await server.start();
+  const options = { reconnection: true, reconnectionDelay: 200, reconnectionDelayMax: 200 };
+  const ann = await connect(server, "ann", options);
+  const bob = await connect(server, "bob");
+  await sendTo(bob, { receiverId: "ann" }, "before");
+  await until(() => ann.texts.length === 1, "the first message");
+
+  const JWT_SECRET = randomBytes(32).toString("hex");
+  const back = next(ann, "connect");
+  await server.kill();
+  await server.start({ JWT_SECRET, JWT_SECRET_PREVIOUS: server.secret });
+  await back;
+  assert.equal(ann.recovered, true);
+  const newcomer = server.signed("carol", JWT_SECRET);
+  const carol = await connect(server, "carol", { auth: { token: newcomer } });
+  await sendTo(carol, { receiverId: "ann" }, "after");
+  await until(() => ann.texts.length === 2, "the second message");
+  assert.deepEqual(ann.texts, ["before", "after"]);
+
+  closeAll();
+  await server.kill();
+  await server.start({ JWT_SECRET });
+  await assert.rejects(connect(server, "ann"), /The token is not valid/);
+  await connect(server, "carol", { auth: { token: newcomer } });
+});
