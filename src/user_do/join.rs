@@ -277,7 +277,9 @@ impl UserObject {
             self.presence_changed(now)?;
         }
 
-        let pid = pid(config.secret(), &user_id, &sid);
+        // A client takes its session for recovered only if its own pid comes back, whichever key made it.
+        let shown = auth.pid.clone().filter(|_| resumed.is_some());
+        let pid = shown.unwrap_or_else(|| pid(config.secret(), &user_id, &sid));
         let reply = Packet::Text(connected(namespace, &sid, Some(&pid)));
         let first_offset = missed.events.first().map(|entry| entry.offset);
         let missed = missed.events.iter().map(|entry| {
