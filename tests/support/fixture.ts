@@ -1,5 +1,6 @@
 // The conformance fixture (src/handler/conformance.rs) in workerd, and the wire it is spoken to on.
 
+import type { DurableObjectNamespace } from "@cloudflare/workers-types";
 import assert from "node:assert/strict";
 import { createTestHarness } from "wrangler";
 
@@ -7,6 +8,13 @@ export type Fixture = Awaited<ReturnType<typeof startFixture>>;
 
 /** What there is to connect to. */
 type Host = Pick<Fixture, "url">;
+
+/** The product's defaults: so slow that no test meets a ping or a missing CONNECT by the way. */
+export const calm = {
+  PING_INTERVAL_MS: "25000",
+  PING_TIMEOUT_MS: "20000",
+  CONNECT_TIMEOUT_MS: "45000",
+};
 
 /** Serves the fixture. `npm test` has built it into dist-conformance. */
 export async function startFixture(vars: Record<string, string> = {}) {
@@ -20,14 +28,23 @@ export async function startFixture(vars: Record<string, string> = {}) {
     ],
   });
   const { url } = await server.listen();
-  return { url: url.href.replace(/\/$/, ""), close: () => server.close() };
+  const worker = server.getWorker<{ USER: DurableObjectNamespace }>();
+  return {
+    url: url.href.replace(/\/$/, ""),
+    /** Takes a connection's object out of memory, as when it hibernates. */
+    hibernate: (path: string, sid: string) =>
+      worker.evictDurableObject("USER", { name: `${path}/${sid}`, webSockets: "hibernate" }),
+    close: () => server.close(),
+  };
 }
 
 export const polling = (server: Host, path: string, sid?: string) =>
   `${server.url}${path}/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ""}`;
 
-const websocket = (server: Host, path: string, sid?: string) =>
-  `${server.url.replace("http", "ws")}${path}/?EIO=4&transport=websocket${sid ? `&sid=${sid}` : ""}`;
+function websocket(server: Host, path: string, query: Record<string, string>) {
+  const all = new URLSearchParams({ EIO: "4", transport: "websocket", ...query });
+  return `${server.url.replace("http", "ws")}${path}/?${all}`;
+}
 
 /** Opens a polling session: its sid. */
 export async function openSession(server: Host, path: string): Promise<string> {
@@ -67,8 +84,9 @@ export class Wire {
   readonly opened: Promise<Event>;
   readonly closed: Promise<CloseEvent>;
 
-  constructor(server: Host, path: string, sid?: string) {
-    this.socket = new WebSocket(websocket(server, path, sid));
+  /** With a sid it is to upgrade that session; the rest of the query is for the product. */
+  constructor(server: Host, path: string, sid?: string, query: Record<string, string> = {}) {
+    this.socket = new WebSocket(websocket(server, path, sid ? { sid, ...query } : query));
     this.socket.binaryType = "arraybuffer";
     this.opened = new Promise((resolve) => this.socket.addEventListener("open", resolve));
     this.closed = new Promise((resolve) => this.socket.addEventListener("close", resolve));
@@ -113,6 +131,15 @@ export class Wire {
     this.socket.close();
     return this.closed;
   }
+}
+
+/** A WebSocket that asks to take over a polling session, and has been answered. */
+export async function probingWire(server: Host, path: string, sid: string) {
+  const wire = new Wire(server, path, sid);
+  await wire.opened;
+  wire.send("2probe");
+  assert.equal(await wire.next(), "3probe");
+  return wire;
 }
 
 /** A WebSocket after its handshake. */
