@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { io } from "socket.io-client";
 
 import {
   Wire,
@@ -13,6 +12,7 @@ import {
   poll,
   polling,
   post,
+  probingWire,
   startFixture,
 } from "./support/fixture.ts";
 import type { Fixture } from "./support/fixture.ts";
@@ -134,11 +134,7 @@ test("Engine.IO over WebSocket", async (t) => {
 test("the upgrade", async (t) => {
   const probing = async () => {
     const sid = await openSession(server, ENGINE);
-    const wire = new Wire(server, ENGINE, sid);
-    await wire.opened;
-    wire.send("2probe");
-    assert.equal(await wire.next(), "3probe");
-    return { sid, wire };
+    return { sid, wire: await probingWire(server, ENGINE, sid) };
   };
 
   await t.test("ends GETs with a noop, then moves to the WebSocket", async () => {
@@ -257,32 +253,6 @@ test("Socket.IO", async (t) => {
     await wire.close();
   });
 
-  await t.test("binary events and acks, up to ten attachments", async () => {
-    const wire = await joinedWire(server);
-    const placeholders = [...Array(10).keys()].map((num) => `{"_placeholder":true,"num":${num}}`);
-    const frames = placeholders.map((_, index) => Uint8Array.of(index));
-    wire.send(`4510-["message",${placeholders}]`, ...frames);
-    assert.equal(await wire.nextEvent(), `4510-["message-back",${placeholders}]`);
-    for (const frame of frames) assert.deepEqual(await wire.nextEvent(), [...frame]);
-    wire.send('451-789["message-with-ack",{"_placeholder":true,"num":0}]', Uint8Array.of(7));
-    assert.equal(await wire.nextEvent(), '461-789[{"_placeholder":true,"num":0}]');
-    assert.deepEqual(await wire.nextEvent(), [7]);
-    await wire.close();
-  });
-
-  await t.test("binary over polling", async () => {
-    const sid = await openSession(server, SOCKET);
-    const event = (name: string) => `451-["${name}",{"_placeholder":true,"num":0}]\x1ebAQID`;
-    await post(server, SOCKET, sid, "40");
-    await post(server, SOCKET, sid, event("message"));
-    let body = "";
-    while (!body.endsWith(event("message-back"))) {
-      const [status, more] = await poll(server, SOCKET, sid);
-      assert.equal(status, 200);
-      body += more;
-    }
-  });
-
   await t.test("an ack that the server asks for, and one that does not come", async () => {
     const wire = await joinedWire(server);
     wire.send('42["ask",1]', '42["ask",2]');
@@ -342,26 +312,6 @@ test("Socket.IO", async (t) => {
     assert.ok(waited >= 900 && waited < 2_000, `${waited} ms`);
   });
 });
-
-for (const transports of [["polling", "websocket"], ["websocket"], ["polling"]]) {
-  test(`the real client, binary and acks, over ${transports}`, async () => {
-    const socket = io(server.url, { transports, forceNew: true, reconnection: false });
-    const answered = (event: string) => new Promise((resolve) => socket.once(event, resolve));
-    socket.on("question", (value, ack) => ack(value * 2));
-    const back = new Promise<any[]>((resolve) =>
-      socket.once("message-back", (...args) => resolve(args)),
-    );
-    socket.emit("message", { file: Buffer.from([1, 2, 3]) }, "text");
-    const [{ file }, text] = await back;
-    assert.deepEqual([...file], [1, 2, 3]);
-    assert.equal(text, "text");
-    const acked = await socket.timeout(3_000).emitWithAck("message-with-ack", Buffer.from([4]));
-    assert.deepEqual([...acked], [4]);
-    socket.emit("ask", 21);
-    assert.equal(await answered("answer"), 42);
-    socket.close();
-  });
-}
 
 test("the handshake has exactly its keys", async () => {
   for (const path of [ENGINE, SOCKET]) {
