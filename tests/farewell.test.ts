@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { Wire, openSession, poll, post } from "./support/fixture.ts";
+import { openSession, poll, post, probingWire } from "./support/fixture.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -42,10 +42,7 @@ test("between two GETs: with the next one", async () => {
 
 test("in the middle of an upgrade: on the WebSocket, with its `5`", async () => {
   const sid = await joined("prober");
-  const wire = new Wire(server, PATH, sid);
-  await wire.opened;
-  wire.send("2probe");
-  assert.equal(await wire.next(), "3probe");
+  const wire = await probingWire(server, PATH, sid);
   assert.equal(await disconnect("prober"), 1);
   wire.send("5");
   assert.equal(await wire.next(), "41");

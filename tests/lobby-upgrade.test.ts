@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { Wire, openSession, poll, post } from "./support/fixture.ts";
+import { Wire, openSession, poll, post, probingWire } from "./support/fixture.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -18,13 +18,7 @@ after(() => server.close());
 const connect = (userId: string) => `40${JSON.stringify({ token: server.token(userId) })}`;
 const ask = (userId: string) => `421["get_online_status",{"userId":"${userId}"}]`;
 
-async function probed(sid: string) {
-  const wire = new Wire(server, PATH, sid);
-  await wire.opened;
-  wire.send("2probe");
-  assert.equal(await wire.next(), "3probe");
-  return wire;
-}
+const probed = (sid: string) => probingWire(server, PATH, sid);
 
 async function works(wire: Wire, userId: string) {
   wire.send(ask(userId));

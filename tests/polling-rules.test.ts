@@ -61,7 +61,7 @@ const closing = {
   "an unknown packet type": "4abc",
   "a payload that is no array": "42{}",
   "a bad ack id": '42abc["message"]',
-  "a bad ack id in an ack": '43abc[]',
+  "a bad ack id in an ack": "43abc[]",
   "a second CONNECT": "40",
   "an event for a namespace that was not joined": '42/custom,["message"]',
   "more attachments than ten": '4511-["message"]',
