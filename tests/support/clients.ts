@@ -217,6 +217,10 @@ interface RawSocket {
 export const rawSocket = (socket: SwitchboardSocket) =>
   (socket.io.engine.transport as unknown as { ws: RawSocket }).ws;
 
+/** Moves on when the server has pinged the client. */
+export const nextPing = (socket: SwitchboardSocket) =>
+  new Promise<void>((resolve) => socket.io.engine.once("ping", resolve));
+
 /** Moves on when a default client has upgraded. */
 export async function upgraded(socket: SwitchboardSocket) {
   const { engine } = socket.io;
