@@ -1,0 +1,97 @@
+// A client that cannot recover gets what no device of its user has confirmed, and nothing of what one
+// has confirmed by the pong to a ping that came after it.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import * as client from "./support/clients.ts";
+import type { Client, ClientOptions } from "./support/clients.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+let server: Server;
+let sender: Client;
+before(async () => {
+  // A ping every 5.25 s: what comes behind one is looked at well before the next.
+  server = await startServer({ vars: { PING_INTERVAL_MS: "3000", PING_TIMEOUT_MS: "3000" } });
+  sender = await client.contractor(server);
+});
+after(async () => {
+  client.closeAll();
+  await server.close();
+});
+
+const ways = (userId: string): Record<string, ClientOptions> => ({
+  "through the relay": { transports: ["websocket"] },
+  "straight to the object": {
+    transports: ["websocket"],
+    query: { token: server.token(userId) },
+  },
+  "by polling": { transports: ["polling"] },
+});
+
+const has = (socket: Client, text: string) =>
+  client.until(() => socket.texts.includes(text), `"${text}"`);
+
+async function send(socket: Client, userId: string, text: string) {
+  await client.sendText(sender, [userId], text);
+  await has(socket, text);
+}
+
+/** A device that has confirmed one message by its pong, and has got another one since. */
+async function device(userId: string, options: ClientOptions) {
+  const socket = await client.connect(server, userId, options);
+  await send(socket, userId, "confirmed");
+  await client.nextPing(socket);
+  // The second ping comes only after the pong to the first.
+  await client.nextPing(socket);
+  await send(socket, userId, "not confirmed");
+  return socket;
+}
+
+/** What a device without a past is sent, up to a message that is sent now. */
+async function newDevice(userId: string) {
+  const socket = await client.connect(server, userId, { transports: ["websocket"] });
+  await send(socket, userId, "last");
+  return socket.texts;
+}
+
+const expected = ["not confirmed", "last"];
+
+async function besideIt(userId: string, options: ClientOptions) {
+  await device(userId, options);
+  assert.deepEqual(await newDevice(userId), expected);
+}
+
+async function afterItsEnd(userId: string, options: ClientOptions) {
+  const socket = await device(userId, options);
+  const gone = client.next(socket, "disconnect");
+  client.rawSocket(socket).terminate();
+  await gone;
+  const isOffline = async () => !(await client.statusOf(sender, userId)).isOnline;
+  await client.until(isOffline, "the server knows");
+  assert.deepEqual(await newDevice(userId), expected);
+}
+
+async function afterEviction(userId: string, options: ClientOptions) {
+  const socket = await device(userId, options);
+  const gone = client.next(socket, "disconnect");
+  await server.evict(userId, "close");
+  await gone;
+  assert.deepEqual(await newDevice(userId), expected);
+}
+
+const cases = { "beside the one that confirmed": besideIt, "after its eviction": afterEviction };
+
+test("a new device gets what none has confirmed", { concurrency: true }, async (t) => {
+  const tests = ["through the relay", "straight to the object", "by polling"].flatMap((way) => {
+    const run = (when: string, act: typeof besideIt) => {
+      const userId = `${way}, ${when}`;
+      return t.test(userId, () => act(userId, ways(userId)[way]));
+    };
+    const all = Object.entries(cases).map(([when, act]) => run(when, act));
+    // A polling client cannot be torn from its server: it has no connection of its own.
+    return way === "by polling" ? all : [...all, run("after it broke off", afterItsEnd)];
+  });
+  await Promise.all(tests);
+});
