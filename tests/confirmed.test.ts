@@ -21,15 +21,6 @@ after(async () => {
   await server.close();
 });
 
-const ways = (userId: string): Record<string, ClientOptions> => ({
-  "through the relay": { transports: ["websocket"] },
-  "straight to the object": {
-    transports: ["websocket"],
-    query: { token: server.token(userId) },
-  },
-  "by polling": { transports: ["polling"] },
-});
-
 const has = (socket: Client, text: string) =>
   client.until(() => socket.texts.includes(text), `"${text}"`);
 
@@ -84,14 +75,14 @@ async function afterEviction(userId: string, options: ClientOptions) {
 const cases = { "beside the one that confirmed": besideIt, "after its eviction": afterEviction };
 
 test("a new device gets what none has confirmed", { concurrency: true }, async (t) => {
-  const tests = ["through the relay", "straight to the object", "by polling"].flatMap((way) => {
+  const tests = ["websocket only", "straight to the object", "polling only"].flatMap((way) => {
     const run = (when: string, act: typeof besideIt) => {
       const userId = `${way}, ${when}`;
-      return t.test(userId, () => act(userId, ways(userId)[way]));
+      return t.test(userId, () => act(userId, client.optionsOf(way, server, userId)));
     };
     const all = Object.entries(cases).map(([when, act]) => run(when, act));
     // A polling client cannot be torn from its server: it has no connection of its own.
-    return way === "by polling" ? all : [...all, run("after it broke off", afterItsEnd)];
+    return way === "polling only" ? all : [...all, run("after it broke off", afterItsEnd)];
   });
   await Promise.all(tests);
 });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
 import * as client from "./support/clients.ts";
-import type { Client, ClientOptions } from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -23,16 +23,12 @@ after(async () => {
   await server.close();
 });
 
-const ways = (): ClientOptions[] => [
-  ...Object.values(client.transportSettings),
-  { transports: ["websocket"], query: { token: server.token(USER) } },
-];
-
 const connectAll = () =>
   Promise.all(
-    Array.from({ length: SOCKETS }, (_, index) =>
-      client.connect(server, USER, ways()[index % ways().length]),
-    ),
+    Array.from({ length: SOCKETS }, (_, index) => {
+      const way = client.ways[index % client.ways.length];
+      return client.connect(server, USER, client.optionsOf(way, server, USER));
+    }),
   );
 
 /** What one sender writes, in order: without waiting for each other. */

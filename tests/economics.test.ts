@@ -77,14 +77,10 @@ const sendHalf = (socket: Client) =>
   client.rawSocket(socket).send('451-["get_online_status",{"_placeholder":true,"num":0}]');
 const sendRest = (socket: Client) => client.rawSocket(socket).send(Buffer.from([1]));
 
-/** Every kind of connection that a user may have. */
 const everyWay = (userId: string) =>
-  Promise.all([
-    connect(slow, userId),
-    connect(slow, userId, { query: { token: slow.token(userId) } }),
-    connect(slow, userId, { transports: ["polling"] }),
-    connect(slow, userId, { transports: ["polling", "websocket"] }),
-  ]);
+  Promise.all(
+    client.ways.map((way) => client.connect(slow, userId, client.optionsOf(way, slow, userId))),
+  );
 
 /**
  * One more connection of the user sends half a packet behind one ping and the rest behind the next:

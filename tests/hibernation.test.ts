@@ -7,11 +7,12 @@ import {
   closeAll,
   connect,
   contractor,
+  optionsOf,
   sendText,
   statusOf,
-  transportSettings,
   until,
   upgraded,
+  ways,
 } from "./support/clients.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
@@ -23,16 +24,10 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-const ways = {
-  ...transportSettings,
-  "straight to the object": { transports: ["websocket"], direct: true },
-};
-
-for (const [name, { direct, ...options }] of Object.entries(ways)) {
+for (const name of ways) {
   test(`events and messages after hibernation, ${name}`, async () => {
     const userId = `sleeper ${name}`;
-    const query = direct ? { token: server.token(userId) } : {};
-    const socket = await connect(server, userId, { ...options, query });
+    const socket = await connect(server, userId, optionsOf(name, server, userId));
     if (name === "default") await upgraded(socket);
     await server.evict(userId, "hibernate");
     assert.equal((await statusOf(socket, userId)).connectionCount, 1);

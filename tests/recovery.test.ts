@@ -9,14 +9,16 @@ import {
   connect as connectTo,
   contractor,
   next,
+  optionsOf,
   rawSocket,
   recoveryOf,
   sendText,
   statusOf,
   textOf,
+  upgraded,
+  ways,
 } from "./support/clients.ts";
 import type { Client, ClientOptions } from "./support/clients.ts";
-import { createDevServer } from "./support/dev.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -67,31 +69,57 @@ async function settle(socket: Client, userId: string) {
 
 const dropNetwork = (socket: Client) => rawSocket(socket).terminate();
 
-for (const transports of [["websocket"], ["polling", "websocket"]]) {
-  test(`the network drops, over ${transports}`, async () => {
-    const userId = `drop-${transports.length}`;
-    const socket = await clientWithOffset(userId, { transports });
-    if (transports.length > 1 && socket.io.engine.transport.name !== "websocket") {
-      await new Promise((resolve) => socket.io.engine.once("upgrade", resolve));
-    }
+/** The client, which was `id` until it was lost, misses something and returns. */
+async function missesAndReturns(socket: Client, userId: string, id: string | undefined) {
+  assert.equal(socket.connected, false);
+  await send(userId, "missed 1");
+  await send(userId, "missed 2");
+  const back = next(socket, "connect");
+  socket.connect();
+  await back;
+  assert.equal(socket.recovered, true);
+  assert.equal(socket.id, id);
+  assert.deepEqual(await settle(socket, userId), ["first", "missed 1", "missed 2", "last"]);
+  socket.close();
+}
+
+for (const way of ways) {
+  const connected = async (userId: string) => {
+    const options = optionsOf(way, server, userId);
+    const socket = await clientWithOffset(userId, {
+      transports: ["polling", "websocket"],
+      ...options,
+      reconnection: false,
+    });
+    if (way === "default") await upgraded(socket);
+    return socket;
+  };
+
+  test(`the object is evicted with its sockets, ${way}`, async () => {
+    const userId = `evicted ${way}`;
+    const socket = await connected(userId);
     const { id } = socket;
-    socket.io.reconnection(false);
+    const gone = next(socket, "disconnect");
+    await server.evict(userId, "close");
+    await gone;
+    await missesAndReturns(socket, userId, id);
+  });
+
+  // A polling client has no connection of its own that could break.
+  if (way === "polling only") continue;
+
+  test(`the network drops, ${way}`, async () => {
+    const userId = `drop ${way}`;
+    const socket = await connected(userId);
+    const { id } = socket;
     const gone = next(socket, "disconnect");
     dropNetwork(socket);
     assert.equal((await gone)[0], "transport close");
-    await send(userId, "missed 1");
-    await send(userId, "missed 2");
-    const back = next(socket, "connect");
-    socket.connect();
-    await back;
-    assert.equal(socket.recovered, true);
-    assert.equal(socket.id, id);
-    assert.deepEqual(await settle(socket, userId), ["first", "missed 1", "missed 2", "last"]);
-    socket.close();
+    await missesAndReturns(socket, userId, id);
   });
 }
 
-test("the object is evicted with its sockets", async () => {
+test("an unmodified client comes back by itself when the object is evicted", async () => {
   const socket = await clientWithOffset("evicted");
   const { id } = socket;
   const back = next(socket, "connect");
@@ -114,26 +142,6 @@ test("the client is back before the server knows that it was gone", async () => 
   assert.equal(twin.id, id);
   assert.equal((await statusOf(twin, "ghost")).connectionCount, 1);
   twin.close();
-});
-
-test("a pid is worth nothing to another user, and nothing is stored for it", async () => {
-  const dev = await createDevServer();
-  await dev.start();
-  const join = (userId: string, more: object = {}) =>
-    connectTo(dev, userId, { auth: { token: dev.token(userId), ...more } });
-  const stored = () =>
-    JSON.stringify(
-      ["user_state", "log"].map((table) => dev.storage("thief", `SELECT * FROM ${table}`)),
-    );
-  const victim = await join("victim");
-  const honest = await join("thief");
-  const before = stored();
-  const thief = await join("thief", { pid: recoveryOf(victim).pid, offset: "0" });
-  assert.equal(thief.recovered, false);
-  assert.notEqual(thief.id, victim.id);
-  assert.equal(stored(), before);
-  for (const socket of [victim, honest, thief]) socket.close();
-  await dev.close();
 });
 
 test("a client that cannot recover gets what no device has confirmed", async () => {

@@ -41,6 +41,17 @@ export const transportSettings: Record<string, Options> = {
   "polling only": { transports: ["polling"] },
 };
 
+const DIRECT = "straight to the object";
+
+/** Every way to be connected: with the token in the URL no relay is needed. */
+export const ways = [...Object.keys(transportSettings), DIRECT];
+
+/** The options of one of the `ways`. */
+export const optionsOf = (way: string, server: Host, userId: string): ClientOptions =>
+  way === DIRECT
+    ? { transports: ["websocket"], query: { token: server.token(userId) } }
+    : transportSettings[way];
+
 const open = new Set<Client>();
 
 /** A client of `userId` that is connected. */
