@@ -88,11 +88,16 @@ for (const way of ["through the relay", "straight to the object"]) {
 }
 
 test("a POST, before and after the CONNECT", async () => {
+  // One that is too large ends its session, as a frame that is ends a connection.
+  const refused = await openSession(server, SOCKET);
+  assert.equal((await post(server, SOCKET, refused, connect("poller", MAX + 1)))[0], 413);
+  assert.equal((await poll(server, SOCKET, refused))[0], 400);
+
   const sid = await openSession(server, SOCKET);
-  assert.equal((await post(server, SOCKET, sid, connect("poller", MAX + 1)))[0], 413);
   assert.deepEqual(await post(server, SOCKET, sid, connect("poller", MAX)), [200, "ok"]);
   assert.match((await poll(server, SOCKET, sid))[1], /^40\{/);
   assert.deepEqual(await post(server, SOCKET, sid, ask(MAX)), [200, "ok"]);
   assert.match((await poll(server, SOCKET, sid))[1], /^42\["user_online_status"/);
   assert.equal((await post(server, SOCKET, sid, ask(MAX + 1)))[0], 413);
+  assert.equal((await poll(server, SOCKET, sid))[0], 400);
 });

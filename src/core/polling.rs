@@ -71,6 +71,8 @@ pub struct PollingSession {
     /// Until when a WebSocket probes that knows the user no more than we do, if one does.
     pub probed_until: Option<Millis>,
     get_waits: bool,
+    /// Whether the client is still to be told, by a close packet, that the session is over.
+    owes_close: bool,
     queue: Vec<Packet>,
     queued_bytes: usize,
 }
@@ -85,6 +87,7 @@ impl PollingSession {
             opened_at,
             probed_until: None,
             get_waits: false,
+            owes_close: false,
             queue: Vec::new(),
             queued_bytes: 0,
         }
@@ -99,14 +102,14 @@ impl PollingSession {
 
     /// A GET came in.
     pub fn on_get(&mut self, now: Millis) -> Poll {
-        if self.phase == Phase::Closed && self.queue.is_empty() {
+        if self.phase == Phase::Closed && !self.has_more() {
             return Poll::Unknown;
         }
         if self.get_waits {
             return Poll::Overlap;
         }
-        if !self.queue.is_empty() {
-            return Poll::Body(encode_payload(&self.drain()));
+        if self.has_more() {
+            return Poll::Body(encode_payload(&self.take()));
         }
         if self.is_probed(now) {
             return Poll::Body(encode_payload(&[Packet::Noop]));
@@ -160,19 +163,34 @@ impl PollingSession {
         if !self.get_waits {
             return None;
         }
-        let packets = match (self.queue.is_empty(), self.phase) {
-            (false, _) => self.drain(),
-            (true, Phase::Upgrading | Phase::Closed) => vec![Packet::Noop],
-            (true, _) if self.is_probed(now) => vec![Packet::Noop],
-            (true, _) => return None,
+        let packets = match (self.has_more(), self.phase) {
+            (true, _) => self.take(),
+            (false, Phase::Upgrading | Phase::Closed) => vec![Packet::Noop],
+            (false, _) if self.is_probed(now) => vec![Packet::Noop],
+            (false, _) => return None,
         };
         self.get_waits = false;
         Some(encode_payload(&packets))
     }
 
+    /// The other side has said its last words: the session is over when the client has them.
+    pub fn leave(&mut self) {
+        self.phase = Phase::Closed;
+        self.owes_close = true;
+    }
+
     /// Whether there is still something for the client.
-    pub fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
+    pub fn has_more(&self) -> bool {
+        !self.queue.is_empty() || self.owes_close
+    }
+
+    /// What the next GET gets. A close packet comes by itself: the JavaScript client acts on one before
+    /// it acts on what stands in front of it in the same payload.
+    fn take(&mut self) -> Vec<Packet> {
+        if self.queue.is_empty() && std::mem::take(&mut self.owes_close) {
+            return vec![Packet::Close];
+        }
+        self.drain()
     }
 
     /// What no GET has taken: for a GET, or for the WebSocket that takes over.
@@ -247,11 +265,13 @@ mod tests {
     fn the_last_words_wait_for_the_next_get() {
         let mut session = routed();
         assert!(session.push(text("1")));
-        assert!(session.push(Packet::Close));
-        session.phase = Phase::Closed;
-        assert!(session.has_queue());
-        assert_eq!(session.on_get(5000), Poll::Body("41\x1e1".into()));
+        session.leave();
+        assert!(session.has_more());
+        assert_eq!(session.on_get(5000), Poll::Body("41".into()));
+        // The end comes after them, not with them.
+        assert_eq!(session.on_get(5000), Poll::Body("1".into()));
         assert_eq!(session.on_get(5000), Poll::Unknown);
+        assert!(!session.has_more());
     }
 
     #[test]

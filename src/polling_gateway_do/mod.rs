@@ -345,7 +345,7 @@ impl PollingGateway {
             let polling = &session.polling;
             polling.phase != Phase::Closed
                 || now() < polling.opened_at + config.lobby_timeout()
-                || (polling.has_queue() && !polling.is_overdue(now(), config))
+                || (polling.has_more() && !polling.is_overdue(now(), config))
         });
     }
 
@@ -410,8 +410,7 @@ impl Session {
 
     /// The user's object has said its last words, which wait for the next GET if none is there.
     fn leave(&mut self) {
-        // A queue that is too long for one packet more is long enough to tell.
-        let _ = self.polling.push(Packet::Close);
+        self.polling.leave();
         self.user = None;
         self.over();
     }
