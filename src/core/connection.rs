@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{Bucket, Rate};
 use super::region::Region;
-use super::session::{CloseReason, Session};
+use super::session::{CloseReason, Session, is_zero};
 use super::time::Millis;
 use super::token::Identity;
 
@@ -69,17 +69,13 @@ pub struct Connection {
     pub region: Option<Region>,
     /// How often its client has joined.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub joins: u32,
+    pub joins: u64,
     /// How many events it may still send at once.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub events: Bucket,
     /// How many more may be refused before it counts as flooding.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub refusals: Bucket,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// Whether an event is let through.

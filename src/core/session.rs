@@ -46,7 +46,7 @@ pub struct Session {
     asked: u64,
 }
 
-fn is_zero(number: &u64) -> bool {
+pub(super) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
@@ -56,7 +56,7 @@ fn is_zero(number: &u64) -> bool {
 pub struct Reassembly(socket::Packet);
 
 /// How often a client may join on one transport: it gets what it missed each time.
-pub const MAX_JOINS: u32 = 8;
+pub const MAX_JOINS: u64 = 8;
 
 /// A client that is refused more often before anybody knows who it is has had its chances.
 pub const MAX_REFUSALS: u32 = 10;

@@ -5,7 +5,9 @@ use worker::{AnalyticsEngineDataPointBuilder, Env};
 
 use super::log;
 use crate::core::config::Config;
+use crate::core::connection::Carrier;
 use crate::core::telemetry::Fact;
+use crate::core::token::TokenError;
 
 /// The optional binding in wrangler.toml.
 const DATASET: &str = "ANALYTICS";
@@ -17,6 +19,17 @@ pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
     if let Err(error) = write(env, user.as_deref().unwrap_or_default(), fact) {
         log::error("analytics", &error);
     }
+}
+
+/// Tells that a CONNECT was refused before anybody knew whose it was.
+pub fn refused(env: &Env, config: &Config, carrier: Carrier, error: TokenError) {
+    let code = error.code();
+    tell(
+        env,
+        config,
+        None,
+        &Fact::ConnectionRefused { carrier, code },
+    );
 }
 
 /// A data point costs no round trip: the platform writes it behind the request.

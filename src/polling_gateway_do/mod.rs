@@ -28,7 +28,6 @@ use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::{Effect, MAX_REFUSALS};
 use crate::core::socket::connect_error;
-use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
@@ -295,11 +294,7 @@ impl PollingGateway {
                 match authenticate(poll, ConnectAuth::read(auth.as_deref()), config) {
                     Ok(identity) => self.link(sid, identity, Some(frame), poll.region).await,
                     Err(error) => {
-                        let fact = Fact::ConnectionRefused {
-                            carrier: Carrier::Gateway,
-                            code: error.code(),
-                        };
-                        telemetry::tell(&self.env, config, None, &fact);
+                        telemetry::refused(&self.env, config, Carrier::Gateway, error);
                         self.refuse(sid, connect_error(&namespace, &error.payload()));
                         self.with(sid, |session| session.resolve_route(None));
                     }

@@ -43,9 +43,11 @@ pub async fn serve(request: Request, env: Env) -> Result<Response> {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };
-    let route = Route::find(&request.inner().method(), request.url()?.path());
+    let url = request.url()?;
+    let route = Route::find(&request.inner().method(), url.path());
     let name = route.as_ref().map_or("unknown", Route::name);
-    match run(request, route, &env, &config).await {
+    let query = url.query().unwrap_or_default().to_owned();
+    match run(request, route, query, &env, &config).await {
         Ok((204, _)) => Ok(Response::empty()?.with_status(204)),
         Ok((status, body)) => answer::json(status, &body),
         Err(problem) => {
@@ -62,6 +64,7 @@ pub async fn serve(request: Request, env: Env) -> Result<Response> {
 async fn run(
     mut request: Request,
     route: std::result::Result<Route, Problem>,
+    query: String,
     env: &Env,
     config: &Config,
 ) -> Outcome {
@@ -78,14 +81,13 @@ async fn run(
     .map_err(answer::unauthorized)?;
     // Whoever may not ask is not told what there is.
     let route = route?;
-    let url = request.url().map_err(|_| Problem::not_found())?;
     let bytes = read_body(&mut request, config.max_payload)
         .await
         .map_err(ours("body"))?
         .ok_or_else(|| Problem::too_large(config.max_payload))?;
     let call = Call {
         env: env.clone(),
-        query: url.query().unwrap_or_default().to_owned(),
+        query,
         body: String::from_utf8(bytes).map_err(|_| Problem::invalid("The body must be UTF-8"))?,
         key,
         config: config.clone(),

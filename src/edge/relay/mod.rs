@@ -23,7 +23,6 @@ use crate::core::recovery::ConnectAuth;
 use crate::core::region::Region;
 use crate::core::session::{CloseReason, Effect, MAX_REFUSALS, Session, decode};
 use crate::core::socket::connect_error;
-use crate::core::telemetry::Fact;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, Taken};
@@ -170,7 +169,8 @@ impl Relay {
                     match self.authenticate(ConnectAuth::read(auth.as_deref())) {
                         Ok(identity) => return Ok(Some((identity, frame))),
                         Err(error) => {
-                            self.refused(error);
+                            let carrier = Carrier::WebSocket;
+                            telemetry::refused(&self.env, &self.config, carrier, error);
                             reply(client, connect_error(&namespace, &error.payload()))?;
                         }
                     }
@@ -192,14 +192,6 @@ impl Relay {
                 }
             }
         }
-    }
-
-    fn refused(&self, error: TokenError) {
-        let fact = Fact::ConnectionRefused {
-            carrier: Carrier::WebSocket,
-            code: error.code(),
-        };
-        telemetry::tell(&self.env, &self.config, None, &fact);
     }
 
     fn authenticate(&self, auth: ConnectAuth) -> std::result::Result<Identity, TokenError> {
