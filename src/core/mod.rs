@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod config;
+pub mod confirmation;
 pub mod connection;
 #[cfg(test)]
 mod contract;

@@ -18,6 +18,9 @@ use crate::platform::{log, now};
 const SHORTEST_BEAT: Millis = 10;
 const LONGEST_BEAT: Millis = 60_000;
 
+/// An alarm that is set for now while another one runs may never come (workerd issue 6866).
+const SHORTEST_PAUSE: Millis = 5;
+
 impl UserObject {
     pub(super) async fn on_alarm(&self) {
         // It has fired, so none is set.
@@ -49,6 +52,7 @@ impl UserObject {
     /// What asks others. Other events are handled meanwhile.
     async fn work(&self) {
         self.tell_watchers().await;
+        self.tell_senders().await;
         self.retry_outbox().await;
         if let Err(error) = self.record_belatedly().await {
             log::error("add user", &error);
@@ -114,14 +118,20 @@ impl UserObject {
             self.store.set_confirmed(confirmed)?;
         }
         let last_offset = self.store.last_offset()?;
-        for (mut socket, heard) in sockets {
+        for (socket, heard) in sockets {
             if may_join_ping(&socket.connection, heard, now, config) {
-                socket.connection.pinged_at = Some(now);
-                socket.connection.offset_at_ping = last_offset;
-                socket.save()?;
-                self.send(&socket, Packet::Ping(String::new()));
+                self.ping_socket(socket, last_offset)?;
             }
         }
+        Ok(())
+    }
+
+    /// Pings a client, behind everything in the log up to `last_offset`.
+    pub(super) fn ping_socket(&self, mut socket: Socket, last_offset: u64) -> Result<()> {
+        let ponged_at = socket.ponged_at(&self.state);
+        socket.connection.pinged(now(), last_offset, ponged_at);
+        socket.save()?;
+        self.send(&socket, Packet::Ping(String::new()));
         Ok(())
     }
 
@@ -153,7 +163,8 @@ impl UserObject {
             (Some(wanted), Some(current)) if current <= wanted => {}
             (Some(wanted), _) => {
                 self.alarm_at.set(Some(Some(wanted)));
-                let pause = Duration::from_millis(wanted.saturating_sub(now()));
+                let pause = wanted.saturating_sub(now()).max(SHORTEST_PAUSE);
+                let pause = Duration::from_millis(pause);
                 if let Err(error) = self.state.storage().set_alarm(pause).await {
                     // What is set is not known any more, and is asked the next time.
                     self.alarm_at.set(None);
@@ -186,7 +197,9 @@ impl UserObject {
         let watched = self.store.watched()?;
         let sockets = self.next_beat(watched.is_some())?;
         let watched = watched.and_then(|watched| watched.due_at);
+        let receipts = self.receipts_due()?;
         let outbox = self.store.outbox_due()?;
-        Ok([sockets, watched, outbox].into_iter().flatten().min())
+        let all = [sockets, watched, receipts, outbox];
+        Ok(all.into_iter().flatten().min())
     }
 }

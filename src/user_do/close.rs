@@ -4,6 +4,7 @@ use worker::{Result, WebSocket};
 
 use super::UserObject;
 use super::socket::Socket;
+use crate::core::confirmation::by_goodbye;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::Packet;
 use crate::core::error::{ErrorCode, EventError};
@@ -90,10 +91,7 @@ impl UserObject {
                 lasted: now().saturating_sub(socket.connection.opened_at),
             },
         );
-        let confirmed = match reason.is_clean() {
-            true => self.store.last_offset()?,
-            false => socket.confirmed(&self.state),
-        };
+        let confirmed = self.confirmed_at_end(socket, reason)?;
         self.end_watches(socket, reason)?;
         if self.live_sockets().is_empty() {
             self.store
@@ -109,6 +107,18 @@ impl UserObject {
             self.store.set_confirmed(confirmed)?;
         }
         Ok(())
+    }
+
+    fn confirmed_at_end(&self, socket: &Socket, reason: CloseReason) -> Result<u64> {
+        let by_pong = socket.confirmed(&self.state);
+        let by_goodbye = match reason.is_clean() {
+            true => by_goodbye(&socket.connection, now()),
+            false => None,
+        };
+        match by_goodbye {
+            Some(time) => Ok(by_pong.max(self.store.last_offset_at(time)?)),
+            None => Ok(by_pong),
+        }
     }
 
     /// Watches end with their session. As in the reference, a client that did not leave the namespace

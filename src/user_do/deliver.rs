@@ -13,16 +13,26 @@ use crate::messages::{Deliver, Receipt};
 use crate::platform::now;
 
 impl UserObject {
-    /// Not one await: the log and the sockets cannot come apart. The platform holds what is sent
-    /// back until the write is durable.
-    pub(super) fn deliver(&self, deliver: &Deliver, body: &str) -> Result<Response> {
+    pub(super) async fn deliver(&self, deliver: &Deliver, body: &str) -> Result<Response> {
         let Ok(letter) = serde_json::from_str::<Letter>(body) else {
             return bad_message();
         };
+        let wants_receipt = letter.wants_receipt;
+        let delivered = self.take_letter(deliver, letter)?;
+        if wants_receipt {
+            // Nothing here depends on what happens meanwhile.
+            self.schedule().await;
+        }
+        Response::from_json(&Receipt { delivered })
+    }
+
+    /// Not one await: the log and the sockets cannot come apart. The platform holds what is sent
+    /// back until the write is durable. Returns whether a device is there.
+    fn take_letter(&self, deliver: &Deliver, letter: Letter) -> Result<bool> {
         let target = &deliver.target;
-        let delivered = self.presence()?.is_online();
+        let is_online = self.presence()?.is_online();
         if deliver.is_repeat && self.store.has_message(&target.message_id)? {
-            return receipt(delivered);
+            return Ok(is_online);
         }
         let offset = self.publish(&NewEntry {
             message_id: &target.message_id,
@@ -34,14 +44,15 @@ impl UserObject {
             receiver_id: letter.sender.id.clone(),
             ..target.clone()
         }])?;
-        if letter.wants_receipt && !delivered {
+        if letter.wants_receipt {
             self.store.receipt_add(&PendingReceipt {
                 offset,
                 sender_id: letter.sender.id,
                 payload: to_json(&Delivered::from(target)),
             })?;
+            self.ask_for_receipts()?;
         }
-        receipt(delivered)
+        Ok(is_online)
     }
 
     /// Appends an event to the log and sends it to every live socket that it is for, with its offset
@@ -67,8 +78,4 @@ impl UserObject {
             }
         }
     }
-}
-
-fn receipt(delivered: bool) -> Result<Response> {
-    Response::from_json(&Receipt { delivered })
 }

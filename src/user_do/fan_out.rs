@@ -236,10 +236,6 @@ impl UserObject {
         self.keep_own_copy(&caller, &send)?;
         let waiting = self.waiting_receivers(entry.send_id)?;
         let fanned = self.fan_out(&send, &waiting, &Meter::default()).await;
-        let told = send.targets.iter().filter(|_| entry.is_direct);
-        for target in told.filter(|target| fanned.took(&target.receiver_id)) {
-            self.delivered(&target.into())?;
-        }
         Ok(entry.after_fan_out(fanned.failed, now()))
     }
 }

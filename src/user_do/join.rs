@@ -6,11 +6,10 @@ use worker::Result;
 
 use super::UserObject;
 use super::socket::Socket;
-use super::store::Missed;
+use super::store::{LogEntry, Missed};
 use crate::core::connection::{Admission, Connection, Phase};
 use crate::core::engine::Packet;
-use crate::core::heartbeat::is_ghost;
-use crate::core::ids::{pid, socket_sid};
+use crate::core::ids::{pid, sid_of_pid, socket_sid};
 use crate::core::record::users::add_user;
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
 use crate::core::session::{CloseReason, MAX_JOINS};
@@ -18,17 +17,22 @@ use crate::core::socket::{connect_error, connected, event_text};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
-use crate::messages::{Heard, Notify};
-use crate::platform::{self, d1, log, now, objects};
+use crate::platform::{self, d1, log, now};
 
 /// What a CONNECT has led to.
 struct Entered {
     /// The connections that this one replaces.
-    ghosts: Vec<Socket>,
+    replaced: Vec<Socket>,
     /// The session that goes on.
     resumed: Option<String>,
-    /// The log's first event that it got; none if it missed none.
-    first_offset: Option<u64>,
+}
+
+/// A session of Socket.IO, as it begins or goes on.
+struct Session {
+    sid: String,
+    is_resumed: bool,
+    /// What its client is sent at once.
+    missed: Vec<LogEntry>,
 }
 
 /// The code of a CONNECT_ERROR for one connection more than is allowed.
@@ -70,15 +74,15 @@ impl UserObject {
         if socket.connection.joins > MAX_JOINS {
             return self.close(socket, CloseReason::Flooding).await;
         }
-        let is_recorded = match self.store.user_state() {
-            Ok(state) => state.is_recorded == 1,
+        let (is_recorded, is_full) = match self.obstacles(&socket, &auth) {
+            Ok(obstacles) => obstacles,
             Err(error) => {
                 log::error("connect", &error);
                 return self.close(socket, CloseReason::Interrupted).await;
             }
         };
         // An upgrade under way means that the session has been here before.
-        if is_recorded || socket.connection.phase == Phase::Upgrading {
+        if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
             return self
                 .finish_join(socket, &namespace, &auth, is_recorded)
                 .await;
@@ -90,7 +94,8 @@ impl UserObject {
         }
         let sid = socket.connection.engine_sid.clone();
         self.start_holding(&sid);
-        let is_recorded = self.record_user(&socket.connection).await;
+        let recorded = async { is_recorded || self.record_user(&socket.connection).await };
+        let (is_recorded, ()) = join(recorded, self.make_room(&socket, &auth)).await;
         // Meanwhile the socket may have closed; its frames were held.
         let frames = self.stop_holding(&sid).frames;
         let Some(mut socket) = socket.reload() else {
@@ -112,6 +117,13 @@ impl UserObject {
             replayed,
         )
         .await;
+    }
+
+    /// Whether the user has a row in D1, and whether they have all the connections that they may.
+    fn obstacles(&self, socket: &Socket, auth: &ConnectAuth) -> Result<(bool, bool)> {
+        let is_recorded = self.store.user_state()?.is_recorded == 1;
+        let others = self.others(socket, self.shown_sid(socket, auth)?)?.len();
+        Ok((is_recorded, others >= self.config()?.max_connections))
     }
 
     fn refused(&self, socket: &Socket, code: &'static str) {
@@ -183,43 +195,24 @@ impl UserObject {
             }
         };
         let Some(entered) = entered else { return };
-        for ghost in entered.ghosts {
-            self.close(ghost, CloseReason::Replaced).await;
+        for other in entered.replaced {
+            let old_sid = other.connection.session.sid(namespace).map(str::to_owned);
+            self.close(other, CloseReason::Replaced).await;
+            if entered.resumed.is_none()
+                && let Some(sid) = old_sid
+                && let Err(error) = self.store.watches_remove(&sid)
+            {
+                log::error("watch", &error);
+            }
         }
         self.schedule().await;
         // From here on nothing depends on this connection any more: it may be gone by now.
         let user_id = &socket.connection.identity.user_id;
-        if let Err(error) = self.tell_senders(entered.first_offset).await {
-            log::error("receipts", &error);
-        }
         if let Some(sid) = entered.resumed
             && let Err(error) = self.resume_watches(user_id, &sid).await
         {
             log::error("watch", &error);
         }
-    }
-
-    /// Tells the senders of what was waiting here that a device took it. Whoever cannot be told is
-    /// told at the next connect.
-    async fn tell_senders(&self, first_offset: Option<u64>) -> Result<()> {
-        for receipt in self.store.receipts()? {
-            // What is too old, or too much, no device took from the log. And whoever is blocked is not
-            // to see that the user is here.
-            let is_taken = first_offset.is_some_and(|first| receipt.offset >= first);
-            let is_due = is_taken && !self.store.has_blocked(&receipt.sender_id)?;
-            if is_due {
-                let delivered = serde_json::from_str(&receipt.payload)?;
-                let notify = Notify::Delivered(delivered);
-                let told: Result<Heard> =
-                    objects::post(&self.env, &receipt.sender_id, Notify::URL, &notify).await;
-                if let Err(error) = told {
-                    log::error("receipts", &error);
-                    continue;
-                }
-            }
-            self.store.receipt_remove(receipt.offset)?;
-        }
-        Ok(())
     }
 
     /// Joins, unless the user has too many connections: then the client is told so.
@@ -232,42 +225,21 @@ impl UserObject {
     ) -> Result<Option<Entered>> {
         let config = self.config()?;
         let now = now();
-        let since = now.saturating_sub(config.log_retention);
-        let user_id = socket.connection.identity.user_id.clone();
-        let bounds = self.store.log_bounds(since)?;
-        let resumed = resume(config.keys(), &user_id, auth, bounds);
-        let missed = match &resumed {
-            Some(Resumed { sid, after }) => Some(self.missed(*after, since, sid)?),
-            None => None,
-        };
-        // A session of which too much was missed does not go on.
-        let resumed = resumed.filter(|_| missed.as_ref().is_some_and(|missed| missed.is_complete));
-        let others = self.live_sockets();
-        let was_online = !others.is_empty();
-        let replaced = resumed.as_ref().map(|resumed| resumed.sid.as_str());
-        let is_other = |other: &&Socket| {
-            let heard = other.heard(&self.state);
-            let is_replaced =
-                replaced.is_some() && other.connection.session.sid(namespace) == replaced;
-            !is_replaced && !is_ghost(&other.connection, heard, now, config)
-        };
-        if others.iter().filter(is_other).count() >= config.max_connections {
+        let shown_sid = self.shown_sid(socket, auth)?;
+        let others = self.others(socket, shown_sid)?;
+        if others.len() >= config.max_connections {
             socket.save()?;
             self.refused(socket, TOO_MANY);
             let refusal = too_many_connections(config.max_connections);
             self.send(socket, Packet::Text(connect_error(namespace, &refusal)));
             return Ok(None);
         }
+        let user_id = socket.connection.identity.user_id.clone();
+        let replaced = self.replaced(socket, shown_sid);
+        let was_online = !others.is_empty() || replaced.iter().any(|other| !self.is_ghost(other));
+        let session = self.session(&user_id, auth)?;
 
-        let (sid, missed) = match (&resumed, missed) {
-            (Some(Resumed { sid, .. }), Some(missed)) => (sid.clone(), missed),
-            _ => {
-                let sid = socket_sid(platform::random());
-                let missed = self.missed(self.confirmed()?, since, &sid)?;
-                (sid, missed)
-            }
-        };
-        socket.connection.session.join(namespace, &sid);
+        socket.connection.enter(namespace, &session.sid, now);
         socket.save()?;
         let state = self.store.user_state()?;
         if !was_online || (state.is_recorded == 1) != is_recorded {
@@ -278,41 +250,73 @@ impl UserObject {
         }
 
         // A client takes its session for recovered only if its own pid comes back, whichever key made it.
-        let shown = auth.pid.clone().filter(|_| resumed.is_some());
-        let pid = shown.unwrap_or_else(|| pid(config.secret(), &user_id, &sid));
-        let reply = Packet::Text(connected(namespace, &sid, Some(&pid)));
-        let first_offset = missed.events.first().map(|entry| entry.offset);
-        let missed = missed.events.iter().map(|entry| {
+        let shown_pid = auth.pid.clone().filter(|_| session.is_resumed);
+        let pid = shown_pid.unwrap_or_else(|| pid(config.secret(), &user_id, &session.sid));
+        let reply = connected(namespace, &session.sid, Some(&pid));
+        self.send(socket, Packet::Text(reply));
+        // Behind the reply: what comes before it a client keeps until the reply is there, without its
+        // offset, and would get again if the connection broke in between.
+        for entry in &session.missed {
             let offset = format!("\"{}\"", entry.offset);
-            Packet::Text(event_text(
-                namespace,
-                &entry.event,
-                &[&entry.payload, &offset],
-            ))
-        });
-        match resumed.is_some() {
-            // The client counts what comes before the reply to its recovered session.
-            true => missed
-                .chain([reply])
-                .for_each(|packet| self.send(socket, packet)),
-            false => [reply]
-                .into_iter()
-                .chain(missed)
-                .for_each(|packet| self.send(socket, packet)),
+            let text = event_text(namespace, &entry.event, &[&entry.payload, &offset]);
+            self.send(socket, Packet::Text(text));
         }
+        self.ask_for_receipts()?;
         self.fact(
             &user_id,
             &Fact::ConnectionOpened {
                 carrier: socket.connection.carrier,
-                recovered: resumed.is_some(),
+                recovered: session.is_resumed,
                 connections: self.live_sockets().len(),
             },
         );
         Ok(Some(Entered {
-            ghosts: self.ghosts(socket, &sid, namespace),
-            resumed: resumed.map(|resumed| resumed.sid),
-            first_offset,
+            replaced,
+            resumed: session.is_resumed.then_some(session.sid),
         }))
+    }
+
+    /// The session that a CONNECT leads to: the one whose pid and offset it shows, if the log still holds
+    /// all that came after, or a new one, with what no device has confirmed.
+    fn session(&self, user_id: &str, auth: &ConnectAuth) -> Result<Session> {
+        let config = self.config()?;
+        let since = now().saturating_sub(config.log_retention);
+        let bounds = self.store.log_bounds(since)?;
+        if let Some(Resumed { sid, after }) = resume(config.keys(), user_id, auth, bounds) {
+            let missed = self.missed(after, since, &sid)?;
+            if missed.is_complete {
+                // It says itself up to where it got everything.
+                self.store.set_confirmed(after)?;
+                return Ok(Session {
+                    sid,
+                    is_resumed: true,
+                    missed: missed.events,
+                });
+            }
+        }
+        let sid = socket_sid(platform::random());
+        let confirmed = self.confirmed()?;
+        let missed = self.missed(confirmed, since, &sid)?.events;
+        // What is too old, or too much, no device takes from here.
+        let first = missed.first().map_or(u64::MAX, |entry| entry.offset);
+        self.store.receipts_drop(confirmed + 1, first)?;
+        Ok(Session {
+            sid,
+            is_resumed: false,
+            missed,
+        })
+    }
+
+    /// The session of which the client shows that it is its own, by a pid of ours.
+    pub(super) fn shown_sid<'a>(
+        &self,
+        socket: &Socket,
+        auth: &'a ConnectAuth,
+    ) -> Result<Option<&'a str>> {
+        let keys = self.config()?.keys();
+        let user_id = &socket.connection.identity.user_id;
+        let pid = auth.pid.as_deref();
+        Ok(pid.and_then(|pid| sid_of_pid(keys, user_id, pid)))
     }
 
     fn missed(&self, after: u64, since: Millis, sid: &str) -> Result<Missed> {
@@ -320,13 +324,15 @@ impl UserObject {
         self.store.events_after(after, since, sid, max_bytes)
     }
 
-    /// Older connections with the same session id: their client has come back on this one.
-    fn ghosts(&self, socket: &Socket, sid: &str, namespace: &str) -> Vec<Socket> {
-        self.live_sockets()
-            .into_iter()
-            .filter(|other| other.connection.session.sid(namespace) == Some(sid))
-            .filter(|other| other.connection.engine_sid != socket.connection.engine_sid)
-            .collect()
+    /// Older connections of the session that the client shows: it has come back on this one, whether it
+    /// recovers or not.
+    fn replaced(&self, socket: &Socket, shown_sid: Option<&str>) -> Vec<Socket> {
+        let mut sockets = self.live_sockets();
+        sockets.retain(|other| {
+            other.connection.engine_sid != socket.connection.engine_sid
+                && shown_sid.is_some_and(|sid| other.connection.session.is_in(sid))
+        });
+        sockets
     }
 
     /// The log's last offset that any device has confirmed.

@@ -9,10 +9,12 @@
 //! - [`accept`]: a WebSocket comes in
 //! - [`frames`]: a frame comes in, and what it leads to
 //! - [`join`]: a CONNECT; recovery
+//! - [`room`]: the limit of connections
 //! - [`upgrade`]: a WebSocket takes over a polling session
 //! - [`close`]: the one way out
 //! - [`alarm`]: heartbeat, deadlines, outbox
 //! - [`presence`], [`deliver`], [`notify`], [`watch`]: what other objects ask and tell
+//! - [`receipts`]: senders hear of what a device has confirmed
 //! - [`service`]: what the marketplace's backend asks
 //! - [`events`]: the request events, one file each
 //! - [`send`], [`fan_out`]: sends, to the end
@@ -29,6 +31,8 @@ mod join;
 mod lane;
 mod notify;
 mod presence;
+mod receipts;
+mod room;
 mod send;
 mod service;
 mod socket;
@@ -98,6 +102,8 @@ pub struct UserObject {
     blocking: Lane,
     /// Users whose regions were asked for; a cache.
     placed: RefCell<HashSet<String>>,
+    /// When senders who could not be reached are to be told of receipts again; a cache.
+    receipts_retry_at: Cell<Millis>,
     /// When the alarm is set for; `None` if that has to be asked first.
     alarm_at: Cell<Option<Option<Millis>>>,
     /// The alarm that was set when this instance woke up, if the one before it left without a
@@ -122,6 +128,7 @@ impl DurableObject for UserObject {
             watching_anew: RefCell::default(),
             blocking: Lane::default(),
             placed: RefCell::default(),
+            receipts_retry_at: Cell::default(),
             alarm_at: Cell::new(None),
             left_alarm: Rc::default(),
         };
@@ -141,7 +148,7 @@ impl DurableObject for UserObject {
             Deliver::PATH => match Deliver::read(query) {
                 Some(deliver) => {
                     let body = request.text().await?;
-                    self.deliver(&deliver, &body)
+                    self.deliver(&deliver, &body).await
                 }
                 None => bad_message(),
             },

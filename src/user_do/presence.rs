@@ -8,7 +8,7 @@
 use worker::Result;
 
 use super::UserObject;
-use crate::core::heartbeat::{is_ghost, period};
+use crate::core::heartbeat::{is_ghost, longest_sleep};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
 use crate::messages::PresenceQuery;
@@ -66,10 +66,10 @@ impl UserObject {
     }
 
     /// When the object was last alive, as the alarm that it left behind tells: an alarm is set at
-    /// most one period ahead.
+    /// most one sleep ahead.
     fn last_trace(&self) -> Option<Millis> {
-        let period = period(self.config().ok()?);
-        let trace = self.left_alarm.get()?.saturating_sub(period);
+        let sleep = longest_sleep(self.config().ok()?);
+        let trace = self.left_alarm.get()?.saturating_sub(sleep);
         Some(trace.min(now()))
     }
 

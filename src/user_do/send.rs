@@ -9,7 +9,7 @@ use std::fmt::Display;
 use worker::Result;
 
 use super::UserObject;
-use super::events::{Caller, Done, ours};
+use super::events::{Caller, ours};
 use super::fan_out::Send;
 use super::lane::Turn;
 use super::store::parse_id;
@@ -17,8 +17,7 @@ use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::{Author, Letter, Target};
 use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
-use crate::core::events::send_message::{self, Delivered};
-use crate::core::events::{Reply, send_bulk_message};
+use crate::core::events::{Reply, send_bulk_message, send_message};
 use crate::core::ids::{created_at, send_id};
 use crate::core::limits::Bucket;
 use crate::core::outbox::{COMMIT_DEADLINE, Entry};
@@ -106,11 +105,11 @@ impl UserObject {
         caller: &Caller,
         outgoing: Outgoing,
         _turn: Turn,
-    ) -> Outcomes<Done> {
+    ) -> Outcomes<Reply> {
         let begun = now();
         let entry = match self.earlier(&outgoing)? {
             Earlier::Answered(payload) => {
-                return Ok(Reply::event(outgoing.reply_event(), payload).into());
+                return Ok(Reply::event(outgoing.reply_event(), payload));
             }
             Earlier::Unanswered(entry) => {
                 self.store
@@ -264,7 +263,7 @@ impl UserObject {
         settled: &Settled,
         [begun, stored_at]: [Millis; 2],
         meter: &Meter,
-    ) -> Result<Done> {
+    ) -> Result<Reply> {
         let waiting = self.waiting_receivers(send.entry.send_id)?;
         let fanned = self.fan_out(send, &waiting, meter).await;
         let took = |target: &&Target| fanned.took(&target.receiver_id);
@@ -295,12 +294,7 @@ impl UserObject {
         let next = send.entry.after_fan_out(fanned.failed, now());
         self.store.outbox_update(send.entry.send_id, &next)?;
         self.schedule().await;
-        let first = settled.stored.first();
-        let is_told = outgoing.is_direct && delivered > 0;
-        Ok(Done {
-            reply,
-            delivered: first.filter(|_| is_told).map(Delivered::from),
-        })
+        Ok(reply)
     }
 }
 

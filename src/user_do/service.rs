@@ -8,7 +8,6 @@ use worker::{Response, Result};
 
 use super::UserObject;
 use super::events::Caller;
-use crate::core::events::Reply;
 use crate::core::presence::Presence;
 use crate::core::record::users::{
     ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
@@ -36,13 +35,7 @@ impl UserObject {
             sid: None,
         };
         let acted = match self.carry_out(&caller, &event).await {
-            Ok(done) => {
-                let Reply { payload, .. } = done.reply;
-                if let Some(delivered) = done.delivered {
-                    self.delivered(&delivered)?;
-                }
-                Acted::Reply(RawValue::from_string(payload)?)
-            }
+            Ok(reply) => Acted::Reply(RawValue::from_string(reply.payload)?),
             Err(error) => Acted::Refused(error),
         };
         Response::from_json(&acted)

@@ -2,10 +2,10 @@
 
 use worker::{Result, State, WebSocket};
 
+use crate::core::confirmation::by_pong;
 use crate::core::connection::Connection;
 use crate::core::engine::Packet;
 use crate::core::error::to_json;
-use crate::core::heartbeat::confirmed_offset;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 use crate::platform::js::auto_responded_at;
@@ -36,15 +36,20 @@ impl Socket {
         self.ws.serialize_attachment(to_json(&self.connection))
     }
 
+    /// When the client last answered a ping, if ever.
+    pub fn ponged_at(&self, state: &State) -> Option<Millis> {
+        auto_responded_at(state, &self.ws)
+    }
+
     /// When the client was last heard, by packet or by pong.
     pub fn heard(&self, state: &State) -> Millis {
-        let pong = auto_responded_at(state, &self.ws).unwrap_or_default();
+        let pong = self.ponged_at(state).unwrap_or_default();
         self.connection.last_heard.max(pong)
     }
 
     /// The log's last offset that the client has confirmed by a pong.
     pub fn confirmed(&self, state: &State) -> u64 {
-        confirmed_offset(&self.connection, auto_responded_at(state, &self.ws))
+        by_pong(&self.connection, self.ponged_at(state))
     }
 
     /// Sends a packet. A socket that cannot take it is closing; its close event will tell.

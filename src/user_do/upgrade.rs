@@ -25,7 +25,7 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{PROBE, Packet};
 use crate::core::session::CloseReason;
 use crate::messages::GatewayControl;
-use crate::platform::log;
+use crate::platform::{log, now};
 
 impl UserObject {
     /// `2probe`
@@ -61,6 +61,7 @@ impl UserObject {
         match message {
             GatewayControl::Queue(packets) => self.hand_over(polling, packets).await,
             GatewayControl::Sync => control(&polling, &message),
+            GatewayControl::Confirmed(offset) => self.confirmed_by_poll(offset).await,
             _ => log::error("upgrade", &"a gateway sent what only we send"),
         }
     }
@@ -79,7 +80,7 @@ impl UserObject {
         if let Err(error) = self.store.set_confirmed(polling.confirmed(&self.state)) {
             log::error("upgrade", &error);
         }
-        taker.connection.take_over(&polling.connection);
+        taker.connection.take_over(&polling.connection, now());
         polling.connection.phase = Phase::Closed;
         if taker.save().and(polling.save()).is_err() {
             return self.close(taker, CloseReason::UpgradeFailed).await;
@@ -89,6 +90,12 @@ impl UserObject {
         for packet in packets.into_iter().chain(held.packets) {
             taker.send(packet);
         }
+        // What waits for a receipt could not be asked about meanwhile.
+        if let Err(error) = self.ask_for_receipts() {
+            log::error("receipts", &error);
+        }
+        let Some(taker) = taker.reload() else { return };
+        self.schedule().await;
         self.replay(taker, held.frames).await;
     }
 

@@ -21,7 +21,6 @@ use crate::core::connection::Admission;
 use crate::core::engine::Packet;
 use crate::core::error::{EventError, to_json};
 use crate::core::events::join_conversation::{JOINED, LEFT, reply};
-use crate::core::events::send_message::Delivered;
 use crate::core::events::{ERROR, Reply, Request, is_event};
 use crate::core::presence::Presence;
 use crate::core::region::Region;
@@ -36,22 +35,6 @@ pub(super) struct Caller {
     pub(super) user_id: String,
     /// The Socket.IO session; none if the marketplace's backend asks on the user's behalf.
     pub(super) sid: Option<String>,
-}
-
-/// A request that was carried out.
-pub(super) struct Done {
-    pub(super) reply: Reply,
-    /// What the user's devices are told behind the reply.
-    pub(super) delivered: Option<Delivered>,
-}
-
-impl From<Reply> for Done {
-    fn from(reply: Reply) -> Self {
-        Self {
-            reply,
-            delivered: None,
-        }
-    }
 }
 
 /// How many users' regions are remembered as asked for.
@@ -105,14 +88,6 @@ impl UserObject {
         {
             self.answer(socket, &event, &outcome);
         }
-        if let Ok(Done {
-            delivered: Some(delivered),
-            ..
-        }) = outcome
-            && let Err(error) = self.delivered(&delivered)
-        {
-            log::error("delivered", &error);
-        }
     }
 
     /// Counts the event. The count stands in the attachment, so it survives hibernation.
@@ -127,10 +102,10 @@ impl UserObject {
         &self,
         socket: &Socket,
         event: &Event,
-        outcome: &std::result::Result<Done, EventError>,
+        outcome: &std::result::Result<Reply, EventError>,
     ) {
         let (name, payload, ack) = match outcome {
-            Ok(Done { reply, .. }) => (reply.event, reply.payload.clone(), reply.payload.clone()),
+            Ok(reply) => (reply.event, reply.payload.clone(), reply.payload.clone()),
             Err(error) => (Some(ERROR), error.payload(Some(&event.name)), error.ack()),
         };
         let namespace = &event.namespace;
@@ -148,14 +123,12 @@ impl UserObject {
         &self,
         caller: &Caller,
         event: &Event,
-    ) -> std::result::Result<Done, EventError> {
+    ) -> std::result::Result<Reply, EventError> {
         let config = self.config().map_err(ours("configuration"))?;
         let user_id = &caller.user_id;
-        let reply = match Request::read(&event.name, &event.args, config)? {
-            Request::SendMessage(message) => return self.send_message(caller, message).await,
-            Request::SendBulkMessage(message) => {
-                return self.send_bulk_message(caller, message).await;
-            }
+        match Request::read(&event.name, &event.args, config)? {
+            Request::SendMessage(message) => self.send_message(caller, message).await,
+            Request::SendBulkMessage(message) => self.send_bulk_message(caller, message).await,
             Request::OnlineStatus(query) => self.get_online_status(user_id, query).await,
             Request::BulkOnlineStatus(query) => self.get_bulk_online_status(user_id, query).await,
             Request::Subscribe(user_ids) => self.subscribe(caller, user_ids).await,
@@ -175,8 +148,7 @@ impl UserObject {
             }
             Request::BlockUser(id) => self.block_user(caller, id).await,
             Request::UnblockUser(id) => self.unblock_user(caller, id).await,
-        };
-        reply.map(Done::from)
+        }
     }
 
     /// The presence of users, as this one sees it.

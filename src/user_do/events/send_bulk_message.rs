@@ -1,7 +1,8 @@
 //! `send_bulk_message`
 
-use super::{Caller, Done};
+use super::Caller;
 use crate::core::error::EventError;
+use crate::core::events::Reply;
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::user_do::UserObject;
 use crate::user_do::send::Outgoing;
@@ -11,7 +12,7 @@ impl UserObject {
         &self,
         caller: &Caller,
         message: BulkMessage,
-    ) -> Result<Done, EventError> {
+    ) -> Result<Reply, EventError> {
         let outgoing = Outgoing {
             is_direct: false,
             receiver_ids: message.receiver_ids,

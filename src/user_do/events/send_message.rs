@@ -1,7 +1,8 @@
 //! `send_message`
 
-use super::{Caller, Done};
+use super::Caller;
 use crate::core::error::EventError;
+use crate::core::events::Reply;
 use crate::core::events::send_message::{DirectMessage, To};
 use crate::user_do::UserObject;
 use crate::user_do::send::Outgoing;
@@ -11,7 +12,7 @@ impl UserObject {
         &self,
         caller: &Caller,
         message: DirectMessage,
-    ) -> Result<Done, EventError> {
+    ) -> Result<Reply, EventError> {
         // Before anybody is asked anything: the order of sends is the one in which they came in.
         let turn = self.sends.turn().await;
         let receiver_id = match message.to {

@@ -152,6 +152,20 @@ impl Store {
         Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
     }
 
+    /// The offset of the newest event that is not younger than `time`, 0 if there is none.
+    pub fn last_offset_at(&self, time: Millis) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Row {
+            offset: u64,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT offset FROM log WHERE created_at <= ?1 ORDER BY offset DESC LIMIT 1",
+            vec![int(time)?],
+        )?;
+        Ok(rows.first().map_or(0, |row| row.offset))
+    }
+
     /// The events after an offset that are not older than `since`, in order, as far as they are for
     /// this session: the newest ones, of at most `max_bytes` together, so that they fit into memory.
     pub fn events_after(
@@ -209,12 +223,38 @@ impl Store {
         )
     }
 
-    /// The senders who wait, in order.
-    pub fn receipts(&self) -> Result<Vec<PendingReceipt>> {
+    /// The senders who wait to hear of messages up to this offset, in order.
+    pub fn receipts_up_to(&self, offset: u64) -> Result<Vec<PendingReceipt>> {
         self.read(
             &self.social,
-            "SELECT offset, sender_id, payload FROM receipts ORDER BY offset",
-            vec![],
+            "SELECT offset, sender_id, payload FROM receipts WHERE offset <= ?1 ORDER BY offset",
+            vec![int(offset)?],
+        )
+    }
+
+    /// The first offset from `from` on of which a sender waits to hear.
+    pub fn next_receipt(&self, from: u64) -> Result<Option<u64>> {
+        #[derive(Deserialize)]
+        struct Row {
+            offset: Option<u64>,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.social,
+            "SELECT min(offset) AS offset FROM receipts WHERE offset >= ?1",
+            vec![int(from)?],
+        )?;
+        Ok(rows.into_iter().next().and_then(|row| row.offset))
+    }
+
+    /// Nobody will hear of the messages between these offsets: no device gets them from here.
+    pub fn receipts_drop(&self, from: u64, before: u64) -> Result<()> {
+        if self.next_receipt(from)?.is_none_or(|next| next >= before) {
+            return Ok(());
+        }
+        self.write(
+            &self.social,
+            "DELETE FROM receipts WHERE offset >= ?1 AND offset < ?2",
+            vec![int(from)?, int(before)?],
         )
     }
 

@@ -18,7 +18,7 @@ use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
 use crate::core::object_schema::{OUTBOX, SOCIAL, Step, USER};
 use crate::core::time::Millis;
-pub use log::{Entry as NewEntry, Missed, PendingReceipt, Retention};
+pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
 pub use social::Watched;
 
