@@ -27,3 +27,4 @@ pub mod socket;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod watch;

@@ -22,7 +22,7 @@
 mod peers;
 mod service;
 
-pub use peers::{Heard, Notify, PresenceQuery, StatusChange, Watch};
+pub use peers::{Heard, Notify, PresenceQuery, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

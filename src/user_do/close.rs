@@ -101,7 +101,8 @@ impl UserObject {
                 CloseReason::PingTimeout => heard,
                 _ => now(),
             };
-            return self.presence_changed(gone_at + self.config()?.presence_grace);
+            let due_at = gone_at + self.config()?.presence_grace;
+            return self.store.watched_change(false, due_at);
         }
         if confirmed > self.store.user_state()?.confirmed {
             self.store.set_confirmed(confirmed)?;

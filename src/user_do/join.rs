@@ -246,11 +246,12 @@ impl UserObject {
             self.store.set_online(&user_id, is_recorded, now)?;
         }
         if !was_online {
-            self.presence_changed(now)?;
+            self.store.watched_change(true, now)?;
         }
 
         // A client takes its session for recovered only if its own pid comes back, whichever key made it.
-        let shown_pid = auth.pid.clone().filter(|_| session.is_resumed);
+        let is_resumed = session.is_resumed;
+        let shown_pid = auth.pid.clone().filter(|_| is_resumed);
         let pid = shown_pid.unwrap_or_else(|| pid(config.secret(), &user_id, &session.sid));
         let reply = connected(namespace, &session.sid, Some(&pid));
         self.send(socket, Packet::Text(reply));
@@ -266,13 +267,13 @@ impl UserObject {
             &user_id,
             &Fact::ConnectionOpened {
                 carrier: socket.connection.carrier,
-                recovered: session.is_resumed,
+                recovered: is_resumed,
                 connections: self.live_sockets().len(),
             },
         );
         Ok(Some(Entered {
             replaced,
-            resumed: session.is_resumed.then_some(session.sid),
+            resumed: is_resumed.then_some(session.sid),
         }))
     }
 
@@ -287,6 +288,9 @@ impl UserObject {
             if missed.is_complete {
                 // It says itself up to where it got everything.
                 self.store.set_confirmed(after)?;
+                // Before anything newer goes out, by which it could not be told what was lost.
+                self.store
+                    .watches_resume(&sid, self.store.time_of(after)?)?;
                 return Ok(Session {
                     sid,
                     is_resumed: true,

@@ -96,8 +96,6 @@ pub struct UserObject {
     pending: RefCell<HashMap<String, Reassembly>>,
     /// Sends of this user, one after the other: so messages reach a receiver in their order.
     sends: Lane,
-    /// Who has begun to watch while watchers are being told: what they answered before does not count.
-    watching_anew: RefCell<HashSet<String>>,
     /// One block or unblock at a time: the record and the copy here must not cross.
     blocking: Lane,
     /// Users whose regions were asked for; a cache.
@@ -125,7 +123,6 @@ impl DurableObject for UserObject {
             held: RefCell::default(),
             pending: RefCell::default(),
             sends: Lane::default(),
-            watching_anew: RefCell::default(),
             blocking: Lane::default(),
             placed: RefCell::default(),
             receipts_retry_at: Cell::default(),

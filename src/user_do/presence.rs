@@ -81,7 +81,8 @@ impl UserObject {
             }
             let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
             self.store.set_offline(last_seen, state.confirmed)?;
-            self.presence_changed(last_seen + self.config()?.presence_grace)
+            let due_at = last_seen + self.config()?.presence_grace;
+            self.store.watched_change(false, due_at)
         });
         if let Err(error) = settled {
             log::error("presence", &error);

@@ -71,7 +71,7 @@ impl UserObject {
             }
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
-        self.tell(&self.store.watchers()?, Presence::default())
+        self.tell(&self.store.watchers()?, Presence::default(), None)
             .await?;
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;

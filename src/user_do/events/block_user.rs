@@ -23,14 +23,12 @@ impl UserObject {
         }
         let _turn = self.blocking.turn().await;
         self.store.know_user(&caller.user_id).map_err(ours(BLOCK))?;
-        let has_watched = self.store.block_add(&user_id).map_err(ours(BLOCK))?;
+        let watcher = self.store.block_add(&user_id).map_err(ours(BLOCK))?;
         d1::batch(&self.env, &[block(&caller.user_id, &user_id, now())])
             .await
             .map_err(unavailable)?;
-        if has_watched {
-            let told = self
-                .tell(std::slice::from_ref(&user_id), Presence::default())
-                .await;
+        if let Some(watcher) = watcher {
+            let told = self.tell(&[watcher], Presence::default(), None).await;
             if let Err(error) = told {
                 log::error(BLOCK, &error);
             }

@@ -13,6 +13,7 @@ mod typing;
 
 use std::collections::HashMap;
 
+use serde::de::DeserializeOwned;
 use worker::Result;
 
 use super::UserObject;
@@ -164,15 +165,15 @@ impl UserObject {
             .await
     }
 
-    /// Asks users' objects concurrently for presences; one's own answer is at hand. Who cannot be
-    /// reached has an error for an answer.
-    pub(super) async fn ask_each(
+    /// Asks users' objects concurrently; one's own answer is at hand. Who cannot be reached has an error
+    /// for an answer.
+    pub(super) async fn ask_each<T: DeserializeOwned>(
         &self,
         user_id: &str,
         user_ids: &[String],
         url: &str,
-        own: impl FnOnce() -> Result<Presence>,
-    ) -> Result<HashMap<String, Result<Presence>>> {
+        own: impl FnOnce() -> Result<T>,
+    ) -> Result<HashMap<String, Result<T>>> {
         let others: Vec<String> = user_ids
             .iter()
             .filter(|id| *id != user_id)

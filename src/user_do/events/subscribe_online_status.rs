@@ -4,7 +4,7 @@ use super::{Caller, ours};
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::reply;
-use crate::core::events::subscribe_online_status::{SUBSCRIBE, SUBSCRIBED, unsubscribed};
+use crate::core::events::subscribe_online_status::{SUBSCRIBE, SUBSCRIBED, too_many, unsubscribed};
 use crate::core::presence::Presence;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
@@ -18,44 +18,50 @@ impl UserObject {
     ) -> Result<Reply, EventError> {
         let sid = session(caller)?;
         let config = self.config().map_err(ours(SUBSCRIBE))?;
-        let max = config.max_subscriptions;
         // Sessions that cannot recover any more have left theirs behind.
         self.store
             .watches_prune(now().saturating_sub(config.log_retention))
             .map_err(ours(SUBSCRIBE))?;
         let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
-        watches.add(&user_ids, max)?;
+        let new = watches
+            .add(&user_ids, config.max_subscriptions)
+            .ok_or_else(|| too_many(config.max_subscriptions))?;
         self.store
             .watches_set(sid, &watches)
             .map_err(ours(SUBSCRIBE))?;
         let answers = self
-            .watch_all(&caller.user_id, sid, &user_ids)
+            .watch_all(&caller.user_id, &user_ids)
             .await
             .map_err(ours(SUBSCRIBE))?;
         // Meanwhile the row may have learned of changes, or be gone with its connection.
         let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
-        let mut unreached = Vec::new();
+        let mut is_complete = true;
         let mut statuses: Vec<(String, Presence)> = Vec::new();
-        for (id, presence) in answers {
-            match presence {
-                Ok(presence) => {
-                    watches.learn(&id, presence.is_online());
-                    statuses.push((id, presence));
+        for (id, answer) in answers {
+            match answer {
+                Ok(watching) => {
+                    let is_online = watches.on_answer(&id, watching.statement(), now());
+                    statuses.push((id, watching.presence.corrected(is_online)));
                 }
                 Err(error) => {
                     log::error(SUBSCRIBE, &error);
-                    unreached.push(id);
+                    is_complete = false;
                 }
             }
         }
-        watches.remove(&unreached);
+        if !is_complete {
+            // An error tells the client nothing of anybody, so nothing of what came in counts as told.
+            let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+            watches.remove(&new);
+            self.store
+                .watches_set(sid, &watches)
+                .map_err(ours(SUBSCRIBE))?;
+            return Err(EventError::internal());
+        }
         self.store
             .watches_set(sid, &watches)
             .map_err(ours(SUBSCRIBE))?;
-        match unreached.is_empty() {
-            true => Ok(reply(SUBSCRIBED, &statuses)),
-            false => Err(EventError::internal()),
-        }
+        Ok(reply(SUBSCRIBED, &statuses))
     }
 
     /// The others are not told: they find out when they next have something to tell.

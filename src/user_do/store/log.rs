@@ -152,6 +152,20 @@ impl Store {
         Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
     }
 
+    /// When the event at this offset came in; 0 if the log does not hold it any more.
+    pub fn time_of(&self, offset: u64) -> Result<Millis> {
+        #[derive(Deserialize)]
+        struct Row {
+            created_at: Millis,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT created_at FROM log WHERE offset = ?1",
+            vec![int(offset)?],
+        )?;
+        Ok(rows.first().map_or(0, |row| row.created_at))
+    }
+
     /// The offset of the newest event that is not younger than `time`, 0 if there is none.
     pub fn last_offset_at(&self, time: Millis) -> Result<u64> {
         #[derive(Deserialize)]

@@ -20,7 +20,7 @@ use crate::core::object_schema::{OUTBOX, SOCIAL, Step, USER};
 use crate::core::time::Millis;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
-pub use social::Watched;
+pub use social::{Outcome, Watcher};
 
 /// Tables that are made together.
 struct Tables {

@@ -1,21 +1,41 @@
 //! Whom the user blocks, whom their connections watch, who watches them, and their rate limits.
 
 use serde::Deserialize;
-use worker::Result;
+use worker::{Result, SqlStorageValue};
 
 use super::{Store, int};
 use crate::core::error::to_json;
-use crate::core::events::subscribe_online_status::Watches;
 use crate::core::limits::Bucket;
 use crate::core::time::Millis;
+use crate::core::watch::{self, Watches, first_version};
 
-/// What the user's watchers know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is to be told to the user's watchers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Watched {
-    /// Whether they were told that the user is online.
-    pub told: bool,
-    /// When to see whether that still holds.
+    /// The number of the user's last change.
+    pub version: u64,
+    /// When to tell those who know something else.
     pub due_at: Option<Millis>,
+}
+
+/// Who watches the user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Watcher {
+    /// Who.
+    pub user_id: String,
+    /// How often they have asked.
+    pub asked: u64,
+}
+
+/// What becomes of telling a watcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A connection of theirs watches.
+    Heard,
+    /// None does any more.
+    Unwanted,
+    /// Their object did not answer.
+    Unreached,
 }
 
 #[derive(Deserialize)]
@@ -32,19 +52,19 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Blocks a user; they watch this one no longer: whether they did.
-    pub fn block_add(&self, user_id: &str) -> Result<bool> {
+    /// Blocks a user; they watch this one no longer. Returns them as a watcher, if they were one.
+    pub fn block_add(&self, user_id: &str) -> Result<Option<Watcher>> {
         self.write(
             &self.social,
             "INSERT INTO blocks (user_id) VALUES (?1) ON CONFLICT (user_id) DO NOTHING",
             vec![user_id.into()],
         )?;
-        let rows: Vec<Found> = self.read(
+        let rows = self.read(
             &self.social,
-            "DELETE FROM watchers WHERE user_id = ?1 RETURNING 1 AS found",
+            "DELETE FROM watchers WHERE user_id = ?1 RETURNING user_id, asked",
             vec![user_id.into()],
         )?;
-        Ok(!rows.is_empty())
+        Ok(rows.into_iter().next())
     }
 
     /// And no more.
@@ -110,17 +130,18 @@ impl Store {
         )
     }
 
-    /// A session has recovered: whom it watches.
-    pub fn watches_resume(&self, sid: &str) -> Result<Watches> {
-        let watches = self.watches(sid)?;
-        if !watches.is_empty() {
-            self.write(
-                &self.social,
-                "UPDATE watches SET ended_at = NULL WHERE sid = ?1",
-                vec![sid.into()],
-            )?;
+    /// A session recovers whose client has seen what was sent before this time.
+    pub fn watches_resume(&self, sid: &str, seen_until: Millis) -> Result<()> {
+        let mut watches = self.watches(sid)?;
+        if watches.is_empty() {
+            return Ok(());
         }
-        Ok(watches)
+        watches.on_recovery(seen_until);
+        self.write(
+            &self.social,
+            "UPDATE watches SET statuses = ?2, ended_at = NULL WHERE sid = ?1",
+            vec![sid.into(), to_json(&watches).into()],
+        )
     }
 
     /// Lets go of what belongs to sessions that ended before `since`.
@@ -132,68 +153,74 @@ impl Store {
         )
     }
 
-    /// This user watches: whether that is new.
-    pub fn watcher_add(&self, user_id: &str, is_online: bool) -> Result<()> {
-        self.write(
-            &self.social,
-            "INSERT INTO watchers (user_id) VALUES (?1) ON CONFLICT (user_id) DO NOTHING",
-            vec![user_id.into()],
-        )?;
-        // Nobody was told anything before the first watcher.
-        self.write(
-            &self.social,
-            "INSERT INTO watched (id, told) VALUES (1, ?1)
-             ON CONFLICT (id) DO UPDATE SET told = ?1
-             WHERE due_at IS NULL AND (SELECT count(*) FROM (SELECT 1 FROM watchers LIMIT 2)) = 1",
-            vec![i32::from(is_online).into()],
-        )
+    /// This user watches, and is told whether the user is online: the version of that.
+    pub fn watcher_add(&self, user_id: &str, is_online: bool, now: Millis) -> Result<u64> {
+        let first = first_version(is_online, now);
+        self.write(&self.social, watch::BEGIN, vec![int(first)?])?;
+        let version = self.watched_sync(is_online, now)?;
+        self.write(&self.social, watch::ADD_WATCHER, vec![user_id.into()])?;
+        self.write(&self.social, watch::SET_DUE, vec![int(now)?])?;
+        Ok(version)
     }
 
-    /// This user watches no more.
-    pub fn watcher_remove(&self, user_id: &str) -> Result<()> {
-        self.write(
-            &self.social,
-            "DELETE FROM watchers WHERE user_id = ?1",
-            vec![user_id.into()],
-        )
-    }
-
-    /// Who watches.
-    pub fn watchers(&self) -> Result<Vec<String>> {
+    /// The current version, which says whether the user is online.
+    pub fn watched_sync(&self, is_online: bool, now: Millis) -> Result<u64> {
         #[derive(Deserialize)]
         struct Row {
-            user_id: String,
+            version: u64,
         }
-        let rows: Vec<Row> = self.read(&self.social, "SELECT user_id FROM watchers", vec![])?;
-        Ok(rows.into_iter().map(|row| row.user_id).collect())
+        let bindings = vec![i32::from(is_online).into(), int(now)?];
+        self.write(&self.social, watch::SYNC, bindings)?;
+        let rows: Vec<Row> = self.read(&self.social, "SELECT version FROM watched", vec![])?;
+        Ok(rows.first().map_or(0, |row| row.version))
     }
 
-    /// What the watchers know, if there are any.
+    /// The user has come or gone, which is to be told at `due_at`, if it still holds.
+    pub fn watched_change(&self, is_online: bool, due_at: Millis) -> Result<()> {
+        if self.watched()?.is_none() {
+            return Ok(());
+        }
+        let bindings = vec![i32::from(is_online).into(), int(due_at)?];
+        self.write(&self.social, watch::CHANGE, bindings)
+    }
+
+    /// Whether anybody watches, and when something is due.
     pub fn watched(&self) -> Result<Option<Watched>> {
-        #[derive(Deserialize)]
-        struct Row {
-            told: u8,
-            due_at: Option<Millis>,
-        }
-        let rows: Vec<Row> = self.read(
-            &self.social,
-            "SELECT told, due_at FROM watched WHERE EXISTS (SELECT 1 FROM watchers)",
-            vec![],
-        )?;
-        Ok(rows.into_iter().next().map(|row| Watched {
-            told: row.told == 1,
-            due_at: row.due_at,
-        }))
+        let rows = self.read(&self.social, watch::WATCHED, vec![])?;
+        Ok(rows.into_iter().next())
     }
 
-    /// Keeps what the watchers know.
-    pub fn watched_set(&self, watched: Watched) -> Result<()> {
+    /// Whom to tell the current version. From here on they are being told.
+    pub fn watchers_to_tell(&self) -> Result<Vec<Watcher>> {
+        let watchers = self.read(&self.social, watch::TO_TELL, vec![])?;
+        if !watchers.is_empty() {
+            self.write(&self.social, watch::TELLING, vec![])?;
+        }
+        Ok(watchers)
+    }
+
+    /// Everybody who watches.
+    pub fn watchers(&self) -> Result<Vec<Watcher>> {
+        self.read(&self.social, "SELECT user_id, asked FROM watchers", vec![])
+    }
+
+    /// What has become of telling a watcher.
+    pub fn watcher_told(&self, watcher: &Watcher, outcome: Outcome) -> Result<()> {
+        let user_id = SqlStorageValue::from(watcher.user_id.as_str());
+        let asked = int(watcher.asked)?;
+        match outcome {
+            Outcome::Heard => self.write(&self.social, watch::HEARD, vec![user_id, asked]),
+            Outcome::Unwanted => self.write(&self.social, watch::UNWANTED, vec![user_id, asked]),
+            Outcome::Unreached => self.write(&self.social, watch::OWE, vec![user_id]),
+        }
+    }
+
+    /// Everybody was told this, except those who are owed it: they are told at `next`.
+    pub fn watched_told(&self, watched: Watched, version: u64, next: Millis) -> Result<()> {
         let due_at = watched.due_at.map(int).transpose()?;
-        self.write(
-            &self.social,
-            "UPDATE watched SET told = ?1, due_at = ?2",
-            vec![i32::from(watched.told).into(), due_at.into()],
-        )
+        let bindings = vec![int(version)?, due_at.into()];
+        self.write(&self.social, watch::TOLD, bindings)?;
+        self.write(&self.social, watch::SET_DUE, vec![int(next)?])
     }
 
     /// A rate limit's bucket.
