@@ -9,7 +9,7 @@ import { createDevServer } from "./support/dev.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-const GRACE = 300;
+const GRACE = 1_000;
 
 let server: Server;
 before(async () => {
