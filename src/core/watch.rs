@@ -230,10 +230,11 @@ ON CONFLICT (user_id) DO UPDATE SET
   version = excluded.version,
   asked = asked + 1";
 
-/// Makes sure that who is owed a push gets one: at `?1` at the latest.
+/// Makes sure that who is owed a push gets one: at `?1`, unless a change is due anyway, whose grace must
+/// not be cut short.
 pub const SET_DUE: &str = "
 UPDATE watched SET due_at = ?1
-WHERE (due_at IS NULL OR due_at > ?1) AND EXISTS (SELECT 1 FROM watchers WHERE owed = 1)";
+WHERE due_at IS NULL AND EXISTS (SELECT 1 FROM watchers WHERE owed = 1)";
 
 /// Whom to tell the current version, and how often each has asked. If telling was interrupted, nobody knows
 /// who has heard: all of them.
