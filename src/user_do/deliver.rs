@@ -2,26 +2,22 @@
 
 use worker::{Response, Result};
 
-use super::store::{NewEntry, PendingReceipt, Retention};
 use super::{UserObject, bad_message};
-use crate::core::engine::Packet;
 use crate::core::error::to_json;
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::events::send_message::Delivered;
-use crate::core::socket::{MAIN, event_text};
 use crate::messages::{Deliver, Receipt};
-use crate::platform::now;
+use crate::user_do::ground::store::{NewEntry, PendingReceipt};
 
 impl UserObject {
-    pub(super) async fn deliver(&self, deliver: &Deliver, body: &str) -> Result<Response> {
+    pub(crate) fn deliver(&self, deliver: &Deliver, body: &str) -> Result<Response> {
         let Ok(letter) = serde_json::from_str::<Letter>(body) else {
             return bad_message();
         };
         let wants_receipt = letter.wants_receipt;
         let delivered = self.take_letter(deliver, letter)?;
         if wants_receipt {
-            // Nothing here depends on what happens meanwhile.
-            self.schedule().await;
+            self.needs_schedule();
         }
         Response::from_json(&Receipt { delivered })
     }
@@ -53,29 +49,5 @@ impl UserObject {
             self.ask_for_receipts()?;
         }
         Ok(is_online)
-    }
-
-    /// Appends an event to the log and sends it to every live socket that it is for, with its offset
-    /// as the last argument: the offset.
-    pub(super) fn publish(&self, entry: &NewEntry) -> Result<u64> {
-        let config = self.config()?;
-        let keep = Retention {
-            events: config.log_max_events,
-            time: config.log_retention,
-        };
-        let offset = self.store.append(entry, now(), &keep)?;
-        let text = format!("\"{offset}\"");
-        let text = event_text(MAIN, entry.event, &[entry.payload, &text]);
-        self.send_to_all(&text, entry.except_sid);
-        Ok(offset)
-    }
-
-    /// Sends a packet to every live socket but one session's.
-    pub(super) fn send_to_all(&self, text: &str, except_sid: Option<&str>) {
-        for socket in self.live_sockets() {
-            if except_sid.is_none() || socket.connection.session.sid(MAIN) != except_sid {
-                self.send(&socket, Packet::Text(text.to_owned()));
-            }
-        }
     }
 }

@@ -18,9 +18,6 @@ use std::collections::HashMap;
 use futures::{StreamExt, stream};
 use worker::{Response, Result};
 
-use super::UserObject;
-use super::socket::Socket;
-use super::store::{Outcome, Watcher};
 use crate::core::engine::Packet;
 use crate::core::error::to_json;
 use crate::core::events::get_online_status::reply;
@@ -32,6 +29,9 @@ use crate::core::watch::Watches;
 use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
 use crate::platform::objects::UserObjects;
 use crate::platform::{log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+use crate::user_do::ground::store::{Outcome, Watcher};
 
 /// How often a user's object is asked that does not answer.
 const ASKED_AT_MOST: usize = 3;
@@ -41,21 +41,21 @@ const RETRY: Millis = 30_000;
 
 impl UserObject {
     /// Another user's connections watch this one from now on.
-    pub(super) async fn watch(&self, watch: &Watch) -> Result<Response> {
-        self.settle_presence().await;
+    pub(crate) fn watch(&self, watch: &Watch) -> Result<Response> {
+        self.settle_presence();
         let watching = self.watched_by(&watch.by)?;
         // A ghost is looked for in time from now on.
-        self.schedule().await;
+        self.needs_schedule();
         Response::from_json(&watching)
     }
 
     /// What was told of the user must not change without an event: ghosts are closed, and a crash is
     /// written down, before anybody is told what is.
-    async fn settle_presence(&self) {
+    fn settle_presence(&self) {
         self.settle_crash();
         for socket in self.live_sockets() {
             if self.is_ghost(&socket) {
-                self.close(socket, CloseReason::PingTimeout).await;
+                self.close(socket, CloseReason::PingTimeout);
             }
         }
     }
@@ -77,12 +77,12 @@ impl UserObject {
         })
     }
 
-    pub(super) fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         matches!(self.store.watched(), Ok(Some(_)))
     }
 
     /// The alarm's part.
-    pub(super) async fn tell_watchers(&self) {
+    pub(crate) async fn tell_watchers(&self) {
         if let Err(error) = self.try_tell_watchers().await {
             log::error("watchers", &error);
         }
@@ -108,7 +108,7 @@ impl UserObject {
     }
 
     /// Tells watchers: whether all of them could be reached. Those who do not watch any more go.
-    pub(super) async fn tell(
+    pub(crate) async fn tell(
         &self,
         watchers: &[Watcher],
         presence: Presence,
@@ -153,7 +153,7 @@ impl UserObject {
     }
 
     /// A watched user has come or gone: whether any connection still watches them.
-    pub(super) fn learn_status(&self, change: &StatusChange) -> Result<bool> {
+    pub(crate) fn learn_status(&self, change: &StatusChange) -> Result<bool> {
         let mut is_wanted = false;
         for socket in self.live_sockets() {
             let Some(sid) = socket.connection.session.sid(MAIN) else {
@@ -197,7 +197,7 @@ impl UserObject {
 
     /// Watches these users on behalf of this one: what they are now, in their order. Who cannot be reached
     /// is an error of theirs.
-    pub(super) async fn watch_all(
+    pub(crate) async fn watch_all(
         &self,
         user_id: &str,
         user_ids: &[String],
@@ -206,7 +206,7 @@ impl UserObject {
             by: user_id.to_owned(),
         };
         if user_ids.iter().any(|id| id == user_id) {
-            self.settle_presence().await;
+            self.settle_presence();
         }
         let mut answers = HashMap::new();
         let mut open = user_ids.to_vec();
@@ -226,7 +226,7 @@ impl UserObject {
 
     /// A session has recovered: its watches, too. What has changed meanwhile is told now, and again what may
     /// have been lost with the old connection.
-    pub(super) async fn resume_watches(&self, user_id: &str, sid: &str) -> Result<()> {
+    pub(crate) async fn resume_watches(&self, user_id: &str, sid: &str) -> Result<()> {
         let watched = self.store.watches(sid)?.user_ids();
         if watched.is_empty() {
             return Ok(());
@@ -251,11 +251,5 @@ impl UserObject {
             }
         }
         Ok(())
-    }
-
-    /// The connection of a session.
-    fn live_socket(&self, sid: &str) -> Option<Socket> {
-        let mut sockets = self.live_sockets().into_iter();
-        sockets.find(|socket| socket.connection.session.sid(MAIN) == Some(sid))
     }
 }

@@ -11,35 +11,19 @@ mod send_message;
 mod subscribe_online_status;
 mod typing;
 
-use std::collections::HashMap;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
 
-use serde::de::DeserializeOwned;
-use worker::Result;
-
-use super::UserObject;
-use super::socket::Socket;
 use crate::core::connection::Admission;
 use crate::core::engine::Packet;
 use crate::core::error::{EventError, to_json};
 use crate::core::events::join_conversation::{JOINED, LEFT, reply};
 use crate::core::events::{ERROR, Reply, Request, is_event};
-use crate::core::presence::Presence;
-use crate::core::region::Region;
 use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{ack_text, event_text};
 use crate::core::telemetry::Fact;
-use crate::messages::PresenceQuery;
-use crate::platform::{log, now, objects};
-
-/// Who asks.
-pub(super) struct Caller {
-    pub(super) user_id: String,
-    /// The Socket.IO session; none if the marketplace's backend asks on the user's behalf.
-    pub(super) sid: Option<String>,
-}
-
-/// How many users' regions are remembered as asked for.
-const MAX_PLACED: usize = 10_000;
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
 
 impl UserObject {
     /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
@@ -58,7 +42,7 @@ impl UserObject {
                 "Too many events, please wait",
                 pause,
             )),
-            Ok(Admission::Flooding) => return self.close(socket, CloseReason::Flooding).await,
+            Ok(Admission::Flooding) => return self.close(socket, CloseReason::Flooding),
             Err(error) => Err(ours("limits")(error)),
         };
         if let Err(error) = &outcome {
@@ -87,19 +71,11 @@ impl UserObject {
         if let Some(socket) = &live
             && asked_by == caller.sid.as_deref()
         {
-            self.answer(socket, &event, &outcome);
+            self.reply(socket, &event, &outcome);
         }
     }
 
-    /// Counts the event. The count stands in the attachment, so it survives hibernation.
-    pub(super) fn admit(&self, socket: &mut Socket) -> Result<Admission> {
-        let rate = self.config()?.events;
-        let admission = socket.connection.admit(rate, now());
-        socket.save()?;
-        Ok(admission)
-    }
-
-    fn answer(
+    fn reply(
         &self,
         socket: &Socket,
         event: &Event,
@@ -120,7 +96,7 @@ impl UserObject {
         }
     }
 
-    pub(super) async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         caller: &Caller,
         event: &Event,
@@ -150,66 +126,5 @@ impl UserObject {
             Request::BlockUser(id) => self.block_user(caller, id).await,
             Request::UnblockUser(id) => self.unblock_user(caller, id).await,
         }
-    }
-
-    /// The presence of users, as this one sees it.
-    async fn presences(
-        &self,
-        user_id: &str,
-        user_ids: &[String],
-    ) -> Result<HashMap<String, Result<Presence>>> {
-        let query = PresenceQuery {
-            by: Some(user_id.to_owned()),
-        };
-        self.ask_each(user_id, user_ids, &query.url(), || self.presence())
-            .await
-    }
-
-    /// Asks users' objects concurrently; one's own answer is at hand. Who cannot be reached has an error
-    /// for an answer.
-    pub(super) async fn ask_each<T: DeserializeOwned>(
-        &self,
-        user_id: &str,
-        user_ids: &[String],
-        url: &str,
-        own: impl FnOnce() -> Result<T>,
-    ) -> Result<HashMap<String, Result<T>>> {
-        let others: Vec<String> = user_ids
-            .iter()
-            .filter(|id| *id != user_id)
-            .cloned()
-            .collect();
-        let regions = self.regions(&others).await;
-        let concurrency = self.config()?.fanout_concurrency;
-        let mut answers = objects::ask_all(&self.env, url, &others, &regions, concurrency).await?;
-        if others.len() < user_ids.len() {
-            answers.insert(user_id.to_owned(), own());
-        }
-        Ok(answers)
-    }
-
-    /// Where users' objects belong, for calls that may make them. Each user is asked for once: after
-    /// the call that follows, their object is there.
-    async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
-        let new: Vec<&str> = {
-            let mut placed = self.placed.borrow_mut();
-            if placed.len() > MAX_PLACED {
-                placed.clear();
-            }
-            user_ids
-                .iter()
-                .filter(|id| placed.insert((*id).clone()))
-                .map(String::as_str)
-                .collect()
-        };
-        objects::regions(&self.env, &new).await
-    }
-}
-
-/// Logs a fault of ours and tells the client that it was one.
-pub(super) fn ours(what: &'static str) -> impl Fn(worker::Error) -> EventError {
-    move |error| {
-        log::error(what, &error);
-        EventError::internal()
     }
 }

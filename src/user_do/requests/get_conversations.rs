@@ -1,17 +1,18 @@
 //! `get_conversations`
 
-use super::{Caller, ours};
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_conversations::{Conversation, NAME, Page, reply};
 use crate::core::record::history::{ConversationRow, conversations};
 use crate::platform::d1;
 use crate::user_do::UserObject;
-use crate::user_do::conversations::unavailable;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::unavailable;
 
 impl UserObject {
     /// The order is known here, the rest is read from D1 in one round trip.
-    pub(super) async fn get_conversations(
+    pub(crate) async fn get_conversations(
         &self,
         caller: &Caller,
         page: Page,

@@ -16,12 +16,12 @@
 use futures::{StreamExt, stream};
 use worker::Result;
 
-use super::UserObject;
-use super::store::PendingReceipt;
 use crate::core::confirmation::{look_at, may_ask};
 use crate::core::time::Millis;
 use crate::messages::{Heard, Notify};
 use crate::platform::{log, now, objects};
+use crate::user_do::UserObject;
+use crate::user_do::ground::store::PendingReceipt;
 
 /// When a sender who could not be reached is tried again.
 const RETRY: Millis = 30_000;
@@ -29,7 +29,7 @@ const RETRY: Millis = 30_000;
 impl UserObject {
     /// Pings the devices that were sent what a sender waits to hear of, if they may be asked now; whoever
     /// may not is asked by the next alarm.
-    pub(super) fn ask_for_receipts(&self) -> Result<()> {
+    pub(crate) fn ask_for_receipts(&self) -> Result<()> {
         if self.awaited_receipt()?.is_none() {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl UserObject {
     }
 
     /// When to look for confirmations, or to tell senders.
-    pub(super) fn receipts_due(&self) -> Result<Option<Millis>> {
+    pub(crate) fn receipts_due(&self) -> Result<Option<Millis>> {
         let Some(first) = self.store.next_receipt(0)? else {
             return Ok(None);
         };
@@ -67,7 +67,7 @@ impl UserObject {
     }
 
     /// The alarm's part: tells the senders of what was confirmed, and asks on.
-    pub(super) async fn tell_senders(&self) {
+    pub(crate) async fn tell_senders(&self) {
         if let Err(error) = self.try_tell_senders().await {
             log::error("receipts", &error);
         }
@@ -105,7 +105,7 @@ impl UserObject {
     }
 
     /// A polling client's next GET has confirmed its events up to this offset.
-    pub(super) async fn confirmed_by_poll(&self, offset: u64) {
+    pub(crate) fn confirmed_by_poll(&self, offset: u64) {
         let confirmed = self
             .store
             .last_offset()
@@ -113,6 +113,6 @@ impl UserObject {
         if let Err(error) = confirmed {
             log::error("receipts", &error);
         }
-        self.schedule().await;
+        self.needs_schedule();
     }
 }

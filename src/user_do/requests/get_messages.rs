@@ -1,16 +1,16 @@
 //! `get_messages`
 
-use super::Caller;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_messages::{Page, reply};
 use crate::core::record::history::peer;
 use crate::platform::d1;
 use crate::user_do::UserObject;
-use crate::user_do::conversations::unavailable;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::unavailable;
 
 impl UserObject {
-    pub(super) async fn get_messages(
+    pub(crate) async fn get_messages(
         &self,
         caller: &Caller,
         page: Page,

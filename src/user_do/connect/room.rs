@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use worker::{Delay, Result};
 
-use super::UserObject;
-use super::socket::Socket;
 use crate::core::confirmation::may_ask;
-use crate::core::heartbeat::{is_ghost, unanswered_for};
+use crate::core::heartbeat::unanswered_for;
+use crate::core::ids::sid_of_pid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 use crate::platform::{log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
 
 /// How long the answer to a ping may take at most on a connection that is in use.
 const ROUND_TRIP: Millis = 2_000;
@@ -25,9 +26,21 @@ const ROUND_TRIP: Millis = 2_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl UserObject {
+    /// The session of which the client shows that it is its own, by a pid of ours.
+    pub(crate) fn shown_sid<'a>(
+        &self,
+        socket: &Socket,
+        auth: &'a ConnectAuth,
+    ) -> Result<Option<&'a str>> {
+        let keys = self.config()?.keys();
+        let user_id = &socket.connection.identity.user_id;
+        let pid = auth.pid.as_deref();
+        Ok(pid.and_then(|pid| sid_of_pid(keys, user_id, pid)))
+    }
+
     /// The user's other connections that count: neither ghosts nor those that this one replaces, because
     /// they are of the session that it shows.
-    pub(super) fn others(&self, socket: &Socket, shown_sid: Option<&str>) -> Result<Vec<Socket>> {
+    pub(crate) fn others(&self, socket: &Socket, shown_sid: Option<&str>) -> Result<Vec<Socket>> {
         let sid = &socket.connection.engine_sid;
         let mut others = self.live_sockets();
         others.retain(|other| {
@@ -37,15 +50,8 @@ impl UserObject {
         Ok(others)
     }
 
-    /// Whether the connection's client has vanished without a word.
-    pub(super) fn is_ghost(&self, socket: &Socket) -> bool {
-        let heard = socket.heard(&self.state);
-        self.config()
-            .is_ok_and(|config| is_ghost(&socket.connection, heard, now(), config))
-    }
-
     /// Lets connections go that do not answer, until there is room, all have answered, or had their time.
-    pub(super) async fn make_room(&self, socket: &Socket, auth: &ConnectAuth) {
+    pub(crate) async fn make_room(&self, socket: &Socket, auth: &ConnectAuth) {
         if let Err(error) = self.try_make_room(socket, auth).await {
             log::error("connect", &error);
         }
@@ -69,7 +75,7 @@ impl UserObject {
             if longest >= ROUND_TRIP {
                 let silent = others.into_iter().find(|other| silence(other) == longest);
                 if let Some(other) = silent {
-                    self.close(other, CloseReason::PingTimeout).await;
+                    self.close(other, CloseReason::PingTimeout);
                 }
                 continue;
             }

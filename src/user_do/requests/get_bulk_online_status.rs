@@ -1,16 +1,16 @@
 //! `get_bulk_online_status`
 
-use super::ours;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::{NAME, Query, REPLY, reply};
 use crate::core::presence::Presence;
 use crate::platform::log;
 use crate::user_do::UserObject;
+use crate::user_do::ground::fault::ours;
 
 impl UserObject {
     /// One object that cannot be reached does not spoil the answer: its user counts as offline.
-    pub(super) async fn get_bulk_online_status(
+    pub(crate) async fn get_bulk_online_status(
         &self,
         user_id: &str,
         query: Query,

@@ -1,16 +1,16 @@
 //! Who takes part in a conversation. The object knows its user's conversations; D1 is asked only for
 //! those it does not know, which are mostly somebody else's or nobody's.
 
-use super::UserObject;
-use super::events::ours;
 use crate::core::error::EventError;
 use crate::core::events::new_message::Target;
 use crate::core::record::history::{self, Pair, peer};
 use crate::platform::d1;
+use crate::user_do::UserObject;
+use crate::user_do::ground::fault::{ours, unavailable};
 
 impl UserObject {
     /// The other participant.
-    pub(super) async fn peer(
+    pub(crate) async fn peer(
         &self,
         user_id: &str,
         conversation_id: &str,
@@ -35,10 +35,4 @@ impl UserObject {
         }
         Ok(peer.to_owned())
     }
-}
-
-/// D1 did not answer a question.
-pub(super) fn unavailable(error: worker::Error) -> EventError {
-    crate::platform::log::error("database", &error);
-    EventError::try_again()
 }

@@ -1,6 +1,5 @@
 //! `block_user`, `unblock_user`
 
-use super::{Caller, ours};
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::block_user::{BLOCK, BLOCKED, UNBLOCK, UNBLOCKED, reply};
@@ -8,12 +7,14 @@ use crate::core::presence::Presence;
 use crate::core::record::users::{block, unblock};
 use crate::platform::{d1, log, now};
 use crate::user_do::UserObject;
-use crate::user_do::conversations::unavailable;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::unavailable;
 
 impl UserObject {
     /// Here first, then in D1: should that fail, the block errs on the side of the one who asked for
     /// it until they repeat it.
-    pub(super) async fn block_user(
+    pub(crate) async fn block_user(
         &self,
         caller: &Caller,
         user_id: String,
@@ -37,7 +38,7 @@ impl UserObject {
     }
 
     /// In D1 first, for the same reason.
-    pub(super) async fn unblock_user(
+    pub(crate) async fn unblock_user(
         &self,
         caller: &Caller,
         user_id: String,

@@ -8,11 +8,7 @@ use std::fmt::Display;
 
 use worker::Result;
 
-use super::UserObject;
-use super::events::{Caller, ours};
 use super::fan_out::Send;
-use super::lane::Turn;
-use super::store::parse_id;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::{Author, Letter, Target};
@@ -29,13 +25,18 @@ use crate::core::time::Millis;
 use crate::core::token::Role;
 use crate::platform::meter::Meter;
 use crate::platform::{self, d1, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::lane::Turn;
+use crate::user_do::ground::store::parse_id;
 
 /// A send, as it was asked for.
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     /// One message to one user, or to many.
-    pub(super) is_direct: bool,
-    pub(super) receiver_ids: Vec<String>,
-    pub(super) draft: Draft,
+    pub(crate) is_direct: bool,
+    pub(crate) receiver_ids: Vec<String>,
+    pub(crate) draft: Draft,
 }
 
 impl Outgoing {
@@ -100,7 +101,7 @@ type Outcomes<T> = std::result::Result<T, EventError>;
 impl UserObject {
     /// The turn is the caller's to take, and goes at the end: whatever comes in meanwhile waits for its
     /// own.
-    pub(super) async fn send_out(
+    pub(crate) async fn send_out(
         &self,
         caller: &Caller,
         outgoing: Outgoing,
@@ -122,6 +123,7 @@ impl UserObject {
                 self.note(&outgoing).map_err(ours(outgoing.event()))?
             }
         };
+        // Durable before D1 is asked: should the object die meanwhile, its alarm finishes the send.
         self.schedule().await;
         self.settle_outbox(&caller.user_id, Some(entry.send_id))
             .await;
@@ -293,7 +295,7 @@ impl UserObject {
         );
         let next = send.entry.after_fan_out(fanned.failed, now());
         self.store.outbox_update(send.entry.send_id, &next)?;
-        self.schedule().await;
+        self.needs_schedule();
         Ok(reply)
     }
 }

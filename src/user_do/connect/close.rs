@@ -2,8 +2,6 @@
 
 use worker::{Result, WebSocket};
 
-use super::UserObject;
-use super::socket::Socket;
 use crate::core::confirmation::by_goodbye;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::Packet;
@@ -13,12 +11,15 @@ use crate::core::session::CloseReason;
 use crate::core::socket::{MAIN, disconnect_text, event_text};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
+use crate::messages::GatewayControl;
 use crate::messages::SILENT;
 use crate::platform::{close, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
 
 impl UserObject {
     /// We end a connection.
-    pub(crate) async fn close(&self, socket: Socket, reason: CloseReason) {
+    pub(crate) fn close(&self, socket: Socket, reason: CloseReason) {
         let ws = socket.ws.clone();
         // The caller's copy may be from before an await.
         let current = socket.reload();
@@ -32,12 +33,12 @@ impl UserObject {
         }
         self.end_upgrade(&socket, reason);
         socket.close_ws(reason);
-        self.closed(socket, reason).await;
+        self.closed(socket, reason);
     }
 
     /// The other side has ended a connection. Without our own close the client would wait for the
     /// close frame.
-    pub(super) async fn on_close(&self, ws: WebSocket, code: usize, was_clean: bool) {
+    pub(crate) fn on_close(&self, ws: WebSocket, code: usize, was_clean: bool) {
         let Some(socket) = Socket::load(ws.clone()) else {
             let _ = ws.close(Some(1000), Some(""));
             return;
@@ -48,10 +49,10 @@ impl UserObject {
             Ok(SILENT) if is_gateway => CloseReason::PingTimeout,
             _ => CloseReason::TransportLost,
         };
-        self.close(socket, reason).await;
+        self.close(socket, reason);
     }
 
-    async fn closed(&self, mut socket: Socket, reason: CloseReason) {
+    fn closed(&self, mut socket: Socket, reason: CloseReason) {
         let phase = socket.connection.phase;
         let was_live = socket.connection.is_live();
         socket.connection.phase = Phase::Closed;
@@ -65,12 +66,12 @@ impl UserObject {
         if socket.connection.carrier == Carrier::WebSocket
             && matches!(phase, Phase::Probing | Phase::Upgrading)
         {
-            self.upgrade_failed(&socket, phase).await;
+            self.upgrade_failed(&socket, phase);
         }
         if was_live && let Err(error) = self.record_end(&socket, reason) {
             log::error("close", &error);
         }
-        self.schedule().await;
+        self.needs_schedule();
     }
 
     fn forget(&self, socket: &Socket) {
@@ -138,7 +139,7 @@ impl UserObject {
 
     /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
     /// that it may join again.
-    pub(super) async fn left(&self, socket: Socket, sid: &str) {
+    pub(crate) fn left(&self, socket: Socket, sid: &str) {
         if let Err(error) = socket.save() {
             log::error("leave", &error);
         }
@@ -149,13 +150,60 @@ impl UserObject {
         if let Err(error) = ended {
             log::error("leave", &error);
         }
-        self.schedule().await;
+        self.needs_schedule();
+    }
+
+    /// We end a session that a WebSocket is about to take over. After `3probe` its client may ask the
+    /// gateway for nothing more, so it learns of the end on the WebSocket: at once if it listens there
+    /// already, and at its `5` otherwise.
+    pub(crate) fn end_upgrade(&self, polling: &Socket, reason: CloseReason) {
+        let sid = &polling.connection.engine_sid;
+        if polling.connection.carrier != Carrier::Gateway {
+            return;
+        }
+        for mut taker in self.sockets_of(sid) {
+            if taker.connection.carrier == Carrier::Gateway {
+                continue;
+            }
+            match taker.connection.phase {
+                Phase::Probing => taker.connection.ended = Some(reason),
+                Phase::Upgrading => {
+                    for packet in self.stop_holding(sid).packets {
+                        taker.send(packet);
+                    }
+                    taker.connection.phase = Phase::Closed;
+                    taker.close_ws(reason);
+                }
+                _ => continue,
+            }
+            if let Err(error) = taker.save() {
+                log::error("upgrade", &error);
+            }
+        }
+    }
+
+    /// A WebSocket that was to take a session over has gone. Before its `5` the client goes on
+    /// polling; after it nobody can say what arrived, and the client has to come again.
+    pub(crate) fn upgrade_failed(&self, socket: &Socket, phase: Phase) {
+        let sid = &socket.connection.engine_sid;
+        if phase == Phase::Probing {
+            // Nothing to tell if another one has taken over meanwhile.
+            if let Some(polling) = self.polling_socket(sid) {
+                polling.control(&GatewayControl::UpgradeFailed);
+            }
+            return;
+        }
+        for other in self.sockets_of(sid) {
+            if other.connection.carrier == Carrier::Gateway {
+                self.close(other, CloseReason::TransportLost);
+            }
+        }
     }
 }
 
 /// What a client is told in the protocol's words before its connection ends: a close alone would bring
 /// it back at once.
-pub(super) fn farewell(reason: CloseReason) -> Option<Packet> {
+pub(crate) fn farewell(reason: CloseReason) -> Option<Packet> {
     match reason {
         CloseReason::Disconnected => Some(Packet::Text(disconnect_text(MAIN))),
         CloseReason::TokenExpired => {

@@ -1,13 +1,13 @@
 //! `get_online_status`
 
-use super::ours;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_online_status::{NAME, Query, reply};
 use crate::user_do::UserObject;
+use crate::user_do::ground::fault::ours;
 
 impl UserObject {
-    pub(super) async fn get_online_status(
+    pub(crate) async fn get_online_status(
         &self,
         user_id: &str,
         query: Query,

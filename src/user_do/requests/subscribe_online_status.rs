@@ -1,6 +1,5 @@
 //! `subscribe_online_status`, `unsubscribe_online_status`
 
-use super::{Caller, ours};
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::reply;
@@ -8,10 +7,12 @@ use crate::core::events::subscribe_online_status::{SUBSCRIBE, SUBSCRIBED, too_ma
 use crate::core::presence::Presence;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
 
 impl UserObject {
     /// The row is written before the others are asked, so that what changes meanwhile finds it.
-    pub(super) async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         caller: &Caller,
         user_ids: Vec<String>,
@@ -65,7 +66,7 @@ impl UserObject {
     }
 
     /// The others are not told: they find out when they next have something to tell.
-    pub(super) fn unsubscribe(
+    pub(crate) fn unsubscribe(
         &self,
         caller: &Caller,
         user_ids: &[String],

@@ -11,9 +11,6 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use worker::{Error, Result};
 
-use super::UserObject;
-use super::events::Caller;
-use super::store::NewEntry;
 use crate::core::error::to_json;
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::ids::created_at;
@@ -25,29 +22,32 @@ use crate::messages::{Deliver, Receipt};
 use crate::platform::meter::Meter;
 use crate::platform::objects::UserObjects;
 use crate::platform::{d1, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::store::NewEntry;
 
 /// A send that is in the record.
-pub(super) struct Send {
-    pub(super) entry: Entry,
-    pub(super) letter: Letter,
-    pub(super) targets: Vec<Target>,
+pub(crate) struct Send {
+    pub(crate) entry: Entry,
+    pub(crate) letter: Letter,
+    pub(crate) targets: Vec<Target>,
     /// Where receivers' objects belong, of those of whom that is known.
-    pub(super) regions: HashMap<String, Region>,
+    pub(crate) regions: HashMap<String, Region>,
     /// Whether some receivers may have it already.
-    pub(super) is_repeat: bool,
+    pub(crate) is_repeat: bool,
 }
 
 /// What a fan-out has come to.
 #[derive(Default)]
-pub(super) struct FannedOut {
+pub(crate) struct FannedOut {
     delivered: HashSet<String>,
     /// Whose object has not taken the message.
-    pub(super) failed: HashSet<String>,
+    pub(crate) failed: HashSet<String>,
 }
 
 impl FannedOut {
     /// Whether one of the receiver's devices took it.
-    pub(super) fn took(&self, receiver_id: &str) -> bool {
+    pub(crate) fn took(&self, receiver_id: &str) -> bool {
         self.delivered.contains(receiver_id)
     }
 }
@@ -55,7 +55,7 @@ impl FannedOut {
 impl UserObject {
     /// What the sender's own side keeps of a send: the conversations go up in their list, and a
     /// direct message goes to the other devices. Once, however often a send is run.
-    pub(super) fn keep_own_copy(&self, caller: &Caller, send: &Send) -> Result<()> {
+    pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &Send) -> Result<()> {
         self.store.conversations_add(&send.targets)?;
         let (true, Some(target)) = (send.entry.is_direct, send.targets.first()) else {
             return Ok(());
@@ -73,7 +73,7 @@ impl UserObject {
     }
 
     /// Calls the receivers' objects, many at once. `waiting` are not called.
-    pub(super) async fn fan_out(
+    pub(crate) async fn fan_out(
         &self,
         send: &Send,
         waiting: &HashSet<String>,
@@ -138,7 +138,7 @@ impl UserObject {
     }
 
     /// Who still waits for an earlier message than this send's.
-    pub(super) fn waiting_receivers(&self, send_id: Uuid) -> Result<HashSet<String>> {
+    pub(crate) fn waiting_receivers(&self, send_id: Uuid) -> Result<HashSet<String>> {
         let open = self.store.outbox_open()?;
         Ok(open
             .iter()
@@ -148,7 +148,7 @@ impl UserObject {
     }
 
     /// The alarm's part.
-    pub(super) async fn retry_outbox(&self) {
+    pub(crate) async fn retry_outbox(&self) {
         let due = match self.store.outbox_due() {
             Ok(due) => due,
             Err(error) => return log::error("outbox", &error),
@@ -169,7 +169,7 @@ impl UserObject {
     }
 
     /// Takes up what is due, oldest first, except for the send that has the turn.
-    pub(super) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) {
+    pub(crate) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) {
         let open = match self.store.outbox_open() {
             Ok(open) => open,
             Err(error) => return log::error("outbox", &error),

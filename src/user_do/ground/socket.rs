@@ -8,11 +8,13 @@ use crate::core::engine::Packet;
 use crate::core::error::to_json;
 use crate::core::session::CloseReason;
 use crate::core::time::Millis;
+use crate::messages::GatewayControl;
 use crate::platform::js::auto_responded_at;
 use crate::platform::{close, send};
 
 /// A socket and what its attachment says. The attachment is a copy: whoever held one across an
 /// await reads it anew.
+#[derive(Clone)]
 pub struct Socket {
     pub ws: WebSocket,
     pub connection: Connection,
@@ -55,6 +57,12 @@ impl Socket {
     /// Sends a packet. A socket that cannot take it is closing; its close event will tell.
     pub fn send(&self, packet: Packet) {
         let _ = send(&self.ws, packet.into_frame());
+    }
+
+    /// Tells the gateway that carries the connection. One that cannot be told is gone, and its close event
+    /// will say so.
+    pub fn control(&self, message: &GatewayControl) {
+        let _ = self.ws.send_with_str(message.frame());
     }
 
     /// Closes the WebSocket.

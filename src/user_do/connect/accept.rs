@@ -2,18 +2,18 @@
 
 use worker::{Response, Result, WebSocketPair};
 
-use super::UserObject;
-use super::socket::Socket;
 use crate::core::connection::{Connection, Phase};
 use crate::core::engine::open;
 use crate::messages::Connect;
 use crate::platform::now;
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
 
 /// Sockets of one object, joined or not. The platform takes 32,768.
 const MAX_SOCKETS: usize = 12_000;
 
 impl UserObject {
-    pub(super) async fn accept(&self, connect: Connect) -> Result<Response> {
+    pub(crate) fn accept(&self, connect: Connect) -> Result<Response> {
         let config = self.config()?;
         let is_probe = connect.phase == Phase::Probing;
         if is_probe && self.polling_socket(&connect.engine_sid).is_none() {
@@ -46,7 +46,7 @@ impl UserObject {
         if connect.send_open {
             socket.send(open(&socket.connection.engine_sid, &[], config));
         }
-        self.schedule().await;
+        self.needs_schedule();
         Response::from_websocket(pair.client)
     }
 }

@@ -2,25 +2,33 @@
 
 use futures::future::join;
 use serde_json::value::RawValue;
-use worker::Result;
+use worker::{Result, WebSocket};
 
-use super::UserObject;
-use super::socket::Socket;
-use super::store::{LogEntry, Missed};
-use crate::core::connection::{Admission, Connection, Phase};
-use crate::core::engine::Packet;
-use crate::core::ids::{pid, sid_of_pid, socket_sid};
-use crate::core::record::users::add_user;
+use crate::core::connection::{Admission, Phase};
+use crate::core::engine::{Frame, Packet};
+use crate::core::ids::{pid, socket_sid};
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
 use crate::core::session::{CloseReason, MAX_JOINS};
 use crate::core::socket::{connect_error, connected, event_text};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
-use crate::platform::{self, d1, log, now};
+use crate::platform::{self, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+use crate::user_do::ground::store::{LogEntry, Missed};
+
+/// A connection that has joined.
+pub(crate) struct Joined {
+    pub(crate) ws: WebSocket,
+    /// The frames that came in meanwhile, to be handled next.
+    pub(crate) held: Vec<Frame>,
+    pub(crate) entered: Entered,
+}
 
 /// What a CONNECT has led to.
-struct Entered {
+pub(crate) struct Entered {
+    user_id: String,
     /// The connections that this one replaces.
     replaced: Vec<Socket>,
     /// The session that goes on.
@@ -48,44 +56,42 @@ fn too_many_connections(max: usize) -> String {
 }
 
 impl UserObject {
+    /// Joins the client, refuses it or closes its connection. Returns what is left to do if it has joined.
     pub(crate) async fn join(
         &self,
         mut socket: Socket,
         namespace: String,
         auth: Option<&RawValue>,
-    ) {
+    ) -> Option<Joined> {
         let auth = ConnectAuth::read(auth);
         let identity = match self.identify(&socket, &auth) {
             Ok(identity) => identity,
             Err(error) => {
-                self.refused(&socket, error.code());
-                if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
-                    return self.close(socket, CloseReason::Flooding).await;
-                }
-                let refusal = connect_error(&namespace, &error.payload());
-                return self.send(&socket, Packet::Text(refusal));
+                self.refuse(socket, &namespace, error);
+                return None;
             }
         };
         if identity.user_id != socket.connection.identity.user_id {
-            return self.close(socket, CloseReason::OtherUser).await;
+            self.close(socket, CloseReason::OtherUser);
+            return None;
         }
         socket.connection.identity = identity;
         socket.connection.joins += 1;
         if socket.connection.joins > MAX_JOINS {
-            return self.close(socket, CloseReason::Flooding).await;
+            self.close(socket, CloseReason::Flooding);
+            return None;
         }
         let (is_recorded, is_full) = match self.obstacles(&socket, &auth) {
             Ok(obstacles) => obstacles,
             Err(error) => {
                 log::error("connect", &error);
-                return self.close(socket, CloseReason::Interrupted).await;
+                self.close(socket, CloseReason::Interrupted);
+                return None;
             }
         };
         // An upgrade under way means that the session has been here before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
-            return self
-                .finish_join(socket, &namespace, &auth, is_recorded)
-                .await;
+            return self.finish_join(socket, &namespace, &auth, is_recorded, Vec::new());
         }
 
         socket.connection.phase = Phase::Connecting;
@@ -97,26 +103,22 @@ impl UserObject {
         let recorded = async { is_recorded || self.record_user(&socket.connection).await };
         let (is_recorded, ()) = join(recorded, self.make_room(&socket, &auth)).await;
         // Meanwhile the socket may have closed; its frames were held.
-        let frames = self.stop_holding(&sid).frames;
-        let Some(mut socket) = socket.reload() else {
-            return;
-        };
+        let held = self.stop_holding(&sid).frames;
+        let mut socket = socket.reload()?;
         if socket.connection.phase != Phase::Connecting {
-            return;
+            return None;
         }
         socket.connection.phase = Phase::Open;
-        let ws = socket.ws.clone();
-        // What was held is next as soon as the decision is made; nothing else that follows concerns it.
-        let replayed = async {
-            if let Some(socket) = Socket::load(ws) {
-                self.replay(socket, frames).await;
-            }
-        };
-        join(
-            self.finish_join(socket, &namespace, &auth, is_recorded),
-            replayed,
-        )
-        .await;
+        self.finish_join(socket, &namespace, &auth, is_recorded, held)
+    }
+
+    fn refuse(&self, mut socket: Socket, namespace: &str, error: TokenError) {
+        self.refused(&socket, error.code());
+        if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
+            return self.close(socket, CloseReason::Flooding);
+        }
+        let refusal = connect_error(namespace, &error.payload());
+        self.send(&socket, Packet::Text(refusal));
     }
 
     /// Whether the user has a row in D1, and whether they have all the connections that they may.
@@ -147,69 +149,47 @@ impl UserObject {
         }
     }
 
-    /// Makes sure that the user has a row in D1. If D1 does not answer, the user connects all the
-    /// same, and the next connect tries again.
-    async fn record_user(&self, connection: &Connection) -> bool {
-        let statement = add_user(&connection.identity, connection.region, now());
-        match d1::batch(&self.env, &[statement]).await {
-            Ok(_) => true,
-            Err(error) => {
-                log::error("add user", &error);
-                false
-            }
-        }
-    }
-
-    /// A user who connected while D1 did not answer is added to it as soon as it does: whether they are
-    /// there now.
-    pub(super) async fn record_belatedly(&self) -> Result<bool> {
-        if self.store.user_state()?.is_recorded == 1 {
-            return Ok(true);
-        }
-        // Without a device nobody knows what the row should say; the next one brings it along.
-        let Some(socket) = self.live_sockets().pop() else {
-            return Ok(false);
-        };
-        let is_recorded = self.record_user(&socket.connection).await;
-        // Meanwhile the user may have been erased; then there is nothing that this would change.
-        if is_recorded {
-            self.store.set_recorded()?;
-        }
-        Ok(is_recorded)
-    }
-
-    /// No await from the decision on: nothing can be delivered in between, so a client gets every
-    /// event either from the log here or live, and none twice.
-    async fn finish_join(
+    /// Nothing can be delivered while this runs, so a client gets every event either from the log here or
+    /// live, and none twice.
+    fn finish_join(
         &self,
         mut socket: Socket,
         namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
-    ) {
+        held: Vec<Frame>,
+    ) -> Option<Joined> {
         let entered = match self.enter(&mut socket, namespace, auth, is_recorded) {
-            Ok(entered) => entered,
+            Ok(entered) => entered?,
             Err(error) => {
                 log::error("connect", &error);
-                return self.close(socket, CloseReason::Interrupted).await;
+                self.close(socket, CloseReason::Interrupted);
+                return None;
             }
         };
-        let Some(entered) = entered else { return };
-        for other in entered.replaced {
-            let old_sid = other.connection.session.sid(namespace).map(str::to_owned);
-            self.close(other, CloseReason::Replaced).await;
+        for other in &entered.replaced {
+            let old_sid = other.connection.session.sid(namespace);
+            self.close(other.clone(), CloseReason::Replaced);
             if entered.resumed.is_none()
                 && let Some(sid) = old_sid
-                && let Err(error) = self.store.watches_remove(&sid)
+                && let Err(error) = self.store.watches_remove(sid)
             {
                 log::error("watch", &error);
             }
         }
-        self.schedule().await;
-        // From here on nothing depends on this connection any more: it may be gone by now.
-        let user_id = &socket.connection.identity.user_id;
+        self.needs_schedule();
+        Some(Joined {
+            ws: socket.ws,
+            held,
+            entered,
+        })
+    }
+
+    /// What a recovered session has watched is asked for again. Nothing depends on the connection any more:
+    /// it may be gone by now.
+    pub(crate) async fn after_join(&self, entered: Entered) {
         if let Some(sid) = entered.resumed
-            && let Err(error) = self.resume_watches(user_id, &sid).await
+            && let Err(error) = self.resume_watches(&entered.user_id, &sid).await
         {
             log::error("watch", &error);
         }
@@ -272,6 +252,7 @@ impl UserObject {
             },
         );
         Ok(Some(Entered {
+            user_id,
             replaced,
             resumed: is_resumed.then_some(session.sid),
         }))
@@ -311,18 +292,6 @@ impl UserObject {
         })
     }
 
-    /// The session of which the client shows that it is its own, by a pid of ours.
-    pub(super) fn shown_sid<'a>(
-        &self,
-        socket: &Socket,
-        auth: &'a ConnectAuth,
-    ) -> Result<Option<&'a str>> {
-        let keys = self.config()?.keys();
-        let user_id = &socket.connection.identity.user_id;
-        let pid = auth.pid.as_deref();
-        Ok(pid.and_then(|pid| sid_of_pid(keys, user_id, pid)))
-    }
-
     fn missed(&self, after: u64, since: Millis, sid: &str) -> Result<Missed> {
         let max_bytes = self.config()?.log_replay_bytes;
         self.store.events_after(after, since, sid, max_bytes)
@@ -337,16 +306,5 @@ impl UserObject {
                 && shown_sid.is_some_and(|sid| other.connection.session.is_in(sid))
         });
         sockets
-    }
-
-    /// The log's last offset that any device has confirmed.
-    pub(super) fn confirmed(&self) -> Result<u64> {
-        let stored = self.store.user_state()?.confirmed;
-        let live = self
-            .live_sockets()
-            .iter()
-            .map(|socket| socket.confirmed(&self.state))
-            .max();
-        Ok(stored.max(live.unwrap_or_default()))
     }
 }

@@ -7,23 +7,23 @@
 
 use worker::Result;
 
-use super::UserObject;
 use crate::core::heartbeat::{is_ghost, longest_sleep};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
 use crate::messages::PresenceQuery;
 use crate::platform::{log, now};
+use crate::user_do::UserObject;
 
 impl UserObject {
     /// As somebody else sees it.
-    pub(super) fn presence_for(&self, query: &str) -> Result<Presence> {
+    pub(crate) fn presence_for(&self, query: &str) -> Result<Presence> {
         match PresenceQuery::read(query).by {
             Some(by) if self.store.has_blocked(&by)? => Ok(Presence::default()),
             _ => self.presence(),
         }
     }
 
-    pub(super) fn presence(&self) -> Result<Presence> {
+    pub(crate) fn presence(&self) -> Result<Presence> {
         let config = self.config()?;
         let now = now();
         let mut connection_count = 0;
@@ -49,7 +49,7 @@ impl UserObject {
 
     /// Called when the object wakes up: if it went without a word, keeps hold of the alarm that was
     /// left behind, before it fires. No event is handled until then.
-    pub(super) fn look_for_a_crash(&self) {
+    pub(crate) fn look_for_a_crash(&self) {
         let is_online = matches!(self.store.user_state(), Ok(state) if state.is_online == 1);
         if !is_online || !self.live_sockets().is_empty() {
             return;
@@ -74,7 +74,7 @@ impl UserObject {
     }
 
     /// The user is said to be online while no socket is there: writes down that they went.
-    pub(super) fn settle_crash(&self) {
+    pub(crate) fn settle_crash(&self) {
         let settled = self.store.user_state().and_then(|state| {
             if state.is_online == 0 || !self.live_sockets().is_empty() {
                 return Ok(());

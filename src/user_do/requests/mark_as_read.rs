@@ -1,6 +1,5 @@
 //! `mark_as_read`
 
-use super::{Caller, ours};
 use crate::core::error::{EventError, to_json};
 use crate::core::events::Reply;
 use crate::core::events::mark_as_read::{Marking, NAME, READ, Read};
@@ -8,11 +7,13 @@ use crate::core::record::history::{Moved, Pair, mark_read, peer};
 use crate::messages::Notify;
 use crate::platform::d1;
 use crate::user_do::UserObject;
-use crate::user_do::conversations::unavailable;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::unavailable;
 
 impl UserObject {
     /// Both sides are told only if the watermark moved: marking twice is marking once.
-    pub(super) async fn mark_as_read(
+    pub(crate) async fn mark_as_read(
         &self,
         caller: &Caller,
         marking: Marking,

@@ -1,16 +1,17 @@
 //! `typing_start`, `typing_stop`
 
-use super::{Caller, ours};
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::join_conversation::payload;
 use crate::core::events::typing::UserTyping;
 use crate::messages::Notify;
 use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
 
 impl UserObject {
     /// Volatile: told once, to whoever is there. It is answered by the ack alone.
-    pub(super) async fn typing(
+    pub(crate) async fn typing(
         &self,
         caller: &Caller,
         conversation_id: String,

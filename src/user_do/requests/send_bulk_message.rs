@@ -1,14 +1,14 @@
 //! `send_bulk_message`
 
-use super::Caller;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::user_do::UserObject;
-use crate::user_do::send::Outgoing;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::sending::send::Outgoing;
 
 impl UserObject {
-    pub(super) async fn send_bulk_message(
+    pub(crate) async fn send_bulk_message(
         &self,
         caller: &Caller,
         message: BulkMessage,
