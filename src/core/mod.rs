@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub mod ids;
 pub mod keys;
 pub mod limits;
+pub mod numeric_date;
 pub mod object_schema;
 pub mod origin;
 pub mod outbox;
