@@ -6,6 +6,7 @@ pub mod config;
 pub mod connection;
 #[cfg(test)]
 mod contract;
+pub mod cors;
 pub mod engine;
 pub mod error;
 pub mod events;

@@ -19,6 +19,7 @@ use super::relay::{self, Begin, Relay};
 use super::{answer, read_body};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
+use crate::core::cors;
 use crate::core::engine::{self, RequestError};
 use crate::core::ids::EngineSid;
 use crate::core::origin::OriginVerdict;
@@ -52,8 +53,9 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     let verdict = config
         .allowed_origins
         .judge(origin.as_deref(), &url.origin().ascii_serialization());
+    let cors = cors::headers(&config.allowed_origins, &verdict);
     if verdict == OriginVerdict::Refused {
-        return answer::forbidden_origin();
+        return answer::with_headers(answer::forbidden_origin()?, cors);
     }
     let query = url.query_pairs().into_owned().collect();
     let call = Call {
@@ -65,13 +67,15 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     };
     let answered = call.route().await;
     let answered = answered.or_else(|error| answer::unavailable("request", &error))?;
-    answer::with_cors(answered, &verdict)
+    answer::with_headers(answered, cors)
 }
 
 impl Call {
     async fn route(self) -> Result<Response> {
         if self.request.method() == Method::Options {
-            return answer::preflight();
+            let requested = self.request.headers();
+            let requested = requested.get("Access-Control-Request-Headers")?;
+            return answer::preflight(requested.as_deref());
         }
         if self.param("EIO") != Some("4") {
             return answer::refused(RequestError::UnsupportedVersion);
