@@ -25,6 +25,7 @@ pub mod recovery;
 pub mod region;
 pub mod session;
 pub mod socket;
+pub mod subprotocol;
 pub mod telemetry;
 pub mod time;
 pub mod token;

@@ -73,9 +73,19 @@ pub fn closed_websocket(reason: CloseReason) -> Result<Response> {
     Response::from_websocket(pair.client)
 }
 
-/// Adds headers. A WebSocket's answer has none: no script reads it.
+/// Names the subprotocol of a WebSocket, if the client asked for one and the answer is a WebSocket.
+pub fn with_subprotocol(response: Response, name: Option<String>) -> Result<Response> {
+    match name {
+        Some(name) if response.status_code() == 101 => {
+            with_headers(response, vec![("Sec-WebSocket-Protocol", name)])
+        }
+        _ => Ok(response),
+    }
+}
+
+/// Adds headers.
 pub fn with_headers(response: Response, more: cors::Headers) -> Result<Response> {
-    if response.status_code() == 101 || more.is_empty() {
+    if more.is_empty() {
         return Ok(response);
     }
     let headers = Headers::new();
