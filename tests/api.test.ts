@@ -63,7 +63,10 @@ test("who may: a service token or the key", async () => {
   await server.addUser("a");
   const token = (claims: object) => `Bearer ${server.token("backend", claims)}`;
   assert.deepEqual(await ask(token({ scope: "service" })), [200, undefined, null]);
-  assert.deepEqual(await ask(`Bearer ${API_KEY}`), [200, undefined, null]);
+  for (const scheme of ["Bearer", "bearer", "BEARER"]) {
+    assert.deepEqual(await ask(`${scheme} ${API_KEY}`), [200, undefined, null]);
+  }
+  assert.deepEqual(await ask(`Basic ${API_KEY}`), [401, "unauthorized", "Bearer"]);
   assert.deepEqual(await ask(null), [401, "unauthorized", "Bearer"]);
   assert.deepEqual(await ask(`Bearer ${API_KEY}x`), [401, "unauthorized", "Bearer"]);
   assert.deepEqual(await ask(token({ scope: "service", exp: 1 })), [

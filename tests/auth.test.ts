@@ -59,6 +59,10 @@ const refused: Record<string, [token: () => string | undefined, answer: Answer]>
     () => server.token("someone", { nbf: seconds(60) }),
     ["unauthorized", "The token is not valid yet"],
   ],
+  "an exp in milliseconds": [
+    () => server.token("someone", { exp: Date.now() + 3_600_000 }),
+    ["unauthorized", "The token's exp and nbf must be in seconds, not in milliseconds"],
+  ],
   "no exp": [
     () => server.token("someone", { exp: undefined }),
     ["unauthorized", "The token has no exp claim"],
@@ -98,6 +102,26 @@ for (const [name, options] of Object.entries(transportSettings)) {
     }
   });
 }
+
+test("a token may be good for ever, or until a fraction of a second", async () => {
+  const far = [253_402_300_799, 8_210_266_876_800, Number.MAX_SAFE_INTEGER, 1e300];
+  for (const exp of [...far, seconds(60) + 0.5]) {
+    for (const options of Object.values(transportSettings)) {
+      const socket = await connect(server, "forever", { ...options, claims: { exp } });
+      assert.equal((await statusOf(socket, "forever")).isOnline, true);
+    }
+  }
+});
+
+test("the scheme of the header is written in any case", async () => {
+  for (const scheme of ["bearer", "BEARER"]) {
+    const extraHeaders = { Authorization: `${scheme} ${server.token("any-case")}` };
+    for (const options of Object.values(transportSettings)) {
+      const socket = await connect(server, "", { ...options, extraHeaders, auth: {} });
+      assert.equal((await statusOf(socket, "any-case")).isOnline, true);
+    }
+  }
+});
 
 test("a bad token in the URL is told in answer to the CONNECT", async () => {
   const query = { token: server.token("late", { exp: seconds(-60) }) };

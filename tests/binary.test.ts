@@ -97,6 +97,32 @@ for (const [transport, open] of Object.entries(links)) {
   });
 }
 
+/** Ways to write base64 that the reference server reads, too. */
+const spellings: Record<string, (base64: string) => string> = {
+  "a line break at the end, as Java's": (base64) => `${base64}\n`,
+  "lines (RFC 2045)": (base64) => base64.replace(/.{76}/g, "$&\r\n"),
+  "no padding": (base64) => base64.replace(/=+$/, ""),
+  "the alphabet for URLs": (base64) => base64.replaceAll("+", "-").replaceAll("/", "_"),
+};
+
+for (const [what, spell] of Object.entries(spellings)) {
+  test(`base64 over polling: ${what}`, async () => {
+    const sid = await openSession(server, PATH);
+    const binaries = attachments.map((bytes) => spell(toBase64(bytes)));
+    const packets = ["40", `4510-["message",${placeholders}]`, ...binaries];
+    assert.deepEqual(await post(server, PATH, sid, packets.join("\x1e")), [200, "ok"]);
+    const answers: Message[] = [];
+    while (answers.length < 3 + attachments.length) {
+      const [status, body] = await poll(server, PATH, sid);
+      assert.equal(status, 200);
+      answers.push(...body.split("\x1e").map(fromBase64));
+    }
+    const expected = [`4510-["message-back",${placeholders}]`, ...attachments.map((it) => [...it])];
+    assert.deepEqual(answers.slice(2), expected);
+    assert.deepEqual(await post(server, PATH, sid, "1"), [200, "ok"]);
+  });
+}
+
 for (const [name, options] of Object.entries(transportSettings)) {
   test(`with the real client, ${name}`, async () => {
     const socket = io(server.url, { ...options, forceNew: true, reconnection: false });

@@ -11,11 +11,22 @@ import type { Server } from "./support/server.ts";
 const QUERY = "/socket.io/?EIO=4&transport=polling";
 const page = "https://shop.example";
 
+/** What pages send that do not come from the web. */
+const apps = [
+  "capacitor://localhost",
+  "ionic://localhost",
+  "tauri://localhost",
+  "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+  "file://",
+  "null",
+];
+
 let open: Server;
 let listed: Server;
 before(async () => {
   open = await startServer();
-  listed = await startServer({ vars: { ALLOWED_ORIGINS: `${page}, http://localhost:5173` } });
+  const origins = [page, "http://localhost:5173", ...apps, "https://*.tenants.example"];
+  listed = await startServer({ vars: { ALLOWED_ORIGINS: origins.join(", ") } });
 });
 after(() => Promise.all([open.close(), listed.close()]));
 
@@ -72,12 +83,75 @@ test("a list of origins", async () => {
   assert.equal(await upgrade(listed, "https://evil.example"), 403);
 });
 
-test("preflights", async () => {
-  const response = await get(listed, page, "OPTIONS");
-  assert.equal(response.status, 204);
-  assert.equal(response.headers.get("access-control-allow-origin"), page);
-  assert.match(response.headers.get("access-control-allow-headers") ?? "", /Authorization/);
-  assert.match(response.headers.get("access-control-allow-methods") ?? "", /POST/);
+test("apps and subdomains", async () => {
+  for (const origin of [...apps, "https://a.tenants.example", "https://b.a.tenants.example"]) {
+    const allowed = await get(listed, origin);
+    assert.equal(allowed.status, 200, origin);
+    assert.equal(allowed.headers.get("access-control-allow-origin"), origin);
+    assert.equal(allowed.headers.get("access-control-allow-credentials"), "true");
+    assert.equal(await upgrade(listed, origin), 101, origin);
+  }
+  for (const origin of [
+    "https://tenants.example",
+    "https://eviltenants.example",
+    "https://a.tenants.example.evil.com",
+    "https://a.tenants.example:8443",
+    "http://a.tenants.example",
+    "capacitor://elsewhere",
+  ]) {
+    assert.equal((await get(listed, origin)).status, 403, origin);
+    assert.equal(await upgrade(listed, origin), 403, origin);
+  }
+});
+
+/** The answer to a browser that asks whether a page may send these headers. */
+const preflight = (server: Host, origin: string, headers?: string) =>
+  fetch(server.url + QUERY, {
+    method: "OPTIONS",
+    headers: new Headers({
+      Origin: origin,
+      "Access-Control-Request-Method": "POST",
+      ...(headers && { "Access-Control-Request-Headers": headers }),
+    }),
+  });
+
+const words = (response: Response, header: string) =>
+  (response.headers.get(header) ?? "").toLowerCase().split(/, */);
+
+test("preflights allow every header that a page of an allowed origin sends", async () => {
+  const tracing = "authorization,baggage,sentry-trace,traceparent,x-anything-else";
+  for (const [server, answer] of [
+    [open, "*"],
+    [listed, page],
+  ] as const) {
+    const response = await preflight(server, page, tracing);
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get("access-control-allow-origin"), answer);
+    assert.deepEqual(words(response, "access-control-allow-headers"), tracing.split(","));
+    assert.ok(words(response, "access-control-allow-methods").includes("post"));
+    assert.equal(response.headers.get("access-control-max-age"), "86400");
+    assert.ok(words(response, "vary").includes("access-control-request-headers"));
+  }
+  // A cookie or a client certificate may come along, if the origin is named.
+  const credentials = "access-control-allow-credentials";
+  assert.equal((await preflight(listed, page, tracing)).headers.get(credentials), "true");
+  assert.equal((await preflight(open, page, tracing)).headers.get(credentials), null);
+  const usual = await preflight(listed, page);
+  assert.match(usual.headers.get("access-control-allow-headers") ?? "", /Authorization/);
+
+  const refused = await preflight(listed, "https://evil.example", tracing);
+  assert.equal(refused.status, 403);
+  assert.equal(refused.headers.get("access-control-allow-origin"), null);
+  assert.equal(refused.headers.get("access-control-allow-headers"), null);
+});
+
+test("an answer that depends on the origin says so", async () => {
+  for (const origin of [page, "https://evil.example", undefined]) {
+    for (const method of ["GET", "OPTIONS", "POST"]) {
+      const response = await get(listed, origin, method);
+      assert.ok(words(response, "vary").includes("origin"), `${method} from ${origin}`);
+    }
+  }
 });
 
 test("errors can be read by the page, too", async () => {

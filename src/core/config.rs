@@ -32,7 +32,8 @@ pub struct Config {
     /// `JWT_SECRET_PREVIOUS`, a secret; none unless set: the key before, which still counts while the key
     /// is being changed.
     pub jwt_secret_previous: Option<String>,
-    /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas.
+    /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas, with stars for
+    /// subdomains: [`super::origin`].
     pub allowed_origins: AllowedOrigins,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
     pub console: bool,

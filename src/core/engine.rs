@@ -4,7 +4,10 @@
 //! (a binary frame is a binary message); a polling body is packets joined by the record separator,
 //! binary as `b` and base64.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -119,13 +122,34 @@ impl Packet {
 pub fn decode_payload(body: &str) -> Result<Vec<Packet>, DecodeError> {
     body.split(SEPARATOR)
         .map(|packet| match packet.strip_prefix('b') {
-            Some(base64) => STANDARD
-                .decode(base64)
-                .map(Packet::Binary)
-                .map_err(|_| DecodeError),
+            Some(base64) => decode_base64(base64).map(Packet::Binary),
             None => Packet::from_text(packet),
         })
         .collect()
+}
+
+/// Takes what base64 encoders write that differ from ours: with or without padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Reads base64 as the reference server does, whose `Buffer.from` takes either alphabet (RFC 4648,
+/// sections 4 and 5), needs no padding and skips white space: Java's encoder breaks its lines (RFC 2045,
+/// section 6.8). Any other character is an error.
+fn decode_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+    let standard: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        })
+        .collect();
+    LENIENT.decode(standard).map_err(|_| DecodeError)
 }
 
 /// Writes a polling body.
@@ -262,6 +286,35 @@ mod tests {
         assert_eq!(encode_payload(&packets), body);
         assert_eq!(decode_payload(body), Ok(packets));
         for bad in ["", "4a\x1e", "4a\x1e9", "b*"] {
+            assert_eq!(decode_payload(bad), Err(DecodeError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn base64_is_read_as_other_encoders_write_it() {
+        let bytes: Vec<u8> = (0..=255).rev().collect();
+        let base64 = STANDARD.encode(&bytes);
+        let lines: Vec<&str> = base64
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        for spelt in [
+            base64.clone(),
+            // RFC 2045, as Java's Base64.encodeToString(bytes, DEFAULT) writes it.
+            format!("{}\n", lines.join("\n")),
+            format!("{}\r\n", lines.join("\r\n")),
+            base64.trim_end_matches('=').to_owned(),
+            base64.replace('+', "-").replace('/', "_"),
+            format!(" \t{base64} "),
+        ] {
+            let expected = Ok(vec![Packet::Binary(bytes.clone()), Packet::Noop]);
+            assert_eq!(decode_payload(&format!("b{spelt}\x1e6")), expected);
+        }
+        for (nothing, expected) in [("b", vec![]), ("b\n", vec![]), ("bAQ", vec![1])] {
+            assert_eq!(decode_payload(nothing), Ok(vec![Packet::Binary(expected)]));
+        }
+        for bad in ["bA", "bAQ=A", "b====", "bü", "bAQ\0"] {
             assert_eq!(decode_payload(bad), Err(DecodeError), "{bad:?}");
         }
     }

@@ -9,7 +9,21 @@ pub enum AllowedOrigins {
     /// `*`: pages of every origin.
     Any,
     /// Pages of these origins, and of the server's own.
-    List(Vec<String>),
+    List(Vec<Entry>),
+}
+
+/// One of the origins, in lower case and without a port that its scheme implies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// `https://a.example`: this origin.
+    Exactly(String),
+    /// `https://*.a.example:8443`: this scheme, a subdomain on any level, and this port.
+    Subdomains {
+        /// `https://`
+        scheme: String,
+        /// `.a.example:8443`
+        parent: String,
+    },
 }
 
 /// What to answer a request's `Origin` with.
@@ -24,7 +38,7 @@ pub enum OriginVerdict {
 }
 
 impl AllowedOrigins {
-    /// Parses `*` or a list such as `https://a.example, https://b.example:8443`.
+    /// Parses `*` or a list such as `https://a.example, https://*.b.example:8443, capacitor://localhost`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim() == "*" {
             return Ok(Self::Any);
@@ -32,7 +46,7 @@ impl AllowedOrigins {
         text.split(',')
             .map(str::trim)
             .filter(|origin| !origin.is_empty())
-            .map(parse_origin)
+            .map(|origin| Entry::parse(origin).ok_or_else(|| not_an_origin(origin)))
             .collect::<Result<Vec<_>, _>>()
             .map(Self::List)
     }
@@ -44,65 +58,241 @@ impl AllowedOrigins {
         };
         match self {
             Self::Any => OriginVerdict::Allowed("*".to_owned()),
-            Self::List(list) if list.iter().any(|one| one.eq_ignore_ascii_case(origin)) => {
-                OriginVerdict::Allowed(origin.to_owned())
+            Self::List(entries) => {
+                let lower = origin.to_ascii_lowercase();
+                let is_listed = entries.iter().any(|entry| entry.matches(&lower));
+                match is_listed || own.eq_ignore_ascii_case(origin) {
+                    true => OriginVerdict::Allowed(origin.to_owned()),
+                    false => OriginVerdict::Refused,
+                }
             }
-            Self::List(_) if own.eq_ignore_ascii_case(origin) => {
-                OriginVerdict::Allowed(origin.to_owned())
-            }
-            Self::List(_) => OriginVerdict::Refused,
         }
     }
 }
 
-fn parse_origin(origin: &str) -> Result<String, String> {
-    let host = origin
-        .strip_prefix("https://")
-        .or_else(|| origin.strip_prefix("http://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains(['/', ' ', '*']) => Ok(origin.to_owned()),
-        _ => Err(format!(
-            "\"{origin}\" is not an origin such as https://www.example.com"
-        )),
+impl Entry {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        // What frames without an origin of their own and pages from files send.
+        if ["null", "file://"].contains(&text.as_str()) {
+            return Some(Self::Exactly(text));
+        }
+        let (scheme, authority) = text.split_once("://").filter(|(it, _)| is_scheme(it))?;
+        let authority = without_implied_port(scheme, authority);
+        match authority.strip_prefix("*.") {
+            Some(parent) => is_authority(parent).then(|| Self::Subdomains {
+                scheme: format!("{scheme}://"),
+                parent: format!(".{parent}"),
+            }),
+            None => {
+                is_authority(authority).then(|| Self::Exactly(format!("{scheme}://{authority}")))
+            }
+        }
     }
+
+    fn matches(&self, origin: &str) -> bool {
+        match self {
+            Self::Exactly(one) => one == origin,
+            Self::Subdomains { scheme, parent } => origin
+                .strip_prefix(scheme.as_str())
+                .and_then(|host| host.strip_suffix(parent.as_str()))
+                .is_some_and(|subdomain| subdomain.split('.').all(is_label)),
+        }
+    }
+}
+
+fn not_an_origin(text: &str) -> String {
+    format!("\"{text}\" is not an origin such as https://www.example.com")
+}
+
+/// RFC 3986, section 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// Browsers leave the port out where the scheme implies it (RFC 6454, section 6.2).
+fn without_implied_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
+    let port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return authority,
+    };
+    authority.strip_suffix(port).unwrap_or(authority)
+}
+
+/// A host, and perhaps a port.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_host(host) && port.is_none_or(is_port)
+}
+
+/// A name, or an address of IPv6 in its brackets.
+fn is_host(text: &str) -> bool {
+    let address = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match address {
+        Some(address) => address
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b':'),
+        None => !text.is_empty() && text.bytes().all(|byte| byte == b'.' || is_of_label(byte)),
+    }
+}
+
+/// One part of a name, between its dots.
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_of_label)
+}
+
+fn is_of_label(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const OWN: &str = "https://api.example";
+
+    fn verdict(list: &str, origin: &str) -> OriginVerdict {
+        AllowedOrigins::parse(list)
+            .unwrap()
+            .judge(Some(origin), OWN)
+    }
+
+    fn allows(list: &str, origin: &str) -> bool {
+        match verdict(list, origin) {
+            OriginVerdict::Allowed(answer) => {
+                assert_eq!(answer, origin);
+                true
+            }
+            OriginVerdict::Refused => false,
+            OriginVerdict::NotABrowser => panic!("{origin}"),
+        }
+    }
+
     #[test]
     fn any_allows_every_page() {
         let any = AllowedOrigins::parse(" * ").unwrap();
         assert_eq!(any.judge(None, ""), OriginVerdict::NotABrowser);
-        assert_eq!(
-            any.judge(Some("https://x.example"), ""),
-            OriginVerdict::Allowed("*".into())
-        );
+        for origin in ["https://x.example", "null", "capacitor://localhost"] {
+            assert_eq!(verdict("*", origin), OriginVerdict::Allowed("*".into()));
+        }
     }
 
     #[test]
     fn a_list_allows_its_members_and_the_own_origin() {
-        let list = AllowedOrigins::parse("https://a.example, http://b.example:81").unwrap();
-        let own = "https://api.example";
-        for origin in ["https://a.example", "http://b.example:81", own] {
-            assert_eq!(
-                list.judge(Some(origin), own),
-                OriginVerdict::Allowed(origin.into())
-            );
+        let list = "https://a.example, http://b.example:81";
+        for origin in ["https://a.example", "http://b.example:81", OWN] {
+            assert!(allows(list, origin), "{origin}");
         }
-        for origin in ["https://a.example.evil", "http://a.example", "null"] {
-            assert_eq!(list.judge(Some(origin), own), OriginVerdict::Refused);
+        for origin in ["https://a.example.evil", "http://a.example", "null", ""] {
+            assert!(!allows(list, origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn apps_have_origins_of_their_own() {
+        for origin in [
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "app://-",
+            "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+            "moz-extension://0c2ec2a5-1f4b-4a3f-9e0a-3a0d4f3b1b7e",
+            "http://localhost",
+            "http://[::1]:3000",
+            "file://",
+            "null",
+        ] {
+            assert!(allows(origin, origin), "{origin}");
+            assert!(allows(&format!("https://a.example, {origin}"), origin));
+            assert!(!allows(origin, "https://a.example"), "{origin}");
+            assert!(!allows(origin, "capacitor://other"), "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_case_of_letters_and_the_schemes_own_port_make_no_difference() {
+        assert!(allows("HTTPS://A.Example", "https://a.example"));
+        assert!(allows("https://*.A.Example", "https://b.a.example"));
+        // Browsers leave it out (RFC 6454, section 6.2).
+        assert!(allows("https://a.example:443", "https://a.example"));
+        assert!(allows("http://*.a.example:80", "http://b.a.example"));
+        assert!(!allows("http://a.example:443", "http://a.example"));
+    }
+
+    #[test]
+    fn a_star_stands_for_subdomains_on_any_level() {
+        let list = "https://*.example.com, http://*.localhost:3000";
+        for origin in [
+            "https://www.example.com",
+            "https://a.b.example.com",
+            "https://xn--bcher-kva.example.com",
+            "https://deploy-preview-7_x.example.com",
+            "http://tenant.localhost:3000",
+        ] {
+            assert!(allows(list, origin), "{origin}");
+        }
+        for origin in [
+            // The domain itself is another entry.
+            "https://example.com",
+            "https://.example.com",
+            "https://evilexample.com",
+            "https://example.com.evil.com",
+            "https://www.example.com.evil.com",
+            "https://evil.com/.example.com",
+            "https://evil.com#.example.com",
+            "https://evil.com?.example.com",
+            "https://evil.com:443.example.com",
+            "https://user@evil.example.com",
+            "https://a..example.com",
+            "https://.a.example.com",
+            "https://*.example.com",
+            // Another scheme, another port.
+            "http://www.example.com",
+            "https://www.example.com:8443",
+            "http://tenant.localhost",
+            "http://tenant.localhost:3001",
+            "https://WWW.example.com.",
+        ] {
+            assert!(!allows(list, origin), "{origin}");
         }
     }
 
     #[test]
     fn what_is_not_an_origin_is_refused_by_name() {
-        assert!(
-            AllowedOrigins::parse("a.example")
-                .unwrap_err()
-                .contains("a.example")
-        );
-        assert!(AllowedOrigins::parse("https://a.example/").is_err());
+        for bad in [
+            "a.example",
+            "https://a.example/",
+            "https://a.example/path",
+            "https://",
+            "://a.example",
+            "https://*",
+            "https://*.",
+            "https://*a.example",
+            "https://a.*.example",
+            "https://*.*.example",
+            "*.example.com",
+            "*://a.example",
+            "1x://a.example",
+            "https://a b",
+            "https://user@a.example",
+            "https://a.example?x",
+            "https://a.example:port",
+            "https://a.example:",
+            "https://a.example, *",
+        ] {
+            let error = AllowedOrigins::parse(bad).unwrap_err();
+            let named = bad.rsplit(", ").next().unwrap();
+            assert!(error.contains(&format!("\"{named}\"")), "{error}");
+        }
     }
 }

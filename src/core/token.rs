@@ -3,17 +3,19 @@
 //! `sub` is the user id, `exp` is required, `nbf` is honoured, with 30 s of leeway (RFC 7519,
 //! section 4.1). `role` and `name` only seed the user's row in D1; after that the database decides.
 
-use chrono::{DateTime, Duration, Utc};
-use jwt_compact::{
-    AlgorithmExt, TimeOptions, UntrustedToken, ValidationError,
-    alg::{Hs256, Hs256Key},
-};
+use std::num::NonZeroUsize;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
+use jwt_compact::{Algorithm, AlgorithmSignature, UntrustedToken};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::error::to_json;
 use super::ids::{is_user_id, same};
 use super::keys::Keys;
+use super::numeric_date::{self, DateError};
 use super::time::Millis;
 
 /// How far the issuer's clock may be off.
@@ -71,6 +73,9 @@ pub enum TokenError {
     /// `nbf` lies ahead.
     #[error("The token is not valid yet")]
     NotYetValid,
+    /// `exp` or `nbf` in a unit that no token has.
+    #[error("The token's exp and nbf must be in seconds, not in milliseconds")]
+    Milliseconds,
     /// `exp` has passed.
     #[error("The token has expired")]
     Expired,
@@ -107,15 +112,14 @@ impl TokenError {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// The times stay raw: no type of ours has room for all numbers that they may be.
+#[derive(Debug, Deserialize)]
 struct Claims {
-    #[serde(default)]
+    exp: Option<Box<RawValue>>,
+    nbf: Option<Box<RawValue>>,
     sub: Option<serde_json::Value>,
-    #[serde(default)]
     role: Option<serde_json::Value>,
-    #[serde(default)]
     name: Option<serde_json::Value>,
-    #[serde(default)]
     scope: Option<serde_json::Value>,
 }
 
@@ -152,8 +156,7 @@ pub fn verify_service<'a>(
     now: Millis,
 ) -> Result<(), ServiceError> {
     let token = header
-        .and_then(|header| header.strip_prefix("Bearer "))
-        .map(str::trim)
+        .and_then(bearer)
         .ok_or(ServiceError::Unauthorized(TokenError::Missing))?;
     if api_key.is_some_and(|key| same(key.as_bytes(), token.as_bytes())) {
         return Ok(());
@@ -170,48 +173,68 @@ pub fn verify_service<'a>(
     }
 }
 
+/// The credentials of a header `Authorization: Bearer …`, whose scheme may be written in any case
+/// (RFC 9110, section 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let header = header.trim();
+    let (scheme, token) = header
+        .split_once(char::is_whitespace)
+        .unwrap_or((header, ""));
+    scheme
+        .eq_ignore_ascii_case("Bearer")
+        .then(|| token.trim_start())
+}
+
 /// Checks signature and times: the claims, and when they expire.
 fn read(keys: Keys, token: &str, now: Millis) -> Result<(Claims, Millis), TokenError> {
-    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+    let token = bearer(token).unwrap_or(token).trim();
     if token.is_empty() {
         return Err(TokenError::Missing);
     }
-    let untrusted = UntrustedToken::new(token).map_err(|_| TokenError::Invalid)?;
-    let validated = |key: &[u8]| {
-        Hs256
-            .validator::<Claims>(&Hs256Key::new(key))
-            .validate(&untrusted)
-            .ok()
+    let claims = signed_claims(keys, token).ok_or(TokenError::Invalid)?;
+    let date = |claim: &RawValue| {
+        numeric_date::read(claim, now).map_err(|error| match error {
+            DateError::NotANumber => TokenError::Invalid,
+            DateError::Milliseconds => TokenError::Milliseconds,
+        })
     };
-    let token = keys.find(validated).ok_or(TokenError::Invalid)?;
-
-    let clock = i64::try_from(now)
-        .ok()
-        .and_then(DateTime::<Utc>::from_timestamp_millis)
-        .unwrap_or_default();
-    let times = TimeOptions::new(leeway(), || clock);
-    let claims = token.claims();
-    claims
-        .validate_expiration(&times)
-        .map_err(|error| match error {
-            ValidationError::NoClaim(_) => TokenError::NoExpiry,
-            _ => TokenError::Expired,
-        })?;
-    if claims.not_before.is_some() {
-        claims
-            .validate_maturity(&times)
-            .map_err(|_| TokenError::NotYetValid)?;
+    let expires_at = date(claims.exp.as_ref().ok_or(TokenError::NoExpiry)?)?;
+    if now > expires_at + LEEWAY_MS {
+        return Err(TokenError::Expired);
     }
-    let expires_at = claims
-        .expiration
-        .and_then(|at| Millis::try_from(at.timestamp_millis()).ok())
-        .ok_or(TokenError::NoExpiry)?;
-    let (_, claims) = token.into_parts();
-    Ok((claims.custom, expires_at))
+    if let Some(not_before) = &claims.nbf
+        && now + LEEWAY_MS < date(not_before)?
+    {
+        return Err(TokenError::NotYetValid);
+    }
+    Ok((claims, expires_at))
 }
 
-fn leeway() -> Duration {
-    Duration::milliseconds(i64::try_from(LEEWAY_MS).unwrap_or_default())
+/// The claims of a token that one of the keys has signed.
+fn signed_claims(keys: Keys, token: &str) -> Option<Claims> {
+    let untrusted = UntrustedToken::new(token).ok()?;
+    let signature = signature(&untrusted)?;
+    let (signed, _) = token.rsplit_once('.')?;
+    let has_signed = |key: &[u8]| {
+        let key = Hs256Key::new(key);
+        Hs256
+            .verify_signature(&signature, &key, signed.as_bytes())
+            .then_some(())
+    };
+    keys.find(has_signed)?;
+    let (_, claims) = signed.split_once('.')?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+}
+
+/// The signature of a token that says it is of our algorithm.
+fn signature(token: &UntrustedToken) -> Option<Hs256Signature> {
+    let bytes = token.signature_bytes();
+    // The library would panic over any other length.
+    let length = Hs256Signature::LENGTH.map(NonZeroUsize::get);
+    if token.algorithm() != Hs256.name() || Some(bytes.len()) != length {
+        return None;
+    }
+    Hs256Signature::try_from_slice(bytes).ok()
 }
 
 fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError> {
@@ -240,7 +263,6 @@ const MAX_NAME_CHARS: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use hmac::{Hmac, Mac};
     use serde_json::json;
 
@@ -315,6 +337,29 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_is_written_in_any_case() {
+        let token = sign(json!({"sub":"u","scope":"service","exp":NOW_S + 60}));
+        for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+            for header in [
+                format!("{scheme} {token}"),
+                format!(" {scheme}   {token} "),
+                format!("{scheme}\t{token}"),
+            ] {
+                assert_eq!(verify(SECRET, &header, NOW).unwrap().user_id, "u");
+                assert_eq!(verify_service(SECRET, None, Some(&header), NOW), Ok(()));
+            }
+            assert_eq!(verify(SECRET, scheme, NOW), Err(TokenError::Missing));
+            let missing = Err(ServiceError::Unauthorized(TokenError::Missing));
+            assert_eq!(verify_service(SECRET, None, Some(scheme), NOW), missing);
+        }
+        for header in [format!("Basic {token}"), format!("Bearer{token}")] {
+            assert_eq!(verify(SECRET, &header, NOW), Err(TokenError::Invalid));
+            let missing = Err(ServiceError::Unauthorized(TokenError::Missing));
+            assert_eq!(verify_service(SECRET, None, Some(&header), NOW), missing);
+        }
+    }
+
+    #[test]
     fn role_defaults_to_customer() {
         for claims in [
             json!({"sub":"u","exp":NOW_S + 9}),
@@ -343,6 +388,51 @@ mod tests {
             Err(TokenError::NotYetValid)
         );
         assert_eq!(check(json!({"sub":"u"})), Err(TokenError::NoExpiry));
+        // Also half seconds count.
+        let half = |offset: f64| json!({"sub":"u","exp":NOW_S as f64 + offset});
+        assert_eq!(check(half(-29.5)), Ok(()));
+        assert_eq!(check(half(-30.5)), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_may_be_good_for_ever() {
+        let expiry = |exp: &str| {
+            let claims = format!(r#"{{"sub":"u","exp":{exp},"iat":1e400,"other":1e400}}"#);
+            let token = sign_with(SECRET, r#"{"alg":"HS256"}"#, &claims);
+            verify(SECRET, &token, NOW).map(|identity| identity.expires_at)
+        };
+        assert_eq!(expiry("253402300799"), Ok(253_402_300_799_000));
+        for far in ["9007199254740991", "18446744073709551615", "1e400"] {
+            let expires_at = expiry(far).unwrap();
+            // There is room to add to it, as the heartbeat does.
+            assert!(expires_at.checked_add(LEEWAY_MS).is_some());
+            assert!(expires_at > 253_402_300_799_000);
+        }
+        assert_eq!(expiry("-1e400"), Err(TokenError::Expired));
+        assert_eq!(expiry("null"), Err(TokenError::NoExpiry));
+        assert_eq!(expiry(r#""9007199254740991""#), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn times_in_milliseconds_are_refused_by_name() {
+        let check = |claims| verify(SECRET, &sign(claims), NOW).map(|_| ());
+        let milliseconds = Err(TokenError::Milliseconds);
+        assert_eq!(
+            check(json!({"sub":"u","exp":NOW + 3_600_000})),
+            milliseconds
+        );
+        assert_eq!(
+            check(json!({"sub":"u","exp":NOW_S + 60,"nbf":NOW})),
+            milliseconds
+        );
+        assert_eq!(
+            TokenError::Milliseconds.payload(),
+            r#"{"message":"The token's exp and nbf must be in seconds, not in milliseconds","data":{"code":"unauthorized"}}"#
+        );
+        // Whoever forges one learns nothing.
+        let claims = json!({"sub":"u","exp":NOW}).to_string();
+        let forged = sign_with(b"another secret", r#"{"alg":"HS256"}"#, &claims);
+        assert_eq!(verify(SECRET, &forged, NOW), Err(TokenError::Invalid));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use worker::{Headers, Response, ResponseBuilder, Result, WebSocketPair};
 
 use crate::core::api::problem::Problem;
 use crate::core::config::ConfigError;
+use crate::core::cors;
 use crate::core::engine::RequestError;
-use crate::core::origin::OriginVerdict;
 use crate::core::session::CloseReason;
 use crate::core::token::{ServiceError, TokenError};
 use crate::platform::{close, log};
@@ -46,17 +46,10 @@ pub fn unavailable(what: &str, detail: &dyn Display) -> Result<Response> {
     json(503, r#"{"message":"Please try again"}"#)
 }
 
-/// A preflight.
-pub fn preflight() -> Result<Response> {
-    Ok(ResponseBuilder::new()
-        .with_status(204)
-        .with_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")?
-        .with_header(
-            "Access-Control-Allow-Headers",
-            "Authorization, Content-Type",
-        )?
-        .with_header("Access-Control-Max-Age", "86400")?
-        .empty())
+/// A preflight, which asks for these headers.
+pub fn preflight(requested: Option<&str>) -> Result<Response> {
+    let answer = Response::empty()?.with_status(204);
+    with_headers(answer, cors::preflight(requested))
 }
 
 /// A polling body, or the plain `ok` of a POST.
@@ -80,22 +73,27 @@ pub fn closed_websocket(reason: CloseReason) -> Result<Response> {
     Response::from_websocket(pair.client)
 }
 
-/// Adds the CORS headers that let an allowed page read the answer.
-pub fn with_cors(response: Response, verdict: &OriginVerdict) -> Result<Response> {
-    let OriginVerdict::Allowed(origin) = verdict else {
-        return Ok(response);
-    };
-    if response.status_code() == 101 {
+/// Names the subprotocol of a WebSocket, if the client asked for one and the answer is a WebSocket.
+pub fn with_subprotocol(response: Response, name: Option<String>) -> Result<Response> {
+    match name {
+        Some(name) if response.status_code() == 101 => {
+            with_headers(response, vec![("Sec-WebSocket-Protocol", name)])
+        }
+        _ => Ok(response),
+    }
+}
+
+/// Adds headers.
+pub fn with_headers(response: Response, more: cors::Headers) -> Result<Response> {
+    if more.is_empty() {
         return Ok(response);
     }
     let headers = Headers::new();
     for (name, value) in response.headers().entries() {
         headers.append(&name, &value)?;
     }
-    headers.set("Access-Control-Allow-Origin", origin)?;
-    if origin != "*" {
-        headers.set("Access-Control-Allow-Credentials", "true")?;
-        headers.append("Vary", "Origin")?;
+    for (name, value) in more {
+        headers.append(name, &value)?;
     }
     Ok(response.with_headers(headers))
 }

@@ -19,10 +19,12 @@ use super::relay::{self, Begin, Relay};
 use super::{answer, read_body};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
+use crate::core::cors;
 use crate::core::engine::{self, RequestError};
 use crate::core::ids::EngineSid;
 use crate::core::origin::OriginVerdict;
 use crate::core::session::CloseReason;
+use crate::core::subprotocol;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Poll, Route};
@@ -52,8 +54,9 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     let verdict = config
         .allowed_origins
         .judge(origin.as_deref(), &url.origin().ascii_serialization());
+    let cors = cors::headers(&config.allowed_origins, &verdict);
     if verdict == OriginVerdict::Refused {
-        return answer::forbidden_origin();
+        return answer::with_headers(answer::forbidden_origin()?, cors);
     }
     let query = url.query_pairs().into_owned().collect();
     let call = Call {
@@ -65,13 +68,19 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     };
     let answered = call.route().await;
     let answered = answered.or_else(|error| answer::unavailable("request", &error))?;
-    answer::with_cors(answered, &verdict)
+    match answered.status_code() {
+        // No script reads a WebSocket's answer.
+        101 => Ok(answered),
+        _ => answer::with_headers(answered, cors),
+    }
 }
 
 impl Call {
     async fn route(self) -> Result<Response> {
         if self.request.method() == Method::Options {
-            return answer::preflight();
+            let requested = self.request.headers();
+            let requested = requested.get("Access-Control-Request-Headers")?;
+            return answer::preflight(requested.as_deref());
         }
         if self.param("EIO") != Some("4") {
             return answer::refused(RequestError::UnsupportedVersion);
@@ -148,10 +157,21 @@ impl Call {
     }
 
     async fn websocket(self) -> Result<Response> {
-        let upgrade = self.request.headers().get("Upgrade")?;
+        let headers = self.request.headers();
+        let upgrade = headers.get("Upgrade")?;
         if !upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
             return answer::refused(RequestError::BadRequest);
         }
+        let asked = headers.get("Sec-WebSocket-Protocol")?;
+        let chosen = asked.as_deref().and_then(subprotocol::choose);
+        if asked.is_some() && chosen.is_none() {
+            return answer::refused(RequestError::BadRequest);
+        }
+        let chosen = chosen.map(str::to_owned);
+        answer::with_subprotocol(self.open_websocket().await?, chosen)
+    }
+
+    async fn open_websocket(self) -> Result<Response> {
         if let Some(text) = self.param("sid").map(str::to_owned) {
             return self.upgrade(text).await;
         }
