@@ -2,13 +2,13 @@
 //! reads no clock and draws no random numbers (both are passed in), so it is tested natively.
 
 pub mod api;
+pub mod close;
 pub mod config;
 pub mod confirmation;
 pub mod connection;
 #[cfg(test)]
 mod contract;
 pub mod cors;
-pub mod engine;
 pub mod error;
 pub mod events;
 pub mod heartbeat;
@@ -19,15 +19,13 @@ pub mod numeric_date;
 pub mod object_schema;
 pub mod origin;
 pub mod outbox;
-pub mod polling;
 pub mod presence;
 pub mod record;
 pub mod recovery;
 pub mod region;
-pub mod session;
-pub mod socket;
 pub mod subprotocol;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod user_ids;
 pub mod watch;

@@ -41,13 +41,13 @@ use worker::{
 };
 
 use crate::core::config::{Config, ConfigError};
-use crate::core::engine::Frame;
-use crate::core::session::Reassembly;
 use crate::core::time::Millis;
 use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
 };
 use crate::platform::{self, log};
+use crate::wire::engine_io::Frame;
+use crate::wire::session::Reassembly;
 pub(crate) use connect::join::Joined;
 use ground::held::Held;
 use ground::lane::Lane;

@@ -4,12 +4,10 @@ use futures::future::join;
 use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
+use crate::core::close::{CloseReason, MAX_JOINS};
 use crate::core::connection::{Admission, Phase};
-use crate::core::engine::{Frame, Packet};
 use crate::core::ids::{pid, socket_sid};
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
-use crate::core::session::{CloseReason, MAX_JOINS};
-use crate::core::socket::{connect_error, connected, event_text};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
@@ -17,6 +15,8 @@ use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::user_do::ground::store::{LogEntry, Missed};
+use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::socket_io::{connect_error, connected, event_text};
 
 /// A connection that has joined.
 pub(crate) struct Joined {

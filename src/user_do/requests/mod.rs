@@ -14,16 +14,17 @@ mod typing;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::ours;
 
+use crate::core::close::CloseReason;
 use crate::core::connection::Admission;
-use crate::core::engine::Packet;
 use crate::core::error::{EventError, to_json};
 use crate::core::events::join_conversation::{JOINED, LEFT, reply};
 use crate::core::events::{ERROR, Reply, Request, is_event};
-use crate::core::session::{CloseReason, Event};
-use crate::core::socket::{ack_text, event_text};
 use crate::core::telemetry::Fact;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
+use crate::wire::engine_io::Packet;
+use crate::wire::session::Event;
+use crate::wire::socket_io::{ack_text, event_text};
 
 impl UserObject {
     /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.

@@ -19,9 +19,9 @@ use crate::core::events::mark_as_read::{Marking, What};
 use crate::core::events::new_message::Target;
 use crate::core::events::send_bulk_message::{BulkMessage, Settled};
 use crate::core::ids::send_id;
-use crate::core::socket::Args;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
+use crate::wire::socket_io::Args;
 
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../../../migrations/0001_init.sql"),
