@@ -1,5 +1,5 @@
-// Pings go out as late as they may, and still a client that takes a second to answer is not lost: in
-// that second it is online for whoever asks, and those who watch hear nothing.
+// A client may take almost PING_TIMEOUT_MS to answer a ping: it is not lost, is online for whoever asks
+// meanwhile, and those who watch hear nothing.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -14,8 +14,8 @@ import type { Server } from "./support/server.ts";
 const PATH = "/socket.io";
 const INTERVAL = 1_000;
 const TIMEOUT = 8_000;
-/** How long the client takes to answer a ping. A quarter of the timeout is left for it. */
-const SLOW = 1_000;
+/** How long the client takes to answer a ping: longer than until the next one would be due. */
+const SLOW = 5_000;
 
 let server: Server;
 let observer: Client;
@@ -96,7 +96,7 @@ async function poller(userId: string) {
   assert.deepEqual(heard, []);
 }
 
-test("a client that takes a second to answer stays", { concurrency: true }, async (t) => {
+test("a client that takes its time to answer stays", { concurrency: true }, async (t) => {
   await Promise.all([
     t.test("through the relay, watched", () => realClient("relayed", {}, true)),
     t.test("straight to the object, watched", () =>

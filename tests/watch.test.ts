@@ -9,7 +9,7 @@ import { createDevServer } from "./support/dev.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-const GRACE = 300;
+const GRACE = 1_000;
 
 let server: Server;
 before(async () => {
@@ -74,6 +74,32 @@ test("a reconnect within the grace is no change", async () => {
   marker.close();
   await hears(watcher, "marker", false);
   assert.deepEqual(told(watcher, "hasty"), []);
+});
+
+test("who subscribes while somebody reloads hears that they are back", async () => {
+  const watcher = await connect(server, "w2a");
+  const first = await connect(server, "reloading");
+  const friend = await connect(server, "friend2a");
+  const other = await connect(server, "w2b");
+  const otherDevice = await connect(server, "w2a");
+  await subscribe(watcher, "reloading");
+  first.close();
+  await until(async () => !(await statusOf(friend, "reloading")).isOnline, "offline");
+  const replies = await Promise.all(
+    [other, otherDevice].map((socket) => subscribe(socket, "reloading")),
+  );
+  assert.deepEqual(
+    replies.map(({ reloading }) => reloading.isOnline),
+    [false, false],
+  );
+  await connect(server, "reloading");
+  await Promise.all([other, otherDevice].map((socket) => hears(socket, "reloading", true)));
+  // Whoever was never told that they had gone is not told that they are back.
+  const marker = await connect(server, "marker2");
+  await subscribe(watcher, "marker2");
+  marker.close();
+  await hears(watcher, "marker2", false);
+  assert.deepEqual(told(watcher, "reloading"), []);
 });
 
 test("watches belong to their connection, and end with it or with unsubscribing", async () => {

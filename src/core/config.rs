@@ -37,10 +37,9 @@ pub struct Config {
     pub allowed_origins: AllowedOrigins,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
     pub console: bool,
-    /// `PING_INTERVAL_MS` [25000]: told to clients in the handshake.
+    /// `PING_INTERVAL_MS` [25000]: how often a client is pinged, as the handshake tells it.
     pub ping_interval: Millis,
-    /// `PING_TIMEOUT_MS` [20000]: told to clients in the handshake. Who has not been heard for
-    /// interval + timeout is gone.
+    /// `PING_TIMEOUT_MS` [20000]: how long a client may take to answer a ping, as the handshake tells it.
     pub ping_timeout: Millis,
     /// `CONNECT_TIMEOUT_MS` [45000]: how long a connection may wait before its CONNECT.
     pub connect_timeout: Millis,

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::confirmation::by_pong;
 use super::limits::{Bucket, Rate};
 use super::region::Region;
 use super::session::{CloseReason, Session, is_zero};
@@ -61,6 +62,12 @@ pub struct Connection {
     pub pinged_at: Option<Millis>,
     /// The log's last offset when the last ping was sent: its pong confirms everything up to here.
     pub offset_at_ping: u64,
+    /// The log's offset that the pongs to earlier pings have confirmed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub confirmed: u64,
+    /// When the client was sent what it had missed: everything older in the log went out by then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub caught_up_at: Millis,
     /// Of a WebSocket that probes: why the session has ended that it was to take over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<CloseReason>,
@@ -109,6 +116,8 @@ impl Connection {
             last_heard: now,
             pinged_at: None,
             offset_at_ping: 0,
+            confirmed: 0,
+            caught_up_at: 0,
             ended: None,
             region: None,
             joins: 0,
@@ -133,14 +142,34 @@ impl Connection {
         self.phase != Phase::Closed && self.session.is_joined()
     }
 
-    /// Takes over the session of the polling connection that this WebSocket upgrades.
-    pub fn take_over(&mut self, polling: &Connection) {
+    /// Its CONNECT was accepted, and what its client has missed goes out. Nothing that an earlier ping was
+    /// sent behind counts for the session: its client may not have been sent it.
+    pub fn enter(&mut self, namespace: &str, sid: &str, now: Millis) {
+        self.session.join(namespace, sid);
+        self.caught_up_at = now;
+        self.offset_at_ping = 0;
+        self.confirmed = 0;
+    }
+
+    /// A ping goes out, behind everything in the log up to `last_offset`. What the pong to the last one
+    /// has confirmed is kept.
+    pub fn pinged(&mut self, now: Millis, last_offset: u64, ponged_at: Option<Millis>) {
+        self.confirmed = by_pong(self, ponged_at);
+        self.pinged_at = Some(now);
+        self.offset_at_ping = last_offset;
+    }
+
+    /// Takes over the session of the polling connection that this WebSocket upgrades. The last ping may
+    /// be in what polling had queued, and is answered here.
+    pub fn take_over(&mut self, polling: &Connection, now: Millis) {
         self.phase = Phase::Open;
         self.identity = polling.identity.clone();
         self.session = polling.session.clone();
         self.opened_at = polling.opened_at;
         self.pinged_at = polling.pinged_at;
         self.offset_at_ping = polling.offset_at_ping;
+        self.confirmed = polling.confirmed;
+        self.caught_up_at = now;
         self.events = polling.events;
         self.refusals = polling.refusals;
         self.joins = polling.joins;
@@ -191,9 +220,19 @@ mod tests {
         let mut websocket = connection();
         websocket.phase = Phase::Upgrading;
         assert!(!websocket.is_live());
-        websocket.take_over(&polling);
+        websocket.take_over(&polling, 4000);
         assert!(websocket.is_live());
         assert_eq!(websocket.pinged_at, Some(3000));
+        assert_eq!(websocket.caught_up_at, 4000);
+    }
+
+    #[test]
+    fn a_ping_before_the_connect_confirms_nothing_after_it() {
+        let mut connection = connection();
+        connection.pinged(26_000, 9, None);
+        connection.pinged(51_000, 9, Some(26_100));
+        connection.enter("/", "S", 52_000);
+        assert_eq!(by_pong(&connection, Some(52_100)), 0);
     }
 
     #[test]

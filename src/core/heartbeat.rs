@@ -1,16 +1,20 @@
 //! When a connection needs attention: a ping, or its end.
 //!
-//! One alarm per object serves all of its sockets, and each setting of it costs a write, so the
-//! rhythm is as slow as the promises allow (what it costs: docs/cost.md):
+//! Invariant: what the handshake announces is what happens. A ping goes out one pingInterval after the
+//! last one, and a connection that does not answer within pingTimeout is dead (Engine.IO protocol v4,
+//! "Heartbeat"). Clients rest on both: they give up when they hear nothing for longer, and some, such
+//! as python-socketio, well before pingInterval + pingTimeout.
 //!
-//! - a client gives up when it hears no ping for S = pingInterval + pingTimeout, so pings go out one
-//!   period apart, which is S less a quarter of pingTimeout. That quarter is left for a late alarm,
-//!   for the way, and for a client that takes its time to answer;
-//! - a connection that was not heard for S is a ghost. Nobody has to wake up for that: whoever asks
-//!   compares times ([`is_ghost`]). Its socket is closed when the next ping would be due, or, if
-//!   somebody watches the user, on time, for which the object wakes up once more per period;
-//! - a connection without a CONNECT has no users waiting for it and does not last: it is pinged
-//!   every pingInterval and closed on time, as by the reference server.
+//! One alarm per object serves all of its sockets, and each setting of it costs a write
+//! (docs/cost.md), so the object wakes up for pings alone where it can:
+//!
+//! - the pong is looked for when the next ping is due. Nobody has to wake up for a ghost before that:
+//!   whoever asks compares times ([`is_ghost`]);
+//! - a user who is watched is the exception, because others want to hear in time that they are gone:
+//!   the object also wakes up when a ping's time for its answer is over;
+//! - so is a connection without a CONNECT, which is closed on time and does not last in any case.
+//!
+//! An alarm that is late loses nobody: the time for an answer begins when the ping is sent.
 //!
 //! The facts that the verdict rests on stand in the attachment and in the socket's auto-response
 //! time, so a lost memory changes nothing.
@@ -77,22 +81,27 @@ pub fn need(
             false => Need::NothingUntil(due.min(until)),
         };
     };
-    let dead_at = dead_at(pinged_at, heard, config);
-    let close_at = match connection.session.was_joined() && !is_watched {
-        true => due.max(dead_at),
-        false => dead_at,
+    let dead_at = pinged_at + config.ping_timeout;
+    let may_wait = connection.session.was_joined() && !is_watched;
+    let next_look = match may_wait {
+        true if now < due => due,
+        _ if now >= dead_at => return Need::Close(CloseReason::PingTimeout),
+        // The pong may have come by then, and the next ping be due.
+        _ if now < due => due.min(dead_at),
+        _ => dead_at,
     };
-    match at(close_at, now, CloseReason::PingTimeout) {
-        Need::NothingUntil(time) => Need::NothingUntil(time.min(until)),
-        close => close,
-    }
+    Need::NothingUntil(next_look.min(until))
 }
 
-/// Whether the client has vanished without a word: it had its chance to answer a ping, and was not
-/// heard for pingInterval + pingTimeout.
+/// Whether the client has vanished without a word: it was pinged, and was not heard for pingTimeout
+/// after that.
 pub fn is_ghost(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
-    awaited_since(connection, heard)
-        .is_some_and(|pinged_at| now >= dead_at(pinged_at, heard, config))
+    awaited_since(connection, heard).is_some_and(|pinged_at| now >= pinged_at + config.ping_timeout)
+}
+
+/// For how long the client has left a ping unanswered; none if it owes no answer.
+pub fn unanswered_for(connection: &Connection, heard: Millis, now: Millis) -> Option<Millis> {
+    awaited_since(connection, heard).map(|pinged_at| now.saturating_sub(pinged_at))
 }
 
 /// Whether to ping this one now because another one is due anyway: then both are due together from
@@ -101,33 +110,19 @@ pub fn may_join_ping(connection: &Connection, heard: Millis, now: Millis, config
     let is_first = connection.pinged_at.is_none();
     may_be_pinged(connection)
         && awaited_since(connection, heard).is_none()
-        && now + period(config) / 2 >= ping_due(connection, config)
+        && now + config.ping_interval / 2 >= ping_due(connection, config)
         // Clients expect the first ping no sooner (Engine.IO protocol v4, "Heartbeat").
         && !(is_first && now < connection.opened_at + config.ping_interval)
 }
 
-fn may_be_pinged(connection: &Connection) -> bool {
+/// Whether a ping can go out: not during an upgrade, whose order it would disturb.
+pub(super) fn may_be_pinged(connection: &Connection) -> bool {
     matches!(connection.phase, Phase::Open | Phase::Connecting)
 }
 
-/// How far apart the pings of a connection are, and so the longest time that an object with live
-/// connections sleeps.
-pub fn period(config: &Config) -> Millis {
-    config.silence() - margin(config)
-}
-
-/// What is left of the silence for the ping to arrive and to be answered.
-fn margin(config: &Config) -> Millis {
-    config.ping_timeout / 4
-}
-
-/// The log offset that the connection's client has confirmed: its last pong came after a ping that was
-/// sent after every event up to there. Other packets confirm nothing: they may have crossed the ping.
-pub fn confirmed_offset(connection: &Connection, ponged_at: Option<Millis>) -> u64 {
-    match (connection.pinged_at, ponged_at) {
-        (Some(pinged_at), Some(ponged_at)) if ponged_at >= pinged_at => connection.offset_at_ping,
-        _ => 0,
-    }
+/// The longest time that an object with live connections sleeps.
+pub fn longest_sleep(config: &Config) -> Millis {
+    config.ping_interval.max(config.ping_timeout)
 }
 
 fn at(deadline: Millis, now: Millis, reason: CloseReason) -> Need {
@@ -137,22 +132,13 @@ fn at(deadline: Millis, now: Millis, reason: CloseReason) -> Need {
     Need::NothingUntil(deadline)
 }
 
+/// Since when a ping of the connection is unanswered.
 fn awaited_since(connection: &Connection, heard: Millis) -> Option<Millis> {
     connection.pinged_at.filter(|pinged_at| heard < *pinged_at)
 }
 
 fn ping_due(connection: &Connection, config: &Config) -> Millis {
-    let pause = match connection.session.was_joined() {
-        true => period(config),
-        false => config.ping_interval,
-    };
-    connection.pinged_at.unwrap_or(connection.opened_at) + pause
-}
-
-/// An alarm may be late, and then the ping was, too: the client gets its time to answer all the
-/// same.
-fn dead_at(pinged_at: Millis, heard: Millis, config: &Config) -> Millis {
-    (heard + config.silence()).max(pinged_at + margin(config))
+    connection.pinged_at.unwrap_or(connection.opened_at) + config.ping_interval
 }
 
 #[cfg(test)]
@@ -187,72 +173,92 @@ mod tests {
         need(connection, heard, now, false, &config())
     }
 
-    // Defaults: interval 25 s, timeout 20 s, so silence 45 s, margin 5 s, period 40 s.
-
     #[test]
-    fn pings_go_out_as_late_as_they_may() {
+    fn a_ping_goes_out_every_ping_interval() {
         let mut connection = connection();
-        assert_eq!(
-            check(&connection, 1_000, 40_999),
-            Need::NothingUntil(41_000)
-        );
-        assert_eq!(check(&connection, 1_000, 41_000), Need::Ping);
-        connection.pinged_at = Some(41_000);
-        // Answered a slow second later: one waking per period, and none in between.
-        assert_eq!(
-            check(&connection, 42_000, 42_001),
-            Need::NothingUntil(81_000)
-        );
-        assert_eq!(check(&connection, 42_000, 81_000), Need::Ping);
+        let before = Need::NothingUntil(26_000);
+        assert_eq!(check(&connection, 1_000, 25_999), before);
+        assert_eq!(check(&connection, 1_000, 26_000), Need::Ping);
+        connection.pinged_at = Some(26_000);
+        // One waking per ping, and none in between, whether it is answered yet or not.
+        let next = Need::NothingUntil(51_000);
+        assert_eq!(check(&connection, 1_000, 26_001), next);
+        assert_eq!(check(&connection, 27_000, 27_001), next);
+        assert_eq!(check(&connection, 27_000, 51_000), Need::Ping);
     }
 
     #[test]
-    fn a_ghost_is_one_after_a_silence_and_closed_at_the_next_waking() {
+    fn a_ghost_is_one_after_ping_timeout_and_closed_at_the_next_waking() {
         let mut connection = connection();
-        connection.pinged_at = Some(41_000);
+        connection.pinged_at = Some(26_000);
         let config = config();
-        // Last heard at 20 s; its silence is over before the ping had a chance.
-        assert!(!is_ghost(&connection, 20_000, 45_999, &config));
-        // Last heard when it connected.
         assert!(!is_ghost(&connection, 1_000, 45_999, &config));
         assert!(is_ghost(&connection, 1_000, 46_000, &config));
-        assert_eq!(
-            check(&connection, 1_000, 46_000),
-            Need::NothingUntil(81_000)
-        );
-        assert_eq!(
-            check(&connection, 1_000, 81_000),
-            Need::Close(CloseReason::PingTimeout)
-        );
+        let next = Need::NothingUntil(51_000);
+        assert_eq!(check(&connection, 1_000, 46_000), next);
+        let end = Need::Close(CloseReason::PingTimeout);
+        assert_eq!(check(&connection, 1_000, 51_000), end);
         // It answers after all: it was but slow.
         assert!(!is_ghost(&connection, 47_000, 47_001, &config));
-        assert_eq!(check(&connection, 47_000, 81_000), Need::Ping);
+        assert_eq!(check(&connection, 47_000, 51_000), Need::Ping);
+    }
+
+    #[test]
+    fn a_client_may_take_ping_timeout_to_answer() {
+        let mut connection = connection();
+        connection.pinged_at = Some(26_000);
+        let slow = 26_000 + 12_000;
+        for is_watched in [false, true] {
+            let need = need(&connection, slow, slow, is_watched, &config());
+            assert_eq!(need, Need::NothingUntil(51_000));
+        }
     }
 
     #[test]
     fn the_ghost_of_a_watched_user_is_closed_on_time() {
         let mut connection = connection();
-        connection.pinged_at = Some(41_000);
+        connection.pinged_at = Some(26_000);
         let check = |now| need(&connection, 1_000, now, true, &config());
         assert_eq!(check(45_999), Need::NothingUntil(46_000));
         assert_eq!(check(46_000), Need::Close(CloseReason::PingTimeout));
     }
 
     #[test]
-    fn a_late_alarm_kills_nobody() {
+    fn a_timeout_longer_than_the_interval_delays_no_ping() {
+        let config = Config {
+            ping_interval: 10_000,
+            ping_timeout: 60_000,
+            ..config()
+        };
         let mut connection = connection();
-        let config = config();
-        connection.pinged_at = Some(41_000);
-        // The alarm came a minute late: nothing was asked, so nothing can be missing.
-        assert!(!is_ghost(&connection, 41_050, 141_000, &config));
-        assert_eq!(check(&connection, 41_050, 141_000), Need::Ping);
-        connection.pinged_at = Some(141_000);
-        assert!(!is_ghost(&connection, 41_050, 145_999, &config));
-        assert!(is_ghost(&connection, 41_050, 146_000, &config));
+        connection.pinged_at = Some(11_000);
+        for is_watched in [false, true] {
+            let check = |heard, now| need(&connection, heard, now, is_watched, &config);
+            // The object wakes up when the next ping is due, and sends it if the last one was answered.
+            assert_eq!(check(1_000, 11_001), Need::NothingUntil(21_000));
+            assert_eq!(check(12_000, 21_000), Need::Ping);
+            // None goes out before the answer to the last one.
+            assert_eq!(check(1_000, 21_000), Need::NothingUntil(71_000));
+            let end = Need::Close(CloseReason::PingTimeout);
+            assert_eq!(check(1_000, 71_000), end);
+        }
     }
 
     #[test]
-    fn without_a_connect_the_rhythm_is_the_references() {
+    fn a_late_alarm_kills_nobody() {
+        let mut connection = connection();
+        let config = config();
+        connection.pinged_at = Some(26_000);
+        // The alarm came a minute late: nothing was asked, so nothing can be missing.
+        assert!(!is_ghost(&connection, 26_050, 111_000, &config));
+        assert_eq!(check(&connection, 26_050, 111_000), Need::Ping);
+        connection.pinged_at = Some(111_000);
+        assert!(!is_ghost(&connection, 26_050, 130_999, &config));
+        assert!(is_ghost(&connection, 26_050, 131_000, &config));
+    }
+
+    #[test]
+    fn without_a_connect_silence_is_closed_on_time() {
         let mut connection = connection();
         connection.session = Default::default();
         assert_eq!(check(&connection, 1_000, 26_000), Need::Ping);
@@ -291,11 +297,11 @@ mod tests {
     fn an_expired_token_closes_after_its_leeway() {
         let mut connection = connection();
         connection.identity.expires_at = 5_000;
-        assert_eq!(check(&connection, 1_000, 5_001), Need::NothingUntil(35_000));
-        assert_eq!(
-            check(&connection, 1_000, 35_000),
-            Need::Close(CloseReason::TokenExpired)
-        );
+        connection.pinged_at = Some(26_000);
+        let leeway_ends = Need::NothingUntil(35_000);
+        assert_eq!(check(&connection, 26_100, 26_200), leeway_ends);
+        let end = Need::Close(CloseReason::TokenExpired);
+        assert_eq!(check(&connection, 26_100, 35_000), end);
     }
 
     #[test]
@@ -315,12 +321,12 @@ mod tests {
         connection.phase = Phase::Upgrading;
         assert_eq!(
             check(&connection, 11_000, 11_001),
-            Need::NothingUntil(41_000)
+            Need::NothingUntil(26_000)
         );
         // Its ping waits for the end of the upgrade, and nobody wakes up for it meanwhile.
         assert_eq!(
-            check(&connection, 11_000, 41_000),
-            Need::NothingUntil(51_000)
+            check(&connection, 11_000, 26_000),
+            Need::NothingUntil(36_000)
         );
     }
 
@@ -334,18 +340,7 @@ mod tests {
         connection.pinged_at = Some(26_000);
         // Not while its answer is awaited.
         assert!(!may_join_ping(&connection, 1_000, 60_000, &config));
-        assert!(!may_join_ping(&connection, 26_010, 45_999, &config));
-        assert!(may_join_ping(&connection, 26_010, 46_000, &config));
-    }
-
-    #[test]
-    fn a_pong_confirms_what_was_sent_before_its_ping() {
-        let mut connection = connection();
-        assert_eq!(confirmed_offset(&connection, Some(5_000)), 0);
-        connection.pinged_at = Some(26_000);
-        connection.offset_at_ping = 9;
-        assert_eq!(confirmed_offset(&connection, None), 0);
-        assert_eq!(confirmed_offset(&connection, Some(25_999)), 0);
-        assert_eq!(confirmed_offset(&connection, Some(26_000)), 9);
+        assert!(!may_join_ping(&connection, 26_010, 38_499, &config));
+        assert!(may_join_ping(&connection, 26_010, 38_500, &config));
     }
 }

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod canonical;
 pub mod config;
+pub mod confirmation;
 pub mod connection;
 #[cfg(test)]
 mod contract;
@@ -30,3 +31,4 @@ pub mod subprotocol;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod watch;

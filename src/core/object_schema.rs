@@ -61,9 +61,10 @@ CREATE INDEX conversations_by_last_message ON conversations (last_message_id);
 /// - watchers: the users whose connections watch this one
 /// - watched: what they were told, and when to look again
 /// - buckets: rate limits
-pub const SOCIAL: &[Step] = &[Step {
-    marker: "buckets",
-    sql: "
+pub const SOCIAL: &[Step] = &[
+    Step {
+        marker: "buckets",
+        sql: "
 CREATE TABLE receipts (
   offset    INTEGER PRIMARY KEY,
   sender_id TEXT NOT NULL,
@@ -90,7 +91,24 @@ CREATE TABLE buckets (
   full_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 ",
-}];
+    },
+    // watched.version: the number of the user's last change; told: of the last one that everybody was told;
+    // telling: of the one that they are being told.
+    // watchers: what a later subscription was told, whether a push is owed, how often they have asked.
+    // See core::watch.
+    Step {
+        marker: "watchers_owed",
+        sql: "
+ALTER TABLE watched ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watched ADD COLUMN telling INTEGER;
+UPDATE watched SET version = told;
+ALTER TABLE watchers ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watchers ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watchers ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX watchers_owed ON watchers (owed) WHERE owed = 1;
+",
+    },
+];
 
 /// What only those need who send.
 pub const OUTBOX: &[Step] = &[
@@ -159,21 +177,26 @@ mod tests {
     #[test]
     fn the_steps_keep_what_is_there() {
         let db = Connection::open_in_memory().unwrap();
-        for steps in [USER, OUTBOX] {
+        for steps in [USER, SOCIAL, OUTBOX] {
             db.execute_batch(steps[0].sql).unwrap();
         }
         db.execute_batch(
             "INSERT INTO user_state VALUES (1, 'u', 1, 1, 2, 3);
              INSERT INTO log VALUES (7, 'm', 'new_message', '{}', 8);
+             INSERT INTO watched VALUES (1, 1, 9);
+             INSERT INTO watchers VALUES ('w');
              INSERT INTO outbox VALUES ('s', '[]', NULL, 0, 9, 'k', 'f', NULL, 10);",
         )
         .unwrap();
-        for step in USER[1..].iter().chain(&OUTBOX[1..]) {
+        let later = [&USER[1..], &SOCIAL[1..], &OUTBOX[1..]];
+        for step in later.into_iter().flatten() {
             db.execute_batch(step.sql).unwrap();
         }
         let read = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(read("SELECT confirmed FROM user_state"), 3);
         assert_eq!(read("SELECT offset FROM log WHERE except_sid IS NULL"), 7);
+        assert_eq!(read("SELECT version FROM watched WHERE due_at = 9"), 1);
+        assert_eq!(read("SELECT count(*) FROM watchers WHERE owed = 0"), 1);
         assert_eq!(
             read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0"),
             9

@@ -1,12 +1,14 @@
 //! A polling session: what its GETs and POSTs are answered with.
 //!
 //! Invariant: every packet for the client is handed out once and in order: to one GET, or, at the
-//! upgrade, to the WebSocket that takes over. Rules: Engine.IO protocol v4 ("HTTP long-polling",
+//! upgrade, to the WebSocket that takes over. A batch that was handed out may be lost with its connection:
+//! only the client's next GET, or the end of its upgrade, confirms it. Rules: Engine.IO protocol v4 ("HTTP long-polling",
 //! "Upgrade"), and the reference server's behaviour.
 
 use super::config::Config;
 use super::engine::{Packet, decode_payload, encode_payload};
 use super::session::Session;
+use super::socket::log_offset;
 use super::time::Millis;
 
 /// How far the session is.
@@ -75,6 +77,10 @@ pub struct PollingSession {
     owes_close: bool,
     queue: Vec<Packet>,
     queued_bytes: usize,
+    /// The log's offset up to which the last batch goes that no GET has confirmed yet, if any.
+    handed_out: Option<u64>,
+    /// The log's offset that is confirmed and not reported yet.
+    confirmed: Option<u64>,
 }
 
 impl PollingSession {
@@ -90,6 +96,8 @@ impl PollingSession {
             owes_close: false,
             queue: Vec::new(),
             queued_bytes: 0,
+            handed_out: None,
+            confirmed: None,
         }
     }
 
@@ -102,6 +110,7 @@ impl PollingSession {
 
     /// A GET came in.
     pub fn on_get(&mut self, now: Millis) -> Poll {
+        self.has_arrived();
         if self.phase == Phase::Closed && !self.has_more() {
             return Poll::Unknown;
         }
@@ -190,7 +199,24 @@ impl PollingSession {
         if self.queue.is_empty() && std::mem::take(&mut self.owes_close) {
             return vec![Packet::Close];
         }
-        self.drain()
+        let packets = self.drain();
+        let offset = |packet: &Packet| match packet {
+            Packet::Text(text) => log_offset(text),
+            _ => None,
+        };
+        // Offsets grow, so the last one stands for all.
+        self.handed_out = packets.iter().rev().find_map(offset).or(self.handed_out);
+        packets
+    }
+
+    /// The client has what was handed out to it: it asks for more, or has finished its upgrade.
+    pub fn has_arrived(&mut self) {
+        self.confirmed = self.handed_out.take().or(self.confirmed);
+    }
+
+    /// The log's offset up to which the client has confirmed, unless that was asked before.
+    pub fn confirmed(&mut self) -> Option<u64> {
+        self.confirmed.take()
     }
 
     /// What no GET has taken: for a GET, or for the WebSocket that takes over.
@@ -236,6 +262,28 @@ mod tests {
         assert!(session.push(text("a")));
         assert_eq!(session.flush(5000), Some("4a".into()));
         assert_eq!(session.flush(5000), None);
+    }
+
+    #[test]
+    fn a_batch_is_confirmed_by_the_next_get() {
+        let event = |offset: &str| text(&format!(r#"2["e",{{}},"{offset}"]"#));
+        let mut session = routed();
+        assert!(session.push(event("7")));
+        assert!(session.push(event("8")));
+        assert!(session.push(text(r#"3["no event"]"#)));
+        assert!(matches!(session.on_get(5000), Poll::Body(_)));
+        assert_eq!(session.confirmed(), None);
+        assert_eq!(session.on_get(5001), Poll::Wait);
+        assert_eq!(session.confirmed(), Some(8));
+        assert_eq!(session.confirmed(), None);
+        // A batch for a GET that was waiting, and one that the end of the upgrade confirms.
+        assert!(session.push(event("9")));
+        assert!(session.flush(5002).is_some());
+        assert_eq!(session.confirmed(), None);
+        session.has_arrived();
+        assert!(session.push(event("10")));
+        assert_eq!(session.drain(), [event("10")]);
+        assert_eq!(session.confirmed(), Some(9));
     }
 
     #[test]

@@ -19,4 +19,16 @@ impl Presence {
     pub fn is_online(&self) -> bool {
         self.connection_count > 0
     }
+
+    /// The same, for who knows better whether the user is online: a newer push said so.
+    pub fn corrected(self, is_online: bool) -> Self {
+        let connection_count = match is_online {
+            true => self.connection_count.max(1),
+            false => 0,
+        };
+        Self {
+            connection_count,
+            ..self
+        }
+    }
 }

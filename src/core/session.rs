@@ -134,7 +134,7 @@ impl CloseReason {
         }
     }
 
-    /// Whether the client took everything that was sent to it: it ended the connection itself.
+    /// Whether the client ended the connection itself, in good order.
     pub fn is_clean(self) -> bool {
         self == Self::ClientClosed
     }
@@ -196,6 +196,11 @@ impl Session {
             namespace: namespace.to_owned(),
             sid: sid.to_owned(),
         });
+    }
+
+    /// Whether this is its session id in any namespace.
+    pub fn is_in(&self, sid: &str) -> bool {
+        self.joined.iter().any(|joined| joined.sid == sid)
     }
 
     /// The session id in a namespace, if the client has joined it.

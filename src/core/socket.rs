@@ -189,9 +189,22 @@ pub fn disconnect_text(namespace: &str) -> String {
     format!("1{}", prefix(namespace))
 }
 
+/// Whether a client's message is a DISCONNECT.
+pub fn is_disconnect(message: &str) -> bool {
+    message.starts_with('1')
+}
+
 /// `2`: an event whose arguments are JSON texts.
 pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
     event(namespace, None, name, args, 0)
+}
+
+/// The log's offset that an event of ours carries as its last argument, if it does. `message` is what we
+/// have made ourselves: every event that has none ends in an object.
+pub fn log_offset(message: &str) -> Option<u64> {
+    let args = message.strip_prefix('2')?.strip_suffix("\"]")?;
+    let (_, offset) = args.rsplit_once(",\"")?;
+    offset.parse().ok()
 }
 
 /// An event with its attachments, ready to be sent: `2`, or `5` and a binary frame for each.
@@ -358,6 +371,18 @@ mod tests {
         for text in bad {
             assert!(Packet::decode(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_shows_its_offset() {
+        let event = |args: &[&str]| log_offset(&event_text("/", "new_message", args));
+        assert_eq!(event(&["{}", "\"17\""]), Some(17));
+        assert_eq!(event(&[r#"{"text":"a,\"17\"]"}"#, "\"18\""]), Some(18));
+        assert_eq!(event(&[r#"{"text":",\"17\"]"}"#]), None);
+        assert_eq!(event(&[r#"{"text":"17"}"#]), None);
+        assert_eq!(log_offset(&event_text("/", "17", &[])), None);
+        assert_eq!(log_offset(&ack_text("/", 3, &["{}", "\"17\""], 0)), None);
+        assert_eq!(log_offset(&disconnect_text("/")), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::core::session::{Awaited, CloseReason, Event};
 use crate::core::socket::{Args, ack_packets, connected, event_packets};
 use crate::core::token::{Identity, Role};
 use crate::platform::{now, random};
-use crate::user_do::{Socket, UserObject};
+use crate::user_do::{Joined, Socket, UserObject};
 
 const ENGINE_IO: &str = "/engine.io";
 const SOCKET_IO: &str = "/socket.io";
@@ -61,11 +61,12 @@ impl Handler for Fixture {
         mut socket: Socket,
         namespace: String,
         auth: Option<Box<RawValue>>,
-    ) {
+    ) -> Option<Joined> {
         let sid = socket_sid(random());
         socket.connection.session.join(&namespace, &sid);
         if socket.save().is_err() {
-            return object.close(socket, CloseReason::Interrupted).await;
+            object.close(socket, CloseReason::Interrupted);
+            return None;
         }
         object.send(&socket, Packet::Text(connected(&namespace, &sid, None)));
         let args = Args {
@@ -73,6 +74,7 @@ impl Handler for Fixture {
             attachments: Vec::new(),
         };
         emit(object, &socket, &namespace, "auth", &args);
+        None
     }
 
     async fn on_event(object: &UserObject, mut socket: Socket, event: Event) {
@@ -100,13 +102,13 @@ impl Handler for Fixture {
                 for packet in event_packets(&event.namespace, Some(ack_id), name, &event.args) {
                     object.send(&socket, packet);
                 }
-                object.schedule().await;
+                object.needs_schedule();
             }
             _ => {}
         }
     }
 
-    async fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>) {
+    fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>) {
         match args {
             Some(args) => emit(object, &socket, &awaited.namespace, "answer", &args),
             None => emit(

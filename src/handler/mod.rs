@@ -16,7 +16,7 @@ use crate::core::engine::Packet;
 use crate::core::session::{Awaited, Event};
 use crate::core::socket::Args;
 use crate::core::token::Identity;
-use crate::user_do::{Socket, UserObject};
+use crate::user_do::{Joined, Socket, UserObject};
 
 /// The handler that is built in.
 #[cfg(not(feature = "conformance"))]
@@ -39,17 +39,18 @@ pub trait Handler {
     /// The answer to an Engine.IO message that is not for Socket.IO. `None`: it is.
     fn on_message(connection: &Connection, packet: &Packet) -> Option<Packet>;
 
-    /// A CONNECT to one of the namespaces, with its `auth` object. Joins or refuses.
+    /// A CONNECT to one of the namespaces, with its `auth` object. Joins or refuses. Returns what is left to
+    /// do for a connection that has joined, if anything.
     async fn on_connect(
         object: &UserObject,
         socket: Socket,
         namespace: String,
         auth: Option<Box<RawValue>>,
-    );
+    ) -> Option<Joined>;
 
     /// An event, complete with its attachments.
     async fn on_event(object: &UserObject, socket: Socket, event: Event);
 
     /// An ack that the handler asked for, or `None` if it did not come in time.
-    async fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>);
+    fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>);
 }

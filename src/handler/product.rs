@@ -8,7 +8,7 @@ use crate::core::engine::Packet;
 use crate::core::session::{Awaited, Event};
 use crate::core::socket::{Args, MAIN};
 use crate::core::token::Identity;
-use crate::user_do::{Socket, UserObject};
+use crate::user_do::{Joined, Socket, UserObject};
 
 /// The handler that is deployed.
 pub struct Product;
@@ -30,8 +30,8 @@ impl Handler for Product {
         socket: Socket,
         namespace: String,
         auth: Option<Box<RawValue>>,
-    ) {
-        object.join(socket, namespace, auth.as_deref()).await;
+    ) -> Option<Joined> {
+        object.join(socket, namespace, auth.as_deref()).await
     }
 
     async fn on_event(object: &UserObject, socket: Socket, event: Event) {
@@ -39,6 +39,5 @@ impl Handler for Product {
     }
 
     /// No event of ours asks for an ack.
-    async fn on_ack(_object: &UserObject, _socket: Socket, _awaited: Awaited, _args: Option<Args>) {
-    }
+    fn on_ack(_object: &UserObject, _socket: Socket, _awaited: Awaited, _args: Option<Args>) {}
 }

@@ -22,7 +22,7 @@
 mod peers;
 mod service;
 
-pub use peers::{Heard, Notify, PresenceQuery, StatusChange, Watch};
+pub use peers::{Heard, Notify, PresenceQuery, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -256,6 +256,8 @@ pub enum GatewayControl {
     Queue(Vec<Packet>),
     /// `s`, to the object, which sends it back: whatever it said before has arrived then.
     Sync,
+    /// `c`, to the object, with an offset of the log: the client has everything up to there.
+    Confirmed(u64),
 }
 
 impl GatewayControl {
@@ -267,6 +269,7 @@ impl GatewayControl {
             Self::TakeOver => "t".to_owned(),
             Self::Sync => "s".to_owned(),
             Self::Queue(packets) => format!("q{}", encode_payload(packets)),
+            Self::Confirmed(offset) => format!("c{offset}"),
         }
     }
 
@@ -282,6 +285,9 @@ impl GatewayControl {
             "s" => Some(Self::Sync),
             "q" => Some(Self::Queue(Vec::new())),
             other => {
+                if let Some(offset) = other.strip_prefix('c') {
+                    return offset.parse().ok().map(Self::Confirmed);
+                }
                 let packets = decode_payload(other.strip_prefix('q')?).ok()?;
                 Some(Self::Queue(packets))
             }
@@ -340,6 +346,7 @@ mod tests {
             GatewayControl::UpgradeFailed,
             GatewayControl::TakeOver,
             GatewayControl::Sync,
+            GatewayControl::Confirmed(17),
             GatewayControl::Queue(vec![]),
             GatewayControl::Queue(vec![Packet::Text("2[\"a\"]".into()), Packet::Noop]),
         ];

@@ -7,6 +7,7 @@ use crate::core::events::mark_as_read::Read;
 use crate::core::events::send_message::Delivered;
 use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
+use crate::core::watch::Statement;
 
 /// Asks a User object whether its user is online: `GET /presence[?by=<user id>]`. Answered by
 /// [`Presence`]. Whoever was blocked by the user sees them as offline and never seen.
@@ -36,8 +37,8 @@ impl PresenceQuery {
     }
 }
 
-/// Asks to be told when the user goes online or offline: `GET /watch?by=<user id>`. Answered by the
-/// [`Presence`] of now. It holds until the watcher answers a [`Notify::Status`] that it is not
+/// Asks to be told when the user goes online or offline: `GET /watch?by=<user id>`. Answered by
+/// [`Watching`]. It holds until the watcher answers a [`Notify::Status`] that it is not
 /// wanted any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
@@ -57,6 +58,28 @@ impl Watch {
     /// Reads the URL's query.
     pub fn read(query: &str) -> Option<Self> {
         query_field(query, "by").map(|by| Self { by })
+    }
+}
+
+/// The answer to [`Watch`]: what the user is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watching {
+    /// What whoever asked may know of it.
+    #[serde(flatten)]
+    pub presence: Presence,
+    /// Its place in the order of the user's changes; none if it is not for the watcher to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+}
+
+impl Watching {
+    /// As the watcher's side keeps it.
+    pub fn statement(&self) -> Statement {
+        Statement {
+            is_online: self.presence.is_online(),
+            version: self.version,
+        }
     }
 }
 
@@ -108,6 +131,20 @@ pub struct StatusChange {
     pub user_id: String,
     /// What it is now.
     pub presence: Presence,
+    /// Its place in the order of the user's changes; none if it overrules them: the user has blocked the
+    /// watcher, or is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+}
+
+impl StatusChange {
+    /// As the watcher's side keeps it.
+    pub fn statement(&self) -> Statement {
+        Statement {
+            is_online: self.presence.is_online(),
+            version: self.version,
+        }
+    }
 }
 
 /// The answer to [`Notify`].
@@ -137,6 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn watching_is_a_presence_with_a_version() {
+        let presence = Presence {
+            connection_count: 1,
+            last_seen: Some(7),
+        };
+        let json = r#"{"connectionCount":1,"lastSeen":7,"version":3}"#;
+        let version = Some(3);
+        let watching = Watching { presence, version };
+        assert_eq!(serde_json::to_string(&watching).unwrap(), json);
+        // Objects of the version before read it as a presence, and answer one.
+        assert_eq!(serde_json::from_str::<Presence>(json).unwrap(), presence);
+        let old = r#"{"connectionCount":1,"lastSeen":7}"#;
+        let version = None;
+        let watching = Watching { presence, version };
+        assert_eq!(serde_json::from_str::<Watching>(old).unwrap(), watching);
+    }
+
+    #[test]
     fn notifications_read_back() {
         use crate::core::events::mark_as_read::What;
         let read = Read {
@@ -152,11 +207,17 @@ mod tests {
             Notify::Status(StatusChange {
                 user_id: "u".into(),
                 presence: Presence::default(),
+                version: Some(3),
             }),
             Notify::Forget {
                 conversation_id: "k".into(),
             },
         ];
+        // Objects of the version before read, and write, it without a version.
+        let StatusChange { version, .. } =
+            serde_json::from_str(r#"{"userId":"u","presence":{"connectionCount":1,"lastSeen":7}}"#)
+                .unwrap();
+        assert_eq!(version, None);
         for notify in all {
             let json = serde_json::to_string(&notify).unwrap();
             assert_eq!(serde_json::from_str::<Notify>(&json).unwrap(), notify);

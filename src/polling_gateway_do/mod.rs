@@ -27,11 +27,11 @@ use crate::core::engine::{Packet, RequestError};
 use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
 use crate::core::session::{Effect, MAX_REFUSALS};
-use crate::core::socket::connect_error;
+use crate::core::socket::{connect_error, is_disconnect};
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{LOST, Lobby, Poll, Route, SILENT, read_query};
+use crate::messages::{GatewayControl, LOST, Lobby, Poll, Route, SILENT, read_query};
 use crate::platform::{self, log, now, send, telemetry};
 
 use user_link::sync;
@@ -319,7 +319,14 @@ impl PollingGateway {
 
     /// Passes a packet on to the user's object.
     fn pass_on(&self, sid: &str, packet: Packet) {
-        let user = self.with(sid, |session| session.user.clone()).flatten();
+        let is_goodbye = matches!(&packet, Packet::Text(text) if is_disconnect(text));
+        let user = self.with(sid, |session| {
+            if is_goodbye {
+                session.report_confirmed();
+            }
+            session.user.clone()
+        });
+        let user = user.flatten();
         let sent = user.map(|user| send(&user, packet.into_frame()));
         if !matches!(sent, Some(Ok(()))) {
             close(&self.sessions, sid, End::Lost);
@@ -374,6 +381,16 @@ impl Session {
         }
     }
 
+    /// Tells the user's object what the client has confirmed by its GETs: when it leaves, because until
+    /// then pongs do, at less cost.
+    fn report_confirmed(&mut self) {
+        let confirmed = self.polling.confirmed();
+        if let (Some(offset), Some(user)) = (confirmed, &self.user) {
+            // A WebSocket that cannot take it is closing, and the client gets more than it needs.
+            let _ = user.send_with_str(GatewayControl::Confirmed(offset).frame());
+        }
+    }
+
     /// Answers the GET that waits, if there is something for it.
     fn answer_get(&mut self) {
         let Some(body) = self.polling.flush(now()) else {
@@ -425,12 +442,13 @@ impl Session {
             return;
         }
         // What nobody fetched was not received, however politely the client left.
-        let took_all = self.polling.drain().is_empty();
+        self.polling.drain();
         self.over();
+        self.report_confirmed();
         if let Some(user) = self.user.take() {
             let code = match end {
-                End::Closed if took_all => 1000,
-                End::Closed | End::Lost => LOST,
+                End::Closed => 1000,
+                End::Lost => LOST,
                 End::Silent => SILENT,
             };
             // It may be closed already.

@@ -133,14 +133,17 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
             session.has_probe = false;
         }
         Some(GatewayControl::TakeOver) => {
+            // The client ends its GETs before it sends the `5`.
+            session.polling.has_arrived();
+            session.report_confirmed();
             let queue = GatewayControl::Queue(session.polling.drain());
             session.polling.phase = Phase::Closed;
             // A GET that still waits came after the `5`.
             session.get = None;
             user.send_with_str(queue.frame())?;
         }
-        // A gateway is told, it does not ask.
-        Some(GatewayControl::Queue(_)) => {}
+        // These are for the object alone.
+        Some(GatewayControl::Queue(_) | GatewayControl::Confirmed(_)) => {}
         None => take_packet(session, frame),
     }
     Ok(())

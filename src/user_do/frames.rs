@@ -1,21 +1,21 @@
 //! A frame comes in: decoded, judged by the session, carried out.
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
-use super::socket::Socket;
-use super::{Held, UserObject};
+use super::UserObject;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::engine::{Frame, Packet};
 use crate::core::session::{CloseReason, Effect, decode, receive_probing};
 use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
 use crate::platform::log;
+use crate::user_do::ground::socket::Socket;
 
 /// How much is held for a connection, as a multiple of the largest frame.
 const MAX_HELD_PAYLOADS: usize = 4;
 
 impl UserObject {
-    pub(super) async fn on_frame(&self, socket: Socket, frame: Frame) {
+    pub(crate) async fn on_frame(&self, socket: Socket, frame: Frame) {
         if socket.connection.phase == Phase::Closed {
             return;
         }
@@ -23,15 +23,18 @@ impl UserObject {
             && socket.connection.carrier == Carrier::Gateway
             && let Some(control) = GatewayControl::read(&frame)
         {
-            return self.on_control(socket, control).await;
+            if let Some((socket, held)) = self.on_control(socket, control) {
+                self.replay(socket, held).await;
+            }
+            return;
         }
         if self.must_hold(&socket) {
-            return self.hold_frame(socket, frame).await;
+            return self.hold_frame(socket, frame);
         }
         let Ok(config) = self.config() else { return };
         match decode(frame, config.max_payload) {
             Ok(packet) => self.on_packet(socket, packet).await,
-            Err(reason) => self.close(socket, reason).await,
+            Err(reason) => self.close(socket, reason),
         }
     }
 
@@ -45,7 +48,7 @@ impl UserObject {
         }
     }
 
-    async fn hold_frame(&self, socket: Socket, frame: Frame) {
+    fn hold_frame(&self, socket: Socket, frame: Frame) {
         let Ok(config) = self.config() else { return };
         let problem = match self
             .held
@@ -61,28 +64,13 @@ impl UserObject {
             None => Some(CloseReason::Interrupted),
         };
         if let Some(reason) = problem {
-            self.close(socket, reason).await;
+            self.close(socket, reason);
         }
-    }
-
-    /// Starts to hold frames and packets back.
-    pub(super) fn start_holding(&self, engine_sid: &str) {
-        self.held
-            .borrow_mut()
-            .insert(engine_sid.to_owned(), Held::default());
-    }
-
-    /// Stops, and gives what was held.
-    pub(super) fn stop_holding(&self, engine_sid: &str) -> Held {
-        self.held
-            .borrow_mut()
-            .remove(engine_sid)
-            .unwrap_or_default()
     }
 
     /// Handles frames that were held, as if they came in now: begun in their order, and before any that
     /// comes in from here on; none waits for the end of the one before it.
-    pub(super) async fn replay(&self, socket: Socket, frames: Vec<Frame>) {
+    async fn replay(&self, socket: Socket, frames: Vec<Frame>) {
         let ws = &socket.ws;
         let handled = frames.into_iter().map(|frame| async move {
             // The frame before it may have changed the attachment, or closed the socket.
@@ -96,9 +84,9 @@ impl UserObject {
     async fn on_packet(&self, mut socket: Socket, packet: Packet) {
         if socket.connection.phase == Phase::Probing {
             return match receive_probing(&packet) {
-                Effect::Probe => self.probe(socket).await,
-                Effect::Upgrade => self.take_over(socket).await,
-                Effect::Close(reason) => self.close(socket, reason).await,
+                Effect::Probe => self.probe(socket),
+                Effect::Upgrade => self.take_over(socket),
+                Effect::Close(reason) => self.close(socket, reason),
                 _ => {}
             };
         }
@@ -118,33 +106,28 @@ impl UserObject {
             Effect::Nothing | Effect::Probe | Effect::Upgrade => {}
             Effect::Reply(text) => self.send(&socket, Packet::Text(text)),
             Effect::Connect(namespace, auth) => {
-                Active::on_connect(self, socket, namespace, auth).await;
+                let Some(joined) = Active::on_connect(self, socket, namespace, auth).await else {
+                    return;
+                };
+                // What was held is next as soon as the decision is made; nothing else that follows concerns
+                // this connection.
+                let ws = joined.ws.clone();
+                let replayed = async {
+                    if let Some(socket) = Socket::load(ws) {
+                        self.replay(socket, joined.held).await;
+                    }
+                };
+                join(replayed, self.after_join(joined.entered)).await;
             }
-            Effect::Left(sid) => self.left(socket, &sid).await,
+            Effect::Left(sid) => self.left(socket, &sid),
             Effect::Event(event) => Active::on_event(self, socket, event).await,
             Effect::Ack(awaited, args) => {
                 if let Err(error) = socket.save() {
                     log::error("ack", &error);
                 }
-                Active::on_ack(self, socket, awaited, Some(args)).await;
+                Active::on_ack(self, socket, awaited, Some(args));
             }
-            Effect::Close(reason) => self.close(socket, reason).await,
-        }
-    }
-
-    /// Sends a packet to a client. During an upgrade it is held until the new WebSocket is in use.
-    pub(crate) fn send(&self, socket: &Socket, packet: Packet) {
-        if socket.connection.phase != Phase::Upgrading {
-            return socket.send(packet);
-        }
-        match self
-            .held
-            .borrow_mut()
-            .get_mut(&socket.connection.engine_sid)
-        {
-            Some(held) => held.packets.push(packet),
-            // The upgrade was interrupted: the alarm closes the connection, the client recovers.
-            None => log::error("upgrade", &"interrupted; the client has to come again"),
+            Effect::Close(reason) => self.close(socket, reason),
         }
     }
 }

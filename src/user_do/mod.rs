@@ -1,39 +1,34 @@
 //! The User object: one per user, named by the user's id.
 //!
 //! Invariant: an object can lose its memory between any two events, and is called again in the
-//! middle of an await. So everything that matters stands in its storage ([`store`]), its sockets'
-//! attachments ([`socket`]) or D1; what is in memory is a cache, or belongs to work in progress whose
-//! loss closes the connection it belongs to. No timers, but for one beside an alarm that waits: time is
-//! the alarm's job, so that the object can hibernate with its sockets open.
+//! middle of an await. So everything that matters stands in its storage ([`ground::store`]), its sockets'
+//! attachments ([`ground::socket`]) or D1; what is in memory is a cache, or belongs to work in progress whose
+//! loss closes the connection it belongs to. No timers, but for those beside something that is waited for:
+//! time is the alarm's job, so that the object can hibernate with its sockets open.
 //!
-//! - [`accept`]: a WebSocket comes in
-//! - [`frames`]: a frame comes in, and what it leads to
-//! - [`join`]: a CONNECT; recovery
-//! - [`upgrade`]: a WebSocket takes over a polling session
-//! - [`close`]: the one way out
-//! - [`alarm`]: heartbeat, deadlines, outbox
-//! - [`presence`], [`deliver`], [`notify`], [`watch`]: what other objects ask and tell
-//! - [`service`]: what the marketplace's backend asks
-//! - [`events`]: the request events, one file each
-//! - [`send`], [`fan_out`]: sends, to the end
+//! The floors, from the top down; calls go down only:
+//!
+//! ```text
+//!  entries    here: fetch, a frame, a close, the alarm. An event in, work, one schedule at the end
+//!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
+//!  work       requests/   one file per request event
+//!             connect/    accept, join, room, upgrade, close
+//!             sending/    send, fan_out
+//!             watch       presence as others watch it
+//!  services   publish  presence  peers  conversations  enrol  receipts  schedule
+//!  ground     sockets, storage, what is held, turns
+//! ```
 
-mod accept;
 mod alarm;
-mod close;
-mod conversations;
+mod connect;
 mod deliver;
-mod events;
-mod fan_out;
 mod frames;
-mod join;
-mod lane;
+mod ground;
 mod notify;
-mod presence;
-mod send;
+mod requests;
+mod sending;
 mod service;
-mod socket;
-mod store;
-mod upgrade;
+mod services;
 mod watch;
 
 use std::cell::{Cell, RefCell};
@@ -46,37 +41,18 @@ use worker::{
 };
 
 use crate::core::config::{Config, ConfigError};
-use crate::core::engine::{Frame, Packet};
+use crate::core::engine::Frame;
 use crate::core::session::Reassembly;
-use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
 };
-use crate::platform::{self, log, telemetry};
-use lane::Lane;
-pub(crate) use socket::Socket;
-use store::Store;
-
-/// What is held back for a connection while something of ours is under way.
-#[derive(Default)]
-struct Held {
-    /// Frames from the client.
-    frames: Vec<Frame>,
-    /// How many bytes that is.
-    bytes: usize,
-    /// Packets for the client.
-    packets: Vec<Packet>,
-}
-
-impl Held {
-    /// Holds a frame, unless that makes it more than `max` bytes.
-    fn hold(&mut self, frame: Frame, max: usize) -> bool {
-        self.bytes += frame.len();
-        self.frames.push(frame);
-        self.bytes <= max
-    }
-}
+use crate::platform::{self, log};
+pub(crate) use connect::join::Joined;
+use ground::held::Held;
+use ground::lane::Lane;
+pub(crate) use ground::socket::Socket;
+use ground::store::Store;
 
 /// The Durable Object.
 #[durable_object]
@@ -92,12 +68,14 @@ pub struct UserObject {
     pending: RefCell<HashMap<String, Reassembly>>,
     /// Sends of this user, one after the other: so messages reach a receiver in their order.
     sends: Lane,
-    /// Who has begun to watch while watchers are being told: what they answered before does not count.
-    watching_anew: RefCell<HashSet<String>>,
     /// One block or unblock at a time: the record and the copy here must not cross.
     blocking: Lane,
     /// Users whose regions were asked for; a cache.
     placed: RefCell<HashSet<String>>,
+    /// When senders who could not be reached are to be told of receipts again; a cache.
+    receipts_retry_at: Cell<Millis>,
+    /// Whether what was done may need another alarm than the one that is set.
+    needs_schedule: Cell<bool>,
     /// When the alarm is set for; `None` if that has to be asked first.
     alarm_at: Cell<Option<Option<Millis>>>,
     /// The alarm that was set when this instance woke up, if the one before it left without a
@@ -119,9 +97,10 @@ impl DurableObject for UserObject {
             held: RefCell::default(),
             pending: RefCell::default(),
             sends: Lane::default(),
-            watching_anew: RefCell::default(),
             blocking: Lane::default(),
             placed: RefCell::default(),
+            receipts_retry_at: Cell::default(),
+            needs_schedule: Cell::default(),
             alarm_at: Cell::new(None),
             left_alarm: Rc::default(),
         };
@@ -129,42 +108,10 @@ impl DurableObject for UserObject {
         object
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let url = request.url()?;
-        let query = url.query().unwrap_or_default();
-        match url.path() {
-            PresenceQuery::PATH => Response::from_json(&self.presence_for(query)?),
-            Watch::PATH => match Watch::read(query) {
-                Some(watch) => self.watch(&watch).await,
-                None => bad_message(),
-            },
-            Deliver::PATH => match Deliver::read(query) {
-                Some(deliver) => {
-                    let body = request.text().await?;
-                    self.deliver(&deliver, &body)
-                }
-                None => bad_message(),
-            },
-            Notify::PATH => {
-                let body = request.text().await?;
-                self.heed(&body)
-            }
-            Connect::PATH => match read_query::<Connect>(query) {
-                Some(connect) => self.accept(connect).await,
-                None => bad_message(),
-            },
-            Act::PATH => match serde_json::from_str::<Act>(&request.text().await?) {
-                Ok(act) => self.act(act).await,
-                Err(_) => bad_message(),
-            },
-            Disconnect::PATH => Response::from_json(&self.disconnect().await),
-            Erase::PATH => match serde_json::from_str::<Erase>(&request.text().await?) {
-                Ok(erase) => self.erase(erase).await,
-                Err(_) => bad_message(),
-            },
-            Pulse::PATH => Response::empty(),
-            _ => bad_message(),
-        }
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let answer = self.answer(request).await;
+        self.schedule_if_needed().await;
+        answer
     }
 
     async fn websocket_message(
@@ -182,6 +129,7 @@ impl DurableObject for UserObject {
         socket.connection.last_heard = platform::now();
         socket.save()?;
         self.on_frame(socket, frame).await;
+        self.schedule_if_needed().await;
         Ok(())
     }
 
@@ -192,63 +140,61 @@ impl DurableObject for UserObject {
         _reason: String,
         was_clean: bool,
     ) -> Result<()> {
-        self.on_close(ws, code, was_clean).await;
+        self.on_close(ws, code, was_clean);
+        self.schedule_if_needed().await;
         Ok(())
     }
 
     async fn websocket_error(&self, ws: WebSocket, error: worker::Error) -> Result<()> {
         log::error("websocket", &error);
-        self.on_close(ws, 1006, false).await;
+        self.on_close(ws, 1006, false);
+        self.schedule_if_needed().await;
         Ok(())
     }
 
     async fn alarm(&self) -> Result<Response> {
         self.on_alarm().await;
+        self.schedule().await;
         Response::empty()
+    }
+}
+
+impl UserObject {
+    /// Answers a message of another object, or of the Worker.
+    async fn answer(&self, mut request: Request) -> Result<Response> {
+        let url = request.url()?;
+        let query = url.query().unwrap_or_default();
+        match url.path() {
+            PresenceQuery::PATH => Response::from_json(&self.presence_for(query)?),
+            Watch::PATH => match Watch::read(query) {
+                Some(watch) => self.watch(&watch),
+                None => bad_message(),
+            },
+            Deliver::PATH => match Deliver::read(query) {
+                Some(deliver) => self.deliver(&deliver, &request.text().await?),
+                None => bad_message(),
+            },
+            Notify::PATH => self.heed(&request.text().await?),
+            Connect::PATH => match read_query::<Connect>(query) {
+                Some(connect) => self.accept(connect),
+                None => bad_message(),
+            },
+            Act::PATH => match serde_json::from_str::<Act>(&request.text().await?) {
+                Ok(act) => self.act(act).await,
+                Err(_) => bad_message(),
+            },
+            Disconnect::PATH => Response::from_json(&self.disconnect()),
+            Erase::PATH => match serde_json::from_str::<Erase>(&request.text().await?) {
+                Ok(erase) => self.erase(erase).await,
+                Err(_) => bad_message(),
+            },
+            Pulse::PATH => Response::empty(),
+            _ => bad_message(),
+        }
     }
 }
 
 /// A request that nobody of ours makes.
 fn bad_message() -> Result<Response> {
     Response::error("unknown message", 400)
-}
-
-impl UserObject {
-    /// The configuration. No connection gets here with a bad one: the Worker refuses to serve.
-    fn config(&self) -> Result<&Config> {
-        self.config
-            .as_ref()
-            .map_err(|error| worker::Error::RustError(error.to_string()))
-    }
-
-    /// Tells the operator.
-    fn fact(&self, user_id: &str, fact: &Fact) {
-        if let Ok(config) = self.config() {
-            telemetry::tell(&self.env, config, Some(user_id), fact);
-        }
-    }
-
-    /// All sockets, live or not.
-    fn sockets(&self) -> impl Iterator<Item = Socket> {
-        self.state
-            .get_websockets()
-            .into_iter()
-            .filter_map(Socket::load)
-    }
-
-    /// The sockets that make the user online.
-    fn live_sockets(&self) -> Vec<Socket> {
-        self.sockets()
-            .filter(|socket| socket.connection.is_live())
-            .collect()
-    }
-
-    /// The sockets of one Engine.IO session: one, or two during an upgrade.
-    fn sockets_of(&self, engine_sid: &str) -> Vec<Socket> {
-        self.state
-            .get_websockets_with_tag(engine_sid)
-            .into_iter()
-            .filter_map(Socket::load)
-            .collect()
-    }
 }

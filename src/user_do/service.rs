@@ -6,9 +6,6 @@ use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
 use worker::{Response, Result};
 
-use super::UserObject;
-use super::events::Caller;
-use crate::core::events::Reply;
 use crate::core::presence::Presence;
 use crate::core::record::users::{
     ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
@@ -17,10 +14,12 @@ use crate::core::session::{CloseReason, Event};
 use crate::core::socket::{Args, MAIN};
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::{d1, objects};
+use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
 
 impl UserObject {
     /// Carries out an event as if a device of the user had sent it.
-    pub(super) async fn act(&self, act: Act) -> Result<Response> {
+    pub(crate) async fn act(&self, act: Act) -> Result<Response> {
         self.store.know_user(&act.user_id)?;
         let event = Event {
             namespace: MAIN.to_owned(),
@@ -36,13 +35,7 @@ impl UserObject {
             sid: None,
         };
         let acted = match self.carry_out(&caller, &event).await {
-            Ok(done) => {
-                let Reply { payload, .. } = done.reply;
-                if let Some(delivered) = done.delivered {
-                    self.delivered(&delivered)?;
-                }
-                Acted::Reply(RawValue::from_string(payload)?)
-            }
+            Ok(reply) => Acted::Reply(RawValue::from_string(reply.payload)?),
             Err(error) => Acted::Refused(error),
         };
         Response::from_json(&acted)
@@ -50,21 +43,21 @@ impl UserObject {
 
     /// Closes every connection. Clients are told by a DISCONNECT, and do not come back by
     /// themselves.
-    pub(super) async fn disconnect(&self) -> Disconnected {
+    pub(crate) fn disconnect(&self) -> Disconnected {
         let sockets = self.live_sockets();
         let disconnected = sockets.len();
         for socket in sockets {
-            self.close(socket, CloseReason::Disconnected).await;
+            self.close(socket, CloseReason::Disconnected);
         }
         Disconnected { disconnected }
     }
 
     /// Erases the user. What is still to do is read from D1 and from the own list, which go last, so
     /// a repeat finishes what was interrupted.
-    pub(super) async fn erase(&self, erase: Erase) -> Result<Response> {
+    pub(crate) async fn erase(&self, erase: Erase) -> Result<Response> {
         let user_id = erase.user_id;
         self.store.know_user(&user_id)?;
-        self.disconnect().await;
+        self.disconnect();
         // A send that is under way ends first.
         let _turn = self.sends.turn().await;
         let conversations = self.all_conversations(&user_id).await?;
@@ -78,7 +71,7 @@ impl UserObject {
             }
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
-        self.tell(&self.store.watchers()?, Presence::default())
+        self.tell(&self.store.watchers()?, Presence::default(), None)
             .await?;
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;
@@ -86,7 +79,7 @@ impl UserObject {
         self.left_alarm.set(None);
         self.store.forget_tables();
         // Connections that have not joined yet still have their deadlines.
-        self.schedule().await;
+        self.needs_schedule();
         Response::empty()
     }
 

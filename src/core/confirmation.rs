@@ -1,0 +1,141 @@
+//! What a client has certainly received, by evidence, and what may have been lost on the way.
+//!
+//! Invariant: an offset of the log counts as confirmed only if the client's side has shown that
+//! everything up to it arrived. Whatever is not confirmed is sent again at the next connect, so a message
+//! may arrive twice, and none is lost. The evidence:
+//!
+//! - the pong to a ping that was sent behind it: both directions keep their order, so whoever answers the
+//!   ping has read what came before it. Other packets show nothing: they may have crossed the message;
+//! - over polling, the next GET: the client asks again when it has the answer to its last one. The
+//!   gateway knows that, and tells the user's object ([`crate::messages::GatewayControl::Confirmed`]);
+//! - over WebSocket, a close in good order, for what had been out for [`CROSSING`] by then. What is
+//!   younger may have crossed the close;
+//! - a client that recovers and names the offset of the last event that it got.
+
+use super::connection::{Carrier, Connection};
+use super::heartbeat::may_be_pinged;
+use super::time::Millis;
+
+/// What was sent less than this before a client's goodbye may have crossed it: longer than messages take
+/// on networks that people call usable.
+pub const CROSSING: Millis = 2_000;
+
+/// How long after a ping its pong is looked for, if somebody waits to hear of it.
+pub const LOOK_AFTER: Millis = 2_000;
+
+/// The log's offset up to which pongs have confirmed.
+pub fn by_pong(connection: &Connection, ponged_at: Option<Millis>) -> u64 {
+    match (connection.pinged_at, ponged_at) {
+        (Some(pinged_at), Some(ponged_at)) if ponged_at >= pinged_at => {
+            connection.offset_at_ping.max(connection.confirmed)
+        }
+        _ => connection.confirmed,
+    }
+}
+
+/// The time up to which a close in good order at `now` confirms what was sent; none if it confirms
+/// nothing.
+pub fn by_goodbye(connection: &Connection, now: Millis) -> Option<Millis> {
+    let up_to = now.saturating_sub(CROSSING);
+    // A gateway answers for its client: this close is its own.
+    let is_clients_own = connection.carrier == Carrier::WebSocket;
+    (is_clients_own && connection.caught_up_at <= up_to).then_some(up_to)
+}
+
+/// Whether a ping may go out at once, out of turn, so that its pong confirms what was just sent. The pong
+/// to the last one must have come: a late one would pass for the answer to this one. And it must not have
+/// come in this very millisecond, for the same reason.
+pub fn may_ask(connection: &Connection, ponged_at: Option<Millis>, now: Millis) -> bool {
+    let is_answered = match (connection.pinged_at, ponged_at) {
+        (None, _) => true,
+        (Some(pinged_at), Some(ponged_at)) => ponged_at >= pinged_at && ponged_at < now,
+        (Some(_), None) => false,
+    };
+    is_answered && connection.is_live() && may_be_pinged(connection)
+}
+
+/// When to look whether the client has confirmed what it was sent up to this offset; none if it has not
+/// been asked, or had its time: then the next ping in the heartbeat's turn finds out.
+pub fn look_at(connection: &Connection, offset: u64, now: Millis) -> Option<Millis> {
+    let at = connection.pinged_at? + LOOK_AFTER;
+    (connection.is_live() && connection.offset_at_ping >= offset && now < at).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::connection::Phase;
+    use crate::core::token::{Identity, Role};
+
+    fn connection() -> Connection {
+        let identity = Identity {
+            user_id: "u1".into(),
+            role: Role::Customer,
+            name: None,
+            expires_at: 10_000_000,
+        };
+        let opened_at = 1_000;
+        let carrier = Carrier::WebSocket;
+        let phase = Phase::Open;
+        let mut connection =
+            Connection::new("E".into(), carrier, phase, identity, opened_at, opened_at);
+        connection.session.join("/", "S");
+        connection.caught_up_at = 1_000;
+        connection
+    }
+
+    #[test]
+    fn a_pong_confirms_what_was_sent_before_its_ping() {
+        let mut connection = connection();
+        assert_eq!(by_pong(&connection, Some(5_000)), 0);
+        connection.pinged(26_000, 9, None);
+        assert_eq!(by_pong(&connection, None), 0);
+        assert_eq!(by_pong(&connection, Some(25_999)), 0);
+        assert_eq!(by_pong(&connection, Some(26_000)), 9);
+    }
+
+    #[test]
+    fn the_next_ping_takes_nothing_back() {
+        let mut connection = connection();
+        connection.pinged(26_000, 9, None);
+        connection.pinged(51_000, 12, Some(26_050));
+        assert_eq!(by_pong(&connection, Some(26_050)), 9);
+        assert_eq!(by_pong(&connection, Some(51_100)), 12);
+    }
+
+    #[test]
+    fn a_goodbye_confirms_what_cannot_have_crossed_it() {
+        let mut connection = connection();
+        assert_eq!(by_goodbye(&connection, 9_000), Some(7_000));
+        // What it was sent at its CONNECT is too young.
+        assert_eq!(by_goodbye(&connection, 2_999), None);
+        assert_eq!(by_goodbye(&connection, 3_000), Some(1_000));
+        connection.carrier = Carrier::Gateway;
+        assert_eq!(by_goodbye(&connection, 9_000), None);
+    }
+
+    #[test]
+    fn a_ping_out_of_turn_waits_for_the_answer_to_the_last_one() {
+        let mut connection = connection();
+        assert!(may_ask(&connection, None, 2_000));
+        connection.pinged(2_000, 1, None);
+        assert!(!may_ask(&connection, None, 2_500));
+        assert!(!may_ask(&connection, Some(1_999), 2_500));
+        assert!(!may_ask(&connection, Some(2_100), 2_100));
+        assert!(may_ask(&connection, Some(2_100), 2_101));
+        connection.phase = Phase::Upgrading;
+        assert!(!may_ask(&connection, Some(2_100), 2_101));
+    }
+
+    #[test]
+    fn one_look_for_each_ping() {
+        let mut connection = connection();
+        assert_eq!(look_at(&connection, 1, 2_000), None);
+        connection.pinged(2_000, 5, None);
+        assert_eq!(look_at(&connection, 5, 2_000), Some(4_000));
+        assert_eq!(look_at(&connection, 6, 2_000), None);
+        assert_eq!(look_at(&connection, 5, 4_000), None);
+        connection.phase = Phase::Closed;
+        assert_eq!(look_at(&connection, 5, 2_000), None);
+    }
+}

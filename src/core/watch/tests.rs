@@ -1,0 +1,436 @@
+//! The statements of the watched side run on SQLite, both sides against each other in generated
+//! interleavings.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::*;
+use crate::core::object_schema::SOCIAL;
+
+fn statement(is_online: bool, version: u64) -> Statement {
+    Statement {
+        is_online,
+        version: Some(version),
+    }
+}
+
+fn watching(ids: &[&str]) -> Watches {
+    let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+    let mut watches = Watches::default();
+    watches.add(&ids, 9).unwrap();
+    watches
+}
+
+#[test]
+fn so_many_and_no_more() {
+    let ids = |ids: &[&str]| -> Vec<String> { ids.iter().map(|id| (*id).to_owned()).collect() };
+    let mut watches = Watches::default();
+    assert_eq!(watches.add(&ids(&["a", "b"]), 3), Some(ids(&["a", "b"])));
+    assert_eq!(watches.add(&ids(&["b", "c"]), 3), Some(ids(&["c"])));
+    assert_eq!(watches.add(&ids(&["d"]), 3), None);
+    watches.remove(&ids(&["a", "nobody"]));
+    assert_eq!(watches.add(&ids(&["d"]), 3), Some(ids(&["d"])));
+    assert_eq!(watches.user_ids(), ids(&["b", "c", "d"]));
+}
+
+#[test]
+fn news_is_what_differs_from_what_was_told() {
+    let mut watches = watching(&["a"]);
+    // Before the reply, which will say it.
+    assert!(!watches.on_push("a", statement(true, 1), 5));
+    assert!(!watches.on_push("a", statement(true, 3), 5));
+    assert!(watches.on_push("a", statement(false, 4), 5));
+    assert!(!watches.on_push("nobody", statement(true, 1), 5));
+}
+
+#[test]
+fn what_is_older_than_what_was_told_is_no_news() {
+    let mut watches = watching(&["a"]);
+    assert!(watches.on_answer("a", statement(true, 5), 5));
+    assert!(!watches.on_push("a", statement(false, 4), 5));
+    assert!(watches.on_push("a", statement(false, 6), 5));
+    // The answer to a second subscription was overtaken by that push.
+    assert!(!watches.on_answer("a", statement(true, 5), 5));
+    // Without a version it overrules, and whatever comes later counts again.
+    let mut blocked = watching(&["a"]);
+    assert!(blocked.on_answer("a", statement(true, 5), 5));
+    let gone = Statement {
+        is_online: false,
+        version: None,
+    };
+    assert!(blocked.on_push("a", gone, 6));
+    assert!(blocked.on_push("a", statement(true, 1), 7));
+}
+
+#[test]
+fn a_renewal_repeats_what_may_have_been_lost() {
+    let mut watches = watching(&["a"]);
+    watches.on_answer("a", statement(true, 5), 100);
+    let renew = |seen_until| {
+        let mut watches = watches.clone();
+        watches.on_recovery(seen_until);
+        watches
+    };
+    let same = statement(true, 5);
+    assert_eq!(renew(101).on_renewal("a", same, 200), None);
+    assert_eq!(renew(100).on_renewal("a", same, 200), Some(true));
+    let news = statement(false, 6);
+    assert_eq!(renew(101).on_renewal("a", news, 200), Some(false));
+    // It was told something newer on the new connection.
+    let mut overtaken = renew(101);
+    assert!(overtaken.on_push("a", news, 150));
+    assert_eq!(overtaken.on_renewal("a", same, 200), None);
+}
+
+#[test]
+fn stored_json_is_pinned() {
+    let mut watches = watching(&["a", "b"]);
+    watches.on_answer("b", statement(true, 5), 7);
+    let json = r#"{"a":null,"b":[true,5,7]}"#;
+    assert_eq!(serde_json::to_string(&watches).unwrap(), json);
+    assert_eq!(serde_json::from_str::<Watches>(json).unwrap(), watches);
+    // As versions before wrote it.
+    let mut old: Watches = serde_json::from_str(r#"{"a":null,"b":true}"#).unwrap();
+    assert!(!old.on_push("b", statement(true, 1), 5));
+    assert!(old.on_push("b", statement(false, 2), 5));
+}
+
+/// A watched user's object.
+struct Watched {
+    db: Connection,
+    /// How many connections are live.
+    sockets: usize,
+}
+
+/// A push that is under way, and what the watcher has answered, once they have.
+struct Telling {
+    version: u64,
+    due_at: Option<i64>,
+    /// Whom: who, how often they had asked, and the outcome.
+    watchers: Vec<(usize, i64, Option<Option<bool>>)>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let db = Connection::open_in_memory().unwrap();
+        for step in SOCIAL {
+            db.execute_batch(step.sql).unwrap();
+        }
+        Self { db, sockets: 0 }
+    }
+
+    fn is_online(&self) -> bool {
+        self.sockets > 0
+    }
+
+    fn exec(&self, sql: &str, params: impl rusqlite::Params) {
+        let mut statement = self.db.prepare_cached(sql).unwrap();
+        statement.execute(params).unwrap();
+    }
+
+    fn version(&self) -> u64 {
+        let sql = "SELECT version FROM watched";
+        self.db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn due_at(&self) -> Option<i64> {
+        let due = self.db.query_row(WATCHED, [], |row| row.get(1));
+        due.unwrap_or_default()
+    }
+
+    fn watch(&self, by: usize, now: i64) -> Statement {
+        let first = first_version(self.is_online(), now as u64);
+        self.exec(BEGIN, [first]);
+        self.exec(SYNC, params![self.is_online(), now]);
+        self.exec(ADD_WATCHER, [by.to_string()]);
+        self.exec(SET_DUE, [now]);
+        statement(self.is_online(), self.version())
+    }
+
+    fn change(&mut self, sockets: usize, due_at: i64) {
+        let was_online = self.is_online();
+        self.sockets = sockets;
+        if was_online != self.is_online() {
+            self.exec(CHANGE, params![self.is_online(), due_at]);
+        }
+    }
+
+    fn begin_to_tell(&self, now: i64) -> Option<Telling> {
+        let due_at = self.due_at().filter(|at| *at <= now)?;
+        self.exec(SYNC, params![self.is_online(), now]);
+        let mut to_tell = self.db.prepare_cached(TO_TELL).unwrap();
+        let rows = to_tell
+            .query_map([], |row| {
+                let id: String = row.get(0)?;
+                Ok((id.parse().unwrap(), row.get(1)?, None))
+            })
+            .unwrap();
+        let watchers = rows.map(Result::unwrap).collect();
+        self.exec(TELLING, []);
+        Some(Telling {
+            version: self.version(),
+            due_at: Some(due_at),
+            watchers,
+        })
+    }
+
+    fn end_of_telling(&self, telling: &Telling, now: i64) {
+        for (by, asked, outcome) in &telling.watchers {
+            let by = by.to_string();
+            match outcome.unwrap() {
+                Some(true) => self.exec(HEARD, params![by, asked]),
+                Some(false) => self.exec(UNWANTED, params![by, asked]),
+                None => self.exec(OWE, [by]),
+            }
+        }
+        self.exec(TOLD, params![telling.version, telling.due_at]);
+        self.exec(SET_DUE, [now]);
+    }
+}
+
+/// A connection of a watcher, with what its client believes.
+#[derive(Default)]
+struct Session {
+    is_live: bool,
+    row: Watches,
+    believes: Option<bool>,
+    /// An answer that is on its way: to a subscription, or to its renewal.
+    asked: Option<(Statement, bool)>,
+    /// From when on what it was told may have been lost.
+    seen_until: u64,
+}
+
+impl Session {
+    /// The connection is lost. What was told before has been seen.
+    fn lose(&mut self, now: u64) {
+        self.is_live = false;
+        self.asked = None;
+        self.seen_until = now;
+    }
+}
+
+const USER: &str = "watched";
+const GRACE: i64 = 50;
+
+/// Draws numbers, the same ones for the same seed (xorshift64*).
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    fn once_in(&mut self, limit: usize) -> bool {
+        self.below(limit) == 0
+    }
+}
+
+struct World {
+    draw: Draw,
+    now: i64,
+    watched: Watched,
+    telling: Option<Telling>,
+    /// By watcher, then by connection.
+    sessions: BTreeMap<usize, Vec<Session>>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let two = || vec![Session::default(), Session::default()];
+        Self {
+            draw: Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            now: 1_000,
+            watched: Watched::new(),
+            telling: None,
+            sessions: BTreeMap::from([(0, two()), (1, two()), (2, two())]),
+        }
+    }
+
+    fn step(&mut self) {
+        self.now += self.draw.below(30) as i64;
+        match self.draw.below(10) {
+            0 | 1 => self.come_or_go(),
+            2 | 3 => self.subscribe(),
+            4 => self.answer(),
+            5 => self.lose_or_recover(),
+            6 | 7 => self.push(),
+            8 => self.finish_or_interrupt(),
+            _ => self.alarm(),
+        }
+    }
+
+    fn come_or_go(&mut self) {
+        let due_at = match self.watched.is_online() {
+            true => self.now + GRACE,
+            false => self.now,
+        };
+        let sockets = usize::from(!self.watched.is_online());
+        match self.draw.below(6) {
+            0 => self.watched.change(2, self.now),
+            // Whoever went without a word is found out later: told in the same way.
+            _ => self.watched.change(sockets, due_at),
+        }
+    }
+
+    /// A watcher, and one of their connections.
+    fn any(&mut self) -> (usize, usize) {
+        (self.draw.below(3), self.draw.below(2))
+    }
+
+    fn session(&mut self, (watcher, index): (usize, usize)) -> &mut Session {
+        &mut self.sessions.get_mut(&watcher).unwrap()[index]
+    }
+
+    /// Asks; the answer is given now, and comes in later.
+    fn subscribe(&mut self) {
+        let now = self.now;
+        let any = self.any();
+        let session = self.session(any);
+        if !session.is_live {
+            *session = Session::default();
+            session.is_live = true;
+        }
+        if session.asked.is_some() {
+            return;
+        }
+        session.row.add(&[USER.to_owned()], 9).unwrap();
+        let statement = self.watched.watch(any.0, now);
+        self.session(any).asked = Some((statement, false));
+    }
+
+    fn answer(&mut self) {
+        let now = self.now as u64;
+        let any = self.any();
+        settle_answer(self.session(any), now);
+    }
+
+    /// A connection is lost, or its session recovers.
+    fn lose_or_recover(&mut self) {
+        let now = self.now;
+        let any = self.any();
+        let session = self.session(any);
+        if session.is_live {
+            return session.lose(now as u64);
+        }
+        if session.row.watches(USER) {
+            session.is_live = true;
+            session.row.on_recovery(session.seen_until);
+            let statement = self.watched.watch(any.0, now);
+            self.session(any).asked = Some((statement, true));
+        }
+    }
+
+    fn alarm(&mut self) {
+        if self.telling.is_none() {
+            self.telling = self.watched.begin_to_tell(self.now);
+        }
+    }
+
+    /// One of the pushes that are under way comes in, and is answered.
+    fn push(&mut self) {
+        let Some(telling) = &mut self.telling else {
+            return;
+        };
+        let version = telling.version;
+        let open = telling.watchers.iter_mut().find(|one| one.2.is_none());
+        let Some((watcher, _, outcome)) = open else {
+            return;
+        };
+        if self.draw.once_in(8) {
+            *outcome = Some(None);
+            return;
+        }
+        let mut is_wanted = false;
+        for session in self.sessions.get_mut(watcher).unwrap() {
+            if !session.is_live || !session.row.watches(USER) {
+                continue;
+            }
+            is_wanted = true;
+            let statement = statement(version & 1 == 1, version);
+            let is_lost = self.draw.once_in(6);
+            let is_told = session.row.on_push(USER, statement, self.now as u64);
+            if is_lost {
+                // What is sent is lost only with its connection.
+                session.lose(self.now as u64);
+            } else if is_told {
+                session.believes = Some(statement.is_online);
+            }
+        }
+        *outcome = Some(Some(is_wanted));
+    }
+
+    /// The object has heard from everybody, or is evicted in between and forgets that it was telling.
+    fn finish_or_interrupt(&mut self) {
+        let Some(telling) = self.telling.take() else {
+            return;
+        };
+        if telling.watchers.iter().all(|one| one.2.is_some()) {
+            self.watched.end_of_telling(&telling, self.now);
+        } else if !self.draw.once_in(3) {
+            self.telling = Some(telling);
+        }
+    }
+
+    /// Everything that is under way comes to its end.
+    fn become_quiet(&mut self) {
+        for _ in 0..1_000 {
+            self.now += 10;
+            for session in self.sessions.values_mut().flatten() {
+                settle_answer(session, self.now as u64);
+            }
+            self.alarm();
+            let Some(telling) = &self.telling else {
+                if self.watched.due_at().is_none() {
+                    return;
+                }
+                continue;
+            };
+            if telling.watchers.iter().all(|one| one.2.is_some()) {
+                self.finish_or_interrupt();
+            } else {
+                self.push();
+            }
+        }
+        panic!("never quiet");
+    }
+}
+
+fn settle_answer(session: &mut Session, now: u64) {
+    if !session.is_live {
+        return;
+    }
+    match session.asked.take() {
+        Some((statement, false)) => {
+            session.believes = Some(session.row.on_answer(USER, statement, now));
+        }
+        Some((statement, true)) => {
+            let told = session.row.on_renewal(USER, statement, now);
+            session.believes = told.or(session.believes);
+        }
+        None => {}
+    }
+}
+
+#[test]
+fn once_things_are_quiet_every_watcher_was_told_the_truth() {
+    for seed in 1..=1_500 {
+        let mut world = World::new(seed);
+        for _ in 0..80 {
+            world.step();
+        }
+        world.become_quiet();
+        let truth = world.watched.is_online();
+        for (watcher, sessions) in &world.sessions {
+            for session in sessions.iter().filter(|session| session.is_live) {
+                if session.row.watches(USER) {
+                    let told = session.believes;
+                    assert_eq!(told, Some(truth), "seed {seed}, watcher {watcher}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A WebSocket comes in: from a client, the Worker's relay or a gateway.
+
+use worker::{Response, Result, WebSocketPair};
+
+use crate::core::connection::{Connection, Phase};
+use crate::core::engine::open;
+use crate::messages::Connect;
+use crate::platform::now;
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+
+/// Sockets of one object, joined or not. The platform takes 32,768.
+const MAX_SOCKETS: usize = 12_000;
+
+impl UserObject {
+    pub(crate) fn accept(&self, connect: Connect) -> Result<Response> {
+        let config = self.config()?;
+        let is_probe = connect.phase == Phase::Probing;
+        if is_probe && self.polling_socket(&connect.engine_sid).is_none() {
+            return Ok(Response::empty()?.with_status(Connect::NOTHING_TO_UPGRADE));
+        }
+        // The platform's own limit is one that accepting beyond it would not survive.
+        if self.state.get_websockets().len() >= MAX_SOCKETS {
+            return Ok(Response::empty()?.with_status(503));
+        }
+        let pair = WebSocketPair::new()?;
+        // The tag finds the sockets of a session again; 40 of at most 256 characters.
+        self.state
+            .accept_websocket_with_tags(&pair.server, &[&connect.engine_sid]);
+        let connection = Connection::new(
+            connect.engine_sid,
+            connect.carrier,
+            connect.phase,
+            connect.identity,
+            connect.opened_at,
+            now(),
+        );
+        let socket = Socket {
+            ws: pair.server,
+            connection: Connection {
+                region: connect.region,
+                ..connection
+            },
+        };
+        socket.save()?;
+        if connect.send_open {
+            socket.send(open(&socket.connection.engine_sid, &[], config));
+        }
+        self.needs_schedule();
+        Response::from_websocket(pair.client)
+    }
+}

@@ -1,0 +1,224 @@
+//! The one way out for a connection, whoever ends it.
+
+use worker::{Result, WebSocket};
+
+use crate::core::confirmation::by_goodbye;
+use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::Packet;
+use crate::core::error::{ErrorCode, EventError};
+use crate::core::events::ERROR;
+use crate::core::session::CloseReason;
+use crate::core::socket::{MAIN, disconnect_text, event_text};
+use crate::core::telemetry::Fact;
+use crate::core::time::Millis;
+use crate::messages::GatewayControl;
+use crate::messages::SILENT;
+use crate::platform::{close, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+
+impl UserObject {
+    /// We end a connection.
+    pub(crate) fn close(&self, socket: Socket, reason: CloseReason) {
+        let ws = socket.ws.clone();
+        // The caller's copy may be from before an await.
+        let current = socket.reload();
+        let Some(socket) = current.filter(|socket| socket.connection.phase != Phase::Closed) else {
+            return close(&ws, reason);
+        };
+        if socket.connection.is_live()
+            && let Some(packet) = farewell(reason)
+        {
+            self.send(&socket, packet);
+        }
+        self.end_upgrade(&socket, reason);
+        socket.close_ws(reason);
+        self.closed(socket, reason);
+    }
+
+    /// The other side has ended a connection. Without our own close the client would wait for the
+    /// close frame.
+    pub(crate) fn on_close(&self, ws: WebSocket, code: usize, was_clean: bool) {
+        let Some(socket) = Socket::load(ws.clone()) else {
+            let _ = ws.close(Some(1000), Some(""));
+            return;
+        };
+        let is_gateway = socket.connection.carrier == Carrier::Gateway;
+        let reason = match u16::try_from(code) {
+            Ok(1000 | 1001 | 1005) if was_clean => CloseReason::ClientClosed,
+            Ok(SILENT) if is_gateway => CloseReason::PingTimeout,
+            _ => CloseReason::TransportLost,
+        };
+        self.close(socket, reason);
+    }
+
+    fn closed(&self, mut socket: Socket, reason: CloseReason) {
+        let phase = socket.connection.phase;
+        let was_live = socket.connection.is_live();
+        socket.connection.phase = Phase::Closed;
+        if let Err(error) = socket.save() {
+            log::error("close", &error);
+        }
+        // What is held for the session is not the probe's.
+        if phase != Phase::Probing {
+            self.forget(&socket);
+        }
+        if socket.connection.carrier == Carrier::WebSocket
+            && matches!(phase, Phase::Probing | Phase::Upgrading)
+        {
+            self.upgrade_failed(&socket, phase);
+        }
+        if was_live && let Err(error) = self.record_end(&socket, reason) {
+            log::error("close", &error);
+        }
+        self.needs_schedule();
+    }
+
+    fn forget(&self, socket: &Socket) {
+        let sid = &socket.connection.engine_sid;
+        self.held.borrow_mut().remove(sid);
+        self.pending.borrow_mut().remove(sid);
+    }
+
+    /// Writes down what this connection has confirmed and, if it was the last one, when its user
+    /// was last seen.
+    fn record_end(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
+        let heard = socket.heard(&self.state);
+        self.fact(
+            &socket.connection.identity.user_id,
+            &Fact::ConnectionClosed {
+                carrier: socket.connection.carrier,
+                reason: reason.name(),
+                lasted: now().saturating_sub(socket.connection.opened_at),
+            },
+        );
+        let confirmed = self.confirmed_at_end(socket, reason)?;
+        self.end_watches(socket, reason)?;
+        if self.live_sockets().is_empty() {
+            self.store
+                .set_offline(last_seen(reason, heard), confirmed)?;
+            // A ghost has been gone for a while; anybody else may be back in a moment.
+            let gone_at = match reason {
+                CloseReason::PingTimeout => heard,
+                _ => now(),
+            };
+            let due_at = gone_at + self.config()?.presence_grace;
+            return self.store.watched_change(false, due_at);
+        }
+        if confirmed > self.store.user_state()?.confirmed {
+            self.store.set_confirmed(confirmed)?;
+        }
+        Ok(())
+    }
+
+    fn confirmed_at_end(&self, socket: &Socket, reason: CloseReason) -> Result<u64> {
+        let by_pong = socket.confirmed(&self.state);
+        let by_goodbye = match reason.is_clean() {
+            true => by_goodbye(&socket.connection, now()),
+            false => None,
+        };
+        match by_goodbye {
+            Some(time) => Ok(by_pong.max(self.store.last_offset_at(time)?)),
+            None => Ok(by_pong),
+        }
+    }
+
+    /// Watches end with their session. As in the reference, a client that did not leave the namespace
+    /// may come back for its session, however its transport ended.
+    fn end_watches(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
+        let Some(sid) = socket.connection.session.sid(MAIN) else {
+            return Ok(());
+        };
+        match reason {
+            CloseReason::Disconnected => self.store.watches_remove(sid),
+            // The session goes on, on another connection.
+            CloseReason::Replaced => Ok(()),
+            _ => self.store.watches_end(sid, now()),
+        }
+    }
+
+    /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
+    /// that it may join again.
+    pub(crate) fn left(&self, socket: Socket, sid: &str) {
+        if let Err(error) = socket.save() {
+            log::error("leave", &error);
+        }
+        let ended = self
+            .store
+            .watches_remove(sid)
+            .and_then(|()| self.record_end(&socket, CloseReason::ClientClosed));
+        if let Err(error) = ended {
+            log::error("leave", &error);
+        }
+        self.needs_schedule();
+    }
+
+    /// We end a session that a WebSocket is about to take over. After `3probe` its client may ask the
+    /// gateway for nothing more, so it learns of the end on the WebSocket: at once if it listens there
+    /// already, and at its `5` otherwise.
+    pub(crate) fn end_upgrade(&self, polling: &Socket, reason: CloseReason) {
+        let sid = &polling.connection.engine_sid;
+        if polling.connection.carrier != Carrier::Gateway {
+            return;
+        }
+        for mut taker in self.sockets_of(sid) {
+            if taker.connection.carrier == Carrier::Gateway {
+                continue;
+            }
+            match taker.connection.phase {
+                Phase::Probing => taker.connection.ended = Some(reason),
+                Phase::Upgrading => {
+                    for packet in self.stop_holding(sid).packets {
+                        taker.send(packet);
+                    }
+                    taker.connection.phase = Phase::Closed;
+                    taker.close_ws(reason);
+                }
+                _ => continue,
+            }
+            if let Err(error) = taker.save() {
+                log::error("upgrade", &error);
+            }
+        }
+    }
+
+    /// A WebSocket that was to take a session over has gone. Before its `5` the client goes on
+    /// polling; after it nobody can say what arrived, and the client has to come again.
+    pub(crate) fn upgrade_failed(&self, socket: &Socket, phase: Phase) {
+        let sid = &socket.connection.engine_sid;
+        if phase == Phase::Probing {
+            // Nothing to tell if another one has taken over meanwhile.
+            if let Some(polling) = self.polling_socket(sid) {
+                polling.control(&GatewayControl::UpgradeFailed);
+            }
+            return;
+        }
+        for other in self.sockets_of(sid) {
+            if other.connection.carrier == Carrier::Gateway {
+                self.close(other, CloseReason::TransportLost);
+            }
+        }
+    }
+}
+
+/// What a client is told in the protocol's words before its connection ends: a close alone would bring
+/// it back at once.
+pub(crate) fn farewell(reason: CloseReason) -> Option<Packet> {
+    match reason {
+        CloseReason::Disconnected => Some(Packet::Text(disconnect_text(MAIN))),
+        CloseReason::TokenExpired => {
+            let error = EventError::new(ErrorCode::TokenExpired, "The token has expired");
+            let payload = error.payload(None);
+            Some(Packet::Text(event_text(MAIN, ERROR, &[&payload])))
+        }
+        _ => None,
+    }
+}
+
+/// A client that leaves is there until then; any other end says nothing of it.
+fn last_seen(reason: CloseReason, heard: Millis) -> Millis {
+    match reason.is_clean() {
+        true => now(),
+        false => heard,
+    }
+}

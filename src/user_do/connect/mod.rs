@@ -1,0 +1,7 @@
+//! A connection, from its first frame to its last.
+
+mod accept;
+pub(crate) mod close;
+pub(crate) mod join;
+mod room;
+mod upgrade;

@@ -1,0 +1,103 @@
+//! Room for one more connection of the user.
+//!
+//! Invariant: the limit never locks out whoever is there. Clients that went without a word (a page that was
+//! reloaded, a phone that changed its network) stay connected for us until a ping goes unanswered; before a
+//! new connection is refused, the others are pinged out of turn, and those that do not answer go, as many
+//! as need be.
+
+use std::time::Duration;
+
+use worker::{Delay, Result};
+
+use crate::core::confirmation::may_ask;
+use crate::core::heartbeat::unanswered_for;
+use crate::core::ids::sid_of_pid;
+use crate::core::recovery::ConnectAuth;
+use crate::core::session::CloseReason;
+use crate::core::time::Millis;
+use crate::platform::{log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+
+/// How long the answer to a ping may take at most on a connection that is in use.
+const ROUND_TRIP: Millis = 2_000;
+
+/// How often the answers are looked for. The platform takes pongs without an event.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl UserObject {
+    /// The session of which the client shows that it is its own, by a pid of ours.
+    pub(crate) fn shown_sid<'a>(
+        &self,
+        socket: &Socket,
+        auth: &'a ConnectAuth,
+    ) -> Result<Option<&'a str>> {
+        let keys = self.config()?.keys();
+        let user_id = &socket.connection.identity.user_id;
+        let pid = auth.pid.as_deref();
+        Ok(pid.and_then(|pid| sid_of_pid(keys, user_id, pid)))
+    }
+
+    /// The user's other connections that count: neither ghosts nor those that this one replaces, because
+    /// they are of the session that it shows.
+    pub(crate) fn others(&self, socket: &Socket, shown_sid: Option<&str>) -> Result<Vec<Socket>> {
+        let sid = &socket.connection.engine_sid;
+        let mut others = self.live_sockets();
+        others.retain(|other| {
+            let is_replaced = shown_sid.is_some_and(|sid| other.connection.session.is_in(sid));
+            other.connection.engine_sid != *sid && !is_replaced && !self.is_ghost(other)
+        });
+        Ok(others)
+    }
+
+    /// Lets connections go that do not answer, until there is room, all have answered, or had their time.
+    pub(crate) async fn make_room(&self, socket: &Socket, auth: &ConnectAuth) {
+        if let Err(error) = self.try_make_room(socket, auth).await {
+            log::error("connect", &error);
+        }
+    }
+
+    async fn try_make_room(&self, socket: &Socket, auth: &ConnectAuth) -> Result<()> {
+        let max = self.config()?.max_connections;
+        let shown_sid = self.shown_sid(socket, auth)?;
+        let begun = now();
+        // Each time around others may have come, gone or answered.
+        loop {
+            let others = self.others(socket, shown_sid)?;
+            if others.len() < max {
+                return Ok(());
+            }
+            let silence = |other: &Socket| {
+                let heard = other.heard(&self.state);
+                unanswered_for(&other.connection, heard, now()).unwrap_or_default()
+            };
+            let longest = others.iter().map(&silence).max().unwrap_or_default();
+            if longest >= ROUND_TRIP {
+                let silent = others.into_iter().find(|other| silence(other) == longest);
+                if let Some(other) = silent {
+                    self.close(other, CloseReason::PingTimeout);
+                }
+                continue;
+            }
+            let is_waited_for = self.ask_others(others, begun)? || longest > 0;
+            if !is_waited_for || now() >= begun + ROUND_TRIP {
+                return Ok(());
+            }
+            Delay::from(LOOK_EVERY).await;
+        }
+    }
+
+    /// Pings those that were not pinged since `begun`: whether there were any.
+    fn ask_others(&self, others: Vec<Socket>, begun: Millis) -> Result<bool> {
+        let last_offset = self.store.last_offset()?;
+        let mut has_asked = false;
+        for other in others {
+            let is_asked = other.connection.pinged_at.is_some_and(|at| at >= begun);
+            if !is_asked && may_ask(&other.connection, other.ponged_at(&self.state), now()) {
+                self.ping_socket(other, last_offset)?;
+                has_asked = true;
+            }
+        }
+        Ok(has_asked)
+    }
+}

@@ -1,0 +1,108 @@
+//! A WebSocket takes over a polling session, with no packet lost or repeated.
+//!
+//! ```text
+//!  client              gateway              this object
+//!    |--- WebSocket, 2probe ---------------------->|
+//!    |                    |<-- u (upgrading) ------|    no GET waits any longer
+//!    |<-- 3probe ----------------------------------|
+//!    |<-- 6 on the GET ---|                        |
+//!    |                    |--- s, and back ------->|    the GET ends only if no t came before
+//!    |--- 5 -------------------------------------->|    from here on all is held:
+//!    |                    |<-- t (take over) ------|    frames of the WebSocket, packets for it
+//!    |                    |--- q (queue) --------->|    the last word of the gateway
+//!    |<-- queue, then what was held ---------------|    then the held frames are handled
+//! ```
+//!
+//! Why that holds: the gateway's WebSocket keeps its order, so every packet that the client posted
+//! has been handled when `q` arrives, and every packet that we sent before `t` is in a GET's answer
+//! or in `q`. What is held is in memory; if it is lost, both sockets close and the client comes
+//! again, to be served from the log.
+
+use super::close::farewell;
+use crate::core::connection::{Carrier, Phase};
+use crate::core::engine::{Frame, PROBE, Packet};
+use crate::core::session::CloseReason;
+use crate::messages::GatewayControl;
+use crate::platform::{log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+
+impl UserObject {
+    /// `2probe`
+    pub(crate) fn probe(&self, socket: Socket) {
+        let Some(polling) = self.polling_socket(&socket.connection.engine_sid) else {
+            return self.close(socket, CloseReason::UpgradeFailed);
+        };
+        polling.control(&GatewayControl::Upgrading);
+        socket.send(Packet::Pong(PROBE.to_owned()));
+    }
+
+    /// `5`
+    pub(crate) fn take_over(&self, mut socket: Socket) {
+        let Some(mut polling) = self.polling_socket(&socket.connection.engine_sid) else {
+            let reason = socket.connection.ended;
+            if let Some(packet) = reason.and_then(farewell) {
+                socket.send(packet);
+            }
+            let reason = reason.unwrap_or(CloseReason::UpgradeFailed);
+            return self.close(socket, reason);
+        };
+        polling.connection.phase = Phase::Upgrading;
+        socket.connection.phase = Phase::Upgrading;
+        if polling.save().and(socket.save()).is_err() {
+            return self.close(socket, CloseReason::UpgradeFailed);
+        }
+        self.start_holding(&socket.connection.engine_sid);
+        polling.control(&GatewayControl::TakeOver);
+    }
+
+    /// A gateway's word. Returns the WebSocket that has taken the session over, if one has, and the frames
+    /// that were held for it.
+    pub(crate) fn on_control(
+        &self,
+        polling: Socket,
+        message: GatewayControl,
+    ) -> Option<(Socket, Vec<Frame>)> {
+        match message {
+            GatewayControl::Queue(packets) => return self.hand_over(polling, packets),
+            GatewayControl::Sync => polling.control(&message),
+            GatewayControl::Confirmed(offset) => self.confirmed_by_poll(offset),
+            _ => log::error("upgrade", &"a gateway sent what only we send"),
+        }
+        None
+    }
+
+    /// `q`: the session moves to the WebSocket.
+    fn hand_over(&self, mut polling: Socket, packets: Vec<Packet>) -> Option<(Socket, Vec<Frame>)> {
+        let sid = polling.connection.engine_sid.clone();
+        let taker = self.sockets_of(&sid).into_iter().find(|socket| {
+            socket.connection.carrier == Carrier::WebSocket
+                && socket.connection.phase == Phase::Upgrading
+        });
+        let Some(mut taker) = taker else {
+            self.close(polling, CloseReason::UpgradeFailed);
+            return None;
+        };
+        // The pongs that polling brought are the polling socket's, which goes.
+        if let Err(error) = self.store.set_confirmed(polling.confirmed(&self.state)) {
+            log::error("upgrade", &error);
+        }
+        taker.connection.take_over(&polling.connection, now());
+        polling.connection.phase = Phase::Closed;
+        if taker.save().and(polling.save()).is_err() {
+            self.close(taker, CloseReason::UpgradeFailed);
+            return None;
+        }
+        polling.close_ws(CloseReason::Replaced);
+        let held = self.stop_holding(&sid);
+        for packet in packets.into_iter().chain(held.packets) {
+            taker.send(packet);
+        }
+        // What waits for a receipt could not be asked about meanwhile.
+        if let Err(error) = self.ask_for_receipts() {
+            log::error("receipts", &error);
+        }
+        self.needs_schedule();
+        Some((taker.reload()?, held.frames))
+    }
+}

@@ -1,0 +1,283 @@
+//! The user's event log: what was delivered, for recovery and for users who were offline.
+
+use serde::Deserialize;
+use worker::Result;
+
+use super::{Store, int};
+use crate::core::recovery::LogBounds;
+use crate::core::time::Millis;
+
+/// An event in the log.
+#[derive(Debug, Deserialize)]
+pub struct LogEntry {
+    /// Its place.
+    pub offset: u64,
+    /// Its name.
+    pub event: String,
+    /// Its payload, JSON.
+    pub payload: String,
+}
+
+/// What a client has missed.
+pub struct Missed {
+    /// The events, in order.
+    pub events: Vec<LogEntry>,
+    /// Whether that is all; otherwise it is the newest part.
+    pub is_complete: bool,
+}
+
+/// An event to append.
+pub struct Entry<'a> {
+    /// What tells it from others: a repeat is found by it.
+    pub message_id: &'a str,
+    /// Its name.
+    pub event: &'a str,
+    /// Its payload, JSON.
+    pub payload: &'a str,
+    /// The Socket.IO session that caused it, and does not get it.
+    pub except_sid: Option<&'a str>,
+}
+
+/// A message whose sender waits to hear that a device took it.
+#[derive(Debug, Deserialize)]
+pub struct PendingReceipt {
+    /// The message's place.
+    pub offset: u64,
+    /// Who waits.
+    pub sender_id: String,
+    /// What to tell them, JSON.
+    pub payload: String,
+}
+
+/// What the log keeps.
+pub struct Retention {
+    /// At most this many events.
+    pub events: u64,
+    /// For at most this long.
+    pub time: Millis,
+}
+
+impl Store {
+    /// Appends an event to the log and lets go of what it need not keep: its offset. The newest
+    /// entry always stays, so that offsets only ever grow.
+    pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
+        let bounds = self.log_bounds(0)?;
+        let offset = bounds.map_or(1, |bounds| bounds.last + 1);
+        self.write(
+            &self.user,
+            "INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            vec![
+                int(offset)?,
+                entry.message_id.into(),
+                entry.event.into(),
+                entry.payload.into(),
+                int(now)?,
+                entry.except_sid.into(),
+            ],
+        )?;
+        self.prune(offset, now, keep)?;
+        Ok(offset)
+    }
+
+    fn prune(&self, last: u64, now: Millis, keep: &Retention) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Row {
+            offset: u64,
+            created_at: Millis,
+        }
+        let oldest: Vec<Row> = self.read(
+            &self.user,
+            "SELECT offset, created_at FROM log ORDER BY offset LIMIT 1",
+            vec![],
+        )?;
+        let up_to = last.saturating_sub(keep.events);
+        let since = now.saturating_sub(keep.time);
+        let is_due = |row: &Row| row.offset <= up_to || row.created_at < since;
+        if !oldest.first().is_some_and(is_due) {
+            return Ok(());
+        }
+        self.write(
+            &self.user,
+            "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
+            vec![int(up_to)?, int(since)?, int(last)?],
+        )?;
+        // Nobody waits to hear of what no device will take from here.
+        let _: Vec<PendingReceipt> = self.read(
+            &self.social,
+            "DELETE FROM receipts WHERE offset < (SELECT min(offset) FROM log)
+             RETURNING offset, sender_id, payload",
+            vec![],
+        )?;
+        Ok(())
+    }
+
+    /// Whether the log holds this message.
+    pub fn has_message(&self, message_id: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Row {}
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT 1 AS found FROM log WHERE message_id = ?1 LIMIT 1",
+            vec![message_id.into()],
+        )?;
+        Ok(!rows.is_empty())
+    }
+
+    /// The part of the log that is not older than `since`.
+    pub fn log_bounds(&self, since: Millis) -> Result<Option<LogBounds>> {
+        #[derive(Deserialize)]
+        struct Row {
+            first: Option<u64>,
+            last: Option<u64>,
+        }
+        // Offsets grow with time, so the first one that is young enough bounds them all.
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first,
+                    (SELECT max(offset) FROM log) AS last",
+            vec![int(since)?],
+        )?;
+        let row = rows.into_iter().next();
+        Ok(row.and_then(|row| {
+            let last = row.last?;
+            // Everything is too old: only a client that missed nothing can go on.
+            let first = row.first.unwrap_or(last + 1);
+            Some(LogBounds { first, last })
+        }))
+    }
+
+    /// The log's last offset, 0 if it is empty.
+    pub fn last_offset(&self) -> Result<u64> {
+        Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
+    }
+
+    /// When the event at this offset came in; 0 if the log does not hold it any more.
+    pub fn time_of(&self, offset: u64) -> Result<Millis> {
+        #[derive(Deserialize)]
+        struct Row {
+            created_at: Millis,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT created_at FROM log WHERE offset = ?1",
+            vec![int(offset)?],
+        )?;
+        Ok(rows.first().map_or(0, |row| row.created_at))
+    }
+
+    /// The offset of the newest event that is not younger than `time`, 0 if there is none.
+    pub fn last_offset_at(&self, time: Millis) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Row {
+            offset: u64,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT offset FROM log WHERE created_at <= ?1 ORDER BY offset DESC LIMIT 1",
+            vec![int(time)?],
+        )?;
+        Ok(rows.first().map_or(0, |row| row.offset))
+    }
+
+    /// The events after an offset that are not older than `since`, in order, as far as they are for
+    /// this session: the newest ones, of at most `max_bytes` together, so that they fit into memory.
+    pub fn events_after(
+        &self,
+        offset: u64,
+        since: Millis,
+        sid: &str,
+        max_bytes: usize,
+    ) -> Result<Missed> {
+        let rows = self.rows(
+            &self.user,
+            "SELECT offset, event, payload FROM log
+             WHERE offset > ?1 AND created_at >= ?2 AND except_sid IS NOT ?3 AND event <> ''
+             ORDER BY offset DESC",
+            vec![int(offset)?, int(since)?, sid.into()],
+        )?;
+        let mut missed = Missed {
+            events: Vec::new(),
+            is_complete: true,
+        };
+        let mut bytes = 0;
+        for row in rows.into_iter().flatten() {
+            let entry: LogEntry = row?;
+            bytes += entry.payload.len();
+            if bytes > max_bytes {
+                missed.is_complete = false;
+                break;
+            }
+            missed.events.push(entry);
+        }
+        missed.events.reverse();
+        Ok(missed)
+    }
+
+    /// Empties the events of a conversation. Their places stay, so that offsets only ever grow.
+    pub fn blank(&self, conversation_id: &str) -> Result<()> {
+        self.write(
+            &self.user,
+            "UPDATE log SET event = '', payload = '', message_id = ''
+             WHERE event <> '' AND json_valid(payload) AND payload ->> 'conversationId' = ?1",
+            vec![conversation_id.into()],
+        )
+    }
+
+    /// Remembers that the sender of the message at this offset waits to hear of it.
+    pub fn receipt_add(&self, receipt: &PendingReceipt) -> Result<()> {
+        self.write(
+            &self.social,
+            "INSERT OR REPLACE INTO receipts (offset, sender_id, payload) VALUES (?1, ?2, ?3)",
+            vec![
+                int(receipt.offset)?,
+                receipt.sender_id.as_str().into(),
+                receipt.payload.as_str().into(),
+            ],
+        )
+    }
+
+    /// The senders who wait to hear of messages up to this offset, in order.
+    pub fn receipts_up_to(&self, offset: u64) -> Result<Vec<PendingReceipt>> {
+        self.read(
+            &self.social,
+            "SELECT offset, sender_id, payload FROM receipts WHERE offset <= ?1 ORDER BY offset",
+            vec![int(offset)?],
+        )
+    }
+
+    /// The first offset from `from` on of which a sender waits to hear.
+    pub fn next_receipt(&self, from: u64) -> Result<Option<u64>> {
+        #[derive(Deserialize)]
+        struct Row {
+            offset: Option<u64>,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.social,
+            "SELECT min(offset) AS offset FROM receipts WHERE offset >= ?1",
+            vec![int(from)?],
+        )?;
+        Ok(rows.into_iter().next().and_then(|row| row.offset))
+    }
+
+    /// Nobody will hear of the messages between these offsets: no device gets them from here.
+    pub fn receipts_drop(&self, from: u64, before: u64) -> Result<()> {
+        if self.next_receipt(from)?.is_none_or(|next| next >= before) {
+            return Ok(());
+        }
+        self.write(
+            &self.social,
+            "DELETE FROM receipts WHERE offset >= ?1 AND offset < ?2",
+            vec![int(from)?, int(before)?],
+        )
+    }
+
+    /// The sender has heard.
+    pub fn receipt_remove(&self, offset: u64) -> Result<()> {
+        self.write(
+            &self.social,
+            "DELETE FROM receipts WHERE offset = ?1",
+            vec![int(offset)?],
+        )
+    }
+}

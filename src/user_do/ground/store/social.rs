@@ -1,0 +1,250 @@
+//! Whom the user blocks, whom their connections watch, who watches them, and their rate limits.
+
+use serde::Deserialize;
+use worker::{Result, SqlStorageValue};
+
+use super::{Store, int};
+use crate::core::error::to_json;
+use crate::core::limits::Bucket;
+use crate::core::time::Millis;
+use crate::core::watch::{self, Watches, first_version};
+
+/// What is to be told to the user's watchers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Watched {
+    /// The number of the user's last change.
+    pub version: u64,
+    /// When to tell those who know something else.
+    pub due_at: Option<Millis>,
+}
+
+/// Who watches the user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Watcher {
+    /// Who.
+    pub user_id: String,
+    /// How often they have asked.
+    pub asked: u64,
+}
+
+/// What becomes of telling a watcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A connection of theirs watches.
+    Heard,
+    /// None does any more.
+    Unwanted,
+    /// Their object did not answer.
+    Unreached,
+}
+
+#[derive(Deserialize)]
+struct Found {}
+
+impl Store {
+    /// Whether the user has blocked this one.
+    pub fn has_blocked(&self, user_id: &str) -> Result<bool> {
+        let rows: Vec<Found> = self.read(
+            &self.social,
+            "SELECT 1 AS found FROM blocks WHERE user_id = ?1",
+            vec![user_id.into()],
+        )?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Blocks a user; they watch this one no longer. Returns them as a watcher, if they were one.
+    pub fn block_add(&self, user_id: &str) -> Result<Option<Watcher>> {
+        self.write(
+            &self.social,
+            "INSERT INTO blocks (user_id) VALUES (?1) ON CONFLICT (user_id) DO NOTHING",
+            vec![user_id.into()],
+        )?;
+        let rows = self.read(
+            &self.social,
+            "DELETE FROM watchers WHERE user_id = ?1 RETURNING user_id, asked",
+            vec![user_id.into()],
+        )?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// And no more.
+    pub fn block_remove(&self, user_id: &str) -> Result<()> {
+        self.write(
+            &self.social,
+            "DELETE FROM blocks WHERE user_id = ?1",
+            vec![user_id.into()],
+        )
+    }
+
+    /// Whom a session watches.
+    pub fn watches(&self, sid: &str) -> Result<Watches> {
+        #[derive(Deserialize)]
+        struct Row {
+            statuses: String,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.social,
+            "SELECT statuses FROM watches WHERE sid = ?1",
+            vec![sid.into()],
+        )?;
+        match rows.first() {
+            Some(row) => Ok(serde_json::from_str(&row.statuses)?),
+            None => Ok(Watches::default()),
+        }
+    }
+
+    /// Keeps whom a session watches.
+    pub fn watches_set(&self, sid: &str, watches: &Watches) -> Result<()> {
+        if watches.is_empty() {
+            return self.watches_remove(sid);
+        }
+        self.write(
+            &self.social,
+            "INSERT INTO watches (sid, statuses) VALUES (?1, ?2)
+             ON CONFLICT (sid) DO UPDATE SET statuses = excluded.statuses",
+            vec![sid.into(), to_json(watches).into()],
+        )
+    }
+
+    /// A session has ended for good.
+    pub fn watches_remove(&self, sid: &str) -> Result<()> {
+        if self.watches(sid)?.is_empty() {
+            return Ok(());
+        }
+        self.write(
+            &self.social,
+            "DELETE FROM watches WHERE sid = ?1",
+            vec![sid.into()],
+        )
+    }
+
+    /// A session has lost its connection: it may recover, up to the time that the log is kept.
+    pub fn watches_end(&self, sid: &str, now: Millis) -> Result<()> {
+        if self.watches(sid)?.is_empty() {
+            return Ok(());
+        }
+        self.write(
+            &self.social,
+            "UPDATE watches SET ended_at = ?2 WHERE sid = ?1",
+            vec![sid.into(), int(now)?],
+        )
+    }
+
+    /// A session recovers whose client has seen what was sent before this time.
+    pub fn watches_resume(&self, sid: &str, seen_until: Millis) -> Result<()> {
+        let mut watches = self.watches(sid)?;
+        if watches.is_empty() {
+            return Ok(());
+        }
+        watches.on_recovery(seen_until);
+        self.write(
+            &self.social,
+            "UPDATE watches SET statuses = ?2, ended_at = NULL WHERE sid = ?1",
+            vec![sid.into(), to_json(&watches).into()],
+        )
+    }
+
+    /// Lets go of what belongs to sessions that ended before `since`.
+    pub fn watches_prune(&self, since: Millis) -> Result<()> {
+        self.write(
+            &self.social,
+            "DELETE FROM watches WHERE ended_at < ?1",
+            vec![int(since)?],
+        )
+    }
+
+    /// This user watches, and is told whether the user is online: the version of that.
+    pub fn watcher_add(&self, user_id: &str, is_online: bool, now: Millis) -> Result<u64> {
+        let first = first_version(is_online, now);
+        self.write(&self.social, watch::BEGIN, vec![int(first)?])?;
+        let version = self.watched_sync(is_online, now)?;
+        self.write(&self.social, watch::ADD_WATCHER, vec![user_id.into()])?;
+        self.write(&self.social, watch::SET_DUE, vec![int(now)?])?;
+        Ok(version)
+    }
+
+    /// The current version, which says whether the user is online.
+    pub fn watched_sync(&self, is_online: bool, now: Millis) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Row {
+            version: u64,
+        }
+        let bindings = vec![i32::from(is_online).into(), int(now)?];
+        self.write(&self.social, watch::SYNC, bindings)?;
+        let rows: Vec<Row> = self.read(&self.social, "SELECT version FROM watched", vec![])?;
+        Ok(rows.first().map_or(0, |row| row.version))
+    }
+
+    /// The user has come or gone, which is to be told at `due_at`, if it still holds.
+    pub fn watched_change(&self, is_online: bool, due_at: Millis) -> Result<()> {
+        if self.watched()?.is_none() {
+            return Ok(());
+        }
+        let bindings = vec![i32::from(is_online).into(), int(due_at)?];
+        self.write(&self.social, watch::CHANGE, bindings)
+    }
+
+    /// Whether anybody watches, and when something is due.
+    pub fn watched(&self) -> Result<Option<Watched>> {
+        let rows = self.read(&self.social, watch::WATCHED, vec![])?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// Whom to tell the current version. From here on they are being told.
+    pub fn watchers_to_tell(&self) -> Result<Vec<Watcher>> {
+        let watchers = self.read(&self.social, watch::TO_TELL, vec![])?;
+        if !watchers.is_empty() {
+            self.write(&self.social, watch::TELLING, vec![])?;
+        }
+        Ok(watchers)
+    }
+
+    /// Everybody who watches.
+    pub fn watchers(&self) -> Result<Vec<Watcher>> {
+        self.read(&self.social, "SELECT user_id, asked FROM watchers", vec![])
+    }
+
+    /// What has become of telling a watcher.
+    pub fn watcher_told(&self, watcher: &Watcher, outcome: Outcome) -> Result<()> {
+        let user_id = SqlStorageValue::from(watcher.user_id.as_str());
+        let asked = int(watcher.asked)?;
+        match outcome {
+            Outcome::Heard => self.write(&self.social, watch::HEARD, vec![user_id, asked]),
+            Outcome::Unwanted => self.write(&self.social, watch::UNWANTED, vec![user_id, asked]),
+            Outcome::Unreached => self.write(&self.social, watch::OWE, vec![user_id]),
+        }
+    }
+
+    /// Everybody was told this, except those who are owed it: they are told at `next`.
+    pub fn watched_told(&self, watched: Watched, version: u64, next: Millis) -> Result<()> {
+        let due_at = watched.due_at.map(int).transpose()?;
+        let bindings = vec![int(version)?, due_at.into()];
+        self.write(&self.social, watch::TOLD, bindings)?;
+        self.write(&self.social, watch::SET_DUE, vec![int(next)?])
+    }
+
+    /// A rate limit's bucket.
+    pub fn bucket(&self, name: &str) -> Result<Bucket> {
+        #[derive(Deserialize)]
+        struct Row {
+            full_at: u64,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.social,
+            "SELECT full_at FROM buckets WHERE name = ?1",
+            vec![name.into()],
+        )?;
+        let full_at = rows.into_iter().next().map(|row| row.full_at);
+        Ok(Bucket::stored(full_at.unwrap_or_default()))
+    }
+
+    /// Keeps it.
+    pub fn bucket_set(&self, name: &str, bucket: Bucket) -> Result<()> {
+        self.write(
+            &self.social,
+            "INSERT INTO buckets (name, full_at) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at",
+            vec![name.into(), int(bucket.to_stored())?],
+        )
+    }
+}

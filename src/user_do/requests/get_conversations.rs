@@ -1,0 +1,46 @@
+//! `get_conversations`
+
+use crate::core::error::EventError;
+use crate::core::events::Reply;
+use crate::core::events::get_conversations::{Conversation, NAME, Page, reply};
+use crate::core::record::history::{ConversationRow, conversations};
+use crate::platform::d1;
+use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::unavailable;
+
+impl UserObject {
+    /// The order is known here, the rest is read from D1 in one round trip.
+    pub(crate) async fn get_conversations(
+        &self,
+        caller: &Caller,
+        page: Page,
+    ) -> Result<Reply, EventError> {
+        let mut listed = self
+            .store
+            .conversation_page(page.cursor.as_deref(), page.limit + 1)
+            .map_err(ours(NAME))?;
+        let has_more = listed.len() > page.limit;
+        listed.truncate(page.limit);
+        let next_cursor = listed
+            .last()
+            .filter(|_| has_more)
+            .map(|last| last.last_message_id.clone());
+        if listed.is_empty() {
+            return Ok(reply(&[], None));
+        }
+        let ids: Vec<String> = listed
+            .into_iter()
+            .map(|item| item.conversation_id)
+            .collect();
+        let statement = conversations(&caller.user_id, &ids);
+        let rows: Vec<ConversationRow> =
+            d1::query(&self.env, statement).await.map_err(unavailable)?;
+        let items: Vec<Conversation> = rows
+            .into_iter()
+            .map(ConversationRow::conversation)
+            .collect();
+        Ok(reply(&items, next_cursor.as_deref()))
+    }
+}

@@ -1,0 +1,130 @@
+//! The request events, one file each: read, carried out, answered.
+
+mod block_user;
+mod get_bulk_online_status;
+mod get_conversations;
+mod get_messages;
+mod get_online_status;
+mod mark_as_read;
+mod send_bulk_message;
+mod send_message;
+mod subscribe_online_status;
+mod typing;
+
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+
+use crate::core::connection::Admission;
+use crate::core::engine::Packet;
+use crate::core::error::{EventError, to_json};
+use crate::core::events::join_conversation::{JOINED, LEFT, reply};
+use crate::core::events::{ERROR, Reply, Request, is_event};
+use crate::core::session::{CloseReason, Event};
+use crate::core::socket::{ack_text, event_text};
+use crate::core::telemetry::Fact;
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+
+impl UserObject {
+    /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
+    pub(crate) async fn on_request(&self, mut socket: Socket, event: Event) {
+        let caller = Caller {
+            user_id: socket.connection.identity.user_id.clone(),
+            sid: socket
+                .connection
+                .session
+                .sid(&event.namespace)
+                .map(str::to_owned),
+        };
+        let outcome = match self.admit(&mut socket) {
+            Ok(Admission::Admitted) => self.carry_out(&caller, &event).await,
+            Ok(Admission::Refused(pause)) => Err(EventError::rate_limited(
+                "Too many events, please wait",
+                pause,
+            )),
+            Ok(Admission::Flooding) => return self.close(socket, CloseReason::Flooding),
+            Err(error) => Err(ours("limits")(error)),
+        };
+        if let Err(error) = &outcome {
+            self.fact(
+                &socket.connection.identity.user_id,
+                &Fact::RequestFailed {
+                    // What is no event's name may be anything, and is nobody else's business.
+                    event: match is_event(&event.name) {
+                        true => event.name.clone(),
+                        false => "unknown".to_owned(),
+                    },
+                    code: to_json(&error.code).trim_matches('"').to_owned(),
+                },
+            );
+        }
+        // Meanwhile the socket may have been closed, replaced by an upgrade, or its client may have left
+        // and joined anew.
+        let sid = &socket.connection.engine_sid;
+        let live = self
+            .sockets_of(sid)
+            .into_iter()
+            .find(|socket| socket.connection.is_live());
+        let asked_by = live
+            .as_ref()
+            .and_then(|socket| socket.connection.session.sid(&event.namespace));
+        if let Some(socket) = &live
+            && asked_by == caller.sid.as_deref()
+        {
+            self.reply(socket, &event, &outcome);
+        }
+    }
+
+    fn reply(
+        &self,
+        socket: &Socket,
+        event: &Event,
+        outcome: &std::result::Result<Reply, EventError>,
+    ) {
+        let (name, payload, ack) = match outcome {
+            Ok(reply) => (reply.event, reply.payload.clone(), reply.payload.clone()),
+            Err(error) => (Some(ERROR), error.payload(Some(&event.name)), error.ack()),
+        };
+        let namespace = &event.namespace;
+        if let Some(name) = name {
+            let text = event_text(namespace, name, &[&payload]);
+            self.send(socket, Packet::Text(text));
+        }
+        if let Some(ack_id) = event.ack_id {
+            let text = ack_text(namespace, ack_id, &[&ack], 0);
+            self.send(socket, Packet::Text(text));
+        }
+    }
+
+    pub(crate) async fn carry_out(
+        &self,
+        caller: &Caller,
+        event: &Event,
+    ) -> std::result::Result<Reply, EventError> {
+        let config = self.config().map_err(ours("configuration"))?;
+        let user_id = &caller.user_id;
+        match Request::read(&event.name, &event.args, config)? {
+            Request::SendMessage(message) => self.send_message(caller, message).await,
+            Request::SendBulkMessage(message) => self.send_bulk_message(caller, message).await,
+            Request::OnlineStatus(query) => self.get_online_status(user_id, query).await,
+            Request::BulkOnlineStatus(query) => self.get_bulk_online_status(user_id, query).await,
+            Request::Subscribe(user_ids) => self.subscribe(caller, user_ids).await,
+            Request::Unsubscribe(user_ids) => self.unsubscribe(caller, &user_ids),
+            Request::MarkAsRead(marking) => self.mark_as_read(caller, marking).await,
+            Request::Typing {
+                conversation_id,
+                is_typing,
+            } => self.typing(caller, conversation_id, is_typing).await,
+            Request::GetConversations(page) => self.get_conversations(caller, page).await,
+            Request::GetMessages(page) => self.get_messages(caller, page).await,
+            Request::JoinConversation(id) => {
+                self.peer(user_id, &id).await.map(|_| reply(JOINED, &id))
+            }
+            Request::LeaveConversation(id) => {
+                self.peer(user_id, &id).await.map(|_| reply(LEFT, &id))
+            }
+            Request::BlockUser(id) => self.block_user(caller, id).await,
+            Request::UnblockUser(id) => self.unblock_user(caller, id).await,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Sends, to the end: the fan-out to the receivers' objects, and the outbox that finishes it when
+//! something came in between.
+//!
+//! Invariant: a receiver never gets a later message of this sender before an earlier one. So one
+//! who still waits for an earlier one is not called: the outbox brings them both, in order.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::{StreamExt, stream};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+use worker::{Error, Result};
+
+use crate::core::error::to_json;
+use crate::core::events::new_message::{self, Letter, Target};
+use crate::core::ids::created_at;
+use crate::core::outbox::{Entry, Next};
+use crate::core::record::Sender;
+use crate::core::record::send::{StoredMessage, read_back, targets};
+use crate::core::region::Region;
+use crate::messages::{Deliver, Receipt};
+use crate::platform::meter::Meter;
+use crate::platform::objects::UserObjects;
+use crate::platform::{d1, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::store::NewEntry;
+
+/// A send that is in the record.
+pub(crate) struct Send {
+    pub(crate) entry: Entry,
+    pub(crate) letter: Letter,
+    pub(crate) targets: Vec<Target>,
+    /// Where receivers' objects belong, of those of whom that is known.
+    pub(crate) regions: HashMap<String, Region>,
+    /// Whether some receivers may have it already.
+    pub(crate) is_repeat: bool,
+}
+
+/// What a fan-out has come to.
+#[derive(Default)]
+pub(crate) struct FannedOut {
+    delivered: HashSet<String>,
+    /// Whose object has not taken the message.
+    pub(crate) failed: HashSet<String>,
+}
+
+impl FannedOut {
+    /// Whether one of the receiver's devices took it.
+    pub(crate) fn took(&self, receiver_id: &str) -> bool {
+        self.delivered.contains(receiver_id)
+    }
+}
+
+impl UserObject {
+    /// What the sender's own side keeps of a send: the conversations go up in their list, and a
+    /// direct message goes to the other devices. Once, however often a send is run.
+    pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &Send) -> Result<()> {
+        self.store.conversations_add(&send.targets)?;
+        let (true, Some(target)) = (send.entry.is_direct, send.targets.first()) else {
+            return Ok(());
+        };
+        if send.is_repeat && self.store.has_message(&target.message_id)? {
+            return Ok(());
+        }
+        self.publish(&NewEntry {
+            message_id: &target.message_id,
+            event: new_message::NAME,
+            payload: &new_message::payload(&send.letter, target),
+            except_sid: caller.sid.as_deref(),
+        })?;
+        Ok(())
+    }
+
+    /// Calls the receivers' objects, many at once. `waiting` are not called.
+    pub(crate) async fn fan_out(
+        &self,
+        send: &Send,
+        waiting: &HashSet<String>,
+        meter: &Meter,
+    ) -> FannedOut {
+        let receipts = match self.call_all(send, waiting, meter).await {
+            Ok(receipts) => receipts,
+            Err(error) => {
+                log::error("fan-out", &error);
+                HashMap::new()
+            }
+        };
+        let mut fanned = FannedOut::default();
+        for target in &send.targets {
+            let receiver_id = target.receiver_id.clone();
+            match receipts.get(&target.receiver_id) {
+                Some(receipt) if receipt.delivered => {
+                    fanned.delivered.insert(receiver_id);
+                }
+                Some(_) => {}
+                None => {
+                    fanned.failed.insert(receiver_id);
+                }
+            }
+        }
+        fanned
+    }
+
+    async fn call_all(
+        &self,
+        send: &Send,
+        waiting: &HashSet<String>,
+        meter: &Meter,
+    ) -> Result<HashMap<String, Receipt>> {
+        let objects = UserObjects::for_posts(&self.env, &to_json(&send.letter))?;
+        let objects = &objects;
+        let targets = send
+            .targets
+            .iter()
+            .filter(|target| !waiting.contains(&target.receiver_id));
+        let receipts = stream::iter(targets)
+            .map(|target| async move {
+                let deliver = Deliver {
+                    target: target.clone(),
+                    is_repeat: send.is_repeat,
+                };
+                meter.object();
+                let region = send.regions.get(&target.receiver_id).copied();
+                match objects.deliver(&deliver, region).await {
+                    Ok(receipt) => Some((target.receiver_id.clone(), receipt)),
+                    Err(error) => {
+                        log::error("deliver", &error);
+                        None
+                    }
+                }
+            })
+            .buffer_unordered(self.config()?.fanout_concurrency)
+            .filter_map(|receipt| async { receipt })
+            .collect()
+            .await;
+        Ok(receipts)
+    }
+
+    /// Who still waits for an earlier message than this send's.
+    pub(crate) fn waiting_receivers(&self, send_id: Uuid) -> Result<HashSet<String>> {
+        let open = self.store.outbox_open()?;
+        Ok(open
+            .iter()
+            .filter(|(entry, _)| entry.send_id < send_id)
+            .flat_map(|(entry, _)| entry.waiting().cloned())
+            .collect())
+    }
+
+    /// The alarm's part.
+    pub(crate) async fn retry_outbox(&self) {
+        let due = match self.store.outbox_due() {
+            Ok(due) => due,
+            Err(error) => return log::error("outbox", &error),
+        };
+        // While somebody has the turn, what is not due is theirs. If nobody has, it is what a life before
+        // this one has left.
+        let is_open = due.is_some_and(|due| due <= now() || !self.sends.is_taken());
+        if !is_open {
+            return;
+        }
+        let user_id = match self.store.user_state() {
+            Ok(state) => state.user_id,
+            Err(error) => return log::error("outbox", &error),
+        };
+        // A send that is under way has the turn; once it is ours, nobody is at any of them.
+        let _turn = self.sends.turn().await;
+        self.settle_outbox(&user_id, None).await;
+    }
+
+    /// Takes up what is due, oldest first, except for the send that has the turn.
+    pub(crate) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) {
+        let open = match self.store.outbox_open() {
+            Ok(open) => open,
+            Err(error) => return log::error("outbox", &error),
+        };
+        for (entry, next_attempt_at) in open {
+            if Some(entry.send_id) == current || !entry.is_due(next_attempt_at, now()) {
+                continue;
+            }
+            let next = match self.resume(user_id, &entry).await {
+                Ok(next) => next,
+                Err(error) => {
+                    log::error("outbox", &error);
+                    entry.after_unavailable(now())
+                }
+            };
+            if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
+                log::error("outbox", &error);
+            }
+        }
+    }
+
+    /// Reads a send back from D1 and brings it to those who have not taken it.
+    async fn resume(&self, user_id: &str, entry: &Entry) -> Result<Next> {
+        let mut targets = targets(entry.send_id, user_id, &entry.receiver_ids);
+        if let Some(pending) = &entry.pending {
+            targets.retain(|target| pending.contains(&target.receiver_id));
+        }
+        let results = d1::batch(&self.env, &read_back(user_id, &targets)).await?;
+        let stored: Vec<StoredMessage> = d1::rows(&results, 1)?;
+        let Some(first) = stored.first() else {
+            return Ok(entry.after_nothing_found(now()));
+        };
+        let sender: Sender = d1::rows(&results, 0)?
+            .pop()
+            .ok_or_else(|| Error::RustError("the sender has no row".into()))?;
+        let letter = Letter {
+            sender: sender.author(user_id),
+            message_type: first.message_type.clone(),
+            content: RawValue::from_string(first.content.clone())?,
+            job_id: first.job_id.clone(),
+            created_at: created_at(entry.send_id),
+            wants_receipt: entry.is_direct,
+        };
+        let in_record: HashMap<&str, Option<Region>> = stored
+            .iter()
+            .map(|message| (message.receiver_id.as_str(), message.region))
+            .collect();
+        targets.retain(|target| in_record.contains_key(target.receiver_id.as_str()));
+        let regions = in_record
+            .into_iter()
+            .filter_map(|(id, region)| Some((id.to_owned(), region?)))
+            .collect();
+        let send = Send {
+            entry: entry.clone(),
+            letter,
+            targets,
+            regions,
+            is_repeat: true,
+        };
+        let caller = Caller {
+            user_id: user_id.to_owned(),
+            sid: None,
+        };
+        self.keep_own_copy(&caller, &send)?;
+        let waiting = self.waiting_receivers(entry.send_id)?;
+        let fanned = self.fan_out(&send, &waiting, &Meter::default()).await;
+        Ok(entry.after_fan_out(fanned.failed, now()))
+    }
+}

@@ -1,0 +1,322 @@
+//! A send: noted, committed, fanned out, answered.
+//!
+//! One send of a user at a time: so the messages of one sender reach a receiver in the order in
+//! which they were accepted, and a repeat of an idempotency key waits for the first.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use worker::Result;
+
+use super::fan_out::Send;
+use crate::core::error::{ErrorCode, EventError};
+use crate::core::events::draft::Draft;
+use crate::core::events::new_message::{Author, Letter, Target};
+use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
+use crate::core::events::{Reply, send_bulk_message, send_message};
+use crate::core::ids::{created_at, send_id};
+use crate::core::limits::Bucket;
+use crate::core::outbox::{COMMIT_DEADLINE, Entry};
+use crate::core::record::Sender;
+use crate::core::record::send::{Outcome, settle, store, targets};
+use crate::core::region::Region;
+use crate::core::telemetry::{Fact, Sent};
+use crate::core::time::Millis;
+use crate::core::token::Role;
+use crate::platform::meter::Meter;
+use crate::platform::{self, d1, log, now};
+use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::lane::Turn;
+use crate::user_do::ground::store::parse_id;
+
+/// A send, as it was asked for.
+pub(crate) struct Outgoing {
+    /// One message to one user, or to many.
+    pub(crate) is_direct: bool,
+    pub(crate) receiver_ids: Vec<String>,
+    pub(crate) draft: Draft,
+}
+
+impl Outgoing {
+    fn event(&self) -> &'static str {
+        match self.is_direct {
+            true => send_message::NAME,
+            false => send_bulk_message::NAME,
+        }
+    }
+
+    fn reply_event(&self) -> &'static str {
+        match self.is_direct {
+            true => send_message::REPLY,
+            false => send_bulk_message::REPLY,
+        }
+    }
+
+    /// Who may do this.
+    fn role(&self) -> Option<Role> {
+        (!self.is_direct).then_some(Role::Contractor)
+    }
+
+    /// What every receiver gets.
+    fn letter(&self, sender: Author, created_at: Millis) -> Letter {
+        Letter {
+            sender,
+            message_type: self.draft.message_type.as_str().to_owned(),
+            content: self.draft.content.clone(),
+            job_id: self.draft.job_id.clone(),
+            created_at,
+            wants_receipt: self.is_direct,
+        }
+    }
+
+    /// What a repeat of its idempotency key is compared with; without a key nothing is.
+    fn fingerprint(&self) -> String {
+        match self.draft.idempotency_key {
+            Some(_) => self.draft.fingerprint(self.event(), &self.receiver_ids),
+            None => String::new(),
+        }
+    }
+
+    fn has_fingerprint(&self, fingerprint: &str) -> bool {
+        self.draft
+            .has_fingerprint(fingerprint, self.event(), &self.receiver_ids)
+    }
+}
+
+/// What an idempotency key leads to.
+enum Earlier {
+    /// It is new.
+    None,
+    /// It was used, and this was the answer.
+    Answered(String),
+    /// It was used, and the send did not get as far as an answer: it is run again, as it was.
+    Unanswered(Entry),
+}
+
+/// What is in the record.
+struct Committed {
+    sender: Sender,
+    settled: Settled,
+    regions: HashMap<String, Region>,
+}
+
+/// The bucket of [`crate::core::config::Config::bulk_sends`].
+const BULK: &str = "bulk";
+
+type Outcomes<T> = std::result::Result<T, EventError>;
+
+impl UserObject {
+    /// The turn is the caller's to take, and goes at the end: whatever comes in meanwhile waits for its
+    /// own.
+    pub(crate) async fn send_out(
+        &self,
+        caller: &Caller,
+        mut outgoing: Outgoing,
+        _turn: Turn,
+    ) -> Outcomes<Reply> {
+        let begun = now();
+        let entry = match self.earlier(&outgoing)? {
+            Earlier::Answered(payload) => {
+                return Ok(Reply::event(outgoing.reply_event(), payload));
+            }
+            Earlier::Unanswered(entry) => {
+                self.store
+                    .outbox_renew(&entry, now() + COMMIT_DEADLINE)
+                    .map_err(ours(outgoing.event()))?;
+                // Each message's id is its receiver's by their order, which a repeat may have changed.
+                outgoing.receiver_ids.clone_from(&entry.receiver_ids);
+                entry
+            }
+            Earlier::None => {
+                self.limit_bulk(&outgoing)?;
+                self.note(&outgoing).map_err(ours(outgoing.event()))?
+            }
+        };
+        // Durable before D1 is asked: should the object die meanwhile, its alarm finishes the send.
+        self.schedule().await;
+        self.settle_outbox(&caller.user_id, Some(entry.send_id))
+            .await;
+        let meter = Meter::default();
+        let Committed {
+            sender,
+            settled,
+            regions,
+        } = self.commit(caller, &entry, &outgoing, &meter).await?;
+        let stored_at = now();
+        let send = Send {
+            letter: outgoing.letter(sender.author(&caller.user_id), created_at(entry.send_id)),
+            entry,
+            targets: settled.stored.clone(),
+            regions,
+            // A send that was begun before may have reached some.
+            is_repeat: outgoing.draft.idempotency_key.is_some(),
+        };
+        self.keep_own_copy(caller, &send)
+            .map_err(ours(outgoing.event()))?;
+        let times = [begun, stored_at];
+        self.finish(&outgoing, &send, &settled, times, &meter)
+            .await
+            .map_err(ours(outgoing.event()))
+    }
+
+    fn earlier(&self, outgoing: &Outgoing) -> Outcomes<Earlier> {
+        let Some(key) = &outgoing.draft.idempotency_key else {
+            return Ok(Earlier::None);
+        };
+        let ours = ours(outgoing.event());
+        let Some(earlier) = self.store.outbox_by_key(key, now()).map_err(&ours)? else {
+            return Ok(Earlier::None);
+        };
+        if !outgoing.has_fingerprint(&earlier.fingerprint) {
+            return Err(EventError::new(
+                ErrorCode::IdempotencyConflict,
+                "idempotencyKey was used before, for another message",
+            ));
+        }
+        if let Some(result) = earlier.result {
+            return Ok(Earlier::Answered(result));
+        }
+        let send_id = parse_id(&earlier.send_id).map_err(&ours)?;
+        let receiver_ids = earlier.receiver_ids().map_err(&ours)?;
+        let entry = Entry::new(send_id, receiver_ids, now(), outgoing.is_direct);
+        Ok(Earlier::Unanswered(entry))
+    }
+
+    /// So many bulk sends a minute. A repeat is none.
+    fn limit_bulk(&self, outgoing: &Outgoing) -> Outcomes<()> {
+        let rate = self.config().map_err(ours("configuration"))?.bulk_sends;
+        if outgoing.is_direct || rate.pause_us == 0 {
+            return Ok(());
+        }
+        let mut bucket: Bucket = self.store.bucket(BULK).map_err(ours(BULK))?;
+        bucket.take(rate, now()).map_err(|pause| {
+            EventError::rate_limited("Too many bulk messages, please wait", pause)
+        })?;
+        self.store.bucket_set(BULK, bucket).map_err(ours(BULK))
+    }
+
+    /// Notes the send before it is committed: from here on it is finished, whatever happens.
+    fn note(&self, outgoing: &Outgoing) -> Result<Entry> {
+        let now = now();
+        // Clocks differ from machine to machine; ids only grow.
+        let newest = self.store.newest_message()?;
+        let newest = newest.map(|id| parse_id(&id)).transpose()?.map(created_at);
+        let time = newest.map_or(now, |newest| now.max(newest + 1));
+        let send_id = send_id(time, platform::random());
+        let receiver_ids = outgoing.receiver_ids.clone();
+        let entry = Entry::new(send_id, receiver_ids, now, outgoing.is_direct);
+        self.store.outbox_add(
+            &entry,
+            outgoing.draft.idempotency_key.as_deref(),
+            &outgoing.fingerprint(),
+            now + COMMIT_DEADLINE,
+        )?;
+        Ok(entry)
+    }
+
+    /// One round trip to D1, one transaction.
+    async fn commit(
+        &self,
+        caller: &Caller,
+        entry: &Entry,
+        outgoing: &Outgoing,
+        meter: &Meter,
+    ) -> Outcomes<Committed> {
+        let user_id = &caller.user_id;
+        let ours = ours(outgoing.event());
+        if caller.sid.is_some() && !self.record_belatedly().await.map_err(&ours)? {
+            return Err(self.not_committed(entry, &"the sender could not be added"));
+        }
+        let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
+        let role = outgoing.role();
+        let statements = store(entry.send_id, user_id, role, &outgoing.draft, &targets);
+        let results = match d1::metered(&self.env, &statements, meter).await {
+            Ok(results) => results,
+            Err(error) => return Err(self.not_committed(entry, &error)),
+        };
+        let mut senders: Vec<Sender> = d1::rows(&results, 0).map_err(&ours)?;
+        let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
+        let Some(sender) = senders.pop().filter(may_send) else {
+            self.store.outbox_remove(entry.send_id).map_err(&ours)?;
+            return Err(not_allowed(outgoing));
+        };
+        let outcomes: Vec<Outcome> = d1::rows(&results, 3).map_err(&ours)?;
+        let settled = settle(user_id, &outgoing.receiver_ids, targets, &outcomes);
+        if let (true, Some((_, reason))) = (outgoing.is_direct, settled.refused.first()) {
+            self.store.outbox_remove(entry.send_id).map_err(&ours)?;
+            return Err(send_message::refused(reason));
+        }
+        let regions = outcomes
+            .into_iter()
+            .filter_map(|outcome| Some((outcome.receiver_id, outcome.region?)))
+            .collect();
+        Ok(Committed {
+            sender,
+            settled,
+            regions,
+        })
+    }
+
+    /// D1 did not say that it committed. Should it have done so, the outbox finds out.
+    fn not_committed(&self, entry: &Entry, error: &dyn Display) -> EventError {
+        log::error("commit", error);
+        let next = entry.after_unavailable(now());
+        if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
+            log::error("commit", &error);
+        }
+        EventError::unavailable()
+    }
+
+    async fn finish(
+        &self,
+        outgoing: &Outgoing,
+        send: &Send,
+        settled: &Settled,
+        [begun, stored_at]: [Millis; 2],
+        meter: &Meter,
+    ) -> Result<Reply> {
+        let waiting = self.waiting_receivers(send.entry.send_id)?;
+        let fanned = self.fan_out(send, &waiting, meter).await;
+        let took = |target: &&Target| fanned.took(&target.receiver_id);
+        let delivered = settled.stored.iter().filter(took).count();
+        let reply = match (outgoing.is_direct, settled.stored.first()) {
+            (true, Some(target)) => send_message::reply(target, send.letter.created_at),
+            _ => bulk_reply(settled, |receiver_id| fanned.took(receiver_id)),
+        };
+        if outgoing.draft.idempotency_key.is_some() {
+            self.store
+                .outbox_keep_result(send.entry.send_id, &reply.payload)?;
+        }
+        self.fact(
+            &send.letter.sender.id,
+            &Fact::Sent(Sent {
+                event: outgoing.event(),
+                receivers: outgoing.receiver_ids.len(),
+                delivered,
+                failed: fanned.failed.len(),
+                refused: settled.refused.len(),
+                commit_ms: stored_at.saturating_sub(begun),
+                fan_out_ms: now().saturating_sub(stored_at),
+                d1_round_trips: meter.d1_round_trips.get(),
+                d1_rows_written: meter.d1_rows_written.get(),
+                object_requests: meter.object_requests.get(),
+            }),
+        );
+        let next = send.entry.after_fan_out(fanned.failed, now());
+        self.store.outbox_update(send.entry.send_id, &next)?;
+        self.needs_schedule();
+        Ok(reply)
+    }
+}
+
+fn not_allowed(outgoing: &Outgoing) -> EventError {
+    match outgoing.is_direct {
+        true => EventError::new(ErrorCode::NotFound, "Sender not found"),
+        false => EventError::new(
+            ErrorCode::Forbidden,
+            "Only contractors can send bulk messages",
+        ),
+    }
+}

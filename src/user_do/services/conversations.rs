@@ -1,0 +1,38 @@
+//! Who takes part in a conversation. The object knows its user's conversations; D1 is asked only for
+//! those it does not know, which are mostly somebody else's or nobody's.
+
+use crate::core::error::EventError;
+use crate::core::events::new_message::Target;
+use crate::core::record::history::{self, Pair, peer};
+use crate::platform::d1;
+use crate::user_do::UserObject;
+use crate::user_do::ground::fault::{ours, unavailable};
+
+impl UserObject {
+    /// The other participant.
+    pub(crate) async fn peer(
+        &self,
+        user_id: &str,
+        conversation_id: &str,
+    ) -> Result<String, EventError> {
+        let known = self.store.peer(conversation_id);
+        if let Some(peer) = known.map_err(ours("conversation"))? {
+            return Ok(peer);
+        }
+        let statement = history::participants(conversation_id);
+        let pairs: Vec<Pair> = d1::query(&self.env, statement).await.map_err(unavailable)?;
+        let pair = pairs.first();
+        let peer = peer(user_id, pair)?;
+        if let Some(pair) = pair {
+            let target = Target {
+                receiver_id: peer.to_owned(),
+                conversation_id: conversation_id.to_owned(),
+                message_id: pair.last_message_id.clone(),
+            };
+            self.store
+                .conversations_add(&[target])
+                .map_err(ours("conversation"))?;
+        }
+        Ok(peer.to_owned())
+    }
+}

@@ -1,0 +1,78 @@
+//! Other users' objects, as this one asks and tells them.
+
+use std::collections::HashMap;
+
+use serde::de::DeserializeOwned;
+use worker::Result;
+
+use crate::core::presence::Presence;
+use crate::core::region::Region;
+use crate::messages::{Heard, Notify, PresenceQuery};
+use crate::platform::{log, objects};
+use crate::user_do::UserObject;
+
+/// How many users' regions are remembered as asked for.
+const MAX_PLACED: usize = 10_000;
+
+impl UserObject {
+    /// Tells another user's object; whoever cannot be told finds out when they next look.
+    pub(crate) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
+        let told: Result<Heard> = objects::post(&self.env, peer_id, Notify::URL, notify).await;
+        if let Err(error) = told {
+            log::error("notify", &error);
+        }
+    }
+
+    /// The presence of users, as this one sees it.
+    pub(crate) async fn presences(
+        &self,
+        user_id: &str,
+        user_ids: &[String],
+    ) -> Result<HashMap<String, Result<Presence>>> {
+        let query = PresenceQuery {
+            by: Some(user_id.to_owned()),
+        };
+        self.ask_each(user_id, user_ids, &query.url(), || self.presence())
+            .await
+    }
+
+    /// Asks users' objects concurrently; one's own answer is at hand. Who cannot be reached has an error
+    /// for an answer.
+    pub(crate) async fn ask_each<T: DeserializeOwned>(
+        &self,
+        user_id: &str,
+        user_ids: &[String],
+        url: &str,
+        own: impl FnOnce() -> Result<T>,
+    ) -> Result<HashMap<String, Result<T>>> {
+        let others: Vec<String> = user_ids
+            .iter()
+            .filter(|id| *id != user_id)
+            .cloned()
+            .collect();
+        let regions = self.regions(&others).await;
+        let concurrency = self.config()?.fanout_concurrency;
+        let mut answers = objects::ask_all(&self.env, url, &others, &regions, concurrency).await?;
+        if others.len() < user_ids.len() {
+            answers.insert(user_id.to_owned(), own());
+        }
+        Ok(answers)
+    }
+
+    /// Where users' objects belong, for calls that may make them. Each user is asked for once: after
+    /// the call that follows, their object is there.
+    async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
+        let new: Vec<&str> = {
+            let mut placed = self.placed.borrow_mut();
+            if placed.len() > MAX_PLACED {
+                placed.clear();
+            }
+            user_ids
+                .iter()
+                .filter(|id| placed.insert((*id).clone()))
+                .map(String::as_str)
+                .collect()
+        };
+        objects::regions(&self.env, &new).await
+    }
+}

@@ -1,0 +1,71 @@
+//! What all of the user's devices are told: by the log, so that it is recovered, or in passing.
+
+use worker::Result;
+
+use crate::core::engine::Packet;
+use crate::core::error::to_json;
+use crate::core::events::mark_as_read::{READ, Read};
+use crate::core::events::send_message::{DELIVERED, Delivered};
+use crate::core::socket::{MAIN, event_text};
+use crate::platform::now;
+use crate::user_do::UserObject;
+use crate::user_do::ground::store::{NewEntry, Retention};
+
+impl UserObject {
+    /// Appends an event to the log and sends it to every live socket that it is for, with its offset
+    /// as the last argument: the offset.
+    pub(crate) fn publish(&self, entry: &NewEntry) -> Result<u64> {
+        let config = self.config()?;
+        let keep = Retention {
+            events: config.log_max_events,
+            time: config.log_retention,
+        };
+        let offset = self.store.append(entry, now(), &keep)?;
+        let text = format!("\"{offset}\"");
+        let text = event_text(MAIN, entry.event, &[entry.payload, &text]);
+        self.send_to_all(&text, entry.except_sid);
+        Ok(offset)
+    }
+
+    /// Sends a packet to every live socket but one session's.
+    pub(crate) fn send_to_all(&self, text: &str, except_sid: Option<&str>) {
+        for socket in self.live_sockets() {
+            if except_sid.is_none() || socket.connection.session.sid(MAIN) != except_sid {
+                self.send(&socket, Packet::Text(text.to_owned()));
+            }
+        }
+    }
+
+    /// Tells this user's devices that a device took a message of theirs. Once, however often it is
+    /// heard: the log knows.
+    pub(crate) fn delivered(&self, delivered: &Delivered) -> Result<bool> {
+        let key = format!("delivered:{}", delivered.message_id);
+        if self.store.has_message(&key)? {
+            return Ok(true);
+        }
+        self.publish(&NewEntry {
+            message_id: &key,
+            event: DELIVERED,
+            payload: &to_json(delivered),
+            except_sid: None,
+        })?;
+        Ok(true)
+    }
+
+    /// Tells this user's devices that somebody has read.
+    pub(crate) fn publish_read(
+        &self,
+        read: &Read,
+        up_to: &str,
+        except_sid: Option<&str>,
+    ) -> Result<()> {
+        let key = format!("read:{}:{up_to}:{}", read.conversation_id, read.read_by);
+        self.publish(&NewEntry {
+            message_id: &key,
+            event: READ,
+            payload: &to_json(read),
+            except_sid,
+        })?;
+        Ok(())
+    }
+}

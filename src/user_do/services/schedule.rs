@@ -1,0 +1,94 @@
+//! The object's one alarm, set for whatever is due next.
+//!
+//! It is set where an entry of the object ends, if what was done needs it ([`UserObject::needs_schedule`]),
+//! and in one more place: a send must find its alarm set before it waits for D1 (`sending/send.rs`).
+
+use std::time::Duration;
+
+use worker::Result;
+
+use crate::core::heartbeat::{Need, need};
+use crate::core::time::Millis;
+use crate::platform::{log, now};
+use crate::user_do::UserObject;
+
+/// An alarm that is set for now while another one runs may never come (workerd issue 6866).
+const SHORTEST_PAUSE: Millis = 5;
+
+impl UserObject {
+    /// Where an entry ends.
+    pub(crate) async fn schedule_if_needed(&self) {
+        if self.needs_schedule.get() {
+            self.schedule().await;
+        }
+    }
+
+    /// Sets the alarm for the next thing to do, unless it is set for then or earlier. Each setting
+    /// costs a write, so an alarm that comes too early is left to come.
+    pub(crate) async fn schedule(&self) {
+        self.needs_schedule.set(false);
+        if let Err(error) = self.try_schedule().await {
+            log::error("alarm", &error);
+        }
+    }
+
+    async fn try_schedule(&self) -> Result<()> {
+        let current = match self.alarm_at.get() {
+            Some(current) => current,
+            // Storage only: no other event is handled meanwhile.
+            None => {
+                let stored = self.state.storage().get_alarm().await?;
+                let stored = stored.and_then(|at| Millis::try_from(at).ok());
+                self.alarm_at.set(Some(stored));
+                stored
+            }
+        };
+        match (self.next_alarm()?, current) {
+            (None, None) => {}
+            (None, Some(_)) => {
+                self.alarm_at.set(Some(None));
+                self.state.storage().delete_alarm().await?;
+            }
+            (Some(wanted), Some(current)) if current <= wanted => {}
+            (Some(wanted), _) => {
+                self.alarm_at.set(Some(Some(wanted)));
+                let pause = wanted.saturating_sub(now()).max(SHORTEST_PAUSE);
+                let pause = Duration::from_millis(pause);
+                if let Err(error) = self.state.storage().set_alarm(pause).await {
+                    // What is set is not known any more, and is asked the next time.
+                    self.alarm_at.set(None);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next connection needs something.
+    pub(crate) fn next_beat(&self, is_watched: bool) -> Result<Option<Millis>> {
+        let config = self.config()?;
+        let now = now();
+        let next = self
+            .sockets()
+            .filter_map(|socket| {
+                let heard = socket.heard(&self.state);
+                match need(&socket.connection, heard, now, is_watched, config) {
+                    Need::NothingUntil(Millis::MAX) => None,
+                    Need::NothingUntil(at) => Some(at),
+                    Need::Ping | Need::Close(_) => Some(now),
+                }
+            })
+            .min();
+        Ok(next)
+    }
+
+    fn next_alarm(&self) -> Result<Option<Millis>> {
+        let watched = self.store.watched()?;
+        let sockets = self.next_beat(watched.is_some())?;
+        let watched = watched.and_then(|watched| watched.due_at);
+        let receipts = self.receipts_due()?;
+        let outbox = self.store.outbox_due()?;
+        let all = [sockets, watched, receipts, outbox];
+        Ok(all.into_iter().flatten().min())
+    }
+}
