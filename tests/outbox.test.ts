@@ -1,10 +1,20 @@
 // A receiver whose object cannot take a message gets it later all the same, in order and once.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import test, { after, before } from "node:test";
 import type { BulkMessageSent } from "switchboard-events";
 
-import { closeAll, connect, contractor, sendText, sendTo, until } from "./support/clients.ts";
+import {
+  closeAll,
+  connect,
+  contractor,
+  refusal,
+  sendText,
+  sendTo,
+  textTo,
+  until,
+} from "./support/clients.ts";
 import type { Client } from "./support/clients.ts";
 import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
@@ -76,4 +86,45 @@ test("the outbox brings what could not be delivered", async () => {
   // "before" was on its way when the server was killed: nothing had confirmed it.
   const texts = ill.texts.filter((text) => text !== "before");
   assert.deepEqual(texts, ["one", "two", "directly", "three"]);
+});
+
+/** What earlier versions stored of a send: a hash of its texts as they were written. */
+function verbatimFingerprint(receiverIds: string[], content: string) {
+  const hash = createHash("sha256");
+  const parts = ["send_bulk_message", JSON.stringify(receiverIds), "text", content, "null"];
+  for (const part of parts) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(Buffer.byteLength(part)));
+    hash.update(length).update(part);
+  }
+  return hash.digest("hex");
+}
+
+test("a send that was stored and not answered is repeated: by another order, after a deploy", async () => {
+  const key = { idempotencyKey: "unanswered" };
+  const order = ["second", "first"];
+  server.addUsers(order);
+  const { results } = await sendText(await contractor(server), order, "once", key);
+  const stored = () =>
+    server.d1(
+      "SELECT message_id, receiver_id FROM messages WHERE content LIKE '%once%' ORDER BY 1",
+    );
+  const before = stored();
+  assert.equal(before.length, 2);
+  const forget = (more = "") =>
+    server.damage("contractor1", `UPDATE outbox SET result = NULL${more}`);
+
+  await restart(forget);
+  const again = await sendText(await contractor(server), ["first", "second"], "once", key);
+  assert.deepEqual(again.results, results);
+  assert.deepEqual(stored(), before);
+
+  // The version before had compared the texts.
+  const fingerprint = verbatimFingerprint(order, '{"text":"once"}');
+  await restart(() => forget(`, fingerprint = '${fingerprint}'`));
+  const sender = await contractor(server);
+  assert.deepEqual((await sendText(sender, order, "once", key)).results, results);
+  assert.deepEqual(stored(), before);
+  const { code } = await refusal(sender, "send_bulk_message", textTo(order, "twice", key));
+  assert.equal(code, "idempotency_conflict");
 });

@@ -2,6 +2,7 @@
 //! reads no clock and draws no random numbers (both are passed in), so it is tested natively.
 
 pub mod api;
+pub mod canonical;
 pub mod close;
 pub mod config;
 pub mod confirmation;

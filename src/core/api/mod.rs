@@ -54,8 +54,10 @@ impl Route {
         }
     }
 
-    /// Finds the route of a request. `path` is as it stands in the URL, percent-encoded.
+    /// Finds the route of a request. `path` is as it stands in the URL, percent-encoded. HEAD is GET, whose
+    /// body the platform leaves out.
     pub fn find(method: &str, path: &str) -> Result<Self, Problem> {
+        let method = if is_get(method) { "GET" } else { method };
         let segments: Vec<String> = path
             .strip_prefix(PREFIX)
             .unwrap_or_default()
@@ -85,6 +87,11 @@ impl Route {
             .map(|(_, route)| route.clone())
             .ok_or_else(|| Problem::method_not_allowed(allowed()))
     }
+}
+
+/// Whether a request by this method is answered as a GET is (RFC 9110, section 9.3.2).
+pub fn is_get(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
 }
 
 fn user_id(id: &str) -> Result<String, Problem> {
@@ -153,6 +160,10 @@ mod tests {
             find("GET", "/v1/users/100%/status"),
             Route::Status("100%".into())
         );
+        assert_eq!(
+            find("HEAD", "/v1/users/a/status"),
+            Route::Status("a".into())
+        );
         assert_eq!(find("POST", "/v1/status"), Route::BulkStatus);
         assert_eq!(find("POST", "/v1/messages/bulk"), Route::SendBulkMessage);
         assert_eq!(
@@ -180,6 +191,10 @@ mod tests {
             (refused.status, refused.allow),
             (405, vec!["PUT", "DELETE"])
         );
+        let refused = Route::find("PUT", "/v1/users/a/status").unwrap_err();
+        assert_eq!((refused.status, refused.allow), (405, vec!["GET", "HEAD"]));
+        let refused = Route::find("HEAD", "/v1/status").unwrap_err();
+        assert_eq!((refused.status, refused.allow), (405, vec!["POST"]));
     }
 
     #[test]

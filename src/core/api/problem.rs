@@ -45,10 +45,14 @@ impl Problem {
         Self::new(404, "not_found", "There is nothing here")
     }
 
-    /// The path has other methods.
-    pub fn method_not_allowed(allow: Vec<&'static str>) -> Self {
+    /// The path has other methods: these, and HEAD where there is GET.
+    pub fn method_not_allowed(methods: Vec<&'static str>) -> Self {
+        let with_head = |method| match method {
+            "GET" => vec!["GET", "HEAD"],
+            other => vec![other],
+        };
         Self {
-            allow,
+            allow: methods.into_iter().flat_map(with_head).collect(),
             ..Self::new(405, "method_not_allowed", "The path has other methods")
         }
     }

@@ -10,7 +10,7 @@ use worker::{Env, Request, Response, Result};
 use super::{answer, read_body};
 use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
-use crate::core::api::{Route, page_payload};
+use crate::core::api::{Route, is_get, page_payload};
 use crate::core::config::Config;
 use crate::core::events::{
     get_bulk_online_status, get_conversations, get_messages, get_online_status, send_bulk_message,
@@ -200,7 +200,7 @@ impl Call {
 
 /// `GET /healthz`: whether D1 and objects answer, and the version. Needs no token.
 pub async fn health(request: &Request, env: &Env) -> Result<Response> {
-    if request.inner().method() != "GET" {
+    if !is_get(&request.inner().method()) {
         return answer::problem(&Problem::method_not_allowed(vec!["GET"]));
     }
     let config = platform::config(env).map_err(|error| worker::Error::RustError(error.to_string()));

@@ -71,8 +71,17 @@ impl Outgoing {
         }
     }
 
+    /// What a repeat of its idempotency key is compared with; without a key nothing is.
     fn fingerprint(&self) -> String {
-        self.draft.fingerprint(self.event(), &self.receiver_ids)
+        match self.draft.idempotency_key {
+            Some(_) => self.draft.fingerprint(self.event(), &self.receiver_ids),
+            None => String::new(),
+        }
+    }
+
+    fn has_fingerprint(&self, fingerprint: &str) -> bool {
+        self.draft
+            .has_fingerprint(fingerprint, self.event(), &self.receiver_ids)
     }
 }
 
@@ -104,7 +113,7 @@ impl UserObject {
     pub(crate) async fn send_out(
         &self,
         caller: &Caller,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         _turn: Turn,
     ) -> Outcomes<Reply> {
         let begun = now();
@@ -116,6 +125,8 @@ impl UserObject {
                 self.store
                     .outbox_renew(&entry, now() + COMMIT_DEADLINE)
                     .map_err(ours(outgoing.event()))?;
+                // Each message's id is its receiver's by their order, which a repeat may have changed.
+                outgoing.receiver_ids.clone_from(&entry.receiver_ids);
                 entry
             }
             Earlier::None => {
@@ -158,7 +169,7 @@ impl UserObject {
         let Some(earlier) = self.store.outbox_by_key(key, now()).map_err(&ours)? else {
             return Ok(Earlier::None);
         };
-        if earlier.fingerprint != outgoing.fingerprint() {
+        if !outgoing.has_fingerprint(&earlier.fingerprint) {
             return Err(EventError::new(
                 ErrorCode::IdempotencyConflict,
                 "idempotencyKey was used before, for another message",
@@ -168,7 +179,7 @@ impl UserObject {
             return Ok(Earlier::Answered(result));
         }
         let send_id = parse_id(&earlier.send_id).map_err(&ours)?;
-        let receiver_ids = outgoing.receiver_ids.clone();
+        let receiver_ids = earlier.receiver_ids().map_err(&ours)?;
         let entry = Entry::new(send_id, receiver_ids, now(), outgoing.is_direct);
         Ok(Earlier::Unanswered(entry))
     }

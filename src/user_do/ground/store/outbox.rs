@@ -23,6 +23,14 @@ pub struct Keyed {
     pub fingerprint: String,
     /// What it was answered with; none if it did not get that far.
     pub result: Option<String>,
+    receiver_ids: String,
+}
+
+impl Keyed {
+    /// Whom it was addressed to, in order.
+    pub fn receiver_ids(&self) -> Result<Vec<String>> {
+        Ok(serde_json::from_str(&self.receiver_ids)?)
+    }
 }
 
 impl Store {
@@ -172,7 +180,8 @@ impl Store {
         )?;
         let rows = self.read(
             &self.outbox,
-            "SELECT send_id, fingerprint, result FROM outbox WHERE idempotency_key = ?1",
+            "SELECT send_id, fingerprint, result, receiver_ids FROM outbox
+             WHERE idempotency_key = ?1",
             vec![key.into()],
         )?;
         Ok(rows.into_iter().next())
