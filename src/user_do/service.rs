@@ -37,7 +37,7 @@ impl UserObject {
         };
         let acted = match self.carry_out(&caller, &event).await {
             Ok(reply) => Acted::Reply(RawValue::from_string(reply.payload)?),
-            Err(error) => Acted::Refused(error),
+            Err(failure) => Acted::Refused(failure.told(&event.name)),
         };
         Response::from_json(&acted)
     }

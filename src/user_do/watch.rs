@@ -22,6 +22,7 @@ use worker::{Response, Result};
 use crate::core::error::to_json;
 use crate::core::events::get_online_status::reply;
 use crate::core::presence::Presence;
+use crate::core::store::{Outcome, Watcher};
 use crate::core::time::Millis;
 use crate::core::watch::Watches;
 use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
@@ -29,7 +30,6 @@ use crate::platform::objects::UserObjects;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
-use crate::user_do::ground::store::{Outcome, Watcher};
 use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, event_text};
 
@@ -104,7 +104,7 @@ impl UserObject {
             true => now(),
             false => now() + RETRY,
         };
-        self.store.watched_told(watched, version, next)
+        Ok(self.store.watched_told(watched, version, next)?)
     }
 
     /// Tells watchers: whether all of them could be reached. Those who do not watch any more go.

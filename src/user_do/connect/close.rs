@@ -105,7 +105,7 @@ impl UserObject {
                 _ => now(),
             };
             let due_at = gone_at + self.config()?.presence_grace;
-            return self.store.watched_change(false, due_at);
+            return Ok(self.store.watched_change(false, due_at)?);
         }
         if confirmed > self.store.user_state()?.confirmed {
             self.store.set_confirmed(confirmed)?;
@@ -132,11 +132,12 @@ impl UserObject {
             return Ok(());
         };
         match reason {
-            CloseReason::Disconnected => self.store.watches_remove(sid),
+            CloseReason::Disconnected => self.store.watches_remove(sid)?,
             // The session goes on, on another connection.
-            CloseReason::Replaced => Ok(()),
-            _ => self.store.watches_end(sid, now()),
+            CloseReason::Replaced => {}
+            _ => self.store.watches_end(sid, now())?,
         }
+        Ok(())
     }
 
     /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
@@ -145,14 +146,15 @@ impl UserObject {
         if let Err(error) = socket.save() {
             log::error("leave", &error);
         }
-        let ended = self
-            .store
-            .watches_remove(sid)
-            .and_then(|()| self.record_end(&socket, ProtocolEnd::ClientClosed.into()));
-        if let Err(error) = ended {
+        if let Err(error) = self.end_session(&socket, sid) {
             log::error("leave", &error);
         }
         self.needs_schedule();
+    }
+
+    fn end_session(&self, socket: &Socket, sid: &str) -> Result<()> {
+        self.store.watches_remove(sid)?;
+        self.record_end(socket, ProtocolEnd::ClientClosed.into())
     }
 
     /// We end a session that a WebSocket is about to take over. After `3probe` its client may ask the

@@ -5,9 +5,9 @@ use worker::Result;
 use crate::core::error::to_json;
 use crate::core::events::mark_as_read::{READ, Read};
 use crate::core::events::send_message::{DELIVERED, Delivered};
+use crate::core::store::{NewEntry, Retention};
 use crate::platform::now;
 use crate::user_do::UserObject;
-use crate::user_do::ground::store::{NewEntry, Retention};
 use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, event_text};
 
