@@ -219,3 +219,6 @@ impl<D: Database> Store<D> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
