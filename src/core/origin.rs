@@ -61,9 +61,10 @@ impl AllowedOrigins {
             Self::List(entries) => {
                 let lower = origin.to_ascii_lowercase();
                 let is_listed = entries.iter().any(|entry| entry.matches(&lower));
-                match is_listed || own.eq_ignore_ascii_case(origin) {
-                    true => OriginVerdict::Allowed(origin.to_owned()),
-                    false => OriginVerdict::Refused,
+                if is_listed || own.eq_ignore_ascii_case(origin) {
+                    OriginVerdict::Allowed(origin.to_owned())
+                } else {
+                    OriginVerdict::Refused
                 }
             }
         }

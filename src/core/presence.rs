@@ -22,9 +22,10 @@ impl Presence {
 
     /// The same, for who knows better whether the user is online: a newer push said so.
     pub fn corrected(self, is_online: bool) -> Self {
-        let connection_count = match is_online {
-            true => self.connection_count.max(1),
-            false => 0,
+        let connection_count = if is_online {
+            self.connection_count.max(1)
+        } else {
+            0
         };
         Self {
             connection_count,

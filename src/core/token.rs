@@ -163,13 +163,14 @@ pub fn verify_service<'a>(
     }
     let (claims, _) = read(keys.into(), token, now).map_err(ServiceError::Unauthorized)?;
     let scope = claims.scope.as_ref().and_then(|scope| scope.as_str());
-    match scope
+    if scope
         .unwrap_or_default()
         .split(' ')
         .any(|one| one == SERVICE)
     {
-        true => Ok(()),
-        false => Err(ServiceError::NotAService),
+        Ok(())
+    } else {
+        Err(ServiceError::NotAService)
     }
 }
 

@@ -59,10 +59,13 @@ impl UserObject {
             .get_mut(&socket.connection.engine_sid)
         {
             Some(_) if frame.len() > config.max_payload => Some(ProtocolEnd::TooLarge.into()),
-            Some(held) => match held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload) {
-                true => None,
-                false => Some(CloseReason::Flooding),
-            },
+            Some(held) => {
+                if held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload) {
+                    None
+                } else {
+                    Some(CloseReason::Flooding)
+                }
+            }
             // What it waited for was interrupted, and will not come.
             None => Some(CloseReason::Interrupted),
         };

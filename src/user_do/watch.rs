@@ -100,10 +100,7 @@ impl UserObject {
         let watchers = self.store.watchers_to_tell()?;
         // Meanwhile the user may come or go again; then another time is set, and stands.
         let has_told = self.tell(&watchers, presence, Some(version)).await?;
-        let next = match has_told {
-            true => now(),
-            false => now() + RETRY,
-        };
+        let next = if has_told { now() } else { now() + RETRY };
         Ok(self.store.watched_told(watched, version, next)?)
     }
 
@@ -125,11 +122,11 @@ impl UserObject {
         let (objects, own, change) = (&objects, &user_id, &change);
         let heard: Vec<(&Watcher, Result<Heard>)> = stream::iter(watchers)
             .map(|watcher| async move {
-                let heard = match watcher.user_id == *own {
-                    true => self
-                        .learn_status(change)
-                        .map(|is_wanted| Heard { is_wanted }),
-                    false => objects.call(&watcher.user_id, Notify::URL, None).await,
+                let heard = if watcher.user_id == *own {
+                    self.learn_status(change)
+                        .map(|is_wanted| Heard { is_wanted })
+                } else {
+                    objects.call(&watcher.user_id, Notify::URL, None).await
                 };
                 (watcher, heard)
             })

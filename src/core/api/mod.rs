@@ -95,11 +95,12 @@ pub fn is_get(method: &str) -> bool {
 }
 
 fn user_id(id: &str) -> Result<String, Problem> {
-    match is_user_id(id) {
-        true => Ok(id.to_owned()),
-        false => Err(Problem::invalid(
+    if is_user_id(id) {
+        Ok(id.to_owned())
+    } else {
+        Err(Problem::invalid(
             "A user's id has 1 to 128 characters, without control characters",
-        )),
+        ))
     }
 }
 

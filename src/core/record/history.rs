@@ -77,9 +77,10 @@ const LAST: &str = "g";
 /// holds if there is one.
 pub fn messages(page: &Page) -> Vec<Statement> {
     let read = Statement {
-        sql: match page.is_oldest_first() {
-            true => OLDEST_FIRST,
-            false => NEWEST_FIRST,
+        sql: if page.is_oldest_first() {
+            OLDEST_FIRST
+        } else {
+            NEWEST_FIRST
         },
         params: vec![
             Param::from(page.conversation_id.as_str()),

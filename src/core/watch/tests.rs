@@ -240,9 +240,10 @@ impl World {
     }
 
     fn come_or_go(&mut self) {
-        let due_at = match self.watched.is_online() {
-            true => self.now + GRACE,
-            false => self.now,
+        let due_at = if self.watched.is_online() {
+            self.now + GRACE
+        } else {
+            self.now
         };
         let sockets = usize::from(!self.watched.is_online());
         match self.draw.below(6) {

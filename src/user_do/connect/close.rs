@@ -115,9 +115,10 @@ impl UserObject {
 
     fn confirmed_at_end(&self, socket: &Socket, reason: CloseReason) -> Result<u64> {
         let by_pong = socket.confirmed(&self.state);
-        let by_goodbye = match reason.is_clean() {
-            true => by_goodbye(&socket.connection, now()),
-            false => None,
+        let by_goodbye = if reason.is_clean() {
+            by_goodbye(&socket.connection, now())
+        } else {
+            None
         };
         match by_goodbye {
             Some(time) => Ok(by_pong.max(self.store.last_offset_at(time)?)),
@@ -221,8 +222,5 @@ pub(crate) fn farewell(reason: CloseReason) -> Option<Packet> {
 
 /// A client that leaves is there until then; any other end says nothing of it.
 fn last_seen(reason: CloseReason, heard: Millis) -> Millis {
-    match reason.is_clean() {
-        true => now(),
-        false => heard,
-    }
+    if reason.is_clean() { now() } else { heard }
 }

@@ -51,9 +51,10 @@ impl UserObject {
                 &socket.connection.identity.user_id,
                 &Fact::RequestFailed {
                     // What is no event's name may be anything, and is nobody else's business.
-                    event: match is_event(&event.name) {
-                        true => event.name.clone(),
-                        false => "unknown".to_owned(),
+                    event: if is_event(&event.name) {
+                        event.name.clone()
+                    } else {
+                        "unknown".to_owned()
                     },
                     code: error.code.as_str().to_owned(),
                 },

@@ -41,16 +41,18 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     fn event(&self) -> &'static str {
-        match self.is_direct {
-            true => send_message::NAME,
-            false => send_bulk_message::NAME,
+        if self.is_direct {
+            send_message::NAME
+        } else {
+            send_bulk_message::NAME
         }
     }
 
     fn reply_event(&self) -> &'static str {
-        match self.is_direct {
-            true => send_message::REPLY,
-            false => send_bulk_message::REPLY,
+        if self.is_direct {
+            send_message::REPLY
+        } else {
+            send_bulk_message::REPLY
         }
     }
 
@@ -307,11 +309,12 @@ impl UserObject {
 }
 
 fn not_allowed(outgoing: &Outgoing) -> EventError {
-    match outgoing.is_direct {
-        true => EventError::new(ErrorCode::NotFound, "Sender not found"),
-        false => EventError::new(
+    if outgoing.is_direct {
+        EventError::new(ErrorCode::NotFound, "Sender not found")
+    } else {
+        EventError::new(
             ErrorCode::Forbidden,
             "Only contractors can send bulk messages",
-        ),
+        )
     }
 }

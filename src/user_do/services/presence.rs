@@ -37,9 +37,10 @@ impl UserObject {
             }
         }
         let state = self.store.user_state()?;
-        let stored = match connection_count == 0 && state.is_online == 1 {
-            true => state.last_seen.max(self.last_trace()),
-            false => state.last_seen,
+        let stored = if connection_count == 0 && state.is_online == 1 {
+            state.last_seen.max(self.last_trace())
+        } else {
+            state.last_seen
         };
         Ok(Presence {
             connection_count,
