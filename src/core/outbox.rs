@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::send_kind::SendKind;
 use super::time::Millis;
 
 /// The first retry comes this long after the failure, each further one twice as late.
@@ -35,8 +36,8 @@ pub struct Entry {
     pub attempts: u32,
     /// When the send was accepted.
     pub created_at: Millis,
-    /// One message to one user: the sender's own devices are told of its way.
-    pub is_direct: bool,
+    /// What kind of send it is.
+    pub kind: SendKind,
 }
 
 /// What to do with a row after a try.
@@ -58,14 +59,14 @@ pub enum Next {
 impl Entry {
     /// A send that is about to be committed. Should the object die now, the first alarm after that
     /// takes it up; the time given here makes sure that there is one.
-    pub fn new(send_id: Uuid, receiver_ids: Vec<String>, now: Millis, is_direct: bool) -> Self {
+    pub fn new(send_id: Uuid, receiver_ids: Vec<String>, now: Millis, kind: SendKind) -> Self {
         Self {
             send_id,
             receiver_ids,
             pending: None,
             attempts: 0,
             created_at: now,
-            is_direct,
+            kind,
         }
     }
 
@@ -126,7 +127,7 @@ mod tests {
             pending: None,
             attempts,
             created_at: 0,
-            is_direct: false,
+            kind: SendKind::Bulk,
         }
     }
 

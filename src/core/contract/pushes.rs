@@ -11,6 +11,7 @@ use crate::core::events::{
     send_message, subscribe_online_status, typing,
 };
 use crate::core::presence::Presence;
+use crate::core::refusal::Refusal;
 use crate::core::time::iso;
 
 /// When everything happens, in Unix milliseconds.
@@ -104,7 +105,7 @@ pub(super) fn pushes() -> Vec<Push> {
     ];
     let settled = send_bulk_message::Settled {
         stored: vec![target()],
-        refused: vec![("nobody".into(), send_bulk_message::NOT_FOUND)],
+        refused: vec![("nobody".into(), Refusal::NotFound)],
     };
     let page = get_messages::Page {
         conversation_id: CONVERSATION.into(),

@@ -9,6 +9,7 @@ use super::new_message::Target;
 use super::{Reply, fields, user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
+use crate::core::refusal::Refusal;
 
 /// The request.
 pub const NAME: &str = "send_bulk_message";
@@ -48,20 +49,13 @@ impl BulkMessage {
     }
 }
 
-/// Why a receiver's copy is not in the record.
-pub const NOT_FOUND: &str = "Receiver not found";
-/// Why a receiver's copy is not in the record.
-pub const BLOCKED: &str = "Receiver is not accepting messages from you";
-/// Why a receiver's copy is not in the record.
-pub const ONESELF: &str = "You cannot send a message to yourself";
-
 /// What became of a send: which targets are in the record, and why the others are not.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settled {
     /// In the order of the receivers.
     pub stored: Vec<Target>,
     /// Receiver and reason, in the order of the receivers.
-    pub refused: Vec<(String, &'static str)>,
+    pub refused: Vec<(String, Refusal)>,
 }
 
 /// A receiver whose copy is in the record.
@@ -90,7 +84,7 @@ struct Failed<'a> {
     /// The receiver.
     receiver_id: &'a str,
     /// Why, for a person.
-    error: &'a str,
+    error: String,
 }
 
 /// What became of a bulk message.
@@ -128,7 +122,10 @@ pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
     let errors: Vec<Failed> = settled
         .refused
         .iter()
-        .map(|(receiver_id, error)| Failed { receiver_id, error })
+        .map(|(receiver_id, error)| Failed {
+            receiver_id,
+            error: error.to_string(),
+        })
         .collect();
     Reply::event(
         REPLY,
@@ -313,7 +310,7 @@ mod tests {
                 conversation_id: "k".into(),
                 message_id: "m".into(),
             }],
-            refused: vec![("b".into(), "Receiver not found")],
+            refused: vec![("b".into(), Refusal::NotFound)],
         };
         assert_eq!(
             reply(&settled, |_| true).payload,

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::new_message::Target;
 use super::{Reply, conversation_id, fields, present, user_id};
 use crate::core::config::Config;
-use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::error::{EventError, to_json};
 use crate::core::time::{Millis, iso};
 
 /// The request.
@@ -69,15 +69,6 @@ impl DirectMessage {
             draft: Draft::read(payload, config)?,
         })
     }
-}
-
-/// Why a message did not go into the record, as an error of the whole request.
-pub fn refused(reason: &'static str) -> EventError {
-    let code = match reason {
-        super::send_bulk_message::NOT_FOUND => ErrorCode::NotFound,
-        _ => ErrorCode::Forbidden,
-    };
-    EventError::new(code, reason)
 }
 
 /// A message was accepted: it is stored and will arrive.

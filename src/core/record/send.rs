@@ -14,8 +14,9 @@ use super::{Param, Statement};
 use crate::core::error::to_json;
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::Target;
-use crate::core::events::send_bulk_message::{BLOCKED, NOT_FOUND, ONESELF, Settled};
+use crate::core::events::send_bulk_message::Settled;
 use crate::core::ids::{conversation_id, created_at, message_id};
+use crate::core::refusal::Refusal;
 use crate::core::region::Region;
 use crate::core::token::Role;
 
@@ -199,13 +200,13 @@ pub fn settle(
     Settled { stored, refused }
 }
 
-fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&Outcome>) -> Option<&'static str> {
+fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&Outcome>) -> Option<Refusal> {
     if receiver_id == sender_id {
-        return Some(ONESELF);
+        return Some(Refusal::Oneself);
     }
     match outcome {
         Some(outcome) if outcome.stored == 1 => None,
-        Some(outcome) if outcome.known == 1 => Some(BLOCKED),
-        _ => Some(NOT_FOUND),
+        Some(outcome) if outcome.known == 1 => Some(Refusal::Blocked),
+        _ => Some(Refusal::NotFound),
     }
 }

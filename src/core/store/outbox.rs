@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Database, Result, Store, StoreError};
 use crate::core::error::to_json;
 use crate::core::outbox::{Entry, Next};
+use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
 
@@ -55,7 +56,7 @@ impl<D: Database> Store<D> {
                 idempotency_key.into(),
                 fingerprint.into(),
                 Param::from(entry.created_at),
-                Param::from(entry.is_direct),
+                Param::from(entry.kind == SendKind::Direct),
             ],
         )
     }
@@ -150,7 +151,11 @@ impl<D: Database> Store<D> {
                     pending,
                     attempts: row.attempts,
                     created_at: row.created_at,
-                    is_direct: row.is_direct == 1,
+                    kind: if row.is_direct == 1 {
+                        SendKind::Direct
+                    } else {
+                        SendKind::Bulk
+                    },
                 };
                 Ok((entry, row.next_attempt_at))
             })

@@ -11,6 +11,7 @@ use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Entry, Next};
+use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
 
 const KEEP: Retention = Retention {
@@ -140,7 +141,14 @@ fn confirmation_and_last_seen_only_move_forward() {
 #[test]
 fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
     let store = store();
-    let entry = |id: u128| Entry::new(Uuid::from_u128(id), vec!["r".into()], 100, id == 2);
+    let kind = |id| {
+        if id == 2 {
+            SendKind::Direct
+        } else {
+            SendKind::Bulk
+        }
+    };
+    let entry = |id: u128| Entry::new(Uuid::from_u128(id), vec!["r".into()], 100, kind(id));
     store.outbox_add(&entry(1), Some("key"), "f", 500).unwrap();
     store.outbox_add(&entry(2), None, "f", 400).unwrap();
     assert_eq!(store.outbox_due().unwrap(), Some(400));
@@ -151,7 +159,7 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
     store.outbox_update(entry(2).send_id, &retry).unwrap();
     let open = store.outbox_open().unwrap();
     assert_eq!(open.len(), 2);
-    assert_eq!((open[1].0.attempts, open[1].0.is_direct), (1, true));
+    assert_eq!((open[1].0.attempts, open[1].0.kind), (1, SendKind::Direct));
     assert_eq!(open[1].0.waiting().collect::<Vec<_>>(), ["r"]);
     store.outbox_keep_result(entry(1).send_id, "{}").unwrap();
     for id in [1, 2] {
@@ -191,7 +199,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
         conversation_id: "k".into(),
         message_id: "m".into(),
     };
-    let entry = Entry::new(Uuid::nil(), vec!["r".into()], 1, true);
+    let entry = Entry::new(Uuid::nil(), vec!["r".into()], 1, SendKind::Direct);
     store.know_user("u")?;
     store.set_online("u", true, 1)?;
     store.set_recorded()?;

@@ -2,6 +2,7 @@
 
 use crate::core::events::Reply;
 use crate::core::events::send_bulk_message::BulkMessage;
+use crate::core::send_kind::SendKind;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
@@ -14,7 +15,7 @@ impl UserObject {
         message: BulkMessage,
     ) -> Result<Reply, Failure> {
         let outgoing = Outgoing {
-            is_direct: false,
+            kind: SendKind::Bulk,
             receiver_ids: message.receiver_ids,
             draft: message.draft,
         };

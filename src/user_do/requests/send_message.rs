@@ -2,6 +2,7 @@
 
 use crate::core::events::Reply;
 use crate::core::events::send_message::{DirectMessage, To};
+use crate::core::send_kind::SendKind;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
@@ -20,7 +21,7 @@ impl UserObject {
             To::Conversation(id) => self.peer(&caller.user_id, &id).await?,
         };
         let outgoing = Outgoing {
-            is_direct: true,
+            kind: SendKind::Direct,
             receiver_ids: vec![receiver_id],
             draft: message.draft,
         };

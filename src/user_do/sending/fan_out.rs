@@ -18,6 +18,7 @@ use crate::core::outbox::{Entry, Next};
 use crate::core::record::Sender;
 use crate::core::record::send::{StoredMessage, read_back, targets};
 use crate::core::region::Region;
+use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
 use crate::messages::{Deliver, Receipt};
 use crate::platform::meter::Meter;
@@ -57,7 +58,7 @@ impl UserObject {
     /// direct message goes to the other devices. Once, however often a send is run.
     pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &Send) -> Result<()> {
         self.store.conversations_add(&send.targets)?;
-        let (true, Some(target)) = (send.entry.is_direct, send.targets.first()) else {
+        let (SendKind::Direct, Some(target)) = (send.entry.kind, send.targets.first()) else {
             return Ok(());
         };
         if send.is_repeat && self.store.has_message(&target.message_id)? {
@@ -211,7 +212,7 @@ impl UserObject {
             content: RawValue::from_string(first.content.clone())?,
             job_id: first.job_id.clone(),
             created_at: created_at(entry.send_id),
-            wants_receipt: entry.is_direct,
+            wants_receipt: entry.kind == SendKind::Direct,
         };
         let in_record: HashMap<&str, Option<Region>> = stored
             .iter()

@@ -13,17 +13,17 @@ use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::{Author, Letter, Target};
 use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
-use crate::core::events::{Reply, send_bulk_message, send_message};
+use crate::core::events::{Reply, send_message};
 use crate::core::ids::{created_at, send_id};
 use crate::core::limits::Bucket;
 use crate::core::outbox::{COMMIT_DEADLINE, Entry};
 use crate::core::record::Sender;
 use crate::core::record::send::{Outcome, settle, store, targets};
 use crate::core::region::Region;
+use crate::core::send_kind::SendKind;
 use crate::core::store::parse_id;
 use crate::core::telemetry::{Fact, Sent};
 use crate::core::time::Millis;
-use crate::core::token::Role;
 use crate::platform::meter::Meter;
 use crate::platform::{self, d1, log, now};
 use crate::user_do::UserObject;
@@ -33,34 +33,12 @@ use crate::user_do::ground::lane::Turn;
 
 /// A send, as it was asked for.
 pub(crate) struct Outgoing {
-    /// One message to one user, or to many.
-    pub(crate) is_direct: bool,
+    pub(crate) kind: SendKind,
     pub(crate) receiver_ids: Vec<String>,
     pub(crate) draft: Draft,
 }
 
 impl Outgoing {
-    fn event(&self) -> &'static str {
-        if self.is_direct {
-            send_message::NAME
-        } else {
-            send_bulk_message::NAME
-        }
-    }
-
-    fn reply_event(&self) -> &'static str {
-        if self.is_direct {
-            send_message::REPLY
-        } else {
-            send_bulk_message::REPLY
-        }
-    }
-
-    /// Who may do this.
-    fn role(&self) -> Option<Role> {
-        (!self.is_direct).then_some(Role::Contractor)
-    }
-
     /// What every receiver gets.
     fn letter(&self, sender: Author, created_at: Millis) -> Letter {
         Letter {
@@ -69,21 +47,23 @@ impl Outgoing {
             content: self.draft.content.clone(),
             job_id: self.draft.job_id.clone(),
             created_at,
-            wants_receipt: self.is_direct,
+            wants_receipt: self.kind == SendKind::Direct,
         }
     }
 
     /// What a repeat of its idempotency key is compared with; without a key nothing is.
     fn fingerprint(&self) -> String {
         match self.draft.idempotency_key {
-            Some(_) => self.draft.fingerprint(self.event(), &self.receiver_ids),
+            Some(_) => self
+                .draft
+                .fingerprint(self.kind.event(), &self.receiver_ids),
             None => String::new(),
         }
     }
 
     fn has_fingerprint(&self, fingerprint: &str) -> bool {
         self.draft
-            .has_fingerprint(fingerprint, self.event(), &self.receiver_ids)
+            .has_fingerprint(fingerprint, self.kind.event(), &self.receiver_ids)
     }
 }
 
@@ -121,7 +101,7 @@ impl UserObject {
         let begun = now();
         let entry = match self.earlier(&outgoing)? {
             Earlier::Answered(payload) => {
-                return Ok(Reply::event(outgoing.reply_event(), payload));
+                return Ok(Reply::event(outgoing.kind.reply_event(), payload));
             }
             Earlier::Unanswered(entry) => {
                 self.store.outbox_renew(&entry, now() + COMMIT_DEADLINE)?;
@@ -176,14 +156,14 @@ impl UserObject {
         }
         let send_id = parse_id(&earlier.send_id)?;
         let receiver_ids = earlier.receiver_ids()?;
-        let entry = Entry::new(send_id, receiver_ids, now(), outgoing.is_direct);
+        let entry = Entry::new(send_id, receiver_ids, now(), outgoing.kind);
         Ok(Earlier::Unanswered(entry))
     }
 
     /// So many bulk sends a minute. A repeat is none.
     fn limit_bulk(&self, outgoing: &Outgoing) -> Outcomes<()> {
         let rate = self.config()?.bulk_sends;
-        if outgoing.is_direct || rate.pause_us == 0 {
+        if outgoing.kind == SendKind::Direct || rate.pause_us == 0 {
             return Ok(());
         }
         let mut bucket: Bucket = self.store.bucket(BULK)?;
@@ -202,7 +182,7 @@ impl UserObject {
         let time = newest.map_or(now, |newest| now.max(newest + 1));
         let send_id = send_id(time, platform::random());
         let receiver_ids = outgoing.receiver_ids.clone();
-        let entry = Entry::new(send_id, receiver_ids, now, outgoing.is_direct);
+        let entry = Entry::new(send_id, receiver_ids, now, outgoing.kind);
         self.store.outbox_add(
             &entry,
             outgoing.draft.idempotency_key.as_deref(),
@@ -227,7 +207,7 @@ impl UserObject {
                 .into());
         }
         let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
-        let role = outgoing.role();
+        let role = outgoing.kind.role();
         let statements = store(entry.send_id, user_id, role, &outgoing.draft, &targets);
         let results = match d1::metered(&self.env, &statements, meter).await {
             Ok(results) => results,
@@ -237,13 +217,13 @@ impl UserObject {
         let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
         let Some(sender) = senders.pop().filter(may_send) else {
             self.store.outbox_remove(entry.send_id)?;
-            return Err(not_allowed(outgoing).into());
+            return Err(outgoing.kind.not_allowed().into());
         };
         let outcomes: Vec<Outcome> = d1::rows(&results, 3)?;
         let settled = settle(user_id, &outgoing.receiver_ids, targets, &outcomes);
-        if let (true, Some((_, reason))) = (outgoing.is_direct, settled.refused.first()) {
+        if let (SendKind::Direct, Some((_, refusal))) = (outgoing.kind, settled.refused.first()) {
             self.store.outbox_remove(entry.send_id)?;
-            return Err(send_message::refused(reason).into());
+            return Err(EventError::from(*refusal).into());
         }
         let regions = outcomes
             .into_iter()
@@ -278,8 +258,8 @@ impl UserObject {
         let fanned = self.fan_out(send, &waiting, meter).await;
         let took = |target: &&Target| fanned.took(&target.receiver_id);
         let delivered = settled.stored.iter().filter(took).count();
-        let reply = match (outgoing.is_direct, settled.stored.first()) {
-            (true, Some(target)) => send_message::reply(target, send.letter.created_at),
+        let reply = match (outgoing.kind, settled.stored.first()) {
+            (SendKind::Direct, Some(target)) => send_message::reply(target, send.letter.created_at),
             _ => bulk_reply(settled, |receiver_id| fanned.took(receiver_id)),
         };
         if outgoing.draft.idempotency_key.is_some() {
@@ -289,7 +269,7 @@ impl UserObject {
         self.fact(
             &send.letter.sender.id,
             &Fact::Sent(Sent {
-                event: outgoing.event(),
+                event: outgoing.kind.event(),
                 receivers: outgoing.receiver_ids.len(),
                 delivered,
                 failed: fanned.failed.len(),
@@ -305,16 +285,5 @@ impl UserObject {
         self.store.outbox_update(send.entry.send_id, &next)?;
         self.needs_schedule();
         Ok(reply)
-    }
-}
-
-fn not_allowed(outgoing: &Outgoing) -> EventError {
-    if outgoing.is_direct {
-        EventError::new(ErrorCode::NotFound, "Sender not found")
-    } else {
-        EventError::new(
-            ErrorCode::Forbidden,
-            "Only contractors can send bulk messages",
-        )
     }
 }
