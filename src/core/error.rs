@@ -115,7 +115,7 @@ impl EventError {
     /// The payload of the `error` event: `{ code, message, retryAfterMs?, event }`, where `event` is
     /// the event that failed, or null if the error is about the connection.
     pub fn payload(&self, event: Option<&str>) -> String {
-        to_json(&Payload { error: self, event })
+        to_json(&ErrorReport { error: self, event })
     }
 
     /// The payload of an ack: `{ error: { code, message } }`.
@@ -126,8 +126,8 @@ impl EventError {
 
 /// An event was refused or failed.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ErrorReport"))]
-pub(crate) struct Payload<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ErrorReport<'a> {
     #[serde(flatten)]
     error: &'a EventError,
     /// The event that failed; null if the error is about the connection.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::problem::Problem;
 use crate::core::config::Config;
 use crate::core::error::to_json;
+use crate::core::events::RequestPayload;
 use crate::core::events::get_bulk_online_status::Query;
 use crate::core::ids::is_user_id;
 use crate::core::record::users::Profile;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::core::error;
 use crate::core::events::content::Body;
 use crate::core::events::{
-    ConversationFields, UserFields, UsersFields, block_user, draft, get_bulk_online_status,
+    ConversationRef, UserRef, UserRefs, block_user, draft, get_bulk_online_status,
     get_conversations, get_messages, get_online_status, join_conversation, mark_as_read,
     send_bulk_message, send_message, subscribe_online_status, typing,
 };
@@ -52,19 +52,19 @@ fn generator(settings: SchemaSettings) -> SchemaGenerator {
 /// The shapes of what clients send.
 fn request_schemas() -> serde_json::Map<String, Value> {
     let mut from = generator(SchemaSettings::draft07().for_deserialize());
-    from.subschema_for::<UserFields>();
-    from.subschema_for::<UsersFields>();
-    from.subschema_for::<ConversationFields>();
-    from.subschema_for::<get_conversations::Fields>();
-    from.subschema_for::<get_messages::Fields>();
+    from.subschema_for::<UserRef>();
+    from.subschema_for::<UserRefs>();
+    from.subschema_for::<ConversationRef>();
+    from.subschema_for::<get_conversations::GetConversations>();
+    from.subschema_for::<get_messages::GetMessages>();
     let draft = vec![
-        draft::Fields::json_schema(&mut from),
+        draft::DraftFields::json_schema(&mut from),
         Body::json_schema(&mut from),
     ];
     let one = vec![send_message::To::json_schema(&mut from)];
-    let many = vec![send_bulk_message::Fields::json_schema(&mut from)];
+    let many = vec![send_bulk_message::Receivers::json_schema(&mut from)];
     let marking = vec![
-        mark_as_read::Fields::json_schema(&mut from),
+        mark_as_read::MarkingFields::json_schema(&mut from),
         mark_as_read::What::json_schema(&mut from),
     ];
     let in_parts = [
@@ -92,19 +92,19 @@ fn request_schemas() -> serde_json::Map<String, Value> {
 /// The shapes of what clients get.
 fn reply_schemas() -> serde_json::Map<String, Value> {
     let mut from = generator(SchemaSettings::draft07().for_serialize());
-    from.subschema_for::<get_online_status::Payload>();
+    from.subschema_for::<get_online_status::UserOnlineStatus>();
     from.subschema_for::<get_bulk_online_status::StatusMap>();
-    from.subschema_for::<subscribe_online_status::Payload>();
-    from.subschema_for::<send_message::Payload>();
+    from.subschema_for::<subscribe_online_status::OnlineStatusUnsubscribed>();
+    from.subschema_for::<send_message::MessageSent>();
     from.subschema_for::<send_message::Delivered>();
-    from.subschema_for::<send_bulk_message::Payload>();
+    from.subschema_for::<send_bulk_message::BulkMessageSent>();
     from.subschema_for::<mark_as_read::Read>();
     from.subschema_for::<typing::UserTyping>();
-    from.subschema_for::<get_conversations::Payload>();
-    from.subschema_for::<get_messages::Payload>();
-    from.subschema_for::<join_conversation::Payload>();
-    from.subschema_for::<block_user::Payload>();
-    from.subschema_for::<error::Payload>();
+    from.subschema_for::<get_conversations::Conversations>();
+    from.subschema_for::<get_messages::Messages>();
+    from.subschema_for::<join_conversation::ConversationNamed>();
+    from.subschema_for::<block_user::UserBlocked>();
+    from.subschema_for::<error::ErrorReport>();
     from.subschema_for::<error::Ack>();
     from.take_definitions(true)
 }

@@ -14,7 +14,7 @@ fn the_document_is_written() {
 fn every_request_is_in_it() {
     let names: Vec<&str> = exchanges().iter().map(|exchange| exchange.name).collect();
     for name in NAMES {
-        assert!(names.contains(&name), "{name}");
+        assert!(names.contains(name), "{name}");
     }
     assert_eq!(names.len(), NAMES.len());
 }

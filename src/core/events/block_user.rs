@@ -4,9 +4,11 @@
 //! as offline and never seen.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::Reply;
-use crate::core::error::to_json;
+use super::{Reply, RequestPayload, only_user_id};
+use crate::core::config::Config;
+use crate::core::error::{EventError, to_json};
 
 /// The request.
 pub const BLOCK: &str = "block_user";
@@ -18,18 +20,38 @@ pub const BLOCKED: &str = "user_blocked";
 /// The reply.
 pub const UNBLOCKED: &str = "user_unblocked";
 
+/// Whom to block: a user id.
+#[derive(Debug)]
+pub struct Block(pub String);
+
+impl RequestPayload for Block {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_user_id(payload).map(Self)
+    }
+}
+
+/// Whom not to block any more: a user id.
+#[derive(Debug)]
+pub struct Unblock(pub String);
+
+impl RequestPayload for Unblock {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_user_id(payload).map(Self)
+    }
+}
+
 /// Who was blocked or unblocked.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UserBlocked"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct UserBlocked<'a> {
     /// The user.
     user_id: &'a str,
 }
 
 /// The reply.
 pub fn reply(event: &'static str, user_id: &str) -> Reply {
-    Reply::event(event, to_json(&Payload { user_id }))
+    Reply::event(event, to_json(&UserBlocked { user_id }))
 }
 
 #[cfg(test)]
@@ -43,7 +65,7 @@ mod tests {
         for name in [BLOCK, UNBLOCK] {
             assert!(matches!(
                 read(name, r#"{"userId":"u"}"#),
-                Ok(Request::BlockUser(id) | Request::UnblockUser(id)) if id == "u"
+                Ok(Request::BlockUser(Block(id)) | Request::UnblockUser(Unblock(id))) if id == "u"
             ));
             assert!(refusal(name, "{}").starts_with("userId must be a string"));
         }

@@ -32,7 +32,7 @@ pub struct Draft {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Draft"))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Fields<'a> {
+pub(crate) struct DraftFields<'a> {
     #[serde(borrow)]
     #[cfg_attr(test, schemars(skip))]
     message_type: Option<&'a RawValue>,
@@ -52,7 +52,7 @@ pub(crate) struct Fields<'a> {
 impl Draft {
     /// Reads the payload's fields `messageType`, `content`, `jobId` and `idempotencyKey`.
     pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
-        let fields: Fields = fields(payload)?;
+        let fields: DraftFields = fields(payload)?;
         let (Some(message_type), Some(content)) =
             (present(fields.message_type), present(fields.content))
         else {

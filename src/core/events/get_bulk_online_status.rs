@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Reply, only_user_ids};
+use super::{Reply, RequestPayload, only_user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
@@ -23,9 +23,8 @@ pub struct Query {
     pub user_ids: Vec<String>,
 }
 
-impl Query {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+impl RequestPayload for Query {
+    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
         let user_ids = only_user_ids(payload, config.max_status_users)?;
         Ok(Self { user_ids })
     }
@@ -38,9 +37,9 @@ pub fn reply(event: &'static str, statuses: &[(String, Presence)]) -> Reply {
 
 /// A user's presence, as others are told it.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "OnlineStatus"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Status {
+pub(crate) struct OnlineStatus {
     /// Whether a connection of theirs is live.
     is_online: bool,
     /// ISO 8601, UTC; null for a user who was never here.
@@ -55,7 +54,10 @@ pub(crate) struct Status {
     schemars(rename = "OnlineStatuses")
 )]
 pub(crate) struct StatusMap<'a>(
-    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Status>"))]
+    #[cfg_attr(
+        test,
+        schemars(with = "std::collections::BTreeMap<String, OnlineStatus>")
+    )]
     &'a [(String, Presence)],
 );
 
@@ -63,7 +65,7 @@ impl Serialize for StatusMap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (user_id, presence) in self.0 {
-            let status = Status {
+            let status = OnlineStatus {
                 is_online: presence.is_online(),
                 last_seen: presence.last_seen.map(iso),
             };
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn repeated_ids_count_once() {
         let payload = r#"{"userIds":["b","a","b","c","a"]}"#;
-        let Ok(Request::BulkOnlineStatus(query)) = read(NAME, payload) else {
+        let Ok(Request::GetBulkOnlineStatus(query)) = read(NAME, payload) else {
             panic!()
         };
         assert_eq!(query.user_ids, ["b", "a", "c"]);

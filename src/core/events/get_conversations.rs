@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::new_message::{Author, Message};
-use super::{Reply, fields, fitting, limit, message_id, present};
+use super::{Reply, RequestPayload, fields, fitting, limit, message_id, payload_or_none, present};
+use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
+use crate::wire::socket_io::Args;
 
 /// The request.
 pub const NAME: &str = "get_conversations";
@@ -31,13 +33,9 @@ pub struct Page {
 
 /// Which page of conversations.
 #[derive(Deserialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "GetConversations")
-)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Fields<'a> {
+pub(crate) struct GetConversations<'a> {
     /// How many conversations at most: 50 unless given.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "Option<u8>", range(min = 1, max = 100)))]
@@ -48,15 +46,18 @@ pub(crate) struct Fields<'a> {
     cursor: Option<&'a RawValue>,
 }
 
-impl Page {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        let fields: Fields = fields(payload)?;
+impl RequestPayload for Page {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        let fields: GetConversations = fields(payload)?;
         let cursor = present(fields.cursor).map(|cursor| message_id(cursor, "cursor"));
         Ok(Self {
             limit: limit(fields.limit)?,
             cursor: cursor.transpose()?,
         })
+    }
+
+    fn read_args(args: &Args, config: &Config) -> Result<Self, EventError> {
+        Self::read(payload_or_none(args)?, config)
     }
 }
 
@@ -94,9 +95,9 @@ pub struct Conversation {
 
 /// A page of conversations.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Conversations"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct Conversations<'a> {
     /// Newest first.
     items: &'a [Conversation],
     /// The `cursor` of the next page; null on the last one.
@@ -116,7 +117,7 @@ pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
         }
         _ => (items, next_cursor),
     };
-    Reply::event(REPLY, to_json(&Payload { items, next_cursor }))
+    Reply::event(REPLY, to_json(&Conversations { items, next_cursor }))
 }
 
 #[cfg(test)]

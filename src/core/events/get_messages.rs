@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::new_message::Message;
-use super::{Reply, conversation_id, fields, fitting, limit, message_id, present};
+use super::{Reply, RequestPayload, conversation_id, fields, fitting, limit, message_id, present};
+use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
 /// The request.
@@ -32,9 +33,9 @@ pub struct Page {
 
 /// Which page of a conversation's messages.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "GetMessages"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Fields<'a> {
+pub(crate) struct GetMessages<'a> {
     /// The conversation.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 64)))]
@@ -53,10 +54,9 @@ pub(crate) struct Fields<'a> {
     after: Option<&'a RawValue>,
 }
 
-impl Page {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        let fields: Fields = fields(payload)?;
+impl RequestPayload for Page {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        let fields: GetMessages = fields(payload)?;
         let bound = |field, name| present(field).map(|id| message_id(id, name)).transpose();
         Ok(Self {
             conversation_id: conversation_id(fields.conversation_id)?,
@@ -65,7 +65,9 @@ impl Page {
             after: bound(fields.after, "after")?,
         })
     }
+}
 
+impl Page {
     /// Whether the page goes from old to new.
     pub fn is_oldest_first(&self) -> bool {
         self.after.is_some() && self.before.is_none()
@@ -74,9 +76,9 @@ impl Page {
 
 /// A page of messages.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Messages"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct Messages<'a> {
     /// Newest first; with only an `after`, oldest first.
     items: &'a [Message],
     /// The `before` (or, of a request with only an `after`, the `after`) of the next page; null on
@@ -93,7 +95,7 @@ pub fn reply(page: &Page, mut items: Vec<Message>) -> Reply {
     let last = items.last().map(|message| message.message_id.as_str());
     Reply::event(
         REPLY,
-        to_json(&Payload {
+        to_json(&Messages {
             items: &items,
             next_cursor: last.filter(|_| has_more),
         }),

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Reply, only_user_id};
+use super::{Reply, RequestPayload, only_user_id};
+use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
 use crate::core::time::iso;
@@ -21,9 +22,8 @@ pub struct Query {
     pub user_id: String,
 }
 
-impl Query {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
+impl RequestPayload for Query {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         let user_id = only_user_id(payload)?;
         Ok(Self { user_id })
     }
@@ -31,13 +31,9 @@ impl Query {
 
 /// A user's presence.
 #[derive(Serialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "UserOnlineStatus")
-)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct UserOnlineStatus<'a> {
     /// The user.
     user_id: &'a str,
     /// Whether a connection of theirs is live.
@@ -53,7 +49,7 @@ pub(crate) struct Payload<'a> {
 pub fn reply(user_id: &str, presence: Presence) -> Reply {
     Reply::event(
         REPLY,
-        to_json(&Payload {
+        to_json(&UserOnlineStatus {
             user_id,
             is_online: presence.is_online(),
             last_seen: presence.last_seen.map(iso),
@@ -70,7 +66,8 @@ mod tests {
 
     #[test]
     fn reads_a_user_id() {
-        let Ok(Request::OnlineStatus(query)) = read(NAME, r#"{"userId":"ü 1","more":1}"#) else {
+        let Ok(Request::GetOnlineStatus(query)) = read(NAME, r#"{"userId":"ü 1","more":1}"#)
+        else {
             panic!()
         };
         assert_eq!(query.user_id, "ü 1");

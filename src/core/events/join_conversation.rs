@@ -5,9 +5,11 @@
 //! since a user's devices get everything of all of their conversations.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::Reply;
-use crate::core::error::to_json;
+use super::{Reply, RequestPayload, only_conversation_id};
+use crate::core::config::Config;
+use crate::core::error::{EventError, to_json};
 
 /// The request.
 pub const JOIN: &str = "join_conversation";
@@ -19,22 +21,38 @@ pub const JOINED: &str = "joined_conversation";
 /// The reply.
 pub const LEFT: &str = "left_conversation";
 
+/// What to join: a conversation id.
+#[derive(Debug)]
+pub struct Join(pub String);
+
+impl RequestPayload for Join {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_conversation_id(payload).map(Self)
+    }
+}
+
+/// What to leave: a conversation id.
+#[derive(Debug)]
+pub struct Leave(pub String);
+
+impl RequestPayload for Leave {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_conversation_id(payload).map(Self)
+    }
+}
+
 /// What was joined, left or typed into.
 #[derive(Serialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "ConversationNamed")
-)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct ConversationNamed<'a> {
     /// The conversation.
     conversation_id: &'a str,
 }
 
 /// The same, as JSON.
 pub fn payload(conversation_id: &str) -> String {
-    to_json(&Payload { conversation_id })
+    to_json(&ConversationNamed { conversation_id })
 }
 
 /// The reply.
@@ -50,12 +68,12 @@ mod tests {
 
     #[test]
     fn reads_a_conversation_id() {
-        for name in [JOIN, LEAVE, "typing_start", "typing_stop"] {
+        for name in [JOIN, LEAVE] {
             let request = read(name, r#"{"conversationId":"k"}"#).unwrap();
             assert!(matches!(
                 request,
-                Request::JoinConversation(id) | Request::LeaveConversation(id)
-                    | Request::Typing { conversation_id: id, .. } if id == "k"
+                Request::JoinConversation(Join(id)) | Request::LeaveConversation(Leave(id))
+                    if id == "k"
             ));
             assert_eq!(
                 refusal(name, "{}"),

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{conversation_id, fields, message_id, message_ids, present};
+use super::{RequestPayload, conversation_id, fields, message_id, message_ids, present};
+use crate::core::config::Config;
 use crate::core::error::EventError;
 
 /// The request.
@@ -65,7 +66,7 @@ pub struct Marking {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Marking"))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Fields<'a> {
+pub(crate) struct MarkingFields<'a> {
     /// The conversation.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 64)))]
@@ -78,10 +79,9 @@ pub(crate) struct Fields<'a> {
     up_to: Option<&'a RawValue>,
 }
 
-impl Marking {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
-        let fields: Fields = fields(payload)?;
+impl RequestPayload for Marking {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        let fields: MarkingFields = fields(payload)?;
         let conversation_id = conversation_id(fields.conversation_id)?;
         let what = match (present(fields.message_ids), present(fields.up_to)) {
             (Some(ids), None) => {

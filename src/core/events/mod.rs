@@ -30,115 +30,76 @@ use crate::wire::socket_io::Args;
 /// The event that reports what went wrong: `{ code, message, event }`.
 pub const ERROR: &str = "error";
 
-/// Every request event.
-pub(super) const NAMES: [&str; 15] = [
-    get_online_status::NAME,
-    get_bulk_online_status::NAME,
-    subscribe_online_status::SUBSCRIBE,
-    subscribe_online_status::UNSUBSCRIBE,
-    send_message::NAME,
-    send_bulk_message::NAME,
-    mark_as_read::NAME,
-    typing::START,
-    typing::STOP,
-    get_conversations::NAME,
-    get_messages::NAME,
-    join_conversation::JOIN,
-    join_conversation::LEAVE,
-    block_user::BLOCK,
-    block_user::UNBLOCK,
-];
+/// The table of request events: the name, the variant of [`Request`], and the type that reads the payload.
+/// Whatever there is to know of all of them is made from it: here, and where they are carried out
+/// (`user_do/requests`).
+macro_rules! request_events {
+    ($make:ident) => {
+        $make! {
+            get_online_status::NAME => GetOnlineStatus(get_online_status::Query),
+            get_bulk_online_status::NAME => GetBulkOnlineStatus(get_bulk_online_status::Query),
+            subscribe_online_status::SUBSCRIBE => Subscribe(subscribe_online_status::Subscription),
+            subscribe_online_status::UNSUBSCRIBE => Unsubscribe(subscribe_online_status::Unsubscription),
+            send_message::NAME => SendMessage(send_message::DirectMessage),
+            send_bulk_message::NAME => SendBulkMessage(send_bulk_message::BulkMessage),
+            mark_as_read::NAME => MarkAsRead(mark_as_read::Marking),
+            typing::START => TypingStart(typing::Start),
+            typing::STOP => TypingStop(typing::Stop),
+            get_conversations::NAME => GetConversations(get_conversations::Page),
+            get_messages::NAME => GetMessages(get_messages::Page),
+            join_conversation::JOIN => JoinConversation(join_conversation::Join),
+            join_conversation::LEAVE => LeaveConversation(join_conversation::Leave),
+            block_user::BLOCK => BlockUser(block_user::Block),
+            block_user::UNBLOCK => UnblockUser(block_user::Unblock),
+        }
+    };
+}
+// Used by the objects, which native builds leave out.
+#[allow(unused_imports)]
+pub(crate) use request_events;
 
-/// Whether there is an event by this name.
+macro_rules! define_requests {
+    ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
+        /// The name of every request event.
+        pub(super) const NAMES: &[&str] = &[$($name),*];
+
+        /// A request event with its payload, checked.
+        #[derive(Debug)]
+        #[allow(missing_docs)]
+        pub enum Request {
+            $($variant($payload)),*
+        }
+
+        impl Request {
+            /// Reads an event. The error names what is wrong with it.
+            pub fn read(name: &str, args: &Args, config: &Config) -> Result<Self, EventError> {
+                $(
+                    if name == $name {
+                        return <$payload>::read_args(args, config).map(Self::$variant);
+                    }
+                )*
+                let name: String = name.chars().take(64).collect();
+                let message = format!("There is no event \"{name}\"");
+                Err(EventError::new(ErrorCode::UnknownEvent, message))
+            }
+        }
+    };
+}
+request_events!(define_requests);
+
+/// Whether there is a request event by this name.
 pub fn is_event(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// A request event with its payload, checked.
-#[derive(Debug)]
-pub enum Request {
-    /// `get_online_status`
-    OnlineStatus(get_online_status::Query),
-    /// `get_bulk_online_status`
-    BulkOnlineStatus(get_bulk_online_status::Query),
-    /// `subscribe_online_status`
-    Subscribe(Vec<String>),
-    /// `unsubscribe_online_status`
-    Unsubscribe(Vec<String>),
-    /// `send_message`
-    SendMessage(send_message::DirectMessage),
-    /// `send_bulk_message`
-    SendBulkMessage(send_bulk_message::BulkMessage),
-    /// `mark_as_read`
-    MarkAsRead(mark_as_read::Marking),
-    /// `typing_start` and `typing_stop`
-    Typing {
-        /// Where.
-        conversation_id: String,
-        /// Which of the two.
-        is_typing: bool,
-    },
-    /// `get_conversations`
-    GetConversations(get_conversations::Page),
-    /// `get_messages`
-    GetMessages(get_messages::Page),
-    /// `join_conversation`
-    JoinConversation(String),
-    /// `leave_conversation`
-    LeaveConversation(String),
-    /// `block_user`
-    BlockUser(String),
-    /// `unblock_user`
-    UnblockUser(String),
-}
+/// What a request event asks for.
+pub trait RequestPayload: Sized {
+    /// Reads the payload. The error names the field that is wrong.
+    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError>;
 
-impl Request {
-    /// Reads an event. The error names what is wrong with it.
-    pub fn read(name: &str, args: &Args, config: &Config) -> Result<Self, EventError> {
-        match name {
-            get_online_status::NAME => {
-                get_online_status::Query::read(payload(args)?).map(Self::OnlineStatus)
-            }
-            get_bulk_online_status::NAME => {
-                get_bulk_online_status::Query::read(payload(args)?, config)
-                    .map(Self::BulkOnlineStatus)
-            }
-            subscribe_online_status::SUBSCRIBE => {
-                only_user_ids(payload(args)?, config.max_subscriptions).map(Self::Subscribe)
-            }
-            subscribe_online_status::UNSUBSCRIBE => {
-                only_user_ids(payload(args)?, usize::MAX).map(Self::Unsubscribe)
-            }
-            send_message::NAME => {
-                send_message::DirectMessage::read(payload(args)?, config).map(Self::SendMessage)
-            }
-            send_bulk_message::NAME => send_bulk_message::BulkMessage::read(payload(args)?, config)
-                .map(Self::SendBulkMessage),
-            mark_as_read::NAME => mark_as_read::Marking::read(payload(args)?).map(Self::MarkAsRead),
-            typing::START | typing::STOP => Ok(Self::Typing {
-                conversation_id: only_conversation_id(payload(args)?)?,
-                is_typing: name == typing::START,
-            }),
-            get_conversations::NAME => {
-                get_conversations::Page::read(payload_or_none(args)?).map(Self::GetConversations)
-            }
-            get_messages::NAME => get_messages::Page::read(payload(args)?).map(Self::GetMessages),
-            join_conversation::JOIN => {
-                only_conversation_id(payload(args)?).map(Self::JoinConversation)
-            }
-            join_conversation::LEAVE => {
-                only_conversation_id(payload(args)?).map(Self::LeaveConversation)
-            }
-            block_user::BLOCK => only_user_id(payload(args)?).map(Self::BlockUser),
-            block_user::UNBLOCK => only_user_id(payload(args)?).map(Self::UnblockUser),
-            _ => Err(EventError::new(
-                ErrorCode::UnknownEvent,
-                format!(
-                    "There is no event \"{}\"",
-                    name.chars().take(64).collect::<String>()
-                ),
-            )),
-        }
+    /// Reads the arguments: an object comes first.
+    fn read_args(args: &Args, config: &Config) -> Result<Self, EventError> {
+        Self::read(payload(args)?, config)
     }
 }
 
@@ -180,7 +141,7 @@ fn payload(args: &Args) -> Result<&RawValue, EventError> {
     }
 }
 
-/// As [`payload`], where a request without arguments is one without wishes.
+/// The first argument, where a request without arguments is one without wishes.
 fn payload_or_none(args: &Args) -> Result<&RawValue, EventError> {
     match args.values.first() {
         None => serde_json::from_str("{}").map_err(|_| EventError::internal()),
@@ -253,9 +214,9 @@ fn ids(
 
 /// A payload that names a user.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UserRef"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UserFields<'a> {
+pub(super) struct UserRef<'a> {
     /// The user.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 128)))]
@@ -263,14 +224,14 @@ pub(super) struct UserFields<'a> {
 }
 
 fn only_user_id(payload: &RawValue) -> Result<String, EventError> {
-    user_id(fields::<UserFields>(payload)?.user_id, "userId")
+    user_id(fields::<UserRef>(payload)?.user_id, "userId")
 }
 
 /// A payload that names users.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "UserRefs"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UsersFields<'a> {
+pub(super) struct UserRefs<'a> {
     /// The users. A repeated id counts once.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "Vec<String>", length(min = 1)))]
@@ -278,18 +239,14 @@ pub(super) struct UsersFields<'a> {
 }
 
 fn only_user_ids(payload: &RawValue, max: usize) -> Result<Vec<String>, EventError> {
-    user_ids(fields::<UsersFields>(payload)?.user_ids, "userIds", max)
+    user_ids(fields::<UserRefs>(payload)?.user_ids, "userIds", max)
 }
 
 /// A payload that names a conversation.
 #[derive(Deserialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "ConversationRef")
-)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ConversationFields<'a> {
+pub(super) struct ConversationRef<'a> {
     /// The conversation.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 64)))]
@@ -297,7 +254,7 @@ pub(super) struct ConversationFields<'a> {
 }
 
 fn only_conversation_id(payload: &RawValue) -> Result<String, EventError> {
-    conversation_id(fields::<ConversationFields>(payload)?.conversation_id)
+    conversation_id(fields::<ConversationRef>(payload)?.conversation_id)
 }
 
 /// The field `conversationId`. Whether there is such a conversation is the record's to say.

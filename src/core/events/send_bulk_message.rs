@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::draft::Draft;
 use super::new_message::Target;
-use super::{Reply, fields, user_ids};
+use super::{Reply, RequestPayload, fields, user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::refusal::Refusal;
@@ -28,19 +28,18 @@ pub struct BulkMessage {
 
 /// The fields that a send to one does not have, raw.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Receivers"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Fields<'a> {
+pub(crate) struct Receivers<'a> {
     /// The receivers. A repeated id counts once.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "Vec<String>", length(min = 1)))]
     receiver_ids: Option<&'a RawValue>,
 }
 
-impl BulkMessage {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
-        let fields: Fields = fields(payload)?;
+impl RequestPayload for BulkMessage {
+    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+        let fields: Receivers = fields(payload)?;
         let max = config.max_bulk_recipients;
         Ok(Self {
             receiver_ids: user_ids(fields.receiver_ids, "receiverIds", max)?,
@@ -60,9 +59,9 @@ pub struct Settled {
 
 /// A receiver whose copy is in the record.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "BulkResult"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Sent<'a> {
+struct BulkResult<'a> {
     /// The receiver.
     receiver_id: &'a str,
     /// Their conversation with the sender.
@@ -78,9 +77,9 @@ struct Sent<'a> {
 
 /// A receiver who gets nothing.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "BulkError"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Failed<'a> {
+struct BulkError<'a> {
     /// The receiver.
     receiver_id: &'a str,
     /// Why, for a person.
@@ -89,29 +88,25 @@ struct Failed<'a> {
 
 /// What became of a bulk message.
 #[derive(Serialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "BulkMessageSent")
-)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct BulkMessageSent<'a> {
     /// How many results there are.
     total_sent: usize,
     /// How many errors there are.
     total_failed: usize,
     /// In the order of the receivers.
-    results: Vec<Sent<'a>>,
+    results: Vec<BulkResult<'a>>,
     /// In the order of the receivers.
-    errors: Vec<Failed<'a>>,
+    errors: Vec<BulkError<'a>>,
 }
 
 /// The reply. `delivered` tells of a stored receiver whether one of its devices took the message.
 pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
-    let results: Vec<Sent> = settled
+    let results: Vec<BulkResult> = settled
         .stored
         .iter()
-        .map(|target| Sent {
+        .map(|target| BulkResult {
             receiver_id: &target.receiver_id,
             conversation_id: &target.conversation_id,
             message_id: &target.message_id,
@@ -119,17 +114,17 @@ pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
             delivered: delivered(&target.receiver_id),
         })
         .collect();
-    let errors: Vec<Failed> = settled
+    let errors: Vec<BulkError> = settled
         .refused
         .iter()
-        .map(|(receiver_id, error)| Failed {
+        .map(|(receiver_id, error)| BulkError {
             receiver_id,
             error: error.to_string(),
         })
         .collect();
     Reply::event(
         REPLY,
-        to_json(&Payload {
+        to_json(&BulkMessageSent {
             total_sent: results.len(),
             total_failed: errors.len(),
             results,

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::draft::Draft;
 use super::new_message::Target;
-use super::{Reply, conversation_id, fields, present, user_id};
+use super::{Reply, RequestPayload, conversation_id, fields, present, user_id};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::time::{Millis, iso};
@@ -42,9 +42,8 @@ pub struct DirectMessage {
     pub draft: Draft,
 }
 
-impl DirectMessage {
-    /// Reads the payload.
-    pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+impl RequestPayload for DirectMessage {
+    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields<'a> {
@@ -73,9 +72,9 @@ impl DirectMessage {
 
 /// A message was accepted: it is stored and will arrive.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MessageSent"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct MessageSent<'a> {
     /// The message.
     message_id: &'a str,
     /// Its conversation.
@@ -89,7 +88,7 @@ pub(crate) struct Payload<'a> {
 pub fn reply(target: &Target, created_at: Millis) -> Reply {
     Reply::event(
         REPLY,
-        to_json(&Payload {
+        to_json(&MessageSent {
             message_id: &target.message_id,
             conversation_id: &target.conversation_id,
             timestamp: iso(created_at),

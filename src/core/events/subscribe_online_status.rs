@@ -3,8 +3,10 @@
 //! `unsubscribe_online_status { userIds }` → `online_status_unsubscribed { userIds }`
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::Reply;
+use super::{Reply, RequestPayload, only_user_ids};
+use crate::core::config::Config;
 use crate::core::error::{ErrorCode, EventError, to_json};
 
 /// The request.
@@ -17,6 +19,26 @@ pub const SUBSCRIBED: &str = "online_status_subscribed";
 /// The reply.
 pub const UNSUBSCRIBED: &str = "online_status_unsubscribed";
 
+/// Whom to watch: user ids, each once.
+#[derive(Debug)]
+pub struct Subscription(pub Vec<String>);
+
+impl RequestPayload for Subscription {
+    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+        only_user_ids(payload, config.max_subscriptions).map(Self)
+    }
+}
+
+/// Whom not to watch any more: user ids, each once.
+#[derive(Debug)]
+pub struct Unsubscription(pub Vec<String>);
+
+impl RequestPayload for Unsubscription {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_user_ids(payload, usize::MAX).map(Self)
+    }
+}
+
 /// The refusal of a subscription to more users than a connection may watch.
 pub fn too_many(max: usize) -> EventError {
     EventError::new(
@@ -27,20 +49,19 @@ pub fn too_many(max: usize) -> EventError {
 
 /// Who is no longer watched.
 #[derive(Serialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "OnlineStatusUnsubscribed")
-)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload<'a> {
+pub(crate) struct OnlineStatusUnsubscribed<'a> {
     /// The users.
     user_ids: &'a [String],
 }
 
 /// The reply to [`UNSUBSCRIBE`].
 pub fn unsubscribed(user_ids: &[String]) -> Reply {
-    Reply::event(UNSUBSCRIBED, to_json(&Payload { user_ids }))
+    Reply::event(
+        UNSUBSCRIBED,
+        to_json(&OnlineStatusUnsubscribed { user_ids }),
+    )
 }
 
 #[cfg(test)]
@@ -58,7 +79,8 @@ mod tests {
         for name in [SUBSCRIBE, UNSUBSCRIBE] {
             assert!(matches!(
                 read(name, r#"{"userIds":["a","b","a"]}"#),
-                Ok(Request::Subscribe(list) | Request::Unsubscribe(list)) if list == ids(&["a", "b"])
+                Ok(Request::Subscribe(Subscription(list)) | Request::Unsubscribe(Unsubscription(list)))
+                    if list == ids(&["a", "b"])
             ));
             assert_eq!(refusal(name, "{}"), "userIds must be a non-empty array");
         }

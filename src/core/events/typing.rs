@@ -6,6 +6,11 @@
 //! sends `typing_start` again.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{RequestPayload, only_conversation_id};
+use crate::core::config::Config;
+use crate::core::error::EventError;
 
 /// The requests.
 pub const START: &str = "typing_start";
@@ -14,6 +19,26 @@ pub const STOP: &str = "typing_stop";
 
 /// What the other side's devices get.
 pub const USER_TYPING: &str = "user_typing";
+
+/// Where the user begins to type: a conversation id.
+#[derive(Debug)]
+pub struct Start(pub String);
+
+impl RequestPayload for Start {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_conversation_id(payload).map(Self)
+    }
+}
+
+/// Where the user stops: a conversation id.
+#[derive(Debug)]
+pub struct Stop(pub String);
+
+impl RequestPayload for Stop {
+    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+        only_conversation_id(payload).map(Self)
+    }
+}
 
 /// The other side began or stopped typing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +55,25 @@ pub struct UserTyping {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Request;
+    use super::super::testing::{read, refusal};
     use super::*;
     use crate::core::error::to_json;
+
+    #[test]
+    fn reads_a_conversation_id() {
+        for name in [START, STOP] {
+            let request = read(name, r#"{"conversationId":"k"}"#).unwrap();
+            assert!(matches!(
+                request,
+                Request::TypingStart(Start(id)) | Request::TypingStop(Stop(id)) if id == "k"
+            ));
+            assert_eq!(
+                refusal(name, "{}"),
+                "conversationId must be a string of 1 to 64 characters"
+            );
+        }
+    }
 
     #[test]
     fn wire_json_is_pinned() {

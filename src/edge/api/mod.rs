@@ -13,8 +13,8 @@ use crate::core::api::problem::Problem;
 use crate::core::api::{Route, is_get, page_payload};
 use crate::core::config::Config;
 use crate::core::events::{
-    get_bulk_online_status, get_conversations, get_messages, get_online_status, send_bulk_message,
-    send_message,
+    RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
+    send_bulk_message, send_message,
 };
 use crate::core::presence::Presence;
 use crate::core::record::history::not_found;
@@ -187,7 +187,7 @@ impl Call {
             &self.query,
             &[("conversationId", conversation_id)],
         ))?;
-        let page = get_messages::Page::read(&payload)?;
+        let page = get_messages::Page::read(&payload, &self.config)?;
         let (pair, items) = d1::messages(&self.env, &page)
             .await
             .map_err(ours("messages"))?;

@@ -1,21 +1,19 @@
 //! `get_bulk_online_status`
 
+use super::CarryOut;
 use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::{NAME, Query, REPLY, reply};
 use crate::core::presence::Presence;
 use crate::platform::log;
 use crate::user_do::UserObject;
+use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
-impl UserObject {
+impl CarryOut for Query {
     /// One object that cannot be reached does not spoil the answer: its user counts as offline.
-    pub(crate) async fn get_bulk_online_status(
-        &self,
-        user_id: &str,
-        query: Query,
-    ) -> Result<Reply, Failure> {
-        let mut presences = self.presences(user_id, &query.user_ids).await?;
-        let statuses: Vec<(String, Presence)> = query
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
+        let mut presences = object.presences(&caller.user_id, &self.user_ids).await?;
+        let statuses: Vec<(String, Presence)> = self
             .user_ids
             .into_iter()
             .map(|id| {

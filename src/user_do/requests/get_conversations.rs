@@ -1,5 +1,6 @@
 //! `get_conversations`
 
+use super::CarryOut;
 use crate::core::events::Reply;
 use crate::core::events::get_conversations::{Conversation, Page, reply};
 use crate::core::record::history::{ConversationRow, conversations};
@@ -8,18 +9,14 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
-impl UserObject {
+impl CarryOut for Page {
     /// The order is known here, the rest is read from D1 in one round trip.
-    pub(crate) async fn get_conversations(
-        &self,
-        caller: &Caller,
-        page: Page,
-    ) -> Result<Reply, Failure> {
-        let mut listed = self
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
+        let mut listed = object
             .store
-            .conversation_page(page.cursor.as_deref(), page.limit + 1)?;
-        let has_more = listed.len() > page.limit;
-        listed.truncate(page.limit);
+            .conversation_page(self.cursor.as_deref(), self.limit + 1)?;
+        let has_more = listed.len() > self.limit;
+        listed.truncate(self.limit);
         let next_cursor = listed
             .last()
             .filter(|_| has_more)
@@ -32,7 +29,7 @@ impl UserObject {
             .map(|item| item.conversation_id)
             .collect();
         let statement = conversations(&caller.user_id, &ids);
-        let rows: Vec<ConversationRow> = d1::query(&self.env, statement).await?;
+        let rows: Vec<ConversationRow> = d1::query(&object.env, statement).await?;
         let items: Vec<Conversation> = rows
             .into_iter()
             .map(ConversationRow::conversation)

@@ -1,5 +1,6 @@
 //! `get_messages`
 
+use super::CarryOut;
 use crate::core::events::Reply;
 use crate::core::events::get_messages::{Page, reply};
 use crate::core::record::history::peer;
@@ -8,10 +9,10 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
-impl UserObject {
-    pub(crate) async fn get_messages(&self, caller: &Caller, page: Page) -> Result<Reply, Failure> {
-        let (pair, items) = d1::messages(&self.env, &page).await?;
+impl CarryOut for Page {
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
+        let (pair, items) = d1::messages(&object.env, &self).await?;
         peer(&caller.user_id, pair.as_ref())?;
-        Ok(reply(&page, items))
+        Ok(reply(&self, items))
     }
 }

@@ -5,6 +5,7 @@ mod get_bulk_online_status;
 mod get_conversations;
 mod get_messages;
 mod get_online_status;
+mod join_conversation;
 mod mark_as_read;
 mod send_bulk_message;
 mod send_message;
@@ -17,8 +18,7 @@ use crate::user_do::ground::fault::Failure;
 use crate::core::close::CloseReason;
 use crate::core::connection::Admission;
 use crate::core::error::EventError;
-use crate::core::events::join_conversation::{JOINED, LEFT, reply};
-use crate::core::events::{ERROR, Reply, Request, is_event};
+use crate::core::events::{ERROR, Reply, Request, is_event, request_events};
 use crate::core::telemetry::Fact;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
@@ -94,30 +94,20 @@ impl UserObject {
     }
 
     pub(crate) async fn carry_out(&self, caller: &Caller, event: &Event) -> Result<Reply, Failure> {
-        let config = self.config()?;
-        let user_id = &caller.user_id;
-        match Request::read(&event.name, &event.args, config)? {
-            Request::SendMessage(message) => self.send_message(caller, message).await,
-            Request::SendBulkMessage(message) => self.send_bulk_message(caller, message).await,
-            Request::OnlineStatus(query) => self.get_online_status(user_id, query).await,
-            Request::BulkOnlineStatus(query) => self.get_bulk_online_status(user_id, query).await,
-            Request::Subscribe(user_ids) => self.subscribe(caller, user_ids).await,
-            Request::Unsubscribe(user_ids) => self.unsubscribe(caller, &user_ids),
-            Request::MarkAsRead(marking) => self.mark_as_read(caller, marking).await,
-            Request::Typing {
-                conversation_id,
-                is_typing,
-            } => self.typing(caller, conversation_id, is_typing).await,
-            Request::GetConversations(page) => self.get_conversations(caller, page).await,
-            Request::GetMessages(page) => self.get_messages(caller, page).await,
-            Request::JoinConversation(id) => {
-                self.peer(user_id, &id).await.map(|_| reply(JOINED, &id))
-            }
-            Request::LeaveConversation(id) => {
-                self.peer(user_id, &id).await.map(|_| reply(LEFT, &id))
-            }
-            Request::BlockUser(id) => self.block_user(caller, id).await,
-            Request::UnblockUser(id) => self.unblock_user(caller, id).await,
+        let request = Request::read(&event.name, &event.args, self.config()?)?;
+        macro_rules! carry_out {
+            ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
+                match request {
+                    $(Request::$variant(payload) => payload.carry_out(self, caller).await),*
+                }
+            };
         }
+        request_events!(carry_out)
     }
+}
+
+/// A request event's payload, which knows what is to be done.
+pub(crate) trait CarryOut {
+    /// Carries the request out.
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure>;
 }

@@ -1,5 +1,6 @@
 //! `send_bulk_message`
 
+use super::CarryOut;
 use crate::core::events::Reply;
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::core::send_kind::SendKind;
@@ -8,18 +9,14 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 use crate::user_do::sending::send::Outgoing;
 
-impl UserObject {
-    pub(crate) async fn send_bulk_message(
-        &self,
-        caller: &Caller,
-        message: BulkMessage,
-    ) -> Result<Reply, Failure> {
+impl CarryOut for BulkMessage {
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let outgoing = Outgoing {
             kind: SendKind::Bulk,
-            receiver_ids: message.receiver_ids,
-            draft: message.draft,
+            receiver_ids: self.receiver_ids,
+            draft: self.draft,
         };
-        let turn = self.sends.turn().await;
-        self.send_out(caller, outgoing, turn).await
+        let turn = object.sends.turn().await;
+        object.send_out(caller, outgoing, turn).await
     }
 }

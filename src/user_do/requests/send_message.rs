@@ -1,5 +1,6 @@
 //! `send_message`
 
+use super::CarryOut;
 use crate::core::events::Reply;
 use crate::core::events::send_message::{DirectMessage, To};
 use crate::core::send_kind::SendKind;
@@ -8,23 +9,19 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 use crate::user_do::sending::send::Outgoing;
 
-impl UserObject {
-    pub(crate) async fn send_message(
-        &self,
-        caller: &Caller,
-        message: DirectMessage,
-    ) -> Result<Reply, Failure> {
+impl CarryOut for DirectMessage {
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         // Before anybody is asked anything: the order of sends is the one in which they came in.
-        let turn = self.sends.turn().await;
-        let receiver_id = match message.to {
+        let turn = object.sends.turn().await;
+        let receiver_id = match self.to {
             To::Receiver(id) => id,
-            To::Conversation(id) => self.peer(&caller.user_id, &id).await?,
+            To::Conversation(id) => object.peer(&caller.user_id, &id).await?,
         };
         let outgoing = Outgoing {
             kind: SendKind::Direct,
             receiver_ids: vec![receiver_id],
-            draft: message.draft,
+            draft: self.draft,
         };
-        self.send_out(caller, outgoing, turn).await
+        object.send_out(caller, outgoing, turn).await
     }
 }

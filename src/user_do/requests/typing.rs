@@ -1,16 +1,29 @@
 //! `typing_start`, `typing_stop`
 
+use super::CarryOut;
 use crate::core::events::Reply;
 use crate::core::events::join_conversation::payload;
-use crate::core::events::typing::UserTyping;
+use crate::core::events::typing::{Start, Stop, UserTyping};
 use crate::messages::Notify;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
+impl CarryOut for Start {
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
+        object.tell_typing(caller, self.0, true).await
+    }
+}
+
+impl CarryOut for Stop {
+    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
+        object.tell_typing(caller, self.0, false).await
+    }
+}
+
 impl UserObject {
     /// Volatile: told once, to whoever is there. It is answered by the ack alone.
-    pub(crate) async fn typing(
+    async fn tell_typing(
         &self,
         caller: &Caller,
         conversation_id: String,
