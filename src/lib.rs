@@ -9,6 +9,7 @@
 //! ```
 //!
 //! - [`core`]: everything that can be decided without the platform. No `worker` import, native tests.
+//! - [`wire`]: the protocols, Engine.IO and Socket.IO, which know nothing of the product.
 //! - [`messages`]: the typed messages between the Worker and the objects.
 //! - `edge`: the stateless Worker: origins, tokens, routing, the relay.
 //! - `polling_gateway_do`: polling sessions, until they upgrade.
@@ -30,6 +31,7 @@
 
 pub mod core;
 pub mod messages;
+pub mod wire;
 
 #[cfg(target_arch = "wasm32")]
 mod edge;

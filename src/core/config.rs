@@ -11,8 +11,10 @@ use super::ids::MAX_MESSAGES_PER_SEND;
 use super::keys::Keys;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
-use super::telemetry::UserIds;
 use super::time::Millis;
+use super::user_ids::UserIds;
+use crate::wire::engine_io::Handshake;
+use crate::wire::polling::Limits;
 
 /// A value that is missing or cannot be used. Its text names the variable, never a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -130,6 +132,23 @@ impl Config {
     pub fn keys(&self) -> Keys<'_> {
         let previous = self.jwt_secret_previous.as_deref().map(str::as_bytes);
         Keys::new(self.secret(), previous)
+    }
+
+    /// What the handshake announces.
+    pub fn handshake(&self) -> Handshake {
+        Handshake {
+            ping_interval: self.ping_interval,
+            ping_timeout: self.ping_timeout,
+            max_payload: self.max_payload,
+        }
+    }
+
+    /// How long polling sessions last.
+    pub fn polling_limits(&self) -> Limits {
+        Limits {
+            lobby: self.lobby_timeout(),
+            silence: self.silence(),
+        }
     }
 
     /// Whoever has not been heard for this long is gone, on either side.

@@ -23,16 +23,6 @@ pub const CROSSING: Millis = 2_000;
 /// How long after a ping its pong is looked for, if somebody waits to hear of it.
 pub const LOOK_AFTER: Millis = 2_000;
 
-/// The log's offset up to which pongs have confirmed.
-pub fn by_pong(connection: &Connection, ponged_at: Option<Millis>) -> u64 {
-    match (connection.pinged_at, ponged_at) {
-        (Some(pinged_at), Some(ponged_at)) if ponged_at >= pinged_at => {
-            connection.offset_at_ping.max(connection.confirmed)
-        }
-        _ => connection.confirmed,
-    }
-}
-
 /// The time up to which a close in good order at `now` confirms what was sent; none if it confirms
 /// nothing.
 pub fn by_goodbye(connection: &Connection, now: Millis) -> Option<Millis> {
@@ -87,11 +77,11 @@ mod tests {
     #[test]
     fn a_pong_confirms_what_was_sent_before_its_ping() {
         let mut connection = connection();
-        assert_eq!(by_pong(&connection, Some(5_000)), 0);
+        assert_eq!(connection.confirmed_by_pong(Some(5_000)), 0);
         connection.pinged(26_000, 9, None);
-        assert_eq!(by_pong(&connection, None), 0);
-        assert_eq!(by_pong(&connection, Some(25_999)), 0);
-        assert_eq!(by_pong(&connection, Some(26_000)), 9);
+        assert_eq!(connection.confirmed_by_pong(None), 0);
+        assert_eq!(connection.confirmed_by_pong(Some(25_999)), 0);
+        assert_eq!(connection.confirmed_by_pong(Some(26_000)), 9);
     }
 
     #[test]
@@ -99,8 +89,8 @@ mod tests {
         let mut connection = connection();
         connection.pinged(26_000, 9, None);
         connection.pinged(51_000, 12, Some(26_050));
-        assert_eq!(by_pong(&connection, Some(26_050)), 9);
-        assert_eq!(by_pong(&connection, Some(51_100)), 12);
+        assert_eq!(connection.confirmed_by_pong(Some(26_050)), 9);
+        assert_eq!(connection.confirmed_by_pong(Some(51_100)), 12);
     }
 
     #[test]

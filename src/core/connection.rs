@@ -7,12 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::confirmation::by_pong;
 use super::limits::{Bucket, Rate};
 use super::region::Region;
-use super::session::{CloseReason, Session, is_zero};
 use super::time::Millis;
 use super::token::Identity;
+use crate::core::close::CloseReason;
+use crate::wire::session::{Session, is_zero};
 
 /// What carries the connection's frames to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,9 +154,20 @@ impl Connection {
     /// A ping goes out, behind everything in the log up to `last_offset`. What the pong to the last one
     /// has confirmed is kept.
     pub fn pinged(&mut self, now: Millis, last_offset: u64, ponged_at: Option<Millis>) {
-        self.confirmed = by_pong(self, ponged_at);
+        self.confirmed = self.confirmed_by_pong(ponged_at);
         self.pinged_at = Some(now);
         self.offset_at_ping = last_offset;
+    }
+
+    /// The log's offset up to which the client's pongs have confirmed what it was sent
+    /// ([`super::confirmation`]).
+    pub fn confirmed_by_pong(&self, ponged_at: Option<Millis>) -> u64 {
+        match (self.pinged_at, ponged_at) {
+            (Some(pinged_at), Some(ponged_at)) if ponged_at >= pinged_at => {
+                self.offset_at_ping.max(self.confirmed)
+            }
+            _ => self.confirmed,
+        }
     }
 
     /// Takes over the session of the polling connection that this WebSocket upgrades. The last ping may
@@ -232,7 +243,7 @@ mod tests {
         connection.pinged(26_000, 9, None);
         connection.pinged(51_000, 9, Some(26_100));
         connection.enter("/", "S", 52_000);
-        assert_eq!(by_pong(&connection, Some(52_100)), 0);
+        assert_eq!(connection.confirmed_by_pong(Some(52_100)), 0);
     }
 
     #[test]

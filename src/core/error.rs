@@ -35,6 +35,24 @@ pub enum ErrorCode {
     Internal,
 }
 
+impl ErrorCode {
+    /// As it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidPayload => "invalid_payload",
+            Self::UnknownEvent => "unknown_event",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::TooMany => "too_many",
+            Self::RateLimited => "rate_limited",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::TokenExpired => "token_expired",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// An event that was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -179,6 +197,7 @@ mod tests {
         ];
         for (code, name) in names {
             assert_eq!(to_json(&code), format!("\"{name}\""));
+            assert_eq!(code.as_str(), name);
         }
     }
 }

@@ -21,9 +21,10 @@
 
 use super::config::Config;
 use super::connection::{Carrier, Connection, Phase};
-use super::session::CloseReason;
 use super::time::Millis;
 use super::token::LEEWAY_MS;
+use crate::core::close::CloseReason;
+use crate::wire::close::ProtocolEnd;
 
 /// What a connection needs now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub fn need(
             return at(
                 connection.opened_at + config.upgrade_timeout,
                 now,
-                CloseReason::UpgradeFailed,
+                ProtocolEnd::UpgradeFailed.into(),
             );
         }
         _ => Millis::MAX,
@@ -59,7 +60,7 @@ pub fn need(
     if !connection.session.was_joined() {
         let deadline = connection.opened_at + config.connect_timeout;
         if now >= deadline {
-            return Need::Close(CloseReason::ConnectTimeout);
+            return Need::Close(ProtocolEnd::ConnectTimeout.into());
         }
         until = deadline;
     }
@@ -85,7 +86,7 @@ pub fn need(
     let may_wait = connection.session.was_joined() && !is_watched;
     let next_look = match may_wait {
         true if now < due => due,
-        _ if now >= dead_at => return Need::Close(CloseReason::PingTimeout),
+        _ if now >= dead_at => return Need::Close(ProtocolEnd::PingTimeout.into()),
         // The pong may have come by then, and the next ping be due.
         _ if now < due => due.min(dead_at),
         _ => dead_at,
@@ -196,7 +197,7 @@ mod tests {
         assert!(is_ghost(&connection, 1_000, 46_000, &config));
         let next = Need::NothingUntil(51_000);
         assert_eq!(check(&connection, 1_000, 46_000), next);
-        let end = Need::Close(CloseReason::PingTimeout);
+        let end = Need::Close(ProtocolEnd::PingTimeout.into());
         assert_eq!(check(&connection, 1_000, 51_000), end);
         // It answers after all: it was but slow.
         assert!(!is_ghost(&connection, 47_000, 47_001, &config));
@@ -220,7 +221,7 @@ mod tests {
         connection.pinged_at = Some(26_000);
         let check = |now| need(&connection, 1_000, now, true, &config());
         assert_eq!(check(45_999), Need::NothingUntil(46_000));
-        assert_eq!(check(46_000), Need::Close(CloseReason::PingTimeout));
+        assert_eq!(check(46_000), Need::Close(ProtocolEnd::PingTimeout.into()));
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
             assert_eq!(check(12_000, 21_000), Need::Ping);
             // None goes out before the answer to the last one.
             assert_eq!(check(1_000, 21_000), Need::NothingUntil(71_000));
-            let end = Need::Close(CloseReason::PingTimeout);
+            let end = Need::Close(ProtocolEnd::PingTimeout.into());
             assert_eq!(check(1_000, 71_000), end);
         }
     }
@@ -273,7 +274,7 @@ mod tests {
         );
         assert_eq!(
             need(&connection, 1_000, 46_000, false, &slow),
-            Need::Close(CloseReason::PingTimeout)
+            Need::Close(ProtocolEnd::PingTimeout.into())
         );
         assert_eq!(need(&connection, 26_050, 51_000, false, &slow), Need::Ping);
     }
@@ -289,7 +290,7 @@ mod tests {
         );
         assert_eq!(
             check(&connection, 26_050, 46_000),
-            Need::Close(CloseReason::ConnectTimeout)
+            Need::Close(ProtocolEnd::ConnectTimeout.into())
         );
     }
 
@@ -314,7 +315,7 @@ mod tests {
         );
         assert_eq!(
             check(&connection, 1_000, 11_000),
-            Need::Close(CloseReason::UpgradeFailed)
+            Need::Close(ProtocolEnd::UpgradeFailed.into())
         );
         // The polling side may have been open for long.
         connection.carrier = Carrier::Gateway;

@@ -3,13 +3,13 @@
 
 pub mod api;
 pub mod canonical;
+pub mod close;
 pub mod config;
 pub mod confirmation;
 pub mod connection;
 #[cfg(test)]
 mod contract;
 pub mod cors;
-pub mod engine;
 pub mod error;
 pub mod events;
 pub mod heartbeat;
@@ -17,18 +17,17 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 pub mod numeric_date;
-pub mod object_schema;
 pub mod origin;
 pub mod outbox;
-pub mod polling;
 pub mod presence;
 pub mod record;
 pub mod recovery;
 pub mod region;
-pub mod session;
-pub mod socket;
+pub mod sql;
+pub mod store;
 pub mod subprotocol;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod user_ids;
 pub mod watch;

@@ -6,12 +6,12 @@ use std::fmt::Display;
 use worker::{Headers, Response, ResponseBuilder, Result, WebSocketPair};
 
 use crate::core::api::problem::Problem;
+use crate::core::close::CloseReason;
 use crate::core::config::ConfigError;
 use crate::core::cors;
-use crate::core::engine::RequestError;
-use crate::core::session::CloseReason;
 use crate::core::token::{ServiceError, TokenError};
 use crate::platform::{close, log};
+use crate::wire::engine_io::RequestError;
 
 /// `GET /`
 pub fn welcome() -> Result<Response> {
@@ -66,7 +66,7 @@ pub fn polling(status: u16, body: String) -> Result<Response> {
 }
 
 /// A WebSocket that is accepted and closed at once: clients treat that better than an HTTP error.
-pub fn closed_websocket(reason: CloseReason) -> Result<Response> {
+pub fn closed_websocket(reason: impl Into<CloseReason>) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;
     close(&pair.server, reason);

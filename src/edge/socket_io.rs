@@ -9,6 +9,7 @@
 //! | polling   | no  | any  | answered here; the session's gateway is told what the token comes to |
 //! | polling   | yes |      | the session's gateway, which the sid names |
 
+use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -21,15 +22,14 @@ use super::{answer, read_body};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::cors;
-use crate::core::engine::{self, RequestError};
 use crate::core::ids::EngineSid;
 use crate::core::origin::OriginVerdict;
-use crate::core::session::CloseReason;
 use crate::core::subprotocol;
 use crate::core::token::{TokenError, Verdict, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Greeting, Poll, Route};
 use crate::platform::{self, now, objects};
+use crate::wire::engine_io::{self, RequestError};
 
 /// How long an upgrade waits for a CONNECT that was posted at the same time. The POST goes out on a
 /// connection that is open already, and so is here before the WebSocket, or nearly.
@@ -151,8 +151,8 @@ impl Call {
             }
         }
         let sid = sid.encode(self.config.secret());
-        let open = engine::open(&sid, &["websocket"], &self.config);
-        answer::polling(200, engine::encode_payload(&[open]))
+        let open = engine_io::open(&sid, &["websocket"], self.config.handshake());
+        answer::polling(200, engine_io::encode_payload(&[open]))
     }
 
     /// Tells the session's gateway of the handshake's token: clients may send their headers here only.
@@ -273,7 +273,7 @@ impl Call {
         };
         let mut response = match routed {
             Ok(response) if response.status_code() == 200 => response,
-            Ok(_) => return answer::closed_websocket(CloseReason::UpgradeFailed),
+            Ok(_) => return answer::closed_websocket(ProtocolEnd::UpgradeFailed),
             Err(error) => return answer::unavailable("polling gateway", &error),
         };
         let connect = Connect {
@@ -295,7 +295,7 @@ fn connected(response: Result<Response>) -> Result<Response> {
         Ok(response) if response.status_code() == 101 => Ok(response),
         // Clients take a WebSocket that closes better than an HTTP error.
         Ok(response) if response.status_code() == Connect::NOTHING_TO_UPGRADE => {
-            answer::closed_websocket(CloseReason::UpgradeFailed)
+            answer::closed_websocket(ProtocolEnd::UpgradeFailed)
         }
         Ok(response) => answer::unavailable("user object", &response.status_code()),
         Err(error) => answer::unavailable("user object", &error),

@@ -12,14 +12,15 @@
 use serde_json::value::RawValue;
 
 use super::Handler;
+use crate::core::close::CloseReason;
 use crate::core::connection::Connection;
-use crate::core::engine::Packet;
 use crate::core::ids::socket_sid;
-use crate::core::session::{Awaited, CloseReason, Event};
-use crate::core::socket::{Args, ack_packets, connected, event_packets};
 use crate::core::token::{Identity, Role};
 use crate::platform::{now, random};
 use crate::user_do::{Joined, Socket, UserObject};
+use crate::wire::engine_io::Packet;
+use crate::wire::session::{Awaited, Event};
+use crate::wire::socket_io::{Args, ack_packets, connected, event_packets};
 
 const ENGINE_IO: &str = "/engine.io";
 const SOCKET_IO: &str = "/socket.io";

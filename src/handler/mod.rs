@@ -12,11 +12,11 @@ mod product;
 use serde_json::value::RawValue;
 
 use crate::core::connection::Connection;
-use crate::core::engine::Packet;
-use crate::core::session::{Awaited, Event};
-use crate::core::socket::Args;
 use crate::core::token::Identity;
 use crate::user_do::{Joined, Socket, UserObject};
+use crate::wire::engine_io::Packet;
+use crate::wire::session::{Awaited, Event};
+use crate::wire::socket_io::Args;
 
 /// The handler that is built in.
 #[cfg(not(feature = "conformance"))]

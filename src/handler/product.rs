@@ -4,11 +4,11 @@ use serde_json::value::RawValue;
 
 use super::Handler;
 use crate::core::connection::Connection;
-use crate::core::engine::Packet;
-use crate::core::session::{Awaited, Event};
-use crate::core::socket::{Args, MAIN};
 use crate::core::token::Identity;
 use crate::user_do::{Joined, Socket, UserObject};
+use crate::wire::engine_io::Packet;
+use crate::wire::session::{Awaited, Event};
+use crate::wire::socket_io::{Args, MAIN};
 
 /// The handler that is deployed.
 pub struct Product;

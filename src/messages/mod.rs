@@ -29,12 +29,12 @@ pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::core::connection::{Carrier, Phase};
-use crate::core::engine::{Frame, Packet, decode_payload, encode_payload};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Verdict};
+use crate::wire::engine_io::{Frame, Packet, decode_payload, encode_payload};
 
 /// Opens a WebSocket to a User object: `GET /connect?m=<json>`, with `Upgrade: websocket`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! D1: runs the statements of `core::record`.
 
 use serde::de::DeserializeOwned;
+use thiserror::Error as ThisError;
 use wasm_bindgen::JsValue;
 use worker::{D1Database, D1Result, Env, Error, Result};
 
@@ -10,17 +11,37 @@ use crate::core::events::new_message::Message;
 use crate::core::record::history::{self, MessageRow, Pair};
 use crate::core::record::{Param, Statement};
 
+/// D1 did not answer, or not what was asked.
+#[derive(Debug, ThisError)]
+#[error("{0}")]
+pub struct D1Error(Error);
+
+impl From<Error> for D1Error {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<D1Error> for Error {
+    fn from(D1Error(error): D1Error) -> Self {
+        error
+    }
+}
+
+/// What D1 answers.
+type Answer<T> = std::result::Result<T, D1Error>;
+
 /// The binding's name in wrangler.toml.
 const BINDING: &str = "DB";
 
 /// Runs the statements as one batch: one round trip, one transaction. Either all of them are
 /// carried out or none.
-pub async fn batch(env: &Env, statements: &[Statement]) -> Result<Vec<D1Result>> {
+pub async fn batch(env: &Env, statements: &[Statement]) -> Answer<Vec<D1Result>> {
     metered(env, statements, &Meter::default()).await
 }
 
 /// As [`batch`], counted.
-pub async fn metered(env: &Env, statements: &[Statement], meter: &Meter) -> Result<Vec<D1Result>> {
+pub async fn metered(env: &Env, statements: &[Statement], meter: &Meter) -> Answer<Vec<D1Result>> {
     let db = env.d1(BINDING)?;
     let prepared = statements
         .iter()
@@ -31,16 +52,16 @@ pub async fn metered(env: &Env, statements: &[Statement], meter: &Meter) -> Resu
     let results = db.batch(prepared).await;
     let written = |result: &D1Result| result.meta().ok().flatten()?.rows_written;
     meter.d1(results.iter().flatten().filter_map(written).sum());
-    results
+    Ok(results?)
 }
 
 /// Runs one statement: its rows.
-pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Result<Vec<T>> {
-    rows(&batch(env, &[statement]).await?, 0)
+pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Answer<Vec<T>> {
+    Ok(rows(&batch(env, &[statement]).await?, 0)?)
 }
 
 /// A page of messages, and one more if there is one; the participants, if there is the conversation.
-pub async fn messages(env: &Env, page: &Page) -> Result<(Option<Pair>, Vec<Message>)> {
+pub async fn messages(env: &Env, page: &Page) -> Answer<(Option<Pair>, Vec<Message>)> {
     let results = batch(env, &history::messages(page)).await?;
     let pair = rows::<Pair>(&results, 0)?.pop();
     let messages: Vec<MessageRow> = rows(&results, 1)?;
@@ -51,7 +72,7 @@ pub async fn messages(env: &Env, page: &Page) -> Result<(Option<Pair>, Vec<Messa
 }
 
 /// Whether D1 answers.
-pub async fn ping(env: &Env) -> Result<()> {
+pub async fn ping(env: &Env) -> Answer<()> {
     let statement = Statement {
         sql: "SELECT 1",
         params: Vec::new(),

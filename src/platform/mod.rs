@@ -11,11 +11,11 @@ pub mod telemetry;
 use js_sys::{JSON, Reflect};
 use worker::{Date, Env, Request, WebSocket};
 
+use crate::core::close::CloseReason;
 use crate::core::config::{Config, ConfigError};
-use crate::core::engine::Frame;
 use crate::core::region::Region;
-use crate::core::session::CloseReason;
 use crate::core::time::Millis;
+use crate::wire::engine_io::Frame;
 
 /// The current time. On Workers it stands still while code runs and moves with each I/O.
 pub fn now() -> Millis {
@@ -44,8 +44,8 @@ pub fn send(socket: &WebSocket, frame: Frame) -> worker::Result<()> {
 }
 
 /// Closes a WebSocket. It may be closed already; then there is nothing left to do.
-pub fn close(socket: &WebSocket, reason: CloseReason) {
-    close_with(socket, reason.code());
+pub fn close(socket: &WebSocket, reason: impl Into<CloseReason>) {
+    close_with(socket, reason.into().code());
 }
 
 /// Closes a WebSocket with this code and reason, or without a code.

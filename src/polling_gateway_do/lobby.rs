@@ -10,10 +10,10 @@ use futures::channel::oneshot;
 
 use super::{End, PollingGateway, close};
 use crate::core::config::Config;
-use crate::core::engine::encode_payload;
-use crate::core::polling::Phase;
 use crate::messages::{Lobby, LobbyStep, Taken};
 use crate::platform::now;
+use crate::wire::engine_io::encode_payload;
+use crate::wire::polling::Phase;
 
 impl PollingGateway {
     pub(super) async fn lobby(&self, lobby: Lobby, config: &Config) -> Result<Response> {

@@ -21,18 +21,19 @@ use worker::{
     durable_object,
 };
 
+use crate::core::close::MAX_REFUSALS;
 use crate::core::config::Config;
 use crate::core::connection::Carrier;
-use crate::core::engine::{Packet, RequestError};
-use crate::core::polling::{self, Phase, PollingSession, Push};
 use crate::core::recovery::ConnectAuth;
-use crate::core::session::{Effect, MAX_REFUSALS};
-use crate::core::socket::{connect_error, is_disconnect};
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Verdict, admit};
 use crate::handler::{Active, Handler};
 use crate::messages::{GatewayControl, Greeting, LOST, Lobby, Poll, Route, SILENT, read_query};
 use crate::platform::{self, log, now, send, telemetry};
+use crate::wire::engine_io::{Packet, RequestError};
+use crate::wire::polling::{self, Phase, PollingSession, Push};
+use crate::wire::session::Effect;
+use crate::wire::socket_io::{connect_error, is_disconnect};
 
 use user_link::sync;
 
@@ -192,7 +193,7 @@ impl PollingGateway {
         )
         .await?;
         let push = self.with(&poll.engine_sid, |session| {
-            session.polling.on_post(&body, now(), config)
+            session.polling.on_post(&body, now(), config.max_payload)
         });
         match push {
             None | Some(Push::Unknown) => answer(refusal(RequestError::UnknownSession)),
@@ -260,7 +261,9 @@ impl PollingGateway {
         user: &Option<Identity>,
         config: &Config,
     ) -> Result<()> {
-        let known = self.with(sid, |session| session.polling.is_overdue(now(), config));
+        let known = self.with(sid, |session| {
+            session.polling.is_overdue(now(), config.polling_limits())
+        });
         match known {
             Some(true) => close(&self.sessions, sid, End::Silent),
             Some(false) => {}
@@ -379,7 +382,9 @@ impl PollingGateway {
     fn sweep(&self, config: &Config) {
         let sids: Vec<String> = self.sessions.borrow().keys().cloned().collect();
         for sid in sids {
-            let overdue = self.with(&sid, |session| session.polling.is_overdue(now(), config));
+            let overdue = self.with(&sid, |session| {
+                session.polling.is_overdue(now(), config.polling_limits())
+            });
             if overdue == Some(true) {
                 close(&self.sessions, &sid, End::Silent);
             }
@@ -390,7 +395,7 @@ impl PollingGateway {
             let polling = &session.polling;
             polling.phase != Phase::Closed
                 || now() < polling.opened_at + config.lobby_timeout()
-                || (polling.has_more() && !polling.is_overdue(now(), config))
+                || (polling.has_more() && !polling.is_overdue(now(), config.polling_limits()))
         });
     }
 

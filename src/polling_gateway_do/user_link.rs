@@ -9,12 +9,12 @@ use worker::{Delay, Result, WebSocket, WebsocketEvent};
 
 use super::{End, PollingGateway, Sessions, close};
 use crate::core::connection::{Carrier, Phase as ConnectionPhase};
-use crate::core::engine::{Frame, Packet};
-use crate::core::polling::Phase;
 use crate::core::region::Region;
 use crate::core::token::Identity;
 use crate::messages::{Connect, GatewayControl, LOST};
 use crate::platform::{log, objects, send};
+use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::polling::Phase;
 
 impl PollingGateway {
     /// The user is known without a CONNECT: the first request of the session opens the WebSocket,

@@ -6,8 +6,8 @@ use super::{UserObject, bad_message};
 use crate::core::error::to_json;
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::events::send_message::Delivered;
+use crate::core::store::{NewEntry, PendingReceipt};
 use crate::messages::{Deliver, Receipt};
-use crate::user_do::ground::store::{NewEntry, PendingReceipt};
 
 impl UserObject {
     pub(crate) fn deliver(&self, deliver: &Deliver, body: &str) -> Result<Response> {

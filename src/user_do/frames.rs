@@ -1,15 +1,18 @@
 //! A frame comes in: decoded, judged by the session, carried out.
 
+use crate::wire::close::ProtocolEnd;
 use futures::future::{join, join_all};
 
 use super::UserObject;
+use crate::core::close::CloseReason;
 use crate::core::connection::{Carrier, Phase};
-use crate::core::engine::{Frame, Packet};
-use crate::core::session::{CloseReason, Effect, decode, receive_probing};
 use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
 use crate::platform::log;
 use crate::user_do::ground::socket::Socket;
+use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::probe::receive_probing;
+use crate::wire::session::{Effect, decode};
 
 /// How much is held for a connection, as a multiple of the largest frame.
 const MAX_HELD_PAYLOADS: usize = 4;
@@ -55,7 +58,7 @@ impl UserObject {
             .borrow_mut()
             .get_mut(&socket.connection.engine_sid)
         {
-            Some(_) if frame.len() > config.max_payload => Some(CloseReason::TooLarge),
+            Some(_) if frame.len() > config.max_payload => Some(ProtocolEnd::TooLarge.into()),
             Some(held) => match held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload) {
                 true => None,
                 false => Some(CloseReason::Flooding),

@@ -1,7 +1,7 @@
 //! The User object: one per user, named by the user's id.
 //!
 //! Invariant: an object can lose its memory between any two events, and is called again in the
-//! middle of an await. So everything that matters stands in its storage ([`ground::store`]), its sockets'
+//! middle of an await. So everything that matters stands in its storage ([`ground::storage`]), its sockets'
 //! attachments ([`ground::socket`]) or D1; what is in memory is a cache, or belongs to work in progress whose
 //! loss closes the connection it belongs to. No timers, but for those beside something that is waited for:
 //! time is the alarm's job, so that the object can hibernate with its sockets open.
@@ -41,18 +41,18 @@ use worker::{
 };
 
 use crate::core::config::{Config, ConfigError};
-use crate::core::engine::Frame;
-use crate::core::session::Reassembly;
 use crate::core::time::Millis;
 use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
 };
 use crate::platform::{self, log};
+use crate::wire::engine_io::Frame;
+use crate::wire::session::Reassembly;
 pub(crate) use connect::join::Joined;
 use ground::held::Held;
 use ground::lane::Lane;
 pub(crate) use ground::socket::Socket;
-use ground::store::Store;
+use ground::storage::{ObjectDatabase, Storage};
 
 /// The Durable Object.
 #[durable_object]
@@ -60,7 +60,7 @@ pub struct UserObject {
     state: State,
     env: Env,
     config: std::result::Result<Config, ConfigError>,
-    store: Store,
+    store: Storage,
     /// By Engine.IO sid. Its loss closes the connection.
     held: RefCell<HashMap<String, Held>>,
     /// Binary packets whose attachments are arriving, by Engine.IO sid. Its loss closes the
@@ -91,7 +91,7 @@ impl DurableObject for UserObject {
         }
         let object = Self {
             config: platform::config(&env),
-            store: Store::new(state.storage().sql()),
+            store: Storage::new(ObjectDatabase(state.storage().sql())),
             state,
             env,
             held: RefCell::default(),

@@ -6,8 +6,8 @@ use super::{UserObject, bad_message};
 use crate::core::error::to_json;
 use crate::core::events::mark_as_read::Read;
 use crate::core::events::typing::{USER_TYPING, UserTyping};
-use crate::core::socket::{MAIN, event_text};
 use crate::messages::{Heard, Notify};
+use crate::wire::socket_io::{MAIN, event_text};
 
 impl UserObject {
     /// Not one await, as with a delivery.

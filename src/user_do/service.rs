@@ -6,16 +6,17 @@ use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
 use worker::{Response, Result};
 
+use crate::core::close::CloseReason;
 use crate::core::presence::Presence;
 use crate::core::record::users::{
     ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
 };
-use crate::core::session::{CloseReason, Event};
-use crate::core::socket::{Args, MAIN};
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::{d1, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
+use crate::wire::session::Event;
+use crate::wire::socket_io::{Args, MAIN};
 
 impl UserObject {
     /// Carries out an event as if a device of the user had sent it.
@@ -36,7 +37,7 @@ impl UserObject {
         };
         let acted = match self.carry_out(&caller, &event).await {
             Ok(reply) => Acted::Reply(RawValue::from_string(reply.payload)?),
-            Err(error) => Acted::Refused(error),
+            Err(failure) => Acted::Refused(failure.told(&event.name)),
         };
         Response::from_json(&acted)
     }

@@ -13,17 +13,16 @@
 //! when its time has come and it still holds, by the alarm; so a reconnect within the grace is no change,
 //! and a change is told after a crash, too.
 
+use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
 use worker::{Response, Result};
 
-use crate::core::engine::Packet;
 use crate::core::error::to_json;
 use crate::core::events::get_online_status::reply;
 use crate::core::presence::Presence;
-use crate::core::session::CloseReason;
-use crate::core::socket::{MAIN, event_text};
+use crate::core::store::{Outcome, Watcher};
 use crate::core::time::Millis;
 use crate::core::watch::Watches;
 use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
@@ -31,7 +30,8 @@ use crate::platform::objects::UserObjects;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
-use crate::user_do::ground::store::{Outcome, Watcher};
+use crate::wire::engine_io::Packet;
+use crate::wire::socket_io::{MAIN, event_text};
 
 /// How often a user's object is asked that does not answer.
 const ASKED_AT_MOST: usize = 3;
@@ -55,7 +55,7 @@ impl UserObject {
         self.settle_crash();
         for socket in self.live_sockets() {
             if self.is_ghost(&socket) {
-                self.close(socket, CloseReason::PingTimeout);
+                self.close(socket, ProtocolEnd::PingTimeout);
             }
         }
     }
@@ -104,7 +104,7 @@ impl UserObject {
             true => now(),
             false => now() + RETRY,
         };
-        self.store.watched_told(watched, version, next)
+        Ok(self.store.watched_told(watched, version, next)?)
     }
 
     /// Tells watchers: whether all of them could be reached. Those who do not watch any more go.

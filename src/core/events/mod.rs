@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 use super::config::Config;
 use super::error::{ErrorCode, EventError};
 use super::ids::{MAX_USER_ID_CHARS, is_user_id};
-use super::socket::Args;
+use crate::wire::socket_io::Args;
 
 /// The event that reports what went wrong: `{ code, message, event }`.
 pub const ERROR: &str = "error";

@@ -11,39 +11,8 @@ pub mod users;
 use serde::Deserialize;
 
 use super::events::new_message::Author;
+pub use super::sql::{Param, Statement};
 use super::token::Role;
-
-/// A value bound to a placeholder.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Param {
-    /// Text.
-    Text(String),
-    /// A whole number below 2^53.
-    Integer(u64),
-    /// NULL.
-    Null,
-}
-
-impl From<&str> for Param {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<Option<&str>> for Param {
-    fn from(text: Option<&str>) -> Self {
-        text.map_or(Self::Null, Self::from)
-    }
-}
-
-/// A statement with its parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
-    /// SQL with `?1`, `?2`, ...
-    pub sql: &'static str,
-    /// The parameters.
-    pub params: Vec<Param>,
-}
 
 /// A user as the author of messages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

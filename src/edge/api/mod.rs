@@ -106,7 +106,7 @@ async fn run(
 }
 
 /// Logs a fault of ours and tells the caller to try again.
-fn ours(what: &'static str) -> impl Fn(worker::Error) -> Problem {
+fn ours<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Problem {
     move |error| {
         log::error(what, &error);
         Problem::unavailable()
@@ -217,7 +217,7 @@ pub async fn health(request: &Request, env: &Env) -> Result<Response> {
     };
     let body = serde_json::json!({
         "configuration": tell("configuration", config.map(|_| ())),
-        "d1": tell("d1", d1),
+        "d1": tell("d1", d1.map_err(worker::Error::from)),
         "objects": tell("objects", objects),
         "version": env!("CARGO_PKG_VERSION"),
     });

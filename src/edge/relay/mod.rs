@@ -8,6 +8,7 @@
 
 mod upgrade;
 
+use crate::wire::close::ProtocolEnd;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -15,19 +16,20 @@ use futures::{Stream, StreamExt, pin_mut, stream};
 use wasm_bindgen_futures::spawn_local;
 use worker::{Delay, Env, Response, Result, WebSocket, WebSocketPair, WebsocketEvent};
 
+use crate::core::close::{CloseReason, MAX_REFUSALS};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
-use crate::core::engine::{Frame, Packet, decode_payload, open};
 use crate::core::ids::EngineSid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::region::Region;
-use crate::core::session::{CloseReason, Effect, MAX_REFUSALS, Session, decode};
-use crate::core::socket::connect_error;
 use crate::core::token::{Identity, Verdict, admit};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, Taken};
 use crate::platform::js::receive_array_buffers;
 use crate::platform::{close, close_with, log, now, objects, send, telemetry};
+use crate::wire::engine_io::{Frame, Packet, decode_payload, open};
+use crate::wire::session::{Effect, Session, decode};
+use crate::wire::socket_io::connect_error;
 
 /// What is known of the connection.
 pub struct Relay {
@@ -60,7 +62,7 @@ pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
     spawn_local(async move {
         if let Err(error) = relay.run(&pair.server, begin).await {
             log::error("relay", &error);
-            close(&pair.server, CloseReason::TransportLost);
+            close(&pair.server, ProtocolEnd::TransportLost);
         }
     });
     Response::from_websocket(pair.client)
@@ -74,7 +76,7 @@ impl Relay {
         let mut handshake = None;
         match begin {
             Begin::Handshake => {
-                let open = open(&self.engine_sid, &[], &self.config);
+                let open = open(&self.engine_sid, &[], self.config.handshake());
                 send(client, open.into_frame())?;
             }
             Begin::Upgrade => match self.take_over(client, &mut events).await? {
@@ -151,11 +153,11 @@ impl Relay {
             let frame = match select(events.next(), &mut deadline).await {
                 Either::Left((Some(Incoming::Frame(frame)), _)) => frame,
                 Either::Left((Some(Incoming::Closed(..)) | None, _)) => {
-                    close(client, CloseReason::ClientClosed);
+                    close(client, ProtocolEnd::ClientClosed);
                     return Ok(None);
                 }
                 Either::Right(_) => {
-                    close(client, CloseReason::ConnectTimeout);
+                    close(client, ProtocolEnd::ConnectTimeout);
                     return Ok(None);
                 }
             };
@@ -194,7 +196,7 @@ impl Relay {
                 | Effect::Left(_)
                 | Effect::Probe
                 | Effect::Upgrade => {
-                    close(client, CloseReason::ProtocolError);
+                    close(client, ProtocolEnd::ProtocolError);
                     return Ok(None);
                 }
             }
@@ -262,7 +264,7 @@ async fn pass_on(
     while let Some((incoming, is_client)) = both.next().await {
         match (incoming, is_client) {
             (Incoming::Frame(frame), true) if frame.len() > config.max_payload => {
-                close_both(client, user, CloseReason::TooLarge.code());
+                close_both(client, user, ProtocolEnd::TooLarge.code());
                 return Ok(());
             }
             (Incoming::Frame(frame), false) if is_noop(&frame) => {}

@@ -12,6 +12,7 @@
 //! Should a CONNECT be posted in between, the gateway answers `take` with the user, and the upgrade
 //! is carried out at the user's object on the client's behalf (see `user_do/upgrade.rs`).
 
+use crate::wire::close::ProtocolEnd;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -20,11 +21,12 @@ use worker::{Delay, Method, Result, WebSocket};
 
 use super::{Incoming, Relay, incoming, pass_on};
 use crate::core::connection::Phase;
-use crate::core::engine::{Frame, PROBE, Packet};
-use crate::core::session::{CloseReason, Effect, decode, receive_probing};
 use crate::core::token::Identity;
 use crate::messages::{Lobby, LobbyStep, Taken};
 use crate::platform::{close, objects, send};
+use crate::wire::engine_io::{Frame, PROBE, Packet};
+use crate::wire::probe::receive_probing;
+use crate::wire::session::{Effect, decode};
 
 impl Relay {
     /// Probe and upgrade, as the client's side sees them: what is taken over, if it comes to that.
@@ -42,7 +44,7 @@ impl Relay {
                         Err(reason) => Effect::Close(reason),
                     }
                 }
-                _ => Effect::Close(CloseReason::UpgradeFailed),
+                _ => Effect::Close(ProtocolEnd::UpgradeFailed),
             };
             match effect {
                 Effect::Probe => {
@@ -63,7 +65,7 @@ impl Relay {
     async fn take(&self, client: &WebSocket) -> Result<Option<Taken>> {
         let mut response = self.tell_gateway(LobbyStep::Take).await?;
         if response.status_code() != 200 {
-            close(client, CloseReason::UpgradeFailed);
+            close(client, ProtocolEnd::UpgradeFailed);
             return Ok(None);
         }
         response.json().await.map(Some)
@@ -103,7 +105,7 @@ impl Relay {
         // The object answers the probe with a pong, or closes.
         let answered = from_user.next().await;
         if !matches!(answered, Some(Incoming::Frame(Frame::Text(_)))) {
-            close(client, CloseReason::UpgradeFailed);
+            close(client, ProtocolEnd::UpgradeFailed);
             return self.give_up().await;
         }
         send(&user, Packet::Upgrade.into_frame())?;

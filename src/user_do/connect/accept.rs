@@ -3,11 +3,11 @@
 use worker::{Response, Result, WebSocketPair};
 
 use crate::core::connection::{Connection, Phase};
-use crate::core::engine::open;
 use crate::messages::Connect;
 use crate::platform::now;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
+use crate::wire::engine_io::open;
 
 /// Sockets of one object, joined or not. The platform takes 32,768.
 const MAX_SOCKETS: usize = 12_000;
@@ -44,7 +44,7 @@ impl UserObject {
         };
         socket.save()?;
         if connect.send_open {
-            socket.send(open(&socket.connection.engine_sid, &[], config));
+            socket.send(open(&socket.connection.engine_sid, &[], config.handshake()));
         }
         self.needs_schedule();
         Response::from_websocket(pair.client)

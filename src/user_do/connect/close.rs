@@ -1,14 +1,13 @@
 //! The one way out for a connection, whoever ends it.
 
+use crate::wire::close::ProtocolEnd;
 use worker::{Result, WebSocket};
 
+use crate::core::close::CloseReason;
 use crate::core::confirmation::by_goodbye;
 use crate::core::connection::{Carrier, Phase};
-use crate::core::engine::Packet;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::ERROR;
-use crate::core::session::CloseReason;
-use crate::core::socket::{MAIN, disconnect_text, event_text};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::messages::GatewayControl;
@@ -16,10 +15,13 @@ use crate::messages::SILENT;
 use crate::platform::{close, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
+use crate::wire::engine_io::Packet;
+use crate::wire::socket_io::{MAIN, disconnect_text, event_text};
 
 impl UserObject {
     /// We end a connection.
-    pub(crate) fn close(&self, socket: Socket, reason: CloseReason) {
+    pub(crate) fn close(&self, socket: Socket, reason: impl Into<CloseReason>) {
+        let reason = reason.into();
         let ws = socket.ws.clone();
         // The caller's copy may be from before an await.
         let current = socket.reload();
@@ -45,9 +47,9 @@ impl UserObject {
         };
         let is_gateway = socket.connection.carrier == Carrier::Gateway;
         let reason = match u16::try_from(code) {
-            Ok(1000 | 1001 | 1005) if was_clean => CloseReason::ClientClosed,
-            Ok(SILENT) if is_gateway => CloseReason::PingTimeout,
-            _ => CloseReason::TransportLost,
+            Ok(1000 | 1001 | 1005) if was_clean => ProtocolEnd::ClientClosed,
+            Ok(SILENT) if is_gateway => ProtocolEnd::PingTimeout,
+            _ => ProtocolEnd::TransportLost,
         };
         self.close(socket, reason);
     }
@@ -99,11 +101,11 @@ impl UserObject {
                 .set_offline(last_seen(reason, heard), confirmed)?;
             // A ghost has been gone for a while; anybody else may be back in a moment.
             let gone_at = match reason {
-                CloseReason::PingTimeout => heard,
+                CloseReason::Protocol(ProtocolEnd::PingTimeout) => heard,
                 _ => now(),
             };
             let due_at = gone_at + self.config()?.presence_grace;
-            return self.store.watched_change(false, due_at);
+            return Ok(self.store.watched_change(false, due_at)?);
         }
         if confirmed > self.store.user_state()?.confirmed {
             self.store.set_confirmed(confirmed)?;
@@ -130,11 +132,12 @@ impl UserObject {
             return Ok(());
         };
         match reason {
-            CloseReason::Disconnected => self.store.watches_remove(sid),
+            CloseReason::Disconnected => self.store.watches_remove(sid)?,
             // The session goes on, on another connection.
-            CloseReason::Replaced => Ok(()),
-            _ => self.store.watches_end(sid, now()),
+            CloseReason::Replaced => {}
+            _ => self.store.watches_end(sid, now())?,
         }
+        Ok(())
     }
 
     /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
@@ -143,14 +146,15 @@ impl UserObject {
         if let Err(error) = socket.save() {
             log::error("leave", &error);
         }
-        let ended = self
-            .store
-            .watches_remove(sid)
-            .and_then(|()| self.record_end(&socket, CloseReason::ClientClosed));
-        if let Err(error) = ended {
+        if let Err(error) = self.end_session(&socket, sid) {
             log::error("leave", &error);
         }
         self.needs_schedule();
+    }
+
+    fn end_session(&self, socket: &Socket, sid: &str) -> Result<()> {
+        self.store.watches_remove(sid)?;
+        self.record_end(socket, ProtocolEnd::ClientClosed.into())
     }
 
     /// We end a session that a WebSocket is about to take over. After `3probe` its client may ask the
@@ -195,7 +199,7 @@ impl UserObject {
         }
         for other in self.sockets_of(sid) {
             if other.connection.carrier == Carrier::Gateway {
-                self.close(other, CloseReason::TransportLost);
+                self.close(other, ProtocolEnd::TransportLost);
             }
         }
     }

@@ -4,19 +4,19 @@ use futures::future::join;
 use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
+use crate::core::close::{CloseReason, MAX_JOINS};
 use crate::core::connection::{Admission, Phase};
-use crate::core::engine::{Frame, Packet};
 use crate::core::ids::{pid, socket_sid};
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
-use crate::core::session::{CloseReason, MAX_JOINS};
-use crate::core::socket::{connect_error, connected, event_text};
+use crate::core::store::{LogEntry, Missed};
 use crate::core::telemetry::Fact;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
-use crate::user_do::ground::store::{LogEntry, Missed};
+use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::socket_io::{connect_error, connected, event_text};
 
 /// A connection that has joined.
 pub(crate) struct Joined {
@@ -294,7 +294,7 @@ impl UserObject {
 
     fn missed(&self, after: u64, since: Millis, sid: &str) -> Result<Missed> {
         let max_bytes = self.config()?.log_replay_bytes;
-        self.store.events_after(after, since, sid, max_bytes)
+        Ok(self.store.events_after(after, since, sid, max_bytes)?)
     }
 
     /// Older connections of the session that the client shows: it has come back on this one, whether it

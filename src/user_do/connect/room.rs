@@ -5,6 +5,7 @@
 //! new connection is refused, the others are pinged out of turn, and those that do not answer go, as many
 //! as need be.
 
+use crate::wire::close::ProtocolEnd;
 use std::time::Duration;
 
 use worker::{Delay, Result};
@@ -13,7 +14,6 @@ use crate::core::confirmation::may_ask;
 use crate::core::heartbeat::unanswered_for;
 use crate::core::ids::sid_of_pid;
 use crate::core::recovery::ConnectAuth;
-use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
@@ -75,7 +75,7 @@ impl UserObject {
             if longest >= ROUND_TRIP {
                 let silent = others.into_iter().find(|other| silence(other) == longest);
                 if let Some(other) = silent {
-                    self.close(other, CloseReason::PingTimeout);
+                    self.close(other, ProtocolEnd::PingTimeout);
                 }
                 continue;
             }

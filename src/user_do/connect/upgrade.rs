@@ -19,19 +19,20 @@
 //! again, to be served from the log.
 
 use super::close::farewell;
+use crate::core::close::CloseReason;
 use crate::core::connection::{Carrier, Phase};
-use crate::core::engine::{Frame, PROBE, Packet};
-use crate::core::session::CloseReason;
 use crate::messages::GatewayControl;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
+use crate::wire::close::ProtocolEnd;
+use crate::wire::engine_io::{Frame, PROBE, Packet};
 
 impl UserObject {
     /// `2probe`
     pub(crate) fn probe(&self, socket: Socket) {
         let Some(polling) = self.polling_socket(&socket.connection.engine_sid) else {
-            return self.close(socket, CloseReason::UpgradeFailed);
+            return self.close(socket, ProtocolEnd::UpgradeFailed);
         };
         polling.control(&GatewayControl::Upgrading);
         socket.send(Packet::Pong(PROBE.to_owned()));
@@ -44,13 +45,13 @@ impl UserObject {
             if let Some(packet) = reason.and_then(farewell) {
                 socket.send(packet);
             }
-            let reason = reason.unwrap_or(CloseReason::UpgradeFailed);
+            let reason = reason.unwrap_or(ProtocolEnd::UpgradeFailed.into());
             return self.close(socket, reason);
         };
         polling.connection.phase = Phase::Upgrading;
         socket.connection.phase = Phase::Upgrading;
         if polling.save().and(socket.save()).is_err() {
-            return self.close(socket, CloseReason::UpgradeFailed);
+            return self.close(socket, ProtocolEnd::UpgradeFailed);
         }
         self.start_holding(&socket.connection.engine_sid);
         polling.control(&GatewayControl::TakeOver);
@@ -80,7 +81,7 @@ impl UserObject {
                 && socket.connection.phase == Phase::Upgrading
         });
         let Some(mut taker) = taker else {
-            self.close(polling, CloseReason::UpgradeFailed);
+            self.close(polling, ProtocolEnd::UpgradeFailed);
             return None;
         };
         // The pongs that polling brought are the polling socket's, which goes.
@@ -90,7 +91,7 @@ impl UserObject {
         taker.connection.take_over(&polling.connection, now());
         polling.connection.phase = Phase::Closed;
         if taker.save().and(polling.save()).is_err() {
-            self.close(taker, CloseReason::UpgradeFailed);
+            self.close(taker, ProtocolEnd::UpgradeFailed);
             return None;
         }
         polling.close_ws(CloseReason::Replaced);

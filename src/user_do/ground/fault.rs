@@ -1,18 +1,58 @@
-//! Faults of ours, logged in detail and told as what they are to the client.
+//! Why a request is not carried out, and what becomes of that: one place logs it in detail, and tells the
+//! client what it needs to know.
 
 use crate::core::error::EventError;
+use crate::core::store::StoreError;
+use crate::platform::d1::D1Error;
 use crate::platform::log;
 
-/// Logs a fault of ours and tells the client that it was one.
-pub(crate) fn ours(what: &'static str) -> impl Fn(worker::Error) -> EventError {
-    move |error| {
-        log::error(what, &error);
-        EventError::internal()
+/// Why a request is not carried out.
+pub(crate) enum Failure {
+    /// The client's fault, or a limit. It is told as it is.
+    Refused(EventError),
+    /// D1 did not answer.
+    Database(D1Error),
+    /// A fault of ours.
+    Fault(worker::Error),
+}
+
+impl Failure {
+    /// Logs what is ours to know, and returns what the client is told. `event` is the request.
+    pub(crate) fn told(self, event: &str) -> EventError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Database(error) => {
+                log::error("database", &error);
+                EventError::try_again()
+            }
+            Self::Fault(error) => {
+                log::error(event, &error);
+                EventError::internal()
+            }
+        }
     }
 }
 
-/// D1 did not answer a question.
-pub(crate) fn unavailable(error: worker::Error) -> EventError {
-    log::error("database", &error);
-    EventError::try_again()
+impl From<EventError> for Failure {
+    fn from(error: EventError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<D1Error> for Failure {
+    fn from(error: D1Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<worker::Error> for Failure {
+    fn from(error: worker::Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! It is in memory alone. Should the object lose it, the connection is closed and its client comes again.
 
-use crate::core::engine::{Frame, Packet};
 use crate::user_do::UserObject;
+use crate::wire::engine_io::{Frame, Packet};
 
 /// What is held back for a connection while something of ours is under way.
 #[derive(Default)]

@@ -7,4 +7,4 @@ pub(crate) mod lane;
 pub(crate) mod socket;
 pub(crate) mod sockets;
 pub(crate) mod state;
-pub(crate) mod store;
+pub(crate) mod storage;

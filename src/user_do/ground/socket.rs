@@ -2,15 +2,14 @@
 
 use worker::{Result, State, WebSocket};
 
-use crate::core::confirmation::by_pong;
+use crate::core::close::CloseReason;
 use crate::core::connection::Connection;
-use crate::core::engine::Packet;
 use crate::core::error::to_json;
-use crate::core::session::CloseReason;
 use crate::core::time::Millis;
 use crate::messages::GatewayControl;
 use crate::platform::js::auto_responded_at;
 use crate::platform::{close, send};
+use crate::wire::engine_io::Packet;
 
 /// A socket and what its attachment says. The attachment is a copy: whoever held one across an
 /// await reads it anew.
@@ -51,7 +50,7 @@ impl Socket {
 
     /// The log's last offset that the client has confirmed by a pong.
     pub fn confirmed(&self, state: &State) -> u64 {
-        by_pong(&self.connection, self.ponged_at(state))
+        self.connection.confirmed_by_pong(self.ponged_at(state))
     }
 
     /// Sends a packet. A socket that cannot take it is closing; its close event will tell.

@@ -4,11 +4,11 @@ use worker::Result;
 
 use super::socket::Socket;
 use crate::core::connection::{Admission, Carrier, Phase};
-use crate::core::engine::Packet;
 use crate::core::heartbeat::is_ghost;
-use crate::core::socket::MAIN;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
+use crate::wire::engine_io::Packet;
+use crate::wire::socket_io::MAIN;
 
 impl UserObject {
     /// All sockets, live or not.

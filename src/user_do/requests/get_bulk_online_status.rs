@@ -1,12 +1,11 @@
 //! `get_bulk_online_status`
 
-use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::{NAME, Query, REPLY, reply};
 use crate::core::presence::Presence;
 use crate::platform::log;
 use crate::user_do::UserObject;
-use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::Failure;
 
 impl UserObject {
     /// One object that cannot be reached does not spoil the answer: its user counts as offline.
@@ -14,11 +13,8 @@ impl UserObject {
         &self,
         user_id: &str,
         query: Query,
-    ) -> Result<Reply, EventError> {
-        let mut presences = self
-            .presences(user_id, &query.user_ids)
-            .await
-            .map_err(ours(NAME))?;
+    ) -> Result<Reply, Failure> {
+        let mut presences = self.presences(user_id, &query.user_ids).await?;
         let statuses: Vec<(String, Presence)> = query
             .user_ids
             .into_iter()

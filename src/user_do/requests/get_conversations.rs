@@ -1,14 +1,12 @@
 //! `get_conversations`
 
-use crate::core::error::EventError;
 use crate::core::events::Reply;
-use crate::core::events::get_conversations::{Conversation, NAME, Page, reply};
+use crate::core::events::get_conversations::{Conversation, Page, reply};
 use crate::core::record::history::{ConversationRow, conversations};
 use crate::platform::d1;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::ours;
-use crate::user_do::ground::fault::unavailable;
+use crate::user_do::ground::fault::Failure;
 
 impl UserObject {
     /// The order is known here, the rest is read from D1 in one round trip.
@@ -16,11 +14,10 @@ impl UserObject {
         &self,
         caller: &Caller,
         page: Page,
-    ) -> Result<Reply, EventError> {
+    ) -> Result<Reply, Failure> {
         let mut listed = self
             .store
-            .conversation_page(page.cursor.as_deref(), page.limit + 1)
-            .map_err(ours(NAME))?;
+            .conversation_page(page.cursor.as_deref(), page.limit + 1)?;
         let has_more = listed.len() > page.limit;
         listed.truncate(page.limit);
         let next_cursor = listed
@@ -35,8 +32,7 @@ impl UserObject {
             .map(|item| item.conversation_id)
             .collect();
         let statement = conversations(&caller.user_id, &ids);
-        let rows: Vec<ConversationRow> =
-            d1::query(&self.env, statement).await.map_err(unavailable)?;
+        let rows: Vec<ConversationRow> = d1::query(&self.env, statement).await?;
         let items: Vec<Conversation> = rows
             .into_iter()
             .map(ConversationRow::conversation)

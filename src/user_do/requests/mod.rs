@@ -12,18 +12,19 @@ mod subscribe_online_status;
 mod typing;
 
 use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::Failure;
 
+use crate::core::close::CloseReason;
 use crate::core::connection::Admission;
-use crate::core::engine::Packet;
-use crate::core::error::{EventError, to_json};
+use crate::core::error::EventError;
 use crate::core::events::join_conversation::{JOINED, LEFT, reply};
 use crate::core::events::{ERROR, Reply, Request, is_event};
-use crate::core::session::{CloseReason, Event};
-use crate::core::socket::{ack_text, event_text};
 use crate::core::telemetry::Fact;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
+use crate::wire::engine_io::Packet;
+use crate::wire::session::Event;
+use crate::wire::socket_io::{ack_text, event_text};
 
 impl UserObject {
     /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
@@ -38,13 +39,13 @@ impl UserObject {
         };
         let outcome = match self.admit(&mut socket) {
             Ok(Admission::Admitted) => self.carry_out(&caller, &event).await,
-            Ok(Admission::Refused(pause)) => Err(EventError::rate_limited(
-                "Too many events, please wait",
-                pause,
-            )),
+            Ok(Admission::Refused(pause)) => {
+                Err(EventError::rate_limited("Too many events, please wait", pause).into())
+            }
             Ok(Admission::Flooding) => return self.close(socket, CloseReason::Flooding),
-            Err(error) => Err(ours("limits")(error)),
+            Err(error) => Err(error.into()),
         };
+        let outcome = outcome.map_err(|failure| failure.told(&event.name));
         if let Err(error) = &outcome {
             self.fact(
                 &socket.connection.identity.user_id,
@@ -54,7 +55,7 @@ impl UserObject {
                         true => event.name.clone(),
                         false => "unknown".to_owned(),
                     },
-                    code: to_json(&error.code).trim_matches('"').to_owned(),
+                    code: error.code.as_str().to_owned(),
                 },
             );
         }
@@ -75,12 +76,7 @@ impl UserObject {
         }
     }
 
-    fn reply(
-        &self,
-        socket: &Socket,
-        event: &Event,
-        outcome: &std::result::Result<Reply, EventError>,
-    ) {
+    fn reply(&self, socket: &Socket, event: &Event, outcome: &Result<Reply, EventError>) {
         let (name, payload, ack) = match outcome {
             Ok(reply) => (reply.event, reply.payload.clone(), reply.payload.clone()),
             Err(error) => (Some(ERROR), error.payload(Some(&event.name)), error.ack()),
@@ -96,12 +92,8 @@ impl UserObject {
         }
     }
 
-    pub(crate) async fn carry_out(
-        &self,
-        caller: &Caller,
-        event: &Event,
-    ) -> std::result::Result<Reply, EventError> {
-        let config = self.config().map_err(ours("configuration"))?;
+    pub(crate) async fn carry_out(&self, caller: &Caller, event: &Event) -> Result<Reply, Failure> {
+        let config = self.config()?;
         let user_id = &caller.user_id;
         match Request::read(&event.name, &event.args, config)? {
             Request::SendMessage(message) => self.send_message(caller, message).await,

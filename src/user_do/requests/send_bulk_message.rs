@@ -1,10 +1,10 @@
 //! `send_bulk_message`
 
-use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::Failure;
 use crate::user_do::sending::send::Outgoing;
 
 impl UserObject {
@@ -12,7 +12,7 @@ impl UserObject {
         &self,
         caller: &Caller,
         message: BulkMessage,
-    ) -> Result<Reply, EventError> {
+    ) -> Result<Reply, Failure> {
         let outgoing = Outgoing {
             is_direct: false,
             receiver_ids: message.receiver_ids,

@@ -1,10 +1,10 @@
 //! `send_message`
 
-use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::send_message::{DirectMessage, To};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::fault::Failure;
 use crate::user_do::sending::send::Outgoing;
 
 impl UserObject {
@@ -12,7 +12,7 @@ impl UserObject {
         &self,
         caller: &Caller,
         message: DirectMessage,
-    ) -> Result<Reply, EventError> {
+    ) -> Result<Reply, Failure> {
         // Before anybody is asked anything: the order of sends is the one in which they came in.
         let turn = self.sends.turn().await;
         let receiver_id = match message.to {

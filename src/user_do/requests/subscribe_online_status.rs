@@ -8,7 +8,7 @@ use crate::core::presence::Presence;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::Failure;
 
 impl UserObject {
     /// The row is written before the others are asked, so that what changes meanwhile finds it.
@@ -16,26 +16,20 @@ impl UserObject {
         &self,
         caller: &Caller,
         user_ids: Vec<String>,
-    ) -> Result<Reply, EventError> {
+    ) -> Result<Reply, Failure> {
         let sid = session(caller)?;
-        let config = self.config().map_err(ours(SUBSCRIBE))?;
+        let config = self.config()?;
         // Sessions that cannot recover any more have left theirs behind.
         self.store
-            .watches_prune(now().saturating_sub(config.log_retention))
-            .map_err(ours(SUBSCRIBE))?;
-        let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+            .watches_prune(now().saturating_sub(config.log_retention))?;
+        let mut watches = self.store.watches(sid)?;
         let new = watches
             .add(&user_ids, config.max_subscriptions)
             .ok_or_else(|| too_many(config.max_subscriptions))?;
-        self.store
-            .watches_set(sid, &watches)
-            .map_err(ours(SUBSCRIBE))?;
-        let answers = self
-            .watch_all(&caller.user_id, &user_ids)
-            .await
-            .map_err(ours(SUBSCRIBE))?;
+        self.store.watches_set(sid, &watches)?;
+        let answers = self.watch_all(&caller.user_id, &user_ids).await?;
         // Meanwhile the row may have learned of changes, or be gone with its connection.
-        let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+        let mut watches = self.store.watches(sid)?;
         let mut is_complete = true;
         let mut statuses: Vec<(String, Presence)> = Vec::new();
         for (id, answer) in answers {
@@ -52,16 +46,12 @@ impl UserObject {
         }
         if !is_complete {
             // An error tells the client nothing of anybody, so nothing of what came in counts as told.
-            let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+            let mut watches = self.store.watches(sid)?;
             watches.remove(&new);
-            self.store
-                .watches_set(sid, &watches)
-                .map_err(ours(SUBSCRIBE))?;
-            return Err(EventError::internal());
+            self.store.watches_set(sid, &watches)?;
+            return Err(EventError::internal().into());
         }
-        self.store
-            .watches_set(sid, &watches)
-            .map_err(ours(SUBSCRIBE))?;
+        self.store.watches_set(sid, &watches)?;
         Ok(reply(SUBSCRIBED, &statuses))
     }
 
@@ -70,13 +60,11 @@ impl UserObject {
         &self,
         caller: &Caller,
         user_ids: &[String],
-    ) -> Result<Reply, EventError> {
+    ) -> Result<Reply, Failure> {
         let sid = session(caller)?;
-        let mut watches = self.store.watches(sid).map_err(ours(SUBSCRIBE))?;
+        let mut watches = self.store.watches(sid)?;
         watches.remove(user_ids);
-        self.store
-            .watches_set(sid, &watches)
-            .map_err(ours(SUBSCRIBE))?;
+        self.store.watches_set(sid, &watches)?;
         Ok(unsubscribed(user_ids))
     }
 }

@@ -1,13 +1,12 @@
 //! `typing_start`, `typing_stop`
 
-use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::join_conversation::payload;
 use crate::core::events::typing::UserTyping;
 use crate::messages::Notify;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::Failure;
 
 impl UserObject {
     /// Volatile: told once, to whoever is there. It is answered by the ack alone.
@@ -16,7 +15,7 @@ impl UserObject {
         caller: &Caller,
         conversation_id: String,
         is_typing: bool,
-    ) -> Result<Reply, EventError> {
+    ) -> Result<Reply, Failure> {
         let peer = self.peer(&caller.user_id, &conversation_id).await?;
         let reply = Reply::ack(payload(&conversation_id));
         let typing = UserTyping {
@@ -25,7 +24,7 @@ impl UserObject {
             is_typing,
         };
         // Whoever is blocked is not to see that the user is here.
-        if !self.store.has_blocked(&peer).map_err(ours("typing"))? {
+        if !self.store.has_blocked(&peer)? {
             self.tell_peer(&peer, &Notify::Typing(typing)).await;
         }
         Ok(reply)

@@ -18,13 +18,13 @@ use crate::core::outbox::{Entry, Next};
 use crate::core::record::Sender;
 use crate::core::record::send::{StoredMessage, read_back, targets};
 use crate::core::region::Region;
+use crate::core::store::NewEntry;
 use crate::messages::{Deliver, Receipt};
 use crate::platform::meter::Meter;
 use crate::platform::objects::UserObjects;
 use crate::platform::{d1, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::store::NewEntry;
 
 /// A send that is in the record.
 pub(crate) struct Send {

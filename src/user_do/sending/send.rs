@@ -20,6 +20,7 @@ use crate::core::outbox::{COMMIT_DEADLINE, Entry};
 use crate::core::record::Sender;
 use crate::core::record::send::{Outcome, settle, store, targets};
 use crate::core::region::Region;
+use crate::core::store::parse_id;
 use crate::core::telemetry::{Fact, Sent};
 use crate::core::time::Millis;
 use crate::core::token::Role;
@@ -27,9 +28,8 @@ use crate::platform::meter::Meter;
 use crate::platform::{self, d1, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::ours;
+use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::lane::Turn;
-use crate::user_do::ground::store::parse_id;
 
 /// A send, as it was asked for.
 pub(crate) struct Outgoing {
@@ -105,7 +105,7 @@ struct Committed {
 /// The bucket of [`crate::core::config::Config::bulk_sends`].
 const BULK: &str = "bulk";
 
-type Outcomes<T> = std::result::Result<T, EventError>;
+type Outcomes<T> = std::result::Result<T, Failure>;
 
 impl UserObject {
     /// The turn is the caller's to take, and goes at the end: whatever comes in meanwhile waits for its
@@ -122,16 +122,14 @@ impl UserObject {
                 return Ok(Reply::event(outgoing.reply_event(), payload));
             }
             Earlier::Unanswered(entry) => {
-                self.store
-                    .outbox_renew(&entry, now() + COMMIT_DEADLINE)
-                    .map_err(ours(outgoing.event()))?;
+                self.store.outbox_renew(&entry, now() + COMMIT_DEADLINE)?;
                 // Each message's id is its receiver's by their order, which a repeat may have changed.
                 outgoing.receiver_ids.clone_from(&entry.receiver_ids);
                 entry
             }
             Earlier::None => {
                 self.limit_bulk(&outgoing)?;
-                self.note(&outgoing).map_err(ours(outgoing.event()))?
+                self.note(&outgoing)?
             }
         };
         // Durable before D1 is asked: should the object die meanwhile, its alarm finishes the send.
@@ -153,48 +151,44 @@ impl UserObject {
             // A send that was begun before may have reached some.
             is_repeat: outgoing.draft.idempotency_key.is_some(),
         };
-        self.keep_own_copy(caller, &send)
-            .map_err(ours(outgoing.event()))?;
+        self.keep_own_copy(caller, &send)?;
         let times = [begun, stored_at];
-        self.finish(&outgoing, &send, &settled, times, &meter)
-            .await
-            .map_err(ours(outgoing.event()))
+        Ok(self
+            .finish(&outgoing, &send, &settled, times, &meter)
+            .await?)
     }
 
     fn earlier(&self, outgoing: &Outgoing) -> Outcomes<Earlier> {
         let Some(key) = &outgoing.draft.idempotency_key else {
             return Ok(Earlier::None);
         };
-        let ours = ours(outgoing.event());
-        let Some(earlier) = self.store.outbox_by_key(key, now()).map_err(&ours)? else {
+        let Some(earlier) = self.store.outbox_by_key(key, now())? else {
             return Ok(Earlier::None);
         };
         if !outgoing.has_fingerprint(&earlier.fingerprint) {
-            return Err(EventError::new(
-                ErrorCode::IdempotencyConflict,
-                "idempotencyKey was used before, for another message",
-            ));
+            let message = "idempotencyKey was used before, for another message";
+            return Err(EventError::new(ErrorCode::IdempotencyConflict, message).into());
         }
         if let Some(result) = earlier.result {
             return Ok(Earlier::Answered(result));
         }
-        let send_id = parse_id(&earlier.send_id).map_err(&ours)?;
-        let receiver_ids = earlier.receiver_ids().map_err(&ours)?;
+        let send_id = parse_id(&earlier.send_id)?;
+        let receiver_ids = earlier.receiver_ids()?;
         let entry = Entry::new(send_id, receiver_ids, now(), outgoing.is_direct);
         Ok(Earlier::Unanswered(entry))
     }
 
     /// So many bulk sends a minute. A repeat is none.
     fn limit_bulk(&self, outgoing: &Outgoing) -> Outcomes<()> {
-        let rate = self.config().map_err(ours("configuration"))?.bulk_sends;
+        let rate = self.config()?.bulk_sends;
         if outgoing.is_direct || rate.pause_us == 0 {
             return Ok(());
         }
-        let mut bucket: Bucket = self.store.bucket(BULK).map_err(ours(BULK))?;
+        let mut bucket: Bucket = self.store.bucket(BULK)?;
         bucket.take(rate, now()).map_err(|pause| {
             EventError::rate_limited("Too many bulk messages, please wait", pause)
         })?;
-        self.store.bucket_set(BULK, bucket).map_err(ours(BULK))
+        Ok(self.store.bucket_set(BULK, bucket)?)
     }
 
     /// Notes the send before it is committed: from here on it is finished, whatever happens.
@@ -225,28 +219,29 @@ impl UserObject {
         meter: &Meter,
     ) -> Outcomes<Committed> {
         let user_id = &caller.user_id;
-        let ours = ours(outgoing.event());
-        if caller.sid.is_some() && !self.record_belatedly().await.map_err(&ours)? {
-            return Err(self.not_committed(entry, &"the sender could not be added"));
+        if caller.sid.is_some() && !self.record_belatedly().await? {
+            return Err(self
+                .not_committed(entry, &"the sender could not be added")
+                .into());
         }
         let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
         let role = outgoing.role();
         let statements = store(entry.send_id, user_id, role, &outgoing.draft, &targets);
         let results = match d1::metered(&self.env, &statements, meter).await {
             Ok(results) => results,
-            Err(error) => return Err(self.not_committed(entry, &error)),
+            Err(error) => return Err(self.not_committed(entry, &error).into()),
         };
-        let mut senders: Vec<Sender> = d1::rows(&results, 0).map_err(&ours)?;
+        let mut senders: Vec<Sender> = d1::rows(&results, 0)?;
         let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
         let Some(sender) = senders.pop().filter(may_send) else {
-            self.store.outbox_remove(entry.send_id).map_err(&ours)?;
-            return Err(not_allowed(outgoing));
+            self.store.outbox_remove(entry.send_id)?;
+            return Err(not_allowed(outgoing).into());
         };
-        let outcomes: Vec<Outcome> = d1::rows(&results, 3).map_err(&ours)?;
+        let outcomes: Vec<Outcome> = d1::rows(&results, 3)?;
         let settled = settle(user_id, &outgoing.receiver_ids, targets, &outcomes);
         if let (true, Some((_, reason))) = (outgoing.is_direct, settled.refused.first()) {
-            self.store.outbox_remove(entry.send_id).map_err(&ours)?;
-            return Err(send_message::refused(reason));
+            self.store.outbox_remove(entry.send_id)?;
+            return Err(send_message::refused(reason).into());
         }
         let regions = outcomes
             .into_iter()

@@ -1,12 +1,11 @@
 //! Who takes part in a conversation. The object knows its user's conversations; D1 is asked only for
 //! those it does not know, which are mostly somebody else's or nobody's.
 
-use crate::core::error::EventError;
 use crate::core::events::new_message::Target;
 use crate::core::record::history::{self, Pair, peer};
 use crate::platform::d1;
 use crate::user_do::UserObject;
-use crate::user_do::ground::fault::{ours, unavailable};
+use crate::user_do::ground::fault::Failure;
 
 impl UserObject {
     /// The other participant.
@@ -14,13 +13,13 @@ impl UserObject {
         &self,
         user_id: &str,
         conversation_id: &str,
-    ) -> Result<String, EventError> {
+    ) -> Result<String, Failure> {
         let known = self.store.peer(conversation_id);
-        if let Some(peer) = known.map_err(ours("conversation"))? {
+        if let Some(peer) = known? {
             return Ok(peer);
         }
         let statement = history::participants(conversation_id);
-        let pairs: Vec<Pair> = d1::query(&self.env, statement).await.map_err(unavailable)?;
+        let pairs: Vec<Pair> = d1::query(&self.env, statement).await?;
         let pair = pairs.first();
         let peer = peer(user_id, pair)?;
         if let Some(pair) = pair {
@@ -29,9 +28,7 @@ impl UserObject {
                 conversation_id: conversation_id.to_owned(),
                 message_id: pair.last_message_id.clone(),
             };
-            self.store
-                .conversations_add(&[target])
-                .map_err(ours("conversation"))?;
+            self.store.conversations_add(&[target])?;
         }
         Ok(peer.to_owned())
     }

@@ -75,17 +75,19 @@ impl UserObject {
 
     /// The user is said to be online while no socket is there: writes down that they went.
     pub(crate) fn settle_crash(&self) {
-        let settled = self.store.user_state().and_then(|state| {
-            if state.is_online == 0 || !self.live_sockets().is_empty() {
-                return Ok(());
-            }
-            let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
-            self.store.set_offline(last_seen, state.confirmed)?;
-            let due_at = last_seen + self.config()?.presence_grace;
-            self.store.watched_change(false, due_at)
-        });
-        if let Err(error) = settled {
+        if let Err(error) = self.try_settle_crash() {
             log::error("presence", &error);
         }
+    }
+
+    fn try_settle_crash(&self) -> Result<()> {
+        let state = self.store.user_state()?;
+        if state.is_online == 0 || !self.live_sockets().is_empty() {
+            return Ok(());
+        }
+        let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
+        self.store.set_offline(last_seen, state.confirmed)?;
+        let due_at = last_seen + self.config()?.presence_grace;
+        Ok(self.store.watched_change(false, due_at)?)
     }
 }

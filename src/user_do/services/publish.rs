@@ -2,14 +2,14 @@
 
 use worker::Result;
 
-use crate::core::engine::Packet;
 use crate::core::error::to_json;
 use crate::core::events::mark_as_read::{READ, Read};
 use crate::core::events::send_message::{DELIVERED, Delivered};
-use crate::core::socket::{MAIN, event_text};
+use crate::core::store::{NewEntry, Retention};
 use crate::platform::now;
 use crate::user_do::UserObject;
-use crate::user_do::ground::store::{NewEntry, Retention};
+use crate::wire::engine_io::Packet;
+use crate::wire::socket_io::{MAIN, event_text};
 
 impl UserObject {
     /// Appends an event to the log and sends it to every live socket that it is for, with its offset

@@ -17,11 +17,11 @@ use futures::{StreamExt, stream};
 use worker::Result;
 
 use crate::core::confirmation::{look_at, may_ask};
+use crate::core::store::PendingReceipt;
 use crate::core::time::Millis;
 use crate::messages::{Heard, Notify};
 use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
-use crate::user_do::ground::store::PendingReceipt;
 
 /// When a sender who could not be reached is tried again.
 const RETRY: Millis = 30_000;
@@ -47,7 +47,7 @@ impl UserObject {
         if self.store.next_receipt(0)?.is_none() {
             return Ok(None);
         }
-        self.store.next_receipt(self.confirmed()? + 1)
+        Ok(self.store.next_receipt(self.confirmed()? + 1)?)
     }
 
     /// When to look for confirmations, or to tell senders.
@@ -101,7 +101,7 @@ impl UserObject {
             let _: Heard =
                 objects::post(&self.env, &receipt.sender_id, Notify::URL, &notify).await?;
         }
-        self.store.receipt_remove(receipt.offset)
+        Ok(self.store.receipt_remove(receipt.offset)?)
     }
 
     /// A polling client's next GET has confirmed its events up to this offset.

@@ -19,9 +19,11 @@ use crate::core::events::mark_as_read::{Marking, What};
 use crate::core::events::new_message::Target;
 use crate::core::events::send_bulk_message::{BulkMessage, Settled};
 use crate::core::ids::send_id;
-use crate::core::socket::Args;
+use crate::core::store::Database;
+use crate::core::store::testing::value;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
+use crate::wire::socket_io::Args;
 
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../../../migrations/0001_init.sql"),
@@ -73,35 +75,8 @@ fn run(db: &Connection, statement: &Statement) -> Vec<Vec<String>> {
 
 /// Runs a statement and reads its rows as D1 gives them: objects.
 fn rows<T: serde::de::DeserializeOwned>(db: &Connection, statement: &Statement) -> Vec<T> {
-    let mut prepared = db.prepare(statement.sql).unwrap();
-    let names: Vec<String> = prepared
-        .column_names()
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect();
-    let params = statement.params.iter().map(value);
-    let read = |row: &rusqlite::Row| {
-        let fields = names.iter().enumerate().map(|(column, name)| {
-            let value = match row.get(column).unwrap() {
-                Value::Integer(number) => number.into(),
-                Value::Text(text) => text.into(),
-                _ => serde_json::Value::Null,
-            };
-            (name.clone(), value)
-        });
-        Ok(serde_json::Value::Object(fields.collect()))
-    };
-    let rows = prepared.query_map(params_from_iter(params), read).unwrap();
-    rows.map(|row| serde_json::from_value(row.unwrap()).unwrap())
-        .collect()
-}
-
-fn value(param: &Param) -> Value {
-    match param {
-        Param::Text(text) => Value::Text(text.clone()),
-        Param::Integer(number) => Value::Integer(i64::try_from(*number).unwrap()),
-        Param::Null => Value::Null,
-    }
+    let rows = Database::query(db, statement.sql, statement.params.clone()).unwrap();
+    rows.map(Result::unwrap).collect()
 }
 
 fn text(value: &Value) -> String {

@@ -11,8 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::config::Config;
-use super::error::to_json;
+use crate::core::error::to_json;
 
 /// What joins the packets of a polling body.
 pub const SEPARATOR: char = '\x1e';
@@ -164,9 +163,20 @@ pub fn encode_payload(packets: &[Packet]) -> String {
     body
 }
 
+/// What the handshake announces.
+#[derive(Debug, Clone, Copy)]
+pub struct Handshake {
+    /// How often the server pings, in milliseconds.
+    pub ping_interval: u64,
+    /// How long the client may take to answer, in milliseconds.
+    pub ping_timeout: u64,
+    /// The largest frame or body that a client may send, in bytes.
+    pub max_payload: usize,
+}
+
 /// The handshake. Its keys are exactly these (Engine.IO protocol v4, "Handshake"). `upgrades` is
 /// empty on a WebSocket, which has nothing to upgrade to.
-pub fn open(sid: &str, upgrades: &[&str], config: &Config) -> Packet {
+pub fn open(sid: &str, upgrades: &[&str], handshake: Handshake) -> Packet {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Open<'a> {
@@ -179,9 +189,9 @@ pub fn open(sid: &str, upgrades: &[&str], config: &Config) -> Packet {
     Packet::Open(to_json(&Open {
         sid,
         upgrades,
-        ping_interval: config.ping_interval,
-        ping_timeout: config.ping_timeout,
-        max_payload: config.max_payload,
+        ping_interval: handshake.ping_interval,
+        ping_timeout: handshake.ping_timeout,
+        max_payload: handshake.max_payload,
     }))
 }
 
@@ -321,10 +331,13 @@ mod tests {
 
     #[test]
     fn the_handshake_is_pinned() {
-        let config =
-            Config::read(|name| (name == "JWT_SECRET").then(|| "0123456789".repeat(4))).unwrap();
+        let handshake = Handshake {
+            ping_interval: 25_000,
+            ping_timeout: 20_000,
+            max_payload: 1_000_000,
+        };
         assert_eq!(
-            open("S", &["websocket"], &config).into_frame(),
+            open("S", &["websocket"], handshake).into_frame(),
             text(
                 r#"0{"sid":"S","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#
             )

@@ -7,7 +7,7 @@
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::engine::Packet as Engine;
+use super::engine_io::Packet as Engine;
 
 /// The namespace that needs no name on the wire.
 pub const MAIN: &str = "/";

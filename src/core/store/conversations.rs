@@ -1,12 +1,12 @@
 //! Whom the user talks to, and in which order to list them. The conversations themselves are in D1.
 
 use serde::Deserialize;
-use worker::{Result, SqlStorageValue};
 
-use super::Store;
+use super::{Database, Result, Store};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
-use crate::core::object_schema::{ADD_CONVERSATIONS, CONVERSATION_PAGE};
+use crate::core::sql::Param;
+use crate::core::store::schema::{ADD_CONVERSATIONS, CONVERSATION_PAGE};
 
 /// Behind every id there is.
 const LAST: &str = "g";
@@ -20,7 +20,7 @@ pub struct Listed {
     pub last_message_id: String,
 }
 
-impl Store {
+impl<D: Database> Store<D> {
     /// Adds conversations, or moves them up. A target's receiver is the other side here.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
         if targets.is_empty() {
@@ -49,11 +49,11 @@ impl Store {
 
     /// A page of the list, newest first, behind the conversation whose newest message this was.
     pub fn conversation_page(&self, cursor: Option<&str>, limit: usize) -> Result<Vec<Listed>> {
-        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         self.read(
             &self.user,
             CONVERSATION_PAGE,
-            vec![cursor.unwrap_or(LAST).into(), SqlStorageValue::from(limit)],
+            vec![cursor.unwrap_or(LAST).into(), Param::from(limit)],
         )
     }
 

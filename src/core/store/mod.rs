@@ -1,5 +1,5 @@
 //! The object's own SQLite storage: whether the user is online, the event log, the outbox, whom they
-//! talk to, watch and block. Its tables: `core::object_schema`.
+//! talk to, watch and block. Its tables: [`schema`].
 //!
 //! Storage calls are synchronous and the object runs one event at a time between awaits, so each
 //! method here is atomic. Tables are made by the first write: a question about a user who was never
@@ -8,19 +8,23 @@
 mod conversations;
 mod log;
 mod outbox;
+pub mod schema;
 mod social;
+#[cfg(test)]
+pub mod testing;
 
 use std::cell::Cell;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use worker::{Error, Result, SqlStorage, SqlStorageValue};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use thiserror::Error;
 
-use crate::core::object_schema::{OUTBOX, SOCIAL, Step, USER};
-use crate::core::time::Millis;
+use self::schema::{OUTBOX, SOCIAL, Step, USER};
+use super::sql::Param;
+use super::time::Millis;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
-pub use social::{Outcome, Watcher};
+pub use social::{Outcome, Watched, Watcher};
 
 /// Tables that are made together.
 struct Tables {
@@ -28,9 +32,36 @@ struct Tables {
     are_there: Cell<bool>,
 }
 
+/// The storage failed, or holds what we did not write.
+#[derive(Debug, Error)]
+#[error("storage: {0}")]
+pub struct StoreError(pub String);
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What the storage answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A SQLite database: the object's own on the platform, one in memory in tests.
+pub trait Database {
+    /// Runs one statement. Its rows come as they are asked for, one by one.
+    fn query<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: Vec<Param>,
+    ) -> Result<impl Iterator<Item = Result<T>>>;
+
+    /// Runs statements without parameters.
+    fn execute(&self, sql: &str) -> Result<()>;
+}
+
 /// The storage.
-pub struct Store {
-    sql: SqlStorage,
+pub struct Store<D> {
+    database: D,
     user: Tables,
     social: Tables,
     outbox: Tables,
@@ -51,15 +82,15 @@ pub struct UserState {
     pub confirmed: u64,
 }
 
-impl Store {
+impl<D: Database> Store<D> {
     /// Over the object's database.
-    pub fn new(sql: SqlStorage) -> Self {
+    pub fn new(database: D) -> Self {
         let tables = |steps| Tables {
             steps,
             are_there: Cell::new(false),
         };
         Self {
-            sql,
+            database,
             user: tables(USER),
             social: tables(SOCIAL),
             outbox: tables(OUTBOX),
@@ -77,7 +108,7 @@ impl Store {
         &self,
         tables: &Tables,
         query: &str,
-        bindings: Vec<SqlStorageValue>,
+        bindings: Vec<Param>,
     ) -> Result<Vec<T>> {
         let rows = self.rows(tables, query, bindings)?;
         rows.into_iter().flatten().collect()
@@ -88,17 +119,19 @@ impl Store {
         &self,
         tables: &Tables,
         query: &str,
-        bindings: Vec<SqlStorageValue>,
+        bindings: Vec<Param>,
     ) -> Result<Option<impl Iterator<Item = Result<T>>>> {
         if !self.bring_up_to_date(tables, false)? {
             return Ok(None);
         }
-        Ok(Some(self.sql.exec(query, bindings)?.next()))
+        self.database.query(query, bindings).map(Some)
     }
 
-    fn write(&self, tables: &Tables, query: &str, bindings: Vec<SqlStorageValue>) -> Result<()> {
+    fn write(&self, tables: &Tables, query: &str, bindings: Vec<Param>) -> Result<()> {
         self.bring_up_to_date(tables, true)?;
-        self.sql.exec(query, bindings).map(|_| ())
+        self.database
+            .query::<IgnoredAny>(query, bindings)
+            .map(|_| ())
     }
 
     /// Does the steps that are missing. If all of them are, only when asked to.
@@ -111,7 +144,7 @@ impl Store {
             if self.has(step.marker)? {
                 is_made = true;
             } else if is_made {
-                self.sql.exec(step.sql, None)?;
+                self.database.execute(step.sql)?;
             } else {
                 return Ok(false);
             }
@@ -123,14 +156,9 @@ impl Store {
     fn has(&self, marker: &str) -> Result<bool> {
         #[derive(Deserialize)]
         struct Row {}
-        let found: Vec<Row> = self
-            .sql
-            .exec(
-                "SELECT 1 AS found FROM sqlite_master WHERE name = ?1",
-                vec![marker.into()],
-            )?
-            .to_array()?;
-        Ok(!found.is_empty())
+        let sql = "SELECT 1 AS found FROM sqlite_master WHERE name = ?1";
+        let mut found = self.database.query::<Row>(sql, vec![marker.into()])?;
+        Ok(found.next().is_some())
     }
 
     /// What is known of the user; the default if nothing is.
@@ -151,7 +179,7 @@ impl Store {
              VALUES (1, ?1, ?2, 1, ?3)
              ON CONFLICT (id) DO UPDATE SET
                is_recorded = excluded.is_recorded, is_online = 1, last_seen = excluded.last_seen",
-            vec![user_id.into(), i32::from(is_recorded).into(), int(now)?],
+            vec![user_id.into(), Param::from(is_recorded), Param::from(now)],
         )
     }
 
@@ -178,7 +206,7 @@ impl Store {
             &self.user,
             "UPDATE user_state
              SET is_online = 0, last_seen = max(last_seen, ?1), confirmed = max(confirmed, ?2)",
-            vec![int(last_seen)?, int(confirmed)?],
+            vec![Param::from(last_seen), Param::from(confirmed)],
         )
     }
 
@@ -187,12 +215,10 @@ impl Store {
         self.write(
             &self.user,
             "UPDATE user_state SET confirmed = ?1 WHERE confirmed < ?1",
-            vec![int(confirmed)?],
+            vec![Param::from(confirmed)],
         )
     }
 }
 
-fn int(value: u64) -> Result<SqlStorageValue> {
-    let value = i64::try_from(value).map_err(|error| Error::RustError(error.to_string()))?;
-    SqlStorageValue::try_from_i64(value)
-}
+#[cfg(test)]
+mod tests;

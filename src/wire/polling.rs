@@ -5,11 +5,10 @@
 //! only the client's next GET, or the end of its upgrade, confirms it. Rules: Engine.IO protocol v4 ("HTTP long-polling",
 //! "Upgrade"), and the reference server's behaviour.
 
-use super::config::Config;
-use super::engine::{Packet, decode_payload, encode_payload};
+use super::engine_io::{Packet, decode_payload, encode_payload};
 use super::session::Session;
-use super::socket::log_offset;
-use super::time::Millis;
+use super::socket_io::log_offset;
+use crate::core::time::Millis;
 
 /// How far the session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +53,15 @@ pub enum Push {
     TooLarge,
     /// 400: there is no such session (any more).
     Unknown,
+}
+
+/// How long a session may last, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until its user must be known.
+    pub lobby: Millis,
+    /// Without a word of its client.
+    pub silence: Millis,
 }
 
 /// A client that takes nothing for this long a queue is gone.
@@ -102,10 +110,9 @@ impl PollingSession {
     }
 
     /// Whether it should have been heard by now, or should have found its user.
-    pub fn is_overdue(&self, now: Millis, config: &Config) -> bool {
-        let lobby_over =
-            self.phase == Phase::Lobby && now >= self.opened_at + config.lobby_timeout();
-        lobby_over || now >= self.last_heard + config.silence()
+    pub fn is_overdue(&self, now: Millis, limits: Limits) -> bool {
+        let lobby_over = self.phase == Phase::Lobby && now >= self.opened_at + limits.lobby;
+        lobby_over || now >= self.last_heard + limits.silence
     }
 
     /// A GET came in.
@@ -135,11 +142,11 @@ impl PollingSession {
     }
 
     /// A POST came in.
-    pub fn on_post(&mut self, body: &[u8], now: Millis, config: &Config) -> Push {
+    pub fn on_post(&mut self, body: &[u8], now: Millis, max_payload: usize) -> Push {
         if self.phase == Phase::Closed {
             return Push::Unknown;
         }
-        if body.len() > config.max_payload {
+        if body.len() > max_payload {
             return Push::TooLarge;
         }
         let packets = std::str::from_utf8(body)
@@ -230,9 +237,12 @@ impl PollingSession {
 mod tests {
     use super::*;
 
-    fn config() -> Config {
-        Config::read(|name| (name == "JWT_SECRET").then(|| "0123456789".repeat(4))).unwrap()
-    }
+    const LIMITS: Limits = Limits {
+        lobby: 45_000,
+        silence: 45_000,
+    };
+
+    const MAX_PAYLOAD: usize = 1_000_000;
 
     fn routed() -> PollingSession {
         let mut session = PollingSession::new(1000);
@@ -345,33 +355,31 @@ mod tests {
     #[test]
     fn a_post_is_packets_or_the_end() {
         let mut session = routed();
-        let config = config();
         assert_eq!(
-            session.on_post(b"4a\x1e3", 5000, &config),
+            session.on_post(b"4a\x1e3", 5000, MAX_PAYLOAD),
             Push::Packets(vec![text("a"), Packet::Pong(String::new())])
         );
         assert_eq!(session.last_heard, 5000);
         for bad in [&b"abc"[..], b"", b"\xff"] {
-            assert_eq!(session.on_post(bad, 5000, &config), Push::Invalid);
+            assert_eq!(session.on_post(bad, 5000, MAX_PAYLOAD), Push::Invalid);
         }
         assert_eq!(
-            session.on_post(&vec![b'4'; 1_000_001], 5000, &config),
+            session.on_post(&vec![b'4'; 1_000_001], 5000, MAX_PAYLOAD),
             Push::TooLarge
         );
         session.phase = Phase::Closed;
-        assert_eq!(session.on_post(b"4a", 5000, &config), Push::Unknown);
+        assert_eq!(session.on_post(b"4a", 5000, MAX_PAYLOAD), Push::Unknown);
     }
 
     #[test]
     fn silence_ends_a_session() {
-        let config = config();
         let mut session = routed();
-        assert!(!session.is_overdue(45_999, &config));
-        assert!(session.is_overdue(46_000, &config));
-        session.on_post(b"3", 40_000, &config);
-        assert!(!session.is_overdue(46_000, &config));
+        assert!(!session.is_overdue(45_999, LIMITS));
+        assert!(session.is_overdue(46_000, LIMITS));
+        session.on_post(b"3", 40_000, MAX_PAYLOAD);
+        assert!(!session.is_overdue(46_000, LIMITS));
         session.phase = Phase::Lobby;
-        assert!(session.is_overdue(46_000, &config));
+        assert!(session.is_overdue(46_000, LIMITS));
     }
 
     #[test]

@@ -7,9 +7,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::engine::{Frame, PROBE, Packet};
-use super::socket::{self, Args, Body};
-use super::time::Millis;
+use super::close::ProtocolEnd;
+use super::engine_io::{Frame, Packet};
+use super::socket_io::{self, Args, Body};
+use crate::core::time::Millis;
 
 /// A namespace that the client has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,99 +47,14 @@ pub struct Session {
     asked: u64,
 }
 
-pub(super) fn is_zero(number: &u64) -> bool {
+pub(crate) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
 /// A binary packet whose attachments are still arriving. Kept in memory only: should the object
 /// lose it between two frames, the next frame closes the connection and the client comes again.
 #[derive(Debug)]
-pub struct Reassembly(socket::Packet);
-
-/// How often a client may join on one transport: it gets what it missed each time.
-pub const MAX_JOINS: u64 = 8;
-
-/// A client that is refused more often before anybody knows who it is has had its chances.
-pub const MAX_REFUSALS: u32 = 10;
-
-/// Why a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CloseReason {
-    /// The client said `1`, or closed its WebSocket in the regular way.
-    ClientClosed,
-    /// The transport broke.
-    TransportLost,
-    /// A frame that no client may send.
-    ProtocolError,
-    /// A frame over the limit.
-    TooLarge,
-    /// Not heard for pingInterval + pingTimeout.
-    PingTimeout,
-    /// No CONNECT in time.
-    ConnectTimeout,
-    /// An upgrade that was not finished in time, or that nobody waits for any more.
-    UpgradeFailed,
-    /// Its token has expired.
-    TokenExpired,
-    /// It went on sending in spite of refusals.
-    Flooding,
-    /// The marketplace's backend disconnected or erased its user.
-    Disconnected,
-    /// A CONNECT for a user whom another object serves.
-    OtherUser,
-    /// Its client has come back on another connection.
-    Replaced,
-    /// The object was interrupted while it held the connection's frames.
-    Interrupted,
-}
-
-impl CloseReason {
-    /// The WebSocket close code and reason (RFC 6455, section 7.4.1). `None`: a close without a code,
-    /// as the reference server closes; a client sees 1005.
-    pub fn code(self) -> Option<(u16, &'static str)> {
-        match self {
-            Self::ClientClosed
-            | Self::TransportLost
-            | Self::ProtocolError
-            | Self::PingTimeout
-            | Self::ConnectTimeout
-            | Self::UpgradeFailed => None,
-            Self::TooLarge => Some((1009, "frame too large")),
-            // The reference has no such ends.
-            Self::TokenExpired => Some((1000, "token expired")),
-            Self::Flooding => Some((1008, "too many events")),
-            Self::Disconnected => Some((1000, "disconnected by the service")),
-            Self::OtherUser => Some((1000, "connect again for another user")),
-            Self::Replaced => Some((1000, "replaced by a newer connection")),
-            Self::Interrupted => Some((1012, "please reconnect")),
-        }
-    }
-
-    /// Its name in the log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ClientClosed => "client_closed",
-            Self::TransportLost => "transport_lost",
-            Self::ProtocolError => "protocol_error",
-            Self::TooLarge => "too_large",
-            Self::PingTimeout => "ping_timeout",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::UpgradeFailed => "upgrade_failed",
-            Self::TokenExpired => "token_expired",
-            Self::Flooding => "flooding",
-            Self::Disconnected => "disconnected",
-            Self::OtherUser => "other_user",
-            Self::Replaced => "replaced",
-            Self::Interrupted => "interrupted",
-        }
-    }
-
-    /// Whether the client ended the connection itself, in good order.
-    pub fn is_clean(self) -> bool {
-        self == Self::ClientClosed
-    }
-}
+pub struct Reassembly(socket_io::Packet);
 
 /// An event from a client, complete with its attachments.
 #[derive(Debug)]
@@ -173,10 +89,10 @@ pub enum Effect {
     /// The last step of an upgrade: `5`.
     Upgrade,
     /// Close the connection.
-    Close(CloseReason),
+    Close(ProtocolEnd),
 }
 
-const INVALID: Effect = Effect::Close(CloseReason::ProtocolError);
+const INVALID: Effect = Effect::Close(ProtocolEnd::ProtocolError);
 
 impl Session {
     /// Whether at least one CONNECT was accepted and not undone.
@@ -245,9 +161,9 @@ impl Session {
     ) -> Effect {
         match packet {
             Packet::Pong(_) | Packet::Noop => Effect::Nothing,
-            Packet::Close => Effect::Close(CloseReason::ClientClosed),
+            Packet::Close => Effect::Close(ProtocolEnd::ClientClosed),
             Packet::Text(_) if pending.is_some() => INVALID,
-            Packet::Text(text) => match socket::Packet::decode(&text) {
+            Packet::Text(text) => match socket_io::Packet::decode(&text) {
                 // Attachments are kept for those only whose event would be taken.
                 Ok(packet) if packet.attachments > 0 && self.sid(&packet.namespace).is_none() => {
                     INVALID
@@ -286,7 +202,7 @@ impl Session {
         self.act(packet, namespaces)
     }
 
-    fn act(&mut self, packet: socket::Packet, namespaces: &[&str]) -> Effect {
+    fn act(&mut self, packet: socket_io::Packet, namespaces: &[&str]) -> Effect {
         let namespace = packet.namespace;
         if let Body::Connect(auth) = packet.body {
             return self.connect(namespace, auth, namespaces);
@@ -333,33 +249,24 @@ impl Session {
         }
         if !namespaces.contains(&namespace.as_str()) {
             let data = r#"{"message":"Invalid namespace"}"#;
-            return Effect::Reply(socket::connect_error(&namespace, data));
+            return Effect::Reply(socket_io::connect_error(&namespace, data));
         }
         Effect::Connect(namespace, auth)
     }
 }
 
-/// Carries out a packet on a WebSocket that asks to take over a polling session.
-pub fn receive_probing(packet: &Packet) -> Effect {
-    match packet {
-        Packet::Ping(data) if data == PROBE => Effect::Probe,
-        Packet::Upgrade => Effect::Upgrade,
-        Packet::Noop => Effect::Nothing,
-        _ => Effect::Close(CloseReason::UpgradeFailed),
-    }
-}
-
 /// Reads a frame within the size limit.
-pub fn decode(frame: Frame, max_payload: usize) -> Result<Packet, CloseReason> {
+pub fn decode(frame: Frame, max_payload: usize) -> Result<Packet, ProtocolEnd> {
     if frame.len() > max_payload {
-        return Err(CloseReason::TooLarge);
+        return Err(ProtocolEnd::TooLarge);
     }
-    Packet::from_frame(frame).map_err(|_| CloseReason::ProtocolError)
+    Packet::from_frame(frame).map_err(|_| ProtocolEnd::ProtocolError)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::probe::receive_probing;
 
     const SERVED: [&str; 1] = ["/"];
 
@@ -394,7 +301,7 @@ mod tests {
         }
     }
 
-    fn closes(effect: Effect, reason: CloseReason) {
+    fn closes(effect: Effect, reason: ProtocolEnd) {
         assert!(
             matches!(effect, Effect::Close(given) if given == reason),
             "{effect:?}"
@@ -496,20 +403,20 @@ mod tests {
             "41/other,",
         ];
         for text in bad {
-            closes(Client::joined().text(text), CloseReason::ProtocolError);
+            closes(Client::joined().text(text), ProtocolEnd::ProtocolError);
         }
-        closes(Client::new().text(r#"42["e"]"#), CloseReason::ProtocolError);
+        closes(Client::new().text(r#"42["e"]"#), ProtocolEnd::ProtocolError);
         closes(
             Client::joined().frame(Frame::Binary(vec![1])),
-            CloseReason::ProtocolError,
+            ProtocolEnd::ProtocolError,
         );
         let mut client = Client::joined();
         client.text(r#"451-["e",{"_placeholder":true,"num":0}]"#);
-        closes(client.text(r#"42["e"]"#), CloseReason::ProtocolError);
-        closes(Client::joined().text("1"), CloseReason::ClientClosed);
+        closes(client.text(r#"42["e"]"#), ProtocolEnd::ProtocolError);
+        closes(Client::joined().text("1"), ProtocolEnd::ClientClosed);
         closes(
             Client::joined().text(&"4".repeat(101)),
-            CloseReason::TooLarge,
+            ProtocolEnd::TooLarge,
         );
     }
 
@@ -519,7 +426,7 @@ mod tests {
             |text: &str| receive_probing(&Packet::from_frame(Frame::Text(text.into())).unwrap());
         assert!(matches!(probing("2probe"), Effect::Probe));
         assert!(matches!(probing("5"), Effect::Upgrade));
-        closes(probing("2"), CloseReason::UpgradeFailed);
-        closes(probing("40"), CloseReason::UpgradeFailed);
+        closes(probing("2"), ProtocolEnd::UpgradeFailed);
+        closes(probing("40"), ProtocolEnd::UpgradeFailed);
     }
 }

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use uuid::Uuid;
-use worker::{Error, Result, SqlStorageValue};
 
-use super::{Store, int};
+use super::{Database, Result, Store, StoreError};
 use crate::core::error::to_json;
 use crate::core::outbox::{Entry, Next};
+use crate::core::sql::Param;
 use crate::core::time::Millis;
 
 /// How long the result of a send with an idempotency key is kept.
@@ -33,7 +33,7 @@ impl Keyed {
     }
 }
 
-impl Store {
+impl<D: Database> Store<D> {
     /// Notes a send before it is committed.
     pub fn outbox_add(
         &self,
@@ -51,11 +51,11 @@ impl Store {
             vec![
                 entry.send_id.to_string().into(),
                 to_json(&entry.receiver_ids).into(),
-                int(next_attempt_at)?,
+                Param::from(next_attempt_at),
                 idempotency_key.into(),
                 fingerprint.into(),
-                int(entry.created_at)?,
-                i32::from(entry.is_direct).into(),
+                Param::from(entry.created_at),
+                Param::from(entry.is_direct),
             ],
         )
     }
@@ -68,8 +68,8 @@ impl Store {
              WHERE send_id = ?1",
             vec![
                 entry.send_id.to_string().into(),
-                int(entry.created_at)?,
-                int(next_attempt_at)?,
+                Param::from(entry.created_at),
+                Param::from(next_attempt_at),
             ],
         )
     }
@@ -86,7 +86,7 @@ impl Store {
     /// Records what a try has come to. A send that is done goes, unless it must be remembered for its
     /// idempotency key: with its result, or, if the answer was never given, to be run again as it was.
     pub fn outbox_update(&self, send_id: Uuid, next: &Next) -> Result<()> {
-        let id = SqlStorageValue::from(send_id.to_string());
+        let id = Param::from(send_id.to_string());
         match next {
             Next::Done => {
                 self.write(
@@ -106,7 +106,7 @@ impl Store {
                 &self.outbox,
                 "UPDATE outbox SET pending = ?2, next_attempt_at = ?3, attempts = attempts + 1
                  WHERE send_id = ?1",
-                vec![id, pending.as_ref().map(to_json).into(), int(*at)?],
+                vec![id, pending.as_ref().map(to_json).into(), Param::from(*at)],
             ),
         }
     }
@@ -176,7 +176,7 @@ impl Store {
         self.write(
             &self.outbox,
             "DELETE FROM outbox WHERE created_at < ?1 AND next_attempt_at IS NULL",
-            vec![int(now.saturating_sub(KEY_RETENTION))?],
+            vec![Param::from(now.saturating_sub(KEY_RETENTION))],
         )?;
         let rows = self.read(
             &self.outbox,
@@ -190,5 +190,5 @@ impl Store {
 
 /// Reads an id that we wrote.
 pub fn parse_id(text: &str) -> Result<Uuid> {
-    Uuid::parse_str(text).map_err(|error| Error::RustError(error.to_string()))
+    Uuid::parse_str(text).map_err(|error| StoreError(error.to_string()))
 }

@@ -1,11 +1,11 @@
 //! Whom the user blocks, whom their connections watch, who watches them, and their rate limits.
 
 use serde::Deserialize;
-use worker::{Result, SqlStorageValue};
 
-use super::{Store, int};
+use super::{Database, Result, Store};
 use crate::core::error::to_json;
 use crate::core::limits::Bucket;
+use crate::core::sql::Param;
 use crate::core::time::Millis;
 use crate::core::watch::{self, Watches, first_version};
 
@@ -41,7 +41,7 @@ pub enum Outcome {
 #[derive(Deserialize)]
 struct Found {}
 
-impl Store {
+impl<D: Database> Store<D> {
     /// Whether the user has blocked this one.
     pub fn has_blocked(&self, user_id: &str) -> Result<bool> {
         let rows: Vec<Found> = self.read(
@@ -126,7 +126,7 @@ impl Store {
         self.write(
             &self.social,
             "UPDATE watches SET ended_at = ?2 WHERE sid = ?1",
-            vec![sid.into(), int(now)?],
+            vec![sid.into(), Param::from(now)],
         )
     }
 
@@ -149,17 +149,17 @@ impl Store {
         self.write(
             &self.social,
             "DELETE FROM watches WHERE ended_at < ?1",
-            vec![int(since)?],
+            vec![Param::from(since)],
         )
     }
 
     /// This user watches, and is told whether the user is online: the version of that.
     pub fn watcher_add(&self, user_id: &str, is_online: bool, now: Millis) -> Result<u64> {
         let first = first_version(is_online, now);
-        self.write(&self.social, watch::BEGIN, vec![int(first)?])?;
+        self.write(&self.social, watch::BEGIN, vec![Param::from(first)])?;
         let version = self.watched_sync(is_online, now)?;
         self.write(&self.social, watch::ADD_WATCHER, vec![user_id.into()])?;
-        self.write(&self.social, watch::SET_DUE, vec![int(now)?])?;
+        self.write(&self.social, watch::SET_DUE, vec![Param::from(now)])?;
         Ok(version)
     }
 
@@ -169,7 +169,7 @@ impl Store {
         struct Row {
             version: u64,
         }
-        let bindings = vec![i32::from(is_online).into(), int(now)?];
+        let bindings = vec![Param::from(is_online), Param::from(now)];
         self.write(&self.social, watch::SYNC, bindings)?;
         let rows: Vec<Row> = self.read(&self.social, "SELECT version FROM watched", vec![])?;
         Ok(rows.first().map_or(0, |row| row.version))
@@ -180,7 +180,7 @@ impl Store {
         if self.watched()?.is_none() {
             return Ok(());
         }
-        let bindings = vec![i32::from(is_online).into(), int(due_at)?];
+        let bindings = vec![Param::from(is_online), Param::from(due_at)];
         self.write(&self.social, watch::CHANGE, bindings)
     }
 
@@ -206,8 +206,8 @@ impl Store {
 
     /// What has become of telling a watcher.
     pub fn watcher_told(&self, watcher: &Watcher, outcome: Outcome) -> Result<()> {
-        let user_id = SqlStorageValue::from(watcher.user_id.as_str());
-        let asked = int(watcher.asked)?;
+        let user_id = Param::from(watcher.user_id.as_str());
+        let asked = Param::from(watcher.asked);
         match outcome {
             Outcome::Heard => self.write(&self.social, watch::HEARD, vec![user_id, asked]),
             Outcome::Unwanted => self.write(&self.social, watch::UNWANTED, vec![user_id, asked]),
@@ -217,10 +217,10 @@ impl Store {
 
     /// Everybody was told this, except those who are owed it: they are told at `next`.
     pub fn watched_told(&self, watched: Watched, version: u64, next: Millis) -> Result<()> {
-        let due_at = watched.due_at.map(int).transpose()?;
-        let bindings = vec![int(version)?, due_at.into()];
+        let due_at = watched.due_at;
+        let bindings = vec![Param::from(version), due_at.into()];
         self.write(&self.social, watch::TOLD, bindings)?;
-        self.write(&self.social, watch::SET_DUE, vec![int(next)?])
+        self.write(&self.social, watch::SET_DUE, vec![Param::from(next)])
     }
 
     /// A rate limit's bucket.
@@ -244,7 +244,7 @@ impl Store {
             &self.social,
             "INSERT INTO buckets (name, full_at) VALUES (?1, ?2)
              ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at",
-            vec![name.into(), int(bucket.to_stored())?],
+            vec![name.into(), Param::from(bucket.to_stored())],
         )
     }
 }

@@ -1,10 +1,10 @@
 //! The user's event log: what was delivered, for recovery and for users who were offline.
 
 use serde::Deserialize;
-use worker::Result;
 
-use super::{Store, int};
+use super::{Database, Result, Store};
 use crate::core::recovery::LogBounds;
+use crate::core::sql::Param;
 use crate::core::time::Millis;
 
 /// An event in the log.
@@ -57,7 +57,7 @@ pub struct Retention {
     pub time: Millis,
 }
 
-impl Store {
+impl<D: Database> Store<D> {
     /// Appends an event to the log and lets go of what it need not keep: its offset. The newest
     /// entry always stays, so that offsets only ever grow.
     pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
@@ -68,11 +68,11 @@ impl Store {
             "INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             vec![
-                int(offset)?,
+                Param::from(offset),
                 entry.message_id.into(),
                 entry.event.into(),
                 entry.payload.into(),
-                int(now)?,
+                Param::from(now),
                 entry.except_sid.into(),
             ],
         )?;
@@ -100,7 +100,7 @@ impl Store {
         self.write(
             &self.user,
             "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
-            vec![int(up_to)?, int(since)?, int(last)?],
+            vec![Param::from(up_to), Param::from(since), Param::from(last)],
         )?;
         // Nobody waits to hear of what no device will take from here.
         let _: Vec<PendingReceipt> = self.read(
@@ -136,7 +136,7 @@ impl Store {
             &self.user,
             "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first,
                     (SELECT max(offset) FROM log) AS last",
-            vec![int(since)?],
+            vec![Param::from(since)],
         )?;
         let row = rows.into_iter().next();
         Ok(row.and_then(|row| {
@@ -161,7 +161,7 @@ impl Store {
         let rows: Vec<Row> = self.read(
             &self.user,
             "SELECT created_at FROM log WHERE offset = ?1",
-            vec![int(offset)?],
+            vec![Param::from(offset)],
         )?;
         Ok(rows.first().map_or(0, |row| row.created_at))
     }
@@ -175,7 +175,7 @@ impl Store {
         let rows: Vec<Row> = self.read(
             &self.user,
             "SELECT offset FROM log WHERE created_at <= ?1 ORDER BY offset DESC LIMIT 1",
-            vec![int(time)?],
+            vec![Param::from(time)],
         )?;
         Ok(rows.first().map_or(0, |row| row.offset))
     }
@@ -194,7 +194,7 @@ impl Store {
             "SELECT offset, event, payload FROM log
              WHERE offset > ?1 AND created_at >= ?2 AND except_sid IS NOT ?3 AND event <> ''
              ORDER BY offset DESC",
-            vec![int(offset)?, int(since)?, sid.into()],
+            vec![Param::from(offset), Param::from(since), sid.into()],
         )?;
         let mut missed = Missed {
             events: Vec::new(),
@@ -230,7 +230,7 @@ impl Store {
             &self.social,
             "INSERT OR REPLACE INTO receipts (offset, sender_id, payload) VALUES (?1, ?2, ?3)",
             vec![
-                int(receipt.offset)?,
+                Param::from(receipt.offset),
                 receipt.sender_id.as_str().into(),
                 receipt.payload.as_str().into(),
             ],
@@ -242,7 +242,7 @@ impl Store {
         self.read(
             &self.social,
             "SELECT offset, sender_id, payload FROM receipts WHERE offset <= ?1 ORDER BY offset",
-            vec![int(offset)?],
+            vec![Param::from(offset)],
         )
     }
 
@@ -255,7 +255,7 @@ impl Store {
         let rows: Vec<Row> = self.read(
             &self.social,
             "SELECT min(offset) AS offset FROM receipts WHERE offset >= ?1",
-            vec![int(from)?],
+            vec![Param::from(from)],
         )?;
         Ok(rows.into_iter().next().and_then(|row| row.offset))
     }
@@ -268,7 +268,7 @@ impl Store {
         self.write(
             &self.social,
             "DELETE FROM receipts WHERE offset >= ?1 AND offset < ?2",
-            vec![int(from)?, int(before)?],
+            vec![Param::from(from), Param::from(before)],
         )
     }
 
@@ -277,7 +277,7 @@ impl Store {
         self.write(
             &self.social,
             "DELETE FROM receipts WHERE offset = ?1",
-            vec![int(offset)?],
+            vec![Param::from(offset)],
         )
     }
 }

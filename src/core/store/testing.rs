@@ -1,0 +1,68 @@
+//! The object's storage in tests: SQLite in memory.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+use serde::de::DeserializeOwned;
+
+use super::{Database, Result, Store, StoreError};
+use crate::core::sql::Param;
+
+/// A storage that nothing was written to.
+pub fn store() -> Store<Connection> {
+    Store::new(Connection::open_in_memory().unwrap())
+}
+
+impl Database for Connection {
+    fn query<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: Vec<Param>,
+    ) -> Result<impl Iterator<Item = Result<T>>> {
+        let mut statement = self.prepare_cached(sql).map_err(failed)?;
+        let names: Vec<String> = statement
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let rows: Vec<serde_json::Value> = statement
+            .query_map(params_from_iter(params.iter().map(value)), |row| {
+                Ok(object(&names, row))
+            })
+            .map_err(failed)?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(failed)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| serde_json::from_value(row).map_err(StoreError::from)))
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        self.execute_batch(sql).map_err(failed)
+    }
+}
+
+/// A row as the platform gives it: an object.
+pub fn object(names: &[String], row: &Row) -> serde_json::Value {
+    let fields = names.iter().enumerate().map(|(column, name)| {
+        let value = match row.get(column).unwrap() {
+            Value::Integer(number) => number.into(),
+            Value::Text(text) => text.into(),
+            _ => serde_json::Value::Null,
+        };
+        (name.clone(), value)
+    });
+    serde_json::Value::Object(fields.collect())
+}
+
+/// A parameter as SQLite takes it.
+pub fn value(param: &Param) -> Value {
+    match param {
+        Param::Text(text) => Value::Text(text.clone()),
+        Param::Integer(number) => Value::Integer(i64::try_from(*number).unwrap()),
+        Param::Null => Value::Null,
+    }
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError(error.to_string())
+}

@@ -1,0 +1,289 @@
+//! The whole storage on SQLite.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::testing::store;
+use super::*;
+use crate::core::events::new_message::Target;
+use crate::core::limits::Bucket;
+use crate::core::outbox::{Entry, Next};
+use crate::core::watch::Watches;
+
+const KEEP: Retention = Retention {
+    events: 3,
+    time: 1_000,
+};
+
+fn event(message_id: &str) -> NewEntry<'_> {
+    NewEntry {
+        message_id,
+        event: "new_message",
+        payload: r#"{"conversationId":"k"}"#,
+        except_sid: None,
+    }
+}
+
+fn receipt(offset: u64) -> PendingReceipt {
+    PendingReceipt {
+        offset,
+        sender_id: "s".into(),
+        payload: "{}".into(),
+    }
+}
+
+fn offsets(missed: &Missed) -> Vec<u64> {
+    missed.events.iter().map(|entry| entry.offset).collect()
+}
+
+#[test]
+fn a_question_about_somebody_unknown_makes_no_table() {
+    let store = store();
+    assert_eq!(store.user_state().unwrap().last_seen, None);
+    assert_eq!(store.last_offset().unwrap(), 0);
+    assert!(!store.has_blocked("x").unwrap());
+    assert_eq!(store.next_receipt(0).unwrap(), None);
+    assert_eq!(store.outbox_due().unwrap(), None);
+    for marker in ["user_state", "watchers", "outbox"] {
+        assert!(!store.has(marker).unwrap());
+    }
+}
+
+#[test]
+fn the_log_keeps_so_many_for_so_long_and_its_newest() {
+    let store = store();
+    for (index, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let offset = store.append(&event(id), 10 + index as u64, &KEEP).unwrap();
+        assert_eq!(offset, index as u64 + 1);
+    }
+    let bounds = store.log_bounds(0).unwrap().unwrap();
+    assert_eq!((bounds.first, bounds.last), (2, 4));
+    assert!(!store.has_message("a").unwrap());
+    assert!(store.has_message("b").unwrap());
+    // What is too old goes with the next one; the newest stays, so that offsets only grow.
+    assert_eq!(store.append(&event("e"), 5_000, &KEEP).unwrap(), 5);
+    assert_eq!(store.log_bounds(0).unwrap().unwrap().first, 5);
+    assert_eq!(store.time_of(5).unwrap(), 5_000);
+    assert_eq!(store.time_of(4).unwrap(), 0);
+}
+
+#[test]
+fn what_a_client_missed_is_its_newest_part_in_order() {
+    let store = store();
+    let keep = Retention {
+        events: 99,
+        time: 1_000,
+    };
+    for id in ["a", "b", "c"] {
+        store.append(&event(id), 10, &keep).unwrap();
+    }
+    let own = NewEntry {
+        except_sid: Some("S"),
+        ..event("d")
+    };
+    store.append(&own, 11, &keep).unwrap();
+    let missed = store.events_after(1, 0, "S", 1_000).unwrap();
+    assert_eq!((offsets(&missed), missed.is_complete), (vec![2, 3], true));
+    let missed = store.events_after(0, 0, "T", 2 * 24).unwrap();
+    assert_eq!((offsets(&missed), missed.is_complete), (vec![3, 4], false));
+    assert_eq!(store.last_offset_at(10).unwrap(), 3);
+    assert_eq!(store.last_offset_at(9).unwrap(), 0);
+    // An erased conversation leaves its places.
+    store.blank("k").unwrap();
+    assert_eq!(
+        offsets(&store.events_after(0, 0, "T", 999).unwrap()),
+        [0; 0]
+    );
+    assert_eq!(store.last_offset().unwrap(), 4);
+}
+
+#[test]
+fn receipts_are_told_in_order_and_go_with_their_messages() {
+    let store = store();
+    for id in ["a", "b", "c"] {
+        let offset = store.append(&event(id), 10, &KEEP).unwrap();
+        store.receipt_add(&receipt(offset)).unwrap();
+    }
+    assert_eq!(store.next_receipt(2).unwrap(), Some(2));
+    let told: Vec<u64> = store
+        .receipts_up_to(2)
+        .unwrap()
+        .iter()
+        .map(|receipt| receipt.offset)
+        .collect();
+    assert_eq!(told, [1, 2]);
+    store.receipt_remove(1).unwrap();
+    store.receipts_drop(2, 3).unwrap();
+    assert_eq!(store.next_receipt(0).unwrap(), Some(3));
+    for id in ["d", "e", "f"] {
+        store.append(&event(id), 10, &KEEP).unwrap();
+    }
+    assert_eq!(store.next_receipt(0).unwrap(), None);
+}
+
+#[test]
+fn confirmation_and_last_seen_only_move_forward() {
+    let store = store();
+    store.set_online("u", true, 100).unwrap();
+    store.set_confirmed(7).unwrap();
+    store.set_confirmed(5).unwrap();
+    store.set_offline(90, 6).unwrap();
+    let state = store.user_state().unwrap();
+    assert_eq!((state.is_online, state.is_recorded), (0, 1));
+    assert_eq!((state.confirmed, state.last_seen), (7, Some(100)));
+    assert_eq!(state.user_id, "u");
+}
+
+#[test]
+fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
+    let store = store();
+    let entry = |id: u128| Entry::new(Uuid::from_u128(id), vec!["r".into()], 100, id == 2);
+    store.outbox_add(&entry(1), Some("key"), "f", 500).unwrap();
+    store.outbox_add(&entry(2), None, "f", 400).unwrap();
+    assert_eq!(store.outbox_due().unwrap(), Some(400));
+    let retry = Next::Retry {
+        pending: Some(HashSet::from(["r".to_owned()])),
+        at: 600,
+    };
+    store.outbox_update(entry(2).send_id, &retry).unwrap();
+    let open = store.outbox_open().unwrap();
+    assert_eq!(open.len(), 2);
+    assert_eq!((open[1].0.attempts, open[1].0.is_direct), (1, true));
+    assert_eq!(open[1].0.waiting().collect::<Vec<_>>(), ["r"]);
+    store.outbox_keep_result(entry(1).send_id, "{}").unwrap();
+    for id in [1, 2] {
+        store.outbox_update(entry(id).send_id, &Next::Done).unwrap();
+    }
+    assert_eq!(store.outbox_due().unwrap(), None);
+    let keyed = store.outbox_by_key("key", 200).unwrap().unwrap();
+    assert_eq!(keyed.result.as_deref(), Some("{}"));
+    assert!(store.outbox_by_key("key", 90_000_000).unwrap().is_none());
+}
+
+/// Remembers which statements were run.
+struct Spy {
+    database: Connection,
+    seen: RefCell<BTreeSet<String>>,
+}
+
+impl Database for Spy {
+    fn query<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: Vec<Param>,
+    ) -> Result<impl Iterator<Item = Result<T>>> {
+        self.seen.borrow_mut().insert(sql.to_owned());
+        self.database.query(sql, params)
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        Database::execute(&self.database, sql)
+    }
+}
+
+/// Runs every statement that events run once, at least.
+fn run_everything(store: &Store<Spy>) -> Result<()> {
+    let target = Target {
+        receiver_id: "r".into(),
+        conversation_id: "k".into(),
+        message_id: "m".into(),
+    };
+    let entry = Entry::new(Uuid::nil(), vec!["r".into()], 1, true);
+    store.know_user("u")?;
+    store.set_online("u", true, 1)?;
+    store.set_recorded()?;
+    store.set_confirmed(1)?;
+    store.append(&event("a"), 1, &KEEP)?;
+    store.append(&event("b"), 5_000, &KEEP)?;
+    store.has_message("a")?;
+    store.events_after(0, 0, "S", 99)?;
+    store.last_offset_at(1)?;
+    store.time_of(1)?;
+    store.receipt_add(&receipt(1))?;
+    store.receipts_up_to(9)?;
+    store.receipts_drop(0, 9)?;
+    store.receipt_remove(1)?;
+    store.conversations_add(&[target])?;
+    store.peer("k")?;
+    store.newest_message()?;
+    store.conversation_remove("k")?;
+    store.block_add("b")?;
+    store.has_blocked("b")?;
+    store.block_remove("b")?;
+    let mut watches = Watches::default();
+    watches.add(&["w".into()], 9);
+    store.watches_set("S", &watches)?;
+    store.watches_end("S", 1)?;
+    store.watches_resume("S", 1)?;
+    store.watches_prune(1)?;
+    store.watches_remove("S")?;
+    let version = store.watcher_add("w", true, 1)?;
+    store.watched_change(false, 1)?;
+    store.watched_sync(false, 1)?;
+    let watched = store.watched()?.unwrap();
+    for watcher in store.watchers_to_tell()? {
+        for outcome in [Outcome::Heard, Outcome::Unreached, Outcome::Unwanted] {
+            store.watcher_told(&watcher, outcome)?;
+        }
+    }
+    store.watched_told(watched, version, 1)?;
+    store.bucket_set("bulk", Bucket::default())?;
+    store.bucket("bulk")?;
+    store.outbox_add(&entry, Some("key"), "f", 1)?;
+    store.outbox_renew(&entry, 1)?;
+    store.outbox_open()?;
+    store.outbox_due()?;
+    store.outbox_by_key("key", 1)?;
+    store.outbox_keep_result(entry.send_id, "{}")?;
+    for next in [Next::Void, Next::Done] {
+        store.outbox_update(entry.send_id, &next)?;
+    }
+    store.set_offline(1, 1)
+}
+
+/// Tables of one row, or of as many as have to be looked at.
+const SCANNED: [&str; 7] = [
+    "user_state",
+    "watched",
+    // Whoever is to be told: all of them, in most cases.
+    "watchers",
+    // Those of lost connections go by time, when somebody subscribes: a row per connection.
+    "watches",
+    // Results of keys go by time, when a key is used: a row per send of a day.
+    "outbox",
+    "t",
+    "sqlite_master",
+];
+
+#[test]
+fn every_statement_of_an_event_reads_by_key() {
+    let store = Store::new(Spy {
+        database: Connection::open_in_memory().unwrap(),
+        seen: RefCell::default(),
+    });
+    run_everything(&store).unwrap();
+    let Spy { database, seen } = &store.database;
+    assert!(seen.borrow().len() > 40);
+    for sql in seen.borrow().iter() {
+        let mut plan = database
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let count = plan.parameter_count();
+        let nothing = rusqlite::params_from_iter(std::iter::repeat_n(None::<i64>, count));
+        let steps = plan.query_map(nothing, |row| row.get::<_, String>("detail"));
+        for step in steps.unwrap().map(std::result::Result::unwrap) {
+            let Some(scan) = step.strip_prefix("SCAN ") else {
+                continue;
+            };
+            let table = scan.split(' ').next().unwrap();
+            let is_in_order = scan.contains("USING INTEGER PRIMARY KEY") || sql.contains("LIMIT 1");
+            assert!(
+                SCANNED.contains(&table) || is_in_order || scan == "CONSTANT ROW",
+                "{step}: {sql}"
+            );
+        }
+    }
+}
