@@ -102,6 +102,17 @@ pub struct EngineSid {
     pub opened_at: Millis,
     /// What tells it from all others, and cannot be guessed.
     pub random: [u8; 12],
+    /// Whether that gateway was told of the session at its handshake. One that does not know it any more
+    /// has lost it: it must not begin it as if nothing had been said.
+    pub is_noted: bool,
+}
+
+/// What the MACs of sids are for. The two kinds differ in nothing else.
+fn sid_purpose(is_noted: bool) -> &'static [u8] {
+    match is_noted {
+        true => b"engine-sid-noted",
+        false => b"engine-sid",
+    }
 }
 
 const SID_BODY: usize = 3 + 1 + 6 + 12;
@@ -111,7 +122,7 @@ impl EngineSid {
     /// As it travels: 40 characters, URL-safe.
     pub fn encode(&self, secret: &[u8]) -> String {
         let body = self.body();
-        let mac = mac(secret, &[b"engine-sid", &body]);
+        let mac = mac(secret, &[sid_purpose(self.is_noted), &body]);
         let bytes: Vec<u8> = body
             .into_iter()
             .chain(mac.into_iter().take(SID_MAC))
@@ -133,9 +144,13 @@ impl EngineSid {
     pub fn decode<'a>(keys: impl Into<Keys<'a>>, text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, given) = bytes.split_at_checked(SID_BODY)?;
-        keys.into().find(|key| {
-            let expected = mac(key, &[b"engine-sid", body]);
-            same(given, expected.get(..SID_MAC)?).then_some(())
+        let is_noted = keys.into().find(|key| {
+            [false, true].into_iter().find(|is_noted| {
+                let expected = mac(key, &[sid_purpose(*is_noted), body]);
+                expected
+                    .get(..SID_MAC)
+                    .is_some_and(|expected| same(given, expected))
+            })
         })?;
         let (colo, rest) = body.split_at_checked(3)?;
         let (shard, rest) = rest.split_first()?;
@@ -147,6 +162,7 @@ impl EngineSid {
                 .iter()
                 .fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
             random: random.try_into().ok()?,
+            is_noted,
         })
     }
 
@@ -218,8 +234,19 @@ mod tests {
             shard: 3,
             opened_at: 1_800_000_000_123,
             random: [9; 12],
+            is_noted: false,
+        };
+        let noted = EngineSid {
+            is_noted: true,
+            ..sid.clone()
         };
         let text = sid.encode(b"secret");
+        // Sids are out there: pinned.
+        assert_eq!(text, "RlJBAwGjGFxQewkJCQkJCQkJCQkJCQ5IAF-Q3TnH");
+        assert_eq!(
+            EngineSid::decode(b"secret", &noted.encode(b"secret")),
+            Some(noted)
+        );
         assert_eq!(text.len(), 40);
         assert_eq!(sid.gateway(), "FRA-3");
         assert_eq!(EngineSid::decode(b"secret", &text), Some(sid));

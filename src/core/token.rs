@@ -56,8 +56,12 @@ pub struct Identity {
     pub expires_at: Millis,
 }
 
+/// What a token comes to. It travels in place of the token, which nobody needs once it was checked.
+pub type Verdict = Result<Identity, TokenError>;
+
 /// Why a token was not accepted. What a forger could learn from is one and the same message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenError {
     /// There is none.
     #[error(
@@ -124,13 +128,33 @@ struct Claims {
 }
 
 /// Checks a client's `token` at time `now`.
-pub fn verify<'a>(
-    keys: impl Into<Keys<'a>>,
-    token: &str,
-    now: Millis,
-) -> Result<Identity, TokenError> {
+pub fn verify<'a>(keys: impl Into<Keys<'a>>, token: &str, now: Millis) -> Verdict {
     let (claims, expires_at) = read(keys.into(), token, now)?;
     identity(&claims, expires_at)
+}
+
+/// Decides a CONNECT at time `now`: its own token goes first; without one, the first of the requests
+/// before it that brought a token, in the order in which they are given.
+pub fn admit<'a, 'v>(
+    keys: impl Into<Keys<'a>>,
+    token: Option<&str>,
+    requests: impl IntoIterator<Item = &'v Verdict>,
+    now: Millis,
+) -> Verdict {
+    if let Some(token) = token {
+        return verify(keys, token, now);
+    }
+    let brings_one = |verdict: &&Verdict| **verdict != Err(TokenError::Missing);
+    match requests.into_iter().find(brings_one) {
+        // It was good when its request came in.
+        Some(Ok(identity)) if is_over(identity.expires_at, now) => Err(TokenError::Expired),
+        Some(verdict) => verdict.clone(),
+        None => Err(TokenError::Missing),
+    }
+}
+
+fn is_over(expires_at: Millis, now: Millis) -> bool {
+    now > expires_at + LEEWAY_MS
 }
 
 /// Why a request to the HTTP API is refused.
@@ -200,7 +224,7 @@ fn read(keys: Keys, token: &str, now: Millis) -> Result<(Claims, Millis), TokenE
         })
     };
     let expires_at = date(claims.exp.as_ref().ok_or(TokenError::NoExpiry)?)?;
-    if now > expires_at + LEEWAY_MS {
+    if is_over(expires_at, now) {
         return Err(TokenError::Expired);
     }
     if let Some(not_before) = &claims.nbf
@@ -497,6 +521,66 @@ mod tests {
             json!(null),
         ] {
             assert_eq!(check(bad), Err(TokenError::BadSubject));
+        }
+    }
+
+    #[test]
+    fn the_nearest_token_decides() {
+        let token = |user: &str| sign(json!({"sub":user,"exp":NOW_S + 60}));
+        let verdict = |user: &str| verify(SECRET, &token(user), NOW);
+        let admitted = |own: Option<&str>, requests: [Verdict; 2], now| {
+            admit(SECRET, own, &requests, now).map(|identity| identity.user_id)
+        };
+        let missing = || Err(TokenError::Missing);
+        let both = || [verdict("near"), verdict("far")];
+        assert_eq!(
+            admitted(Some(&token("own")), both(), NOW),
+            Ok("own".to_owned())
+        );
+        assert_eq!(admitted(Some("bad"), both(), NOW), Err(TokenError::Invalid));
+        assert_eq!(admitted(None, both(), NOW), Ok("near".to_owned()));
+        assert_eq!(
+            admitted(None, [missing(), verdict("far")], NOW),
+            Ok("far".to_owned())
+        );
+        let bad = [Err(TokenError::Expired), verdict("far")];
+        assert_eq!(admitted(None, bad, NOW), Err(TokenError::Expired));
+        let none = [missing(), missing()];
+        assert_eq!(admitted(None, none, NOW), Err(TokenError::Missing));
+        // Meanwhile its time may have come.
+        let (last, over) = (NOW + 90_000, NOW + 90_001);
+        assert_eq!(admitted(None, both(), last), Ok("near".to_owned()));
+        assert_eq!(admitted(None, both(), over), Err(TokenError::Expired));
+    }
+
+    /// Verdicts pass between the Worker and gateways, which may be of other versions.
+    #[test]
+    fn verdicts_are_pinned() {
+        let good: Verdict = Ok(Identity {
+            user_id: "u".into(),
+            role: Role::Customer,
+            name: None,
+            expires_at: 7,
+        });
+        let json = r#"{"Ok":{"userId":"u","role":"customer","expiresAt":7}}"#;
+        assert_eq!(to_json(&good), json);
+        assert_eq!(serde_json::from_str::<Verdict>(json).unwrap(), good);
+        let errors = [
+            (TokenError::Missing, "missing"),
+            (TokenError::Invalid, "invalid"),
+            (TokenError::NoExpiry, "no_expiry"),
+            (TokenError::NotYetValid, "not_yet_valid"),
+            (TokenError::Milliseconds, "milliseconds"),
+            (TokenError::Expired, "expired"),
+            (TokenError::BadSubject, "bad_subject"),
+        ];
+        for (error, name) in errors {
+            let bad: Verdict = Err(error);
+            assert_eq!(to_json(&bad), format!(r#"{{"Err":"{name}"}}"#));
+            assert_eq!(
+                serde_json::from_str::<Verdict>(&to_json(&bad)).unwrap(),
+                bad
+            );
         }
     }
 

@@ -5,7 +5,8 @@
 //! | websocket | no  | good | the User object, directly |
 //! | websocket | no  | none | [`relay`], which waits for the CONNECT |
 //! | websocket | yes |      | the User object, as an upgrade of a polling session; [`relay`] if the user is not known yet |
-//! | polling   | no  |      | answered here; no object is touched |
+//! | polling   | no  | none | answered here; no object is touched |
+//! | polling   | no  | any  | answered here; the session's gateway is told what the token comes to |
 //! | polling   | yes |      | the session's gateway, which the sid names |
 
 use crate::wire::close::ProtocolEnd;
@@ -24,9 +25,9 @@ use crate::core::cors;
 use crate::core::ids::EngineSid;
 use crate::core::origin::OriginVerdict;
 use crate::core::subprotocol;
-use crate::core::token::{Identity, TokenError, verify};
+use crate::core::token::{TokenError, Verdict, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{Connect, Poll, Route};
+use crate::messages::{Connect, Greeting, Poll, Route};
 use crate::platform::{self, now, objects};
 use crate::wire::engine_io::{self, RequestError};
 
@@ -107,7 +108,7 @@ impl Call {
         let method = self.request.method();
         let Some(text) = self.param("sid").map(str::to_owned) else {
             return match method {
-                Method::Get => self.handshake(),
+                Method::Get => self.handshake().await,
                 _ => answer::refused(RequestError::BadHandshakeMethod),
             };
         };
@@ -118,7 +119,9 @@ impl Call {
             user: Active::user_at_handshake(&self.path, &text),
             engine_sid: text,
             opened_at: sid.opened_at,
-            token: self.token(),
+            is_noted: sid.is_noted,
+            // Only a POST brings a CONNECT.
+            own: self.token_verdict().filter(|_| method == Method::Post),
             region: platform::region(&self.request),
         };
         let body = match method {
@@ -139,10 +142,34 @@ impl Call {
         }
     }
 
-    fn handshake(&self) -> Result<Response> {
-        let sid = self.new_sid().encode(self.config.secret());
+    async fn handshake(&self) -> Result<Response> {
+        let mut sid = self.new_sid();
+        if let Some(own) = self.token_verdict() {
+            match self.greet(&sid, own).await {
+                Ok(is_noted) => sid.is_noted = is_noted,
+                Err(error) => return answer::unavailable("polling gateway", &error),
+            }
+        }
+        let sid = sid.encode(self.config.secret());
         let open = engine_io::open(&sid, &["websocket"], self.config.handshake());
         answer::polling(200, engine_io::encode_payload(&[open]))
+    }
+
+    /// Tells the session's gateway of the handshake's token: clients may send their headers here only.
+    /// Whether it took note of it; one of an earlier version knows no such message.
+    async fn greet(&self, sid: &EngineSid, own: Verdict) -> Result<bool> {
+        let noted = EngineSid {
+            is_noted: true,
+            ..sid.clone()
+        };
+        let greeting = Greeting {
+            engine_sid: noted.encode(self.config.secret()),
+            opened_at: sid.opened_at,
+            own,
+        };
+        let (gateway, url) = (sid.gateway(), greeting.url());
+        let greeted = objects::call_gateway(&self.env, &gateway, &url, Method::Get, None).await?;
+        Ok(greeted.status_code() == 200)
     }
 
     fn new_sid(&self) -> EngineSid {
@@ -153,6 +180,7 @@ impl Call {
             shard: (usize::from(shard) % self.config.polling_shards) as u8,
             opened_at: now(),
             random,
+            is_noted: false,
         }
     }
 
@@ -196,17 +224,18 @@ impl Call {
         }
     }
 
-    fn own_identity(&self) -> std::result::Result<Identity, TokenError> {
-        let token = self.token().ok_or(TokenError::Missing)?;
-        verify(self.config.keys(), &token, now())
+    fn own_identity(&self) -> Verdict {
+        self.token_verdict().unwrap_or(Err(TokenError::Missing))
     }
 
-    fn relay(
-        self,
-        sid: EngineSid,
-        engine_sid: String,
-        own: std::result::Result<Identity, TokenError>,
-    ) -> Relay {
+    /// What the request's token comes to, if it brings one.
+    fn token_verdict(&self) -> Option<Verdict> {
+        let token = self.token()?;
+        let verdict = verify(self.config.keys(), &token, now());
+        Some(verdict).filter(|verdict| *verdict != Err(TokenError::Missing))
+    }
+
+    fn relay(self, sid: EngineSid, engine_sid: String, own: Verdict) -> Relay {
         Relay {
             user_at_handshake: Active::user_at_handshake(&self.path, &engine_sid),
             region: platform::region(&self.request),
@@ -227,6 +256,7 @@ impl Call {
         let route = Route {
             engine_sid: text.clone(),
             opened_at: sid.opened_at,
+            is_noted: sid.is_noted,
             user: Active::user_at_handshake(&self.path, &text),
         };
         let (gateway, url) = (sid.gateway(), route.url());

@@ -6,6 +6,7 @@
 //! ```text
 //!   client            Worker               PollingGateway          User object      other User objects
 //!     |-- WebSocket ----|--- Connect ---------------------------------->|
+//!     |-- handshake ----|--- Greeting -------->|                        |
 //!     |-- GET, POST ----|--- Poll ------------>|--- Connect ----------->|
 //!     |-- probe --------|--- Route, Lobby ---->|                        |
 //!     |                 |<-- Identity, Taken --|                        |
@@ -32,7 +33,7 @@ use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
 use crate::core::region::Region;
 use crate::core::time::Millis;
-use crate::core::token::Identity;
+use crate::core::token::{Identity, Verdict};
 use crate::wire::engine_io::{Frame, Packet, decode_payload, encode_payload};
 
 /// Opens a WebSocket to a User object: `GET /connect?m=<json>`, with `Upgrade: websocket`.
@@ -69,6 +70,29 @@ impl Connect {
     }
 }
 
+/// Tells a gateway what the token comes to that the handshake of one of its sessions brought:
+/// `GET /greet?m=<json>`. Later requests may bring none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Greeting {
+    /// The Engine.IO session id.
+    pub engine_sid: String,
+    /// When the Engine.IO session began.
+    pub opened_at: Millis,
+    /// What the token comes to.
+    pub own: Verdict,
+}
+
+impl Greeting {
+    /// The path.
+    pub const PATH: &'static str = "/greet";
+
+    /// The URL.
+    pub fn url(&self) -> String {
+        with_json(Self::PATH, self)
+    }
+}
+
 /// Passes a client's GET or POST on to its gateway: `/poll?m=<json>`, with the client's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,8 +101,12 @@ pub struct Poll {
     pub engine_sid: String,
     /// When the Engine.IO session began, as the sid says.
     pub opened_at: Millis,
-    /// The token of the request's URL or header, if any.
-    pub token: Option<String>,
+    /// Whether the gateway was told of the session at its handshake, as the sid says.
+    #[serde(default)]
+    pub is_noted: bool,
+    /// What the token of the request's URL or header comes to, if it brings one.
+    #[serde(default)]
+    pub own: Option<Verdict>,
     /// The user, if the session needs no CONNECT to be routed.
     pub user: Option<Identity>,
     /// Where the client is.
@@ -105,6 +133,9 @@ pub struct Route {
     pub engine_sid: String,
     /// When the Engine.IO session began, as the sid says.
     pub opened_at: Millis,
+    /// Whether the gateway was told of the session at its handshake, as the sid says.
+    #[serde(default)]
+    pub is_noted: bool,
     /// The user, if the session needs no CONNECT to be routed.
     pub user: Option<Identity>,
 }
@@ -129,6 +160,9 @@ pub struct Lobby {
     pub engine_sid: String,
     /// When the Engine.IO session began, as the sid says.
     pub opened_at: Millis,
+    /// Whether the gateway was told of the session at its handshake, as the sid says.
+    #[serde(default)]
+    pub is_noted: bool,
     /// Which step of the upgrade.
     pub step: LobbyStep,
 }
@@ -163,6 +197,13 @@ impl Lobby {
 pub enum Taken {
     /// The session, still without a user, and what was queued for its client: a polling body.
     Session(String),
+    /// The same of a session whose handshake brought a token.
+    Greeted {
+        /// What was queued.
+        queue: String,
+        /// What the token comes to.
+        own: Verdict,
+    },
     /// Not the session: a CONNECT came in the meantime, and it is this user's object that has it.
     User(Identity),
 }
@@ -298,7 +339,7 @@ impl GatewayControl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::token::Role;
+    use crate::core::token::{Role, TokenError};
 
     fn query(url: &str) -> &str {
         url.split_once('?').unwrap().1
@@ -323,6 +364,51 @@ mod tests {
         assert_eq!(read_query(query(&connect.url())), Some(connect));
         assert_eq!(read_query::<Connect>("m=7"), None);
         assert_eq!(read_query::<Connect>(""), None);
+    }
+
+    #[test]
+    fn messages_to_gateways_read_back() {
+        let greeting = Greeting {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            own: Err(TokenError::Expired),
+        };
+        assert_eq!(read_query(query(&greeting.url())), Some(greeting));
+        let poll = Poll {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            is_noted: true,
+            own: Some(Err(TokenError::Invalid)),
+            user: None,
+            region: None,
+        };
+        assert_eq!(read_query(query(&poll.url())), Some(poll));
+        // A Worker of the version before says less; what it said of the token is not read any more.
+        let before = r#"m={"engineSid":"E","openedAt":7,"token":"t","user":null,"region":null}"#;
+        let poll: Poll = read_query(before).unwrap();
+        assert_eq!((poll.is_noted, poll.own), (false, None));
+        let before = r#"m={"engineSid":"E","openedAt":7,"step":"take"}"#;
+        assert!(!read_query::<Lobby>(before).unwrap().is_noted);
+        let before = r#"m={"engineSid":"E","openedAt":7,"user":null}"#;
+        assert!(!read_query::<Route>(before).unwrap().is_noted);
+    }
+
+    #[test]
+    fn what_is_taken_over_is_pinned() {
+        let taken = [
+            (Taken::Session("4a".into()), r#"{"session":"4a"}"#),
+            (
+                Taken::Greeted {
+                    queue: "4a".into(),
+                    own: Err(TokenError::Expired),
+                },
+                r#"{"greeted":{"queue":"4a","own":{"Err":"expired"}}}"#,
+            ),
+        ];
+        for (taken, json) in taken {
+            assert_eq!(to_json(&taken), json);
+            assert_eq!(serde_json::from_str::<Taken>(json).unwrap(), taken);
+        }
     }
 
     #[test]

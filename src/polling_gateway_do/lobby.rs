@@ -18,7 +18,8 @@ use crate::wire::polling::Phase;
 impl PollingGateway {
     pub(super) async fn lobby(&self, lobby: Lobby, config: &Config) -> Result<Response> {
         let sid = &lobby.engine_sid;
-        self.enter(sid, lobby.opened_at, &None, config).await?;
+        self.enter(sid, lobby.opened_at, lobby.is_noted, &None, config)
+            .await?;
         match lobby.step {
             LobbyStep::Probe | LobbyStep::Fail => {
                 let is_probe = lobby.step == LobbyStep::Probe;
@@ -52,10 +53,14 @@ impl PollingGateway {
             Phase::Lobby => {
                 let queue = session.polling.drain();
                 session.end(End::Closed);
-                Some(Taken::Session(match queue.is_empty() {
+                let queue = match queue.is_empty() {
                     true => String::new(),
                     false => encode_payload(&queue),
-                }))
+                };
+                Some(match session.own.take() {
+                    Some(own) => Taken::Greeted { queue, own },
+                    None => Taken::Session(queue),
+                })
             }
             Phase::Routed => session.identity.clone().map(Taken::User),
             Phase::Upgrading | Phase::Closed => None,

@@ -26,9 +26,9 @@ use crate::core::config::Config;
 use crate::core::connection::Carrier;
 use crate::core::recovery::ConnectAuth;
 use crate::core::time::Millis;
-use crate::core::token::{Identity, TokenError, verify};
+use crate::core::token::{Identity, Verdict, admit};
 use crate::handler::{Active, Handler};
-use crate::messages::{GatewayControl, LOST, Lobby, Poll, Route, SILENT, read_query};
+use crate::messages::{GatewayControl, Greeting, LOST, Lobby, Poll, Route, SILENT, read_query};
 use crate::platform::{self, log, now, send, telemetry};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, Phase, PollingSession, Push};
@@ -52,6 +52,8 @@ struct Session {
     /// Requests that wait for the WebSocket to the user's object.
     entering: Vec<oneshot::Sender<()>>,
     identity: Option<Identity>,
+    /// What the token of the handshake comes to, if it brought one.
+    own: Option<Verdict>,
     /// How often the client was refused.
     refusals: u32,
     /// Whether the WebSocket to the user's object is being opened.
@@ -100,6 +102,10 @@ impl DurableObject for PollingGateway {
                 }
                 None => bad_message(),
             },
+            (Greeting::PATH, Method::Get) => match read_query::<Greeting>(query) {
+                Some(greeting) => self.greet(greeting, &config).await,
+                None => bad_message(),
+            },
             (Route::PATH, Method::Get) => match read_query::<Route>(query) {
                 Some(route) => self.route(route, &config).await,
                 None => bad_message(),
@@ -145,8 +151,14 @@ fn refusal(error: RequestError) -> Answer {
 
 impl PollingGateway {
     async fn get(&self, poll: Poll, config: &Config) -> Result<Response> {
-        self.enter(&poll.engine_sid, poll.opened_at, &poll.user, config)
-            .await?;
+        self.enter(
+            &poll.engine_sid,
+            poll.opened_at,
+            poll.is_noted,
+            &poll.user,
+            config,
+        )
+        .await?;
         let (sender, receiver) = oneshot::channel();
         let verdict = self.with(&poll.engine_sid, |session| {
             let verdict = session.polling.on_get(now());
@@ -172,8 +184,14 @@ impl PollingGateway {
     }
 
     async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
-        self.enter(&poll.engine_sid, poll.opened_at, &poll.user, config)
-            .await?;
+        self.enter(
+            &poll.engine_sid,
+            poll.opened_at,
+            poll.is_noted,
+            &poll.user,
+            config,
+        )
+        .await?;
         let push = self.with(&poll.engine_sid, |session| {
             session.polling.on_post(&body, now(), config.max_payload)
         });
@@ -196,10 +214,25 @@ impl PollingGateway {
         }
     }
 
+    /// A session begins whose handshake brought a token.
+    async fn greet(&self, greeting: Greeting, config: &Config) -> Result<Response> {
+        let sid = &greeting.engine_sid;
+        self.enter(sid, greeting.opened_at, false, &None, config)
+            .await?;
+        self.with(sid, |session| session.own = Some(greeting.own));
+        Response::empty()
+    }
+
     /// Tells whose session this is, as soon as it is known.
     async fn route(&self, route: Route, config: &Config) -> Result<Response> {
-        self.enter(&route.engine_sid, route.opened_at, &route.user, config)
-            .await?;
+        self.enter(
+            &route.engine_sid,
+            route.opened_at,
+            route.is_noted,
+            &route.user,
+            config,
+        )
+        .await?;
         let (sender, receiver) = oneshot::channel();
         self.with(&route.engine_sid, |session| {
             if session.polling.phase == Phase::Closed || session.has_probe {
@@ -218,12 +251,13 @@ impl PollingGateway {
         }
     }
 
-    /// Finds the session, or begins it: the Worker has answered its handshake without us. Ends it
-    /// if it is overdue.
+    /// Finds the session, or begins it: the Worker has answered its handshake without us, unless it is
+    /// noted. Ends it if it is overdue.
     async fn enter(
         &self,
         sid: &str,
         opened_at: Millis,
+        is_noted: bool,
         user: &Option<Identity>,
         config: &Config,
     ) -> Result<()> {
@@ -233,8 +267,8 @@ impl PollingGateway {
         match known {
             Some(true) => close(&self.sessions, sid, End::Silent),
             Some(false) => {}
-            // An old sid that is not here is one that has ended, or that we have forgotten.
-            None if now() >= opened_at + config.lobby_timeout() => {}
+            // Such a sid that is not here is one that has ended, or that we have forgotten.
+            None if is_noted || now() >= opened_at + config.lobby_timeout() => {}
             None => {
                 let is_first = self.sessions.borrow().is_empty();
                 let session = Session {
@@ -244,6 +278,7 @@ impl PollingGateway {
                     has_probe: false,
                     entering: Vec::new(),
                     identity: None,
+                    own: None,
                     refusals: 0,
                     is_linking: false,
                     is_answered: false,
@@ -294,7 +329,7 @@ impl PollingGateway {
         });
         match effect {
             Some(Effect::Connect(namespace, auth)) => {
-                match authenticate(poll, ConnectAuth::read(auth.as_deref()), config) {
+                match self.admit(poll, ConnectAuth::read(auth.as_deref()), config) {
                     Ok(identity) => self.link(sid, identity, Some(frame), poll.region).await,
                     Err(error) => {
                         telemetry::refused(&self.env, config, Carrier::Gateway, error);
@@ -307,6 +342,14 @@ impl PollingGateway {
             Some(Effect::Nothing) | None => {}
             Some(_) => close(&self.sessions, sid, End::Lost),
         }
+    }
+
+    /// Without a token of its own, a CONNECT counts by that of its request, or else of the handshake.
+    fn admit(&self, poll: &Poll, auth: ConnectAuth, config: &Config) -> Verdict {
+        let handshake = self.with(&poll.engine_sid, |session| session.own.clone());
+        let handshake = handshake.flatten();
+        let requests = [&poll.own, &handshake].into_iter().flatten();
+        admit(config.keys(), auth.token.as_deref(), requests, now())
     }
 
     /// A refusal. There are only so many.
@@ -360,18 +403,6 @@ impl PollingGateway {
         let pause = Duration::from_millis(config.lobby_timeout());
         self.state.storage().set_alarm(pause).await
     }
-}
-
-fn authenticate(
-    poll: &Poll,
-    auth: ConnectAuth,
-    config: &Config,
-) -> std::result::Result<Identity, TokenError> {
-    let token = auth
-        .token
-        .or_else(|| poll.token.clone())
-        .ok_or(TokenError::Missing)?;
-    verify(config.keys(), &token, now())
 }
 
 impl Session {

@@ -13,6 +13,7 @@ const manySends = { MAX_BULK_SENDS_PER_MINUTE: "0" };
 interface Bindings {
   DB: D1Database;
   USER: DurableObjectNamespace;
+  POLLING_GATEWAY: DurableObjectNamespace;
 }
 
 interface ServerOptions {

@@ -22,7 +22,7 @@ use crate::core::connection::{Carrier, Phase};
 use crate::core::ids::EngineSid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::region::Region;
-use crate::core::token::{Identity, TokenError, verify};
+use crate::core::token::{Identity, Verdict, admit};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, Taken};
 use crate::platform::js::receive_array_buffers;
@@ -39,7 +39,7 @@ pub struct Relay {
     /// What the sid says.
     pub sid: EngineSid,
     /// What the request's own token says: it counts for a CONNECT that brings none.
-    pub own: std::result::Result<Identity, TokenError>,
+    pub own: Verdict,
     /// The user, if no CONNECT is needed to know it.
     pub user_at_handshake: Option<Identity>,
     /// Where the client is.
@@ -73,6 +73,7 @@ impl Relay {
         let events = client.events()?;
         let events = events.filter_map(|event| async { incoming(event) });
         pin_mut!(events);
+        let mut handshake = None;
         match begin {
             Begin::Handshake => {
                 let open = open(&self.engine_sid, &[], self.config.handshake());
@@ -80,13 +81,17 @@ impl Relay {
             }
             Begin::Upgrade => match self.take_over(client, &mut events).await? {
                 Some(Taken::Session(queue)) => deliver(client, &queue)?,
+                Some(Taken::Greeted { queue, own }) => {
+                    deliver(client, &queue)?;
+                    handshake = Some(own);
+                }
                 Some(Taken::User(user)) => return self.pass_upgrade_on(client, events, user).await,
                 None => return Ok(()),
             },
         }
         let (identity, connect) = match &self.user_at_handshake {
             Some(identity) => (identity.clone(), None),
-            None => match self.wait_for_user(client, &mut events).await? {
+            None => match self.wait_for_user(client, &mut events, handshake).await? {
                 Some((identity, connect)) => (identity, Some(connect)),
                 None => return Ok(()),
             },
@@ -136,6 +141,7 @@ impl Relay {
         &self,
         client: &WebSocket,
         events: &mut (impl Stream<Item = Incoming> + Unpin),
+        handshake: Option<Verdict>,
     ) -> Result<Option<(Identity, Frame)>> {
         let ends_at = self.sid.opened_at + self.config.lobby_timeout();
         let left = Duration::from_millis(ends_at.saturating_sub(now()));
@@ -168,7 +174,8 @@ impl Relay {
             }
             match effect {
                 Effect::Connect(namespace, auth) => {
-                    match self.authenticate(ConnectAuth::read(auth.as_deref())) {
+                    let auth = ConnectAuth::read(auth.as_deref());
+                    match self.admit(&auth, handshake.as_ref()) {
                         Ok(identity) => return Ok(Some((identity, frame))),
                         Err(error) => {
                             let carrier = Carrier::WebSocket;
@@ -196,11 +203,11 @@ impl Relay {
         }
     }
 
-    fn authenticate(&self, auth: ConnectAuth) -> std::result::Result<Identity, TokenError> {
-        match auth.token {
-            Some(token) => verify(self.config.keys(), &token, now()),
-            None => self.own.clone(),
-        }
+    /// Without a token of its own, a CONNECT counts by that of the WebSocket's request, or else of the
+    /// handshake of the session that it has taken over.
+    fn admit(&self, auth: &ConnectAuth, handshake: Option<&Verdict>) -> Verdict {
+        let requests = [Some(&self.own), handshake].into_iter().flatten();
+        admit(self.config.keys(), auth.token.as_deref(), requests, now())
     }
 }
 

@@ -75,6 +75,7 @@ impl Relay {
         let lobby = Lobby {
             engine_sid: self.engine_sid.clone(),
             opened_at: self.sid.opened_at,
+            is_noted: self.sid.is_noted,
             step,
         };
         let gateway = self.sid.gateway();
