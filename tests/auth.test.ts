@@ -146,14 +146,35 @@ test("after a refusal the connection may try again", async () => {
   assert.match((await poll(server, PATH, sid))[1], /^40\{/);
 });
 
-test("a CONNECT for another user closes a WebSocket that ends in the first one's object", async () => {
-  const token = encodeURIComponent(server.token("first"));
-  const url = server.url.replace("http", "ws");
-  const socket = new WebSocket(`${url}${PATH}/?EIO=4&transport=websocket&token=${token}`);
-  const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve));
-  await new Promise((resolve) => socket.addEventListener("message", resolve, { once: true }));
-  socket.send(`40${JSON.stringify({ token: server.token("second") })}`);
-  assert.equal((await closed).reason, "connect again for another user");
+test("a CONNECT for another user than the URL's is refused, once, and says why", async () => {
+  const options = { transports: ["websocket"], query: { token: server.token("first") } };
+  const refused = connect(server, "second", { ...options, reconnection: true });
+  await assert.rejects(refused, (error: Refused) => {
+    assert.equal(error.data.code, "other_user");
+    assert.match(error.message, /another user/);
+    return true;
+  });
+  // With the same user's in both it connects, on the same client.
+  const socket = await connect(server, "first", options);
+  const { opts } = socket.io as unknown as { opts: { query: object } };
+  socket.disconnect();
+  opts.query = { token: server.token("second") };
+  socket.auth = { token: server.token("second") };
+  socket.connect();
+  await next(socket, "connect");
+  assert.equal((await statusOf(socket, "second")).connectionCount, 1);
+  assert.equal((await statusOf(socket, "first")).isOnline, false);
+});
+
+test("a client that has left comes again for another user, and is routed by its CONNECT", async () => {
+  const wire = new Wire(server, PATH);
+  await wire.next();
+  wire.send(`40${JSON.stringify({ token: server.token("first") })}`);
+  assert.match(await wire.next(), /^40/);
+  wire.send("41");
+  wire.send(`40${JSON.stringify({ token: server.token("second") })}`);
+  const { code, reason } = await wire.closed;
+  assert.deepEqual([code, reason], [1000, "connect again for another user"]);
 });
 
 test("a token that expires ends its connection", async () => {

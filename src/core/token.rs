@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::error::to_json;
 use super::ids::{is_user_id, same};
 use super::keys::Keys;
 use super::numeric_date::{self, DateError};
@@ -95,24 +94,6 @@ impl TokenError {
             Self::Expired => "token_expired",
             _ => "unauthorized",
         }
-    }
-
-    /// The payload of CONNECT_ERROR: `{ message, data: { code } }` (Socket.IO protocol v5,
-    /// "Connection to a namespace").
-    pub fn payload(self) -> String {
-        #[derive(Serialize)]
-        struct Data {
-            code: &'static str,
-        }
-        #[derive(Serialize)]
-        struct Payload {
-            message: String,
-            data: Data,
-        }
-        to_json(&Payload {
-            message: self.to_string(),
-            data: Data { code: self.code() },
-        })
     }
 }
 
@@ -288,6 +269,7 @@ const MAX_NAME_CHARS: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::error::to_json;
     use hmac::{Hmac, Mac};
     use serde_json::json;
 
@@ -451,8 +433,8 @@ mod tests {
             milliseconds
         );
         assert_eq!(
-            TokenError::Milliseconds.payload(),
-            r#"{"message":"The token's exp and nbf must be in seconds, not in milliseconds","data":{"code":"unauthorized"}}"#
+            TokenError::Milliseconds.to_string(),
+            "The token's exp and nbf must be in seconds, not in milliseconds"
         );
         // Whoever forges one learns nothing.
         let claims = json!({"sub":"u","exp":NOW}).to_string();
@@ -582,17 +564,5 @@ mod tests {
                 bad
             );
         }
-    }
-
-    #[test]
-    fn connect_error_payload_is_pinned() {
-        assert_eq!(
-            TokenError::Expired.payload(),
-            r#"{"message":"The token has expired","data":{"code":"token_expired"}}"#
-        );
-        assert_eq!(
-            TokenError::Invalid.payload(),
-            r#"{"message":"The token is not valid","data":{"code":"unauthorized"}}"#
-        );
     }
 }

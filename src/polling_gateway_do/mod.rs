@@ -23,6 +23,7 @@ use worker::{
 
 use crate::core::close::MAX_REFUSALS;
 use crate::core::config::Config;
+use crate::core::connect_refusal::ConnectRefusal;
 use crate::core::connection::Carrier;
 use crate::core::recovery::ConnectAuth;
 use crate::core::time::Millis;
@@ -33,7 +34,7 @@ use crate::platform::{self, log, now, send, telemetry};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, Phase, PollingSession, Push};
 use crate::wire::session::Effect;
-use crate::wire::socket_io::{connect_error, is_disconnect};
+use crate::wire::socket_io::is_disconnect;
 
 use user_link::sync;
 
@@ -333,7 +334,7 @@ impl PollingGateway {
                     Ok(identity) => self.link(sid, identity, Some(frame), poll.region).await,
                     Err(error) => {
                         telemetry::refused(&self.env, config, Carrier::Gateway, error);
-                        self.refuse(sid, connect_error(&namespace, &error.payload()));
+                        self.refuse(sid, ConnectRefusal::from(error).packet(&namespace));
                         self.with(sid, |session| session.resolve_route(None));
                     }
                 }

@@ -18,6 +18,7 @@ use worker::{Delay, Env, Response, Result, WebSocket, WebSocketPair, WebsocketEv
 
 use crate::core::close::{CloseReason, MAX_REFUSALS};
 use crate::core::config::Config;
+use crate::core::connect_refusal::ConnectRefusal;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::ids::EngineSid;
 use crate::core::recovery::ConnectAuth;
@@ -29,7 +30,6 @@ use crate::platform::js::receive_array_buffers;
 use crate::platform::{close, close_with, log, now, objects, send, telemetry};
 use crate::wire::engine_io::{Frame, Packet, decode_payload, open};
 use crate::wire::session::{Effect, Session, decode};
-use crate::wire::socket_io::connect_error;
 
 /// What is known of the connection.
 pub struct Relay {
@@ -180,7 +180,7 @@ impl Relay {
                         Err(error) => {
                             let carrier = Carrier::WebSocket;
                             telemetry::refused(&self.env, &self.config, carrier, error);
-                            reply(client, connect_error(&namespace, &error.payload()))?;
+                            reply(client, ConnectRefusal::from(error).packet(&namespace))?;
                         }
                     }
                 }

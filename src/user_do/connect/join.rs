@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
 use crate::core::close::{CloseReason, MAX_JOINS};
+use crate::core::connect_refusal::ConnectRefusal;
 use crate::core::connection::{Admission, Phase};
 use crate::core::ids::{pid, socket_sid};
 use crate::core::recovery::{ConnectAuth, Resumed, resume};
@@ -16,7 +17,7 @@ use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
-use crate::wire::socket_io::{connect_error, connected, event_text};
+use crate::wire::socket_io::{connected, event_text};
 
 /// A connection that has joined.
 pub(crate) struct Joined {
@@ -43,18 +44,6 @@ struct Session {
     missed: Vec<LogEntry>,
 }
 
-/// The code of a CONNECT_ERROR for one connection more than is allowed.
-const TOO_MANY: &str = "too_many";
-
-/// The payload of CONNECT_ERROR, in the shape of a refused token's.
-fn too_many_connections(max: usize) -> String {
-    serde_json::json!({
-        "message": format!("You must not have more than {max} connections"),
-        "data": { "code": TOO_MANY },
-    })
-    .to_string()
-}
-
 impl UserObject {
     /// Joins the client, refuses it or closes its connection. Returns what is left to do if it has joined.
     pub(crate) async fn join(
@@ -67,12 +56,12 @@ impl UserObject {
         let identity = match self.identify(&socket, &auth) {
             Ok(identity) => identity,
             Err(error) => {
-                self.refuse(socket, &namespace, error);
+                self.refuse(socket, &namespace, error.into());
                 return None;
             }
         };
         if identity.user_id != socket.connection.identity.user_id {
-            self.close(socket, CloseReason::OtherUser);
+            self.turn_away(socket, &namespace);
             return None;
         }
         socket.connection.identity = identity;
@@ -112,13 +101,22 @@ impl UserObject {
         self.finish_join(socket, &namespace, &auth, is_recorded, held)
     }
 
-    fn refuse(&self, mut socket: Socket, namespace: &str, error: TokenError) {
-        self.refused(&socket, error.code());
+    /// Somebody else than the object's user. Whoever has been here before comes again, and is routed by the
+    /// CONNECT. Who has not was routed by a token in the URL, the header or the handshake, and would be
+    /// again.
+    fn turn_away(&self, socket: Socket, namespace: &str) {
+        if socket.connection.session.was_joined() {
+            return self.close(socket, CloseReason::OtherUser);
+        }
+        self.refuse(socket, namespace, ConnectRefusal::OtherUser);
+    }
+
+    fn refuse(&self, mut socket: Socket, namespace: &str, refusal: ConnectRefusal) {
+        self.refused(&socket, refusal.code());
         if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
             return self.close(socket, CloseReason::Flooding);
         }
-        let refusal = connect_error(namespace, &error.payload());
-        self.send(&socket, Packet::Text(refusal));
+        self.send(&socket, Packet::Text(refusal.packet(namespace)));
     }
 
     /// Whether the user has a row in D1, and whether they have all the connections that they may.
@@ -209,9 +207,9 @@ impl UserObject {
         let others = self.others(socket, shown_sid)?;
         if others.len() >= config.max_connections {
             socket.save()?;
-            self.refused(socket, TOO_MANY);
-            let refusal = too_many_connections(config.max_connections);
-            self.send(socket, Packet::Text(connect_error(namespace, &refusal)));
+            let refusal = ConnectRefusal::TooManyConnections(config.max_connections);
+            self.refused(socket, refusal.code());
+            self.send(socket, Packet::Text(refusal.packet(namespace)));
             return Ok(None);
         }
         let user_id = socket.connection.identity.user_id.clone();
