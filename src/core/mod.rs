@@ -11,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod heartbeat;
 pub mod ids;
+pub mod keepalive;
 pub mod keys;
 pub mod limits;
 pub mod object_schema;

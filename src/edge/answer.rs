@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use futures::Stream;
 use worker::{Headers, Response, ResponseBuilder, Result, WebSocketPair};
 
 use crate::core::api::problem::Problem;
@@ -57,6 +58,16 @@ pub fn preflight() -> Result<Response> {
         )?
         .with_header("Access-Control-Max-Age", "86400")?
         .empty())
+}
+
+/// The answer to a poll that goes on waiting.
+pub fn held_poll(body: impl Stream<Item = Result<Vec<u8>>> + 'static) -> Result<Response> {
+    ResponseBuilder::new()
+        .with_header("Content-Type", "text/plain; charset=UTF-8")?
+        .with_header("Cache-Control", "no-store, no-transform")?
+        // Whoever compressed it would keep the bytes until there are enough of them.
+        .with_header("Content-Encoding", "identity")?
+        .from_stream(body)
 }
 
 /// A polling body, or the plain `ok` of a POST.
