@@ -47,6 +47,9 @@ pub struct Config {
     pub connect_timeout: Millis,
     /// `UPGRADE_TIMEOUT_MS` [10000]: how long an upgrade from polling to WebSocket may take.
     pub upgrade_timeout: Millis,
+    /// `POLL_KEEPALIVE_MS` [500]: how often a GET that waits is written to, so that its client's end is
+    /// noticed where only that tells ([`super::keepalive`]). 0: never.
+    pub poll_keepalive: Millis,
     /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body that a client may send.
     pub max_payload: usize,
     /// `API_KEY`, a secret of at least 32 bytes; none unless set: the HTTP API takes it in place of a
@@ -98,6 +101,7 @@ impl Config {
             ping_timeout: vars.number("PING_TIMEOUT_MS", 20_000, 100, 3_600_000)?,
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
             upgrade_timeout: vars.number("UPGRADE_TIMEOUT_MS", 10_000, 100, 600_000)?,
+            poll_keepalive: vars.number("POLL_KEEPALIVE_MS", 500, 0, 60_000)?,
             max_payload: vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?,
             api_key: vars.optional_secret("API_KEY", 32)?,
             max_bulk_recipients: vars

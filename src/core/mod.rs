@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod heartbeat;
 pub mod ids;
+pub mod keepalive;
 pub mod keys;
 pub mod limits;
 pub mod numeric_date;

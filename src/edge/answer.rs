@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use futures::Stream;
 use worker::{Headers, Response, ResponseBuilder, Result, WebSocketPair};
 
 use crate::core::api::problem::Problem;
@@ -50,6 +51,16 @@ pub fn unavailable(what: &str, detail: &dyn Display) -> Result<Response> {
 pub fn preflight(requested: Option<&str>) -> Result<Response> {
     let answer = Response::empty()?.with_status(204);
     with_headers(answer, cors::preflight(requested))
+}
+
+/// The answer to a poll that goes on waiting.
+pub fn held_poll(body: impl Stream<Item = Result<Vec<u8>>> + 'static) -> Result<Response> {
+    ResponseBuilder::new()
+        .with_header("Content-Type", "text/plain; charset=UTF-8")?
+        .with_header("Cache-Control", "no-store, no-transform")?
+        // Whoever compressed it would keep the bytes until there are enough of them.
+        .with_header("Content-Encoding", "identity")?
+        .from_stream(body)
 }
 
 /// A polling body, or the plain `ok` of a POST.

@@ -4,6 +4,7 @@
 mod answer;
 mod api;
 mod console;
+mod long_poll;
 mod relay;
 mod socket_io;
 

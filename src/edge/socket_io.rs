@@ -18,16 +18,18 @@ use futures::pin_mut;
 use worker::{Delay, Env, Method, Request, Response, Result};
 
 use super::relay::{self, Begin, Relay};
-use super::{answer, read_body};
+use super::{answer, long_poll, read_body};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::cors;
 use crate::core::ids::EngineSid;
+use crate::core::keepalive;
 use crate::core::origin::OriginVerdict;
 use crate::core::subprotocol;
 use crate::core::token::{TokenError, Verdict, verify};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Greeting, Poll, Route};
+use crate::platform::abandoned::Abandoned;
 use crate::platform::{self, now, objects};
 use crate::wire::engine_io::{self, RequestError};
 
@@ -124,17 +126,33 @@ impl Call {
             own: self.token_verdict().filter(|_| method == Method::Post),
             region: platform::region(&self.request),
         };
-        let body = match method {
-            Method::Get => None,
-            Method::Post => Some(read_body(&mut self.request, self.config.max_payload).await?),
-            _ => return answer::refused(RequestError::BadRequest),
-        };
-        let is_too_large = body == Some(None);
+        match method {
+            Method::Get => {
+                let abandoned = Abandoned::of(&self.request);
+                let pause = self.keepalive();
+                long_poll::serve(&self.env, sid.gateway(), poll.url(), pause, abandoned).await
+            }
+            Method::Post => self.post(&sid, &poll).await,
+            _ => answer::refused(RequestError::BadRequest),
+        }
+    }
+
+    /// How often a GET that waits is written to.
+    fn keepalive(&self) -> Option<Duration> {
+        let protocol = platform::http_protocol(&self.request);
+        let pause = self.config.poll_keepalive;
+        let is_wanted = pause > 0 && keepalive::is_needed(protocol.as_deref());
+        is_wanted.then(|| Duration::from_millis(pause))
+    }
+
+    async fn post(&mut self, sid: &EngineSid, poll: &Poll) -> Result<Response> {
+        let body = read_body(&mut self.request, self.config.max_payload).await?;
+        let is_too_large = body.is_none();
         // What is no payload, such as nothing, ends the session, as a frame that is too large ends any
         // connection.
-        let body = body.map(Option::unwrap_or_default);
-        let called =
-            objects::call_gateway(&self.env, &sid.gateway(), &poll.url(), method, body).await;
+        let body = Some(body.unwrap_or_default());
+        let (gateway, url) = (sid.gateway(), poll.url());
+        let called = objects::call_gateway(&self.env, &gateway, &url, Method::Post, body).await;
         match called {
             Ok(_) if is_too_large => answer::polling(413, String::new()),
             Ok(mut response) => answer::polling(response.status_code(), response.text().await?),

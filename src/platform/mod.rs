@@ -1,6 +1,7 @@
 //! The platform, as the rest of the code sees it: time, randomness, configuration, calls from
 //! object to object, D1 and the log.
 
+pub mod abandoned;
 pub mod d1;
 pub mod js;
 pub mod log;
@@ -33,6 +34,12 @@ pub fn region(request: &Request) -> Option<Region> {
     let country = cf.country();
     let longitude = cf.coordinates().map(|(_, longitude)| longitude);
     Region::of(&cf.continent()?, country.as_deref(), longitude)
+}
+
+/// What a client speaks, such as `HTTP/2`, if the platform knows.
+pub fn http_protocol(request: &Request) -> Option<String> {
+    let cf = Reflect::get(request.inner(), &"cf".into()).ok()?;
+    Reflect::get(&cf, &"httpProtocol".into()).ok()?.as_string()
 }
 
 /// Sends a frame on a WebSocket.

@@ -7,6 +7,7 @@
 //! A borrow of `sessions` never crosses an await: handlers of other requests run in between. After
 //! each await the session is looked up again, since it may have been closed or taken over.
 
+mod abandoned;
 mod lobby;
 mod user_link;
 
@@ -30,6 +31,7 @@ use crate::core::time::Millis;
 use crate::core::token::{Identity, Verdict, admit};
 use crate::handler::{Active, Handler};
 use crate::messages::{GatewayControl, Greeting, LOST, Lobby, Poll, Route, SILENT, read_query};
+use crate::platform::abandoned::Abandoned;
 use crate::platform::{self, log, now, send, telemetry};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, Phase, PollingSession, Push};
@@ -61,6 +63,8 @@ struct Session {
     is_linking: bool,
     /// Whether the user's object has answered the CONNECT: only then may a WebSocket take over.
     is_answered: bool,
+    /// Whether the client has to come back, or is gone.
+    is_expected: bool,
     /// The WebSocket to the user's object.
     user: Option<WebSocket>,
 }
@@ -93,7 +97,7 @@ impl DurableObject for PollingGateway {
         let query = url.query().unwrap_or_default();
         match (url.path(), request.method()) {
             (Poll::PATH, Method::Get) => match read_query::<Poll>(query) {
-                Some(poll) => self.get(poll, &config).await,
+                Some(poll) => self.get(poll, Abandoned::of(&request), &config).await,
                 None => bad_message(),
             },
             (Poll::PATH, Method::Post) => match read_query::<Poll>(query) {
@@ -140,18 +144,12 @@ fn answer((status, body): Answer) -> Result<Response> {
     ResponseBuilder::new().with_status(status).ok(body)
 }
 
-/// Waits for the next packet, the upgrade or the end. The sender goes with the session.
-async fn wait(receiver: oneshot::Receiver<Answer>) -> Result<Response> {
-    let answered = receiver.await;
-    answer(answered.unwrap_or_else(|_| refusal(RequestError::UnknownSession)))
-}
-
 fn refusal(error: RequestError) -> Answer {
     (400, error.body())
 }
 
 impl PollingGateway {
-    async fn get(&self, poll: Poll, config: &Config) -> Result<Response> {
+    async fn get(&self, poll: Poll, abandoned: Abandoned, config: &Config) -> Result<Response> {
         self.enter(
             &poll.engine_sid,
             poll.opened_at,
@@ -177,10 +175,10 @@ impl PollingGateway {
                 answer(refusal(RequestError::BadRequest))
             }
             Some(polling::Poll::Sync) => {
-                sync(self.sessions.clone(), poll.engine_sid);
-                wait(receiver).await
+                sync(self.sessions.clone(), poll.engine_sid.clone());
+                self.wait(&poll.engine_sid, receiver, abandoned).await
             }
-            Some(polling::Poll::Wait) => wait(receiver).await,
+            Some(polling::Poll::Wait) => self.wait(&poll.engine_sid, receiver, abandoned).await,
         }
     }
 
@@ -263,6 +261,7 @@ impl PollingGateway {
         config: &Config,
     ) -> Result<()> {
         let known = self.with(sid, |session| {
+            session.is_expected = false;
             session.polling.is_overdue(now(), config.polling_limits())
         });
         match known {
@@ -283,6 +282,7 @@ impl PollingGateway {
                     refusals: 0,
                     is_linking: false,
                     is_answered: false,
+                    is_expected: false,
                     user: None,
                 };
                 self.sessions.borrow_mut().insert(sid.to_owned(), session);

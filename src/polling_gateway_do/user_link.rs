@@ -7,6 +7,7 @@ use futures::channel::oneshot;
 use wasm_bindgen_futures::spawn_local;
 use worker::{Delay, Result, WebSocket, WebsocketEvent};
 
+use super::abandoned::expect_client;
 use super::{End, PollingGateway, Sessions, close};
 use crate::core::connection::{Carrier, Phase as ConnectionPhase};
 use crate::core::region::Region;
@@ -131,6 +132,7 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
         Some(GatewayControl::UpgradeFailed) => {
             session.polling.phase = Phase::Routed;
             session.has_probe = false;
+            expect_client(session, all.clone(), sid.to_owned());
         }
         Some(GatewayControl::TakeOver) => {
             // The client ends its GETs before it sends the `5`.

@@ -189,6 +189,11 @@ impl PollingSession {
         Some(encode_payload(&packets))
     }
 
+    /// The client has given up the GET that waits.
+    pub fn forget_get(&mut self) {
+        self.get_waits = false;
+    }
+
     /// The other side has said its last words: the session is over when the client has them.
     pub fn leave(&mut self) {
         self.phase = Phase::Closed;
@@ -301,6 +306,16 @@ mod tests {
         let mut session = routed();
         assert_eq!(session.on_get(5000), Poll::Wait);
         assert_eq!(session.on_get(5000), Poll::Overlap);
+    }
+
+    #[test]
+    fn a_get_that_was_given_up_is_no_overlap_and_takes_nothing() {
+        let mut session = routed();
+        assert_eq!(session.on_get(5000), Poll::Wait);
+        session.forget_get();
+        assert!(session.push(text("a")));
+        assert_eq!(session.flush(5000), None);
+        assert_eq!(session.on_get(5000), Poll::Body("4a".into()));
     }
 
     #[test]

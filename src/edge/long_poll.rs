@@ -1,0 +1,102 @@
+//! A GET that polls: it waits at its gateway, and its client is noticed when it goes.
+//!
+//! ```text
+//!  client               here                  gateway
+//!    |--- GET ----------->|--- GET ----------->|    waits
+//!    |<-- 200, 6 ---------|                    |    after POLL_KEEPALIVE_MS, in HTTP/1.1
+//!    |<-- - --------------|                    |    every POLL_KEEPALIVE_MS
+//!    |<-- \x1e, packets --|<-- packets --------|
+//! ```
+//!
+//! Should the client go, the runtime ends this request, and with it the gateway's, whose signal tells
+//! (`polling_gateway_do/abandoned.rs`).
+
+use std::time::Duration;
+
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::{FutureExt, Stream, stream};
+use worker::{Delay, Env, Error, Method, Response, Result};
+
+use super::answer;
+use crate::core::keepalive;
+use crate::platform::abandoned::Abandoned;
+use crate::platform::objects;
+
+/// The gateway's answer: status and body.
+type Answer = LocalBoxFuture<'static, Result<(u16, String)>>;
+
+/// Serves a GET. Without a `pause` its client is not written to before there is something to say.
+pub async fn serve(
+    env: &Env,
+    gateway: String,
+    url: String,
+    pause: Option<Duration>,
+    abandoned: Abandoned,
+) -> Result<Response> {
+    let asked = ask(env.clone(), gateway, url).boxed_local();
+    let answered = match pause {
+        Some(pause) => answer_or_hold(asked, pause).boxed_local(),
+        None => answer_at_once(asked).boxed_local(),
+    };
+    match select(answered, abandoned).await {
+        Either::Left((response, _)) => response,
+        // Nobody is there to read it.
+        Either::Right(_) => Response::empty(),
+    }
+}
+
+async fn ask(env: Env, gateway: String, url: String) -> Result<(u16, String)> {
+    let mut response = objects::call_gateway(&env, &gateway, &url, Method::Get, None).await?;
+    Ok((response.status_code(), response.text().await?))
+}
+
+async fn answer_at_once(asked: Answer) -> Result<Response> {
+    respond(asked.await)
+}
+
+async fn answer_or_hold(asked: Answer, pause: Duration) -> Result<Response> {
+    match select(asked, Delay::from(pause)).await {
+        Either::Left((answered, _)) => respond(answered),
+        Either::Right((_, asked)) => answer::held_poll(keep_alive(asked, pause)),
+    }
+}
+
+fn respond(answered: Result<(u16, String)>) -> Result<Response> {
+    match answered {
+        Ok((status, body)) => answer::polling(status, body),
+        Err(error) => answer::unavailable("polling gateway", &error),
+    }
+}
+
+/// What is left to send.
+enum Rest {
+    All(Answer),
+    Answer(Answer),
+    Nothing,
+}
+
+/// The body of a GET that waits for long.
+fn keep_alive(asked: Answer, pause: Duration) -> impl Stream<Item = Result<Vec<u8>>> {
+    stream::unfold(Rest::All(asked), move |rest| async move {
+        match rest {
+            Rest::All(asked) => Some((bytes(keepalive::NOOP), Rest::Answer(asked))),
+            Rest::Answer(asked) => Some(match select(asked, Delay::from(pause)).await {
+                Either::Left((answered, _)) => (last(answered), Rest::Nothing),
+                Either::Right((_, asked)) => (bytes(keepalive::MORE), Rest::Answer(asked)),
+            }),
+            Rest::Nothing => None,
+        }
+    })
+}
+
+/// The status was sent long ago: what is no success breaks the connection off, which is as clear.
+fn last(answered: Result<(u16, String)>) -> Result<Vec<u8>> {
+    match answered? {
+        (200, body) => bytes(&keepalive::ending(&body)),
+        (status, body) => Err(Error::RustError(format!("{status} {body}"))),
+    }
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>> {
+    Ok(text.as_bytes().to_vec())
+}
