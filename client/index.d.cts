@@ -17,9 +17,9 @@ export interface ServerToClientEvents {
   /** Answers leave_conversation. */
   left_conversation: (payload: ConversationNamed) => void;
   /** A device of the receiver took a message of send_message. */
-  message_delivered: (payload: MessageDelivered) => void;
+  message_delivered: (payload: MessageDelivered, offset: string) => void;
   /** Messages were read: for both sides' devices. */
-  message_read: (payload: MessageRead) => void;
+  message_read: (payload: MessageRead, offset?: string) => void;
   /** A message is stored and will arrive. */
   message_sent: (payload: MessageSent) => void;
   /** A page of messages. */

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
+import { describeLimits, limitArguments, localLimits } from "./lib/limits.mjs";
 import { Failure, defaultPort, inRoot, isMain, main, start, wrangler } from "./lib/project.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
 import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
@@ -97,7 +98,7 @@ function links(address) {
   return demoUsers.slice(0, linkedUsers).map(linkOf).join("\n");
 }
 
-function greeting(address) {
+function greeting(address, limits) {
   const url = address.endsWith(`:${defaultPort}`) ? "" : ` --url ${address}`;
   return `
 Switchboard is serving at ${address}
@@ -111,6 +112,10 @@ Or a client in a terminal of its own each:
   node examples/test-client.js contractor1${url}    (then: bulk customer1,customer2 Hello!)
 
 A token for your own client:  npm run --silent token -- customer1
+
+Limits on this machine; .dev.vars can set others (all of them: docs/configuration.md):
+${describeLimits(limits)}
+
 Stop it with Ctrl-C.
 `;
 }
@@ -121,8 +126,13 @@ async function serve({ port, state, others }) {
       ? "building and starting the Worker (usually 10 seconds) ..."
       : "building and starting the Worker (the first build usually takes 2 minutes) ...",
   );
-  const args = [`--port=${port}`, "--show-interactive-dev-session=false", ...state, ...others];
-  const { ended } = start(...wrangler("dev", ...args));
+  const limits = localLimits(others);
+  const fixed = [
+    `--port=${port}`,
+    "--show-interactive-dev-session=false",
+    ...limitArguments(limits),
+  ];
+  const { ended } = start(...wrangler("dev", ...fixed, ...state, ...others));
   const stopped = new AbortController();
   const code = ended.then(({ code }) => {
     stopped.abort();
@@ -130,7 +140,7 @@ async function serve({ port, state, others }) {
   });
   const address = `http://localhost:${port}`;
   await untilServing(address, stopped.signal);
-  if (!stopped.signal.aborted) console.log(greeting(address));
+  if (!stopped.signal.aborted) console.log(greeting(address, limits));
   process.exitCode = await code;
 }
 

@@ -169,6 +169,20 @@ test("a conversation that only the record knows", async () => {
   assert.equal((await conversations(ann)).items[0]?.conversationId, "old");
 });
 
+test("what is recovered has an offset as its second argument, and a reply has none", async () => {
+  const [ann, bob, , bobId] = await pair();
+  const got = next(bob, "new_message");
+  const delivered = next(ann, "message_delivered");
+  const { conversationId, messageId } = await sendTo(ann, { receiverId: bobId }, "hello");
+  const read = next(ann, "message_read");
+  const reply = next(bob, "message_read");
+  await request(bob, "mark_as_read", { conversationId, upTo: messageId });
+  for (const [, offset] of await Promise.all([got, delivered, read])) {
+    assert.equal(typeof offset, "string");
+  }
+  assert.equal((await reply).length, 1);
+});
+
 test("what was read: both sides hear it, counts follow, only forward", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const bobsOther = await connect(server, bobId);

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 
+import { describeLimits, limitArguments, mergeLimits } from "../scripts/lib/limits.mjs";
 import { capture, inRoot, toolEnv } from "../scripts/lib/project.mjs";
 import { secretIn } from "../scripts/lib/secret.mjs";
 import { parseTtl, signToken, tokenClaims } from "../scripts/lib/token.mjs";
@@ -85,6 +86,38 @@ test(".dev.vars is read as dotenv files are", () => {
   };
   for (const [text, expected] of Object.entries(cases))
     assert.equal(secretIn(text), expected, text);
+});
+
+describe("the limits of npm start", () => {
+  const merge = (given: object) => mergeLimits({ toml: "", devVars: "", args: [], ...given });
+
+  test("are generous unless somebody has set them", () => {
+    const limits = merge({});
+    const generous = ["MAX_BULK_SENDS_PER_MINUTE:600", "MAX_CONNECTIONS_PER_USER:1000"];
+    assert.deepEqual(
+      limitArguments(limits),
+      generous.flatMap((limit) => ["--var", limit]),
+    );
+    assert.match(describeLimits(limits), /^ {2}MAX_BULK_SENDS_PER_MINUTE 600 \(local default\)$/m);
+  });
+
+  test("are whatever .dev.vars, wrangler.toml or --var say", () => {
+    const limits = merge({
+      toml: '[vars]\nMAX_TEXT_CHARS = 50 # few\nMAX_STATUS_USERS = "9"\n\n[x]\nMAX_CONTENT_BYTES = 1\n',
+      devVars: "MAX_BULK_SENDS_PER_MINUTE=7\nexport MAX_STATUS_USERS='3'\n#EVENT_BURST=1\n",
+      args: ["--var", "MAX_CONNECTIONS_PER_USER:0", "--var=MAX_BULK_SENDS_PER_MINUTE:8"],
+    });
+    // Of these wrangler hears from whoever has set them.
+    assert.deepEqual(limitArguments(limits), []);
+    assert.deepEqual(describeLimits(limits).split("\n"), [
+      "  MAX_BULK_SENDS_PER_MINUTE 8 (--var)",
+      "  MAX_CONNECTIONS_PER_USER off (--var)",
+      "  MAX_TEXT_CHARS 50 (wrangler.toml)",
+      "  MAX_STATUS_USERS 3 (.dev.vars)",
+    ]);
+    // An empty value is none.
+    assert.deepEqual(merge({ devVars: "MAX_BULK_SENDS_PER_MINUTE=\n" }), merge({}));
+  });
 });
 
 describe("npm run user", () => {

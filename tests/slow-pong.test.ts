@@ -59,19 +59,9 @@ async function watched(userId: string) {
   return client.record(watcher, "user_online_status");
 }
 
-/** Holds back what the client has to say to a ping, and says nothing else of its own accord. */
-function keepPongsBack(socket: Client) {
-  const raw = client.rawSocket(socket) as unknown as { send(...args: unknown[]): void };
-  const send = raw.send.bind(raw);
-  raw.send = (frame, ...rest) => {
-    if (frame === "3") setTimeout(send, SLOW, frame, ...rest);
-    else send(frame, ...rest);
-  };
-}
-
 async function realClient(userId: string, options: ClientOptions, isWatched: boolean) {
   const socket = await client.connect(server, userId, { transports: ["websocket"], ...options });
-  keepPongsBack(socket);
+  client.delayPongs(socket, SLOW);
   const heard = isWatched ? await watched(userId) : [];
   await client.nextPing(socket);
   await staysOnline(userId);

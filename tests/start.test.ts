@@ -6,23 +6,35 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
 
+import { signToken, localSecret, tokenClaims } from "../scripts/lib/token.mjs";
+import * as client from "./support/clients.ts";
 import { freePort } from "./support/dev.ts";
 import { startScript, stopScripts } from "./support/script.ts";
 
 const state = mkdtempSync(path.join(tmpdir(), "switchboard-start-"));
 after(async () => {
+  client.closeAll();
   await stopScripts();
   rmSync(state, { recursive: true, force: true });
 });
 
-async function serve(port: number) {
+/** Starts it and waits for its last line: the limits that it has printed, and a token from a link. */
+async function serve(port: number, ...more: string[]) {
   // Another server's secret, as somebody may have exported it, is nobody's business here.
   const env = { JWT_SECRET: "another server's secret, of more than 32 bytes" };
-  const server = startScript("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`], env);
+  const args = [`--port=${port}`, `--persist-to=${state}`, ...more];
+  const server = startScript("scripts/start.mjs", args, env);
   const [, link = ""] = await server.shows(/contractor1\n +(http\S+)/);
-  await server.shows(/Stop it with Ctrl-C/);
-  return { server, token: new URL(link).hash.replace("#token=", "") };
+  const [, limits = ""] = await server.shows(/^Limits on .*\n((?: .*\n)+)\nStop it with Ctrl-C/m);
+  return { server, limits, token: new URL(link).hash.replace("#token=", "") };
 }
+
+/** What the clients of tests/support connect to. */
+const hostAt = (port: number) => ({
+  url: `http://localhost:${port}`,
+  token: (sub: string, claims: object = {}) =>
+    signToken({ ...tokenClaims({ sub }), ...claims }, localSecret()),
+});
 
 test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () => {
   const port = await freePort();
@@ -63,4 +75,36 @@ test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () 
     client.type("quit");
     assert.equal(await client.stop(), 0);
   }
+});
+
+test("who tries it out does not run into the limits of a deployed server", async () => {
+  const port = await freePort();
+  const { server, limits } = await serve(port, "--var", "MAX_TEXT_CHARS:50");
+  assert.match(limits, /^ {2}MAX_BULK_SENDS_PER_MINUTE 600 \(local default\)$/m);
+  assert.match(limits, /^ {2}MAX_CONNECTIONS_PER_USER 1000 \(local default\)$/m);
+  assert.match(limits, /^ {2}MAX_TEXT_CHARS 50 \(--var\)$/m);
+
+  const host = hostAt(port);
+  const contractor = await client.contractor(host);
+  // Five a minute and 20 connections are what it is when deployed.
+  for (let sent = 0; sent < 6; sent++) {
+    const { totalSent } = await client.sendText(contractor, ["customer1"], `offer ${sent}`);
+    assert.equal(totalSent, 1);
+  }
+  const connections = 25;
+  for (let made = 0; made < connections; made++) {
+    await client.connect(host, "customer2", { transports: ["websocket"] });
+  }
+  const { connectionCount } = await client.statusOf(contractor, "customer2");
+  assert.equal(connectionCount, connections);
+
+  // What is printed is what holds.
+  const { code } = await client.refusal(
+    contractor,
+    "send_bulk_message",
+    client.textTo(["customer1"], "x".repeat(51)),
+  );
+  assert.equal(code, "too_many");
+  client.closeAll();
+  await server.stop("SIGINT");
 });

@@ -7,14 +7,16 @@ import { Failure, inRoot } from "./project.mjs";
 export const secretName = "JWT_SECRET";
 export const secretsFile = inRoot(".dev.vars");
 
-/** The secret in the text of a .dev.vars file, or "". */
-export function secretIn(text) {
-  const pattern = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${secretName}[ \\t]*=(.*)$`, "gm");
+/** The value of a variable in the text of a .dev.vars file, or "". */
+export function variableIn(text, name) {
+  const pattern = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=(.*)$`, "gm");
   // As in every dotenv reader, the last one counts.
   const value = [...text.matchAll(pattern)].at(-1)?.[1].trim() ?? "";
   const quoted = /^(["'`])(.*)\1/.exec(value);
   return quoted ? quoted[2] : value.replace(/\s*#.*$/, "");
 }
+
+export const secretIn = (text) => variableIn(text, secretName);
 
 /** The secret of the server on this machine: what wrangler dev reads, whatever the environment says. */
 export function localSecret() {

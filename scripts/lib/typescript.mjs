@@ -58,7 +58,9 @@ function requestType({ payload, "x-ack": ack }) {
 }
 
 function pushType({ payload, "x-more-arguments": more = [] }) {
-  const others = more.map(({ name, schema }) => `, ${name}: ${schema.type}`);
+  const others = more.map(
+    ({ name, required, schema }) => `, ${name}${required ? "" : "?"}: ${schema.type}`,
+  );
   return `(payload: ${nameIn(payload)}${others.join("")}) => void`;
 }
 

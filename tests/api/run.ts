@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 
 import { Failure, inRoot, main, run, systemEnv } from "../../scripts/lib/project.mjs";
+import { pythonProgram } from "../../scripts/lib/python.mjs";
 import { createDevServer } from "../support/dev.ts";
 
 /** The users and the conversation that openapi.yaml's examples name. */
@@ -27,7 +28,7 @@ async function check() {
     await server.start();
     await addExamples(server, key);
     await run(
-      inRoot(".tools", "python", "bin", "schemathesis"),
+      pythonProgram("schemathesis", "schemathesis"),
       [
         `--config-file=${inRoot("tests", "api", "schemathesis.toml")}`,
         "run",

@@ -228,6 +228,16 @@ interface RawSocket {
 export const rawSocket = (socket: SwitchboardSocket) =>
   (socket.io.engine.transport as unknown as { ws: RawSocket }).ws;
 
+/** From now on the client answers each ping that late. It sends nothing else of its own accord. */
+export function delayPongs(socket: SwitchboardSocket, delayMs: number) {
+  const engine = socket.io.engine as unknown as { _sendPacket(...args: unknown[]): void };
+  const send = engine._sendPacket.bind(engine);
+  engine._sendPacket = (type, ...rest) => {
+    if (type === "pong") setTimeout(send, delayMs, type, ...rest);
+    else send(type, ...rest);
+  };
+}
+
 /** Moves on when the server has pinged the client. */
 export const nextPing = (socket: SwitchboardSocket) =>
   new Promise<void>((resolve) => socket.io.engine.once("ping", resolve));

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use self::exchanges::{Exchange, exchanges};
-use self::pushes::{Push, pushes};
+use self::pushes::{Offset, Push, pushes};
 pub use self::shapes::all_of;
 use self::shapes::{SCHEMAS, schemas};
 use super::events::{get_online_status, mark_as_read};
@@ -59,10 +59,13 @@ fn push_message(push: &Push) -> Value {
         "payload": schema_ref(push.payload),
         "examples": [{ "payload": push.example }],
     });
-    if let Some((name, description)) = push.more {
-        let argument =
-            json!({ "name": name, "description": description, "schema": { "type": "string" } });
-        message["x-more-arguments"] = json!([argument]);
+    if push.offset != Offset::Never {
+        message["x-more-arguments"] = json!([{
+            "name": "offset",
+            "description": "For the client library, which uses it to recover.",
+            "required": push.offset == Offset::Always,
+            "schema": { "type": "string" },
+        }]);
     }
     message
 }

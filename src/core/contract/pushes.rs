@@ -23,8 +23,16 @@ pub(super) struct Push {
     pub(super) summary: &'static str,
     pub(super) payload: &'static str,
     pub(super) example: Value,
-    /// What comes behind the payload.
-    pub(super) more: Option<(&'static str, &'static str)>,
+    pub(super) offset: Offset,
+}
+
+/// Whether the event comes with its offset in the user's log as a second argument.
+#[derive(PartialEq, Eq)]
+pub(super) enum Offset {
+    Never,
+    Always,
+    /// Not where it is the reply to a request: replies are not in the log.
+    UnlessReply,
 }
 
 fn value(json: &str) -> Value {
@@ -133,14 +141,14 @@ pub(super) fn pushes() -> Vec<Push> {
         summary,
         payload,
         example: value(&reply.payload),
-        more: None,
+        offset: Offset::Never,
     };
-    let told = |name, summary, payload, example: String, more| Push {
+    let told = |name, summary, payload, example: String, offset| Push {
         name,
         summary,
         payload,
         example: value(&example),
-        more,
+        offset,
     };
     vec![
         reply(
@@ -208,38 +216,35 @@ pub(super) fn pushes() -> Vec<Push> {
             "A message, for every device of the receiver; of send_message, for the sender's other devices, too.",
             "Message",
             new_message::payload(&letter(), &target()),
-            Some((
-                "offset",
-                "For the client library, which uses it to recover.",
-            )),
+            Offset::Always,
         ),
         told(
             send_message::DELIVERED,
             "A device of the receiver took a message of send_message.",
             "MessageDelivered",
             to_json(&send_message::Delivered::from(&target())),
-            None,
+            Offset::Always,
         ),
         told(
             mark_as_read::READ,
             "Messages were read: for both sides' devices.",
             "MessageRead",
             to_json(&read),
-            None,
+            Offset::UnlessReply,
         ),
         told(
             typing::USER_TYPING,
             "The other side began or stopped typing. To be forgotten after 6 seconds.",
             "UserTyping",
             to_json(&is_typing),
-            None,
+            Offset::Never,
         ),
         told(
             ERROR,
             "An event was refused or failed, or the connection's token has expired.",
             "ErrorReport",
             forbidden.payload(Some(send_bulk_message::NAME)),
-            None,
+            Offset::Never,
         ),
     ]
 }

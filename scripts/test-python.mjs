@@ -1,0 +1,31 @@
+// `npm run test:python`: python-socketio, an old version and a current one, against the server with its
+// default heartbeat. Needs Python 3.11 or newer.
+//   npm run test:python -- tests/python/examples.test.ts
+
+import { readdirSync } from "node:fs";
+
+import { inRoot, isMain, main, nodeScript, nodeTests, run } from "./lib/project.mjs";
+import { ensurePython } from "./lib/python.mjs";
+import { setup } from "./setup.mjs";
+
+const versions = ["5.0", "5.18"];
+const testTimeoutMs = 240_000;
+
+function allTests() {
+  const names = readdirSync(inRoot("tests", "python")).filter((name) => name.endsWith(".test.ts"));
+  return names.sort().map((name) => `tests/python/${name}`);
+}
+
+if (isMain(import.meta)) {
+  await main(async () => {
+    await setup();
+    for (const version of versions) {
+      const requirements = inRoot("tests", "python", `requirements-${version}.txt`);
+      await ensurePython(`python-socketio-${version}`, requirements);
+    }
+    await run(...nodeScript(inRoot("scripts", "test.mjs"), "--only", "build"));
+    const usual = ["--test-concurrency=1", "--test-force-exit", `--test-timeout=${testTimeoutMs}`];
+    const files = process.argv.slice(2);
+    await run(...nodeTests(...usual, ...(files.length > 0 ? files : allTests())));
+  });
+}
