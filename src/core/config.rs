@@ -47,8 +47,8 @@ pub struct Config {
     pub connect_timeout: Millis,
     /// `UPGRADE_TIMEOUT_MS` [10000]: how long an upgrade from polling to WebSocket may take.
     pub upgrade_timeout: Millis,
-    /// `POLL_KEEPALIVE_MS` [500]: how often a GET that waits is written to, so that its client's end is
-    /// noticed where only that tells ([`super::keepalive`]). 0: never.
+    /// `POLL_KEEPALIVE_MS` [500]: how often a GET is written to that has waited for twice as long, so that
+    /// its client's end is noticed where only that tells ([`super::keepalive`]). 0: never.
     pub poll_keepalive: Millis,
     /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body that a client may send.
     pub max_payload: usize,

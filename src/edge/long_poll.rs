@@ -3,7 +3,7 @@
 //! ```text
 //!  client               here                  gateway
 //!    |--- GET ----------->|--- GET ----------->|    waits
-//!    |<-- 200, 6 ---------|                    |    after POLL_KEEPALIVE_MS, in HTTP/1.1
+//!    |<-- 200, 6 ---------|                    |    after twice POLL_KEEPALIVE_MS, in HTTP/1.1
 //!    |<-- - --------------|                    |    every POLL_KEEPALIVE_MS
 //!    |<-- \x1e, packets --|<-- packets --------|
 //! ```
@@ -55,7 +55,8 @@ async fn answer_at_once(asked: Answer) -> Result<Response> {
 }
 
 async fn answer_or_hold(asked: Answer, pause: Duration) -> Result<Response> {
-    match select(asked, Delay::from(pause)).await {
+    // Most GETs are answered sooner, with a status of their own.
+    match select(asked, Delay::from(pause * 2)).await {
         Either::Left((answered, _)) => respond(answered),
         Either::Right((_, asked)) => answer::held_poll(keep_alive(asked, pause)),
     }
