@@ -64,7 +64,7 @@ for (const [kind, example] of Object.entries({ sync, asyncio })) {
   test(`the ${kind} client comes back with a fresh token when its own has expired`, async () => {
     const contractor = await client.contractor(server);
     const user = `renewer ${kind}`;
-    const soon = server.token(user, { exp: nowInSeconds() - LEEWAY_S + 4 });
+    const soon = server.token(user, { exp: nowInSeconds() - LEEWAY_S + 8 });
     // The header is asked for first, then `auth`: both get the old one, and later ones are fresh.
     const python = await run(example, soon, soon, server.token(user));
     const isThere = async () => {

@@ -34,7 +34,8 @@ export function startPython(version: Version, program: string, ...args: string[]
         if (child.exitCode !== null) throw new Error(`it ended without ${wanted}:\n${errors}`);
         return lines.find((line) => wanted.test(line));
       };
-      return until(printed, `${program} prints ${wanted}\n${lines.join("\n")}\n${errors}`);
+      // Many start at once, and Python takes its time to.
+      return until(printed, `${program} prints ${wanted}`, 30_000);
     },
     /** Closes its input, which ends it: the exit code. */
     async stop() {
