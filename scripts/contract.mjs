@@ -39,8 +39,6 @@ async function contractFiles() {
   const files = {
     "asyncapi.yaml": await yaml(contract),
     "client/index.d.ts": declarations,
-    // The same for CommonJS, where socket.io-client's own types are others.
-    "client/index.d.cts": declarations,
   };
   const all = Object.entries(files).map(async ([file, text]) => [
     file,

@@ -2,7 +2,7 @@
 // Needs git, rustup's cargo, and Node 20 or newer with npm.
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { secretName, secretsFile, secretIn } from "./lib/secret.mjs";
@@ -26,6 +26,12 @@ export async function setup() {
   await ensurePackages();
   await ensureCargoTools();
   ensureSecret();
+  ensureCommonJsTypes();
+}
+
+/** The same types for CommonJS, where socket.io-client's own are others; a packed package makes them, too. */
+function ensureCommonJsTypes() {
+  copyFileSync(inRoot("client", "index.d.ts"), inRoot("client", "index.d.cts"));
 }
 
 async function ensureToolchain() {
