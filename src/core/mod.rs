@@ -6,6 +6,7 @@ pub mod canonical;
 pub mod close;
 pub mod config;
 pub mod confirmation;
+pub mod connect;
 pub mod connect_refusal;
 pub mod connection;
 #[cfg(test)]

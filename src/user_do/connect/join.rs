@@ -5,19 +5,17 @@ use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
 use crate::core::close::{CloseReason, MAX_JOINS};
+use crate::core::connect::{Asked, Other, Outcome, Standing, decide};
 use crate::core::connect_refusal::ConnectRefusal;
 use crate::core::connection::{Admission, Phase};
-use crate::core::ids::{pid, socket_sid};
-use crate::core::recovery::{ConnectAuth, Resumed, resume};
-use crate::core::store::{LogEntry, Missed};
+use crate::core::ids::socket_sid;
+use crate::core::recovery::ConnectAuth;
 use crate::core::telemetry::Fact;
-use crate::core::time::Millis;
 use crate::core::token::{Identity, TokenError, verify};
 use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
-use crate::wire::socket_io::{connected, event_text};
 
 /// A connection that has joined.
 pub(crate) struct Joined {
@@ -34,14 +32,6 @@ pub(crate) struct Entered {
     replaced: Vec<Socket>,
     /// The session that goes on.
     resumed: Option<String>,
-}
-
-/// A session of Socket.IO, as it begins or goes on.
-struct Session {
-    sid: String,
-    is_resumed: bool,
-    /// What its client is sent at once.
-    missed: Vec<LogEntry>,
 }
 
 impl UserObject {
@@ -122,7 +112,7 @@ impl UserObject {
     /// Whether the user has a row in D1, and whether they have all the connections that they may.
     fn obstacles(&self, socket: &Socket, auth: &ConnectAuth) -> Result<(bool, bool)> {
         let is_recorded = self.store.user_state()?.is_recorded == 1;
-        let others = self.others(socket, self.shown_sid(socket, auth)?)?.len();
+        let others = self.others(socket, auth, Standing::Counts)?.len();
         Ok((is_recorded, others >= self.config()?.max_connections))
     }
 
@@ -193,7 +183,8 @@ impl UserObject {
         }
     }
 
-    /// Joins, unless the user has too many connections: then the client is told so.
+    /// Joins, unless the user has too many connections: then the client is told so. The decision is
+    /// `core::connect`'s.
     fn enter(
         &self,
         socket: &mut Socket,
@@ -203,106 +194,52 @@ impl UserObject {
     ) -> Result<Option<Entered>> {
         let config = self.config()?;
         let now = now();
-        let shown_sid = self.shown_sid(socket, auth)?;
-        let others = self.others(socket, shown_sid)?;
-        if others.len() >= config.max_connections {
-            socket.save()?;
-            let refusal = ConnectRefusal::TooManyConnections(config.max_connections);
-            self.refused(socket, refusal.code());
-            self.send(socket, Packet::Text(refusal.packet(namespace)));
-            return Ok(None);
-        }
         let user_id = socket.connection.identity.user_id.clone();
-        let replaced = self.replaced(socket, shown_sid);
-        let was_online = !others.is_empty() || replaced.iter().any(|other| !self.is_ghost(other));
-        let session = self.session(&user_id, auth)?;
-
-        socket.connection.enter(namespace, &session.sid, now);
+        let replaced = self.others(socket, auth, Standing::Replaced)?;
+        let all = self.live_sockets_but(socket);
+        let others: Vec<Other> = all.iter().map(|other| self.as_other(other)).collect();
+        let asked = Asked {
+            user_id: &user_id,
+            namespace,
+            auth,
+            new_sid: socket_sid(platform::random()),
+            confirmed: self.confirmed()?,
+            now,
+        };
+        let entered = match decide(&self.store, config, asked, &others)? {
+            Outcome::Entered(entered) => entered,
+            Outcome::Refused(refusal) => {
+                socket.save()?;
+                self.refused(socket, refusal.code());
+                self.send(socket, Packet::Text(refusal.packet(namespace)));
+                return Ok(None);
+            }
+        };
+        socket.connection.enter(namespace, &entered.sid, now);
         socket.save()?;
         let state = self.store.user_state()?;
-        if !was_online || (state.is_recorded == 1) != is_recorded {
+        if !entered.was_online || (state.is_recorded == 1) != is_recorded {
             self.store.set_online(&user_id, is_recorded, now)?;
         }
-        if !was_online {
+        if !entered.was_online {
             self.store.watched_change(true, now)?;
         }
-
-        // A client takes its session for recovered only if its own pid comes back, whichever key made it.
-        let is_resumed = session.is_resumed;
-        let shown_pid = auth.pid.clone().filter(|_| is_resumed);
-        let pid = shown_pid.unwrap_or_else(|| pid(config.secret(), &user_id, &session.sid));
-        let reply = connected(namespace, &session.sid, Some(&pid));
-        self.send(socket, Packet::Text(reply));
-        // Behind the reply: what comes before it a client keeps until the reply is there, without its
-        // offset, and would get again if the connection broke in between.
-        for entry in &session.missed {
-            let offset = format!("\"{}\"", entry.offset);
-            let text = event_text(namespace, &entry.event, &[&entry.payload, &offset]);
-            self.send(socket, Packet::Text(text));
+        for message in entered.messages {
+            self.send(socket, Packet::Text(message));
         }
         self.ask_for_receipts()?;
         self.fact(
             &user_id,
             &Fact::ConnectionOpened {
                 carrier: socket.connection.carrier,
-                recovered: is_resumed,
+                recovered: entered.is_resumed,
                 connections: self.live_sockets().len(),
             },
         );
         Ok(Some(Entered {
             user_id,
             replaced,
-            resumed: is_resumed.then_some(session.sid),
+            resumed: entered.is_resumed.then_some(entered.sid),
         }))
-    }
-
-    /// The session that a CONNECT leads to: the one whose pid and offset it shows, if the log still holds
-    /// all that came after, or a new one, with what no device has confirmed.
-    fn session(&self, user_id: &str, auth: &ConnectAuth) -> Result<Session> {
-        let config = self.config()?;
-        let since = now().saturating_sub(config.log_retention);
-        let bounds = self.store.log_bounds(since)?;
-        if let Some(Resumed { sid, after }) = resume(config.keys(), user_id, auth, bounds) {
-            let missed = self.missed(after, since, &sid)?;
-            if missed.is_complete {
-                // It says itself up to where it got everything.
-                self.store.set_confirmed(after)?;
-                // Before anything newer goes out, by which it could not be told what was lost.
-                self.store
-                    .watches_resume(&sid, self.store.time_of(after)?)?;
-                return Ok(Session {
-                    sid,
-                    is_resumed: true,
-                    missed: missed.events,
-                });
-            }
-        }
-        let sid = socket_sid(platform::random());
-        let confirmed = self.confirmed()?;
-        let missed = self.missed(confirmed, since, &sid)?.events;
-        // What is too old, or too much, no device takes from here.
-        let first = missed.first().map_or(u64::MAX, |entry| entry.offset);
-        self.store.receipts_drop(confirmed + 1, first)?;
-        Ok(Session {
-            sid,
-            is_resumed: false,
-            missed,
-        })
-    }
-
-    fn missed(&self, after: u64, since: Millis, sid: &str) -> Result<Missed> {
-        let max_bytes = self.config()?.log_replay_bytes;
-        Ok(self.store.events_after(after, since, sid, max_bytes)?)
-    }
-
-    /// Older connections of the session that the client shows: it has come back on this one, whether it
-    /// recovers or not.
-    fn replaced(&self, socket: &Socket, shown_sid: Option<&str>) -> Vec<Socket> {
-        let mut sockets = self.live_sockets();
-        sockets.retain(|other| {
-            other.connection.engine_sid != socket.connection.engine_sid
-                && shown_sid.is_some_and(|sid| other.connection.session.is_in(sid))
-        });
-        sockets
     }
 }

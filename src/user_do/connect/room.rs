@@ -11,8 +11,8 @@ use std::time::Duration;
 use worker::{Delay, Result};
 
 use crate::core::confirmation::may_ask;
+use crate::core::connect::{Other, Standing, shown_sid, standing};
 use crate::core::heartbeat::unanswered_for;
-use crate::core::ids::sid_of_pid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::time::Millis;
 use crate::platform::{log, now};
@@ -26,28 +26,33 @@ const ROUND_TRIP: Millis = 2_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl UserObject {
-    /// The session of which the client shows that it is its own, by a pid of ours.
-    pub(crate) fn shown_sid<'a>(
+    /// The user's other connections of this standing to one that brings this `auth`.
+    pub(crate) fn others(
         &self,
         socket: &Socket,
-        auth: &'a ConnectAuth,
-    ) -> Result<Option<&'a str>> {
-        let keys = self.config()?.keys();
-        let user_id = &socket.connection.identity.user_id;
-        let pid = auth.pid.as_deref();
-        Ok(pid.and_then(|pid| sid_of_pid(keys, user_id, pid)))
+        auth: &ConnectAuth,
+        wanted: Standing,
+    ) -> Result<Vec<Socket>> {
+        let config = self.config()?;
+        let shown_sid = shown_sid(config, &socket.connection.identity.user_id, auth);
+        let mut others = self.live_sockets_but(socket);
+        others.retain(|other| standing(&self.as_other(other), shown_sid, now(), config) == wanted);
+        Ok(others)
     }
 
-    /// The user's other connections that count: neither ghosts nor those that this one replaces, because
-    /// they are of the session that it shows.
-    pub(crate) fn others(&self, socket: &Socket, shown_sid: Option<&str>) -> Result<Vec<Socket>> {
-        let sid = &socket.connection.engine_sid;
+    /// The live connections of the user but this one.
+    pub(crate) fn live_sockets_but(&self, socket: &Socket) -> Vec<Socket> {
         let mut others = self.live_sockets();
-        others.retain(|other| {
-            let is_replaced = shown_sid.is_some_and(|sid| other.connection.session.is_in(sid));
-            other.connection.engine_sid != *sid && !is_replaced && !self.is_ghost(other)
-        });
-        Ok(others)
+        others.retain(|other| other.connection.engine_sid != socket.connection.engine_sid);
+        others
+    }
+
+    /// A connection as the decision on another one sees it.
+    pub(crate) fn as_other<'a>(&self, socket: &'a Socket) -> Other<'a> {
+        Other {
+            connection: &socket.connection,
+            heard: socket.heard(&self.state),
+        }
     }
 
     /// Lets connections go that do not answer, until there is room, all have answered, or had their time.
@@ -59,11 +64,10 @@ impl UserObject {
 
     async fn try_make_room(&self, socket: &Socket, auth: &ConnectAuth) -> Result<()> {
         let max = self.config()?.max_connections;
-        let shown_sid = self.shown_sid(socket, auth)?;
         let begun = now();
         // Each time around others may have come, gone or answered.
         loop {
-            let others = self.others(socket, shown_sid)?;
+            let others = self.others(socket, auth, Standing::Counts)?;
             if others.len() < max {
                 return Ok(());
             }

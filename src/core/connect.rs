@@ -1,0 +1,387 @@
+//! A CONNECT, decided: whether there is room, whose session goes on, and what the client is sent.
+//!
+//! Invariant: the decision reads and writes the storage in one go, with nothing in between, so a client gets
+//! every event either from the log here or live, and none twice. Whoever carries it out sends the messages
+//! in their order before anything else is delivered.
+
+use super::config::Config;
+use super::connect_refusal::ConnectRefusal;
+use super::connection::Connection;
+use super::heartbeat::is_ghost;
+use super::ids::{pid, sid_of_pid};
+use super::recovery::{ConnectAuth, Resumed, resume};
+use super::store::{Database, LogEntry, Missed, Result, Store};
+use super::time::Millis;
+use crate::wire::socket_io::{connected, event_text};
+
+/// What a CONNECT brings, and what else the decision rests on.
+pub struct Asked<'a> {
+    /// Whose it is.
+    pub user_id: &'a str,
+    /// The namespace.
+    pub namespace: &'a str,
+    /// Its `auth` object.
+    pub auth: &'a ConnectAuth,
+    /// The id of the session, should it be a new one.
+    pub new_sid: String,
+    /// The log's last offset that any device has confirmed.
+    pub confirmed: u64,
+    /// The time.
+    pub now: Millis,
+}
+
+/// Another live connection of the user.
+pub struct Other<'a> {
+    /// What is known of it.
+    pub connection: &'a Connection,
+    /// When its client was last heard.
+    pub heard: Millis,
+}
+
+/// What another connection is to one that comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// One of the user's connections.
+    Counts,
+    /// One whose client has vanished.
+    Ghost,
+    /// One of the very session that the client shows: it has come back, whether it recovers or not.
+    Replaced,
+}
+
+/// What a CONNECT leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is refused.
+    Refused(ConnectRefusal),
+    /// The client has joined.
+    Entered(Entered),
+}
+
+/// A client that has joined.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Its Socket.IO session id.
+    pub sid: String,
+    /// Whether its session goes on.
+    pub is_resumed: bool,
+    /// The reply, and then what it has missed.
+    pub messages: Vec<String>,
+    /// Whether the user was online before.
+    pub was_online: bool,
+}
+
+/// The session of which the client shows that it is its own, by a pid of ours.
+pub fn shown_sid<'a>(config: &Config, user_id: &str, auth: &'a ConnectAuth) -> Option<&'a str> {
+    sid_of_pid(config.keys(), user_id, auth.pid.as_deref()?)
+}
+
+/// What `other` is to a connection that shows this session.
+pub fn standing(other: &Other, shown_sid: Option<&str>, now: Millis, config: &Config) -> Standing {
+    if shown_sid.is_some_and(|sid| other.connection.session.is_in(sid)) {
+        return Standing::Replaced;
+    }
+    if is_ghost(other.connection, other.heard, now, config) {
+        return Standing::Ghost;
+    }
+    Standing::Counts
+}
+
+/// Decides a CONNECT whose token was found good.
+pub fn decide<D: Database>(
+    store: &Store<D>,
+    config: &Config,
+    asked: Asked,
+    others: &[Other],
+) -> Result<Outcome> {
+    let Asked {
+        user_id, auth, now, ..
+    } = asked;
+    let shown_sid = shown_sid(config, user_id, auth);
+    let counts = |other: &&Other| standing(other, shown_sid, now, config) == Standing::Counts;
+    if others.iter().filter(counts).count() >= config.max_connections {
+        let refusal = ConnectRefusal::TooManyConnections(config.max_connections);
+        return Ok(Outcome::Refused(refusal));
+    }
+    let was_online = others
+        .iter()
+        .any(|other| !is_ghost(other.connection, other.heard, now, config));
+    let session = match resumed(store, config, &asked)? {
+        Some(session) => session,
+        None => begun(store, config, &asked)?,
+    };
+    Ok(Outcome::Entered(Entered {
+        messages: messages(config, &asked, &session),
+        sid: session.sid,
+        is_resumed: session.is_resumed,
+        was_online,
+    }))
+}
+
+/// A session as it goes on or begins.
+struct Session {
+    sid: String,
+    is_resumed: bool,
+    missed: Vec<LogEntry>,
+}
+
+/// The session that goes on: the client shows its pid and the offset of the last event that it got, and the
+/// log holds all that came after.
+fn resumed<D: Database>(
+    store: &Store<D>,
+    config: &Config,
+    asked: &Asked,
+) -> Result<Option<Session>> {
+    let bounds = store.log_bounds(since(config, asked))?;
+    let resumed = resume(config.keys(), asked.user_id, asked.auth, bounds);
+    let Some(Resumed { sid, after }) = resumed else {
+        return Ok(None);
+    };
+    let missed = missed(store, config, asked, after, &sid)?;
+    if !missed.is_complete {
+        return Ok(None);
+    }
+    // It says itself up to where it got everything.
+    store.set_confirmed(after)?;
+    // Before anything newer goes out, by which it could not be told what was lost.
+    store.watches_resume(&sid, store.time_of(after)?)?;
+    Ok(Some(Session {
+        sid,
+        is_resumed: true,
+        missed: missed.events,
+    }))
+}
+
+/// A new session, with what no device has confirmed.
+fn begun<D: Database>(store: &Store<D>, config: &Config, asked: &Asked) -> Result<Session> {
+    let sid = asked.new_sid.clone();
+    let missed = missed(store, config, asked, asked.confirmed, &sid)?.events;
+    // What is too old, or too much, no device takes from here.
+    let first = missed.first().map_or(u64::MAX, |entry| entry.offset);
+    store.receipts_drop(asked.confirmed + 1, first)?;
+    Ok(Session {
+        sid,
+        is_resumed: false,
+        missed,
+    })
+}
+
+fn missed<D: Database>(
+    store: &Store<D>,
+    config: &Config,
+    asked: &Asked,
+    after: u64,
+    sid: &str,
+) -> Result<Missed> {
+    store.events_after(after, since(config, asked), sid, config.log_replay_bytes)
+}
+
+fn since(config: &Config, asked: &Asked) -> Millis {
+    asked.now.saturating_sub(config.log_retention)
+}
+
+/// The reply comes first: what comes before it a client keeps until it is there, without its offset, and
+/// would get again if the connection broke in between.
+fn messages(config: &Config, asked: &Asked, session: &Session) -> Vec<String> {
+    // A client takes its session for recovered only if its own pid comes back, whichever key made it.
+    let shown = asked.auth.pid.clone().filter(|_| session.is_resumed);
+    let pid = shown.unwrap_or_else(|| pid(config.secret(), asked.user_id, &session.sid));
+    let reply = connected(asked.namespace, &session.sid, Some(&pid));
+    let missed = session.missed.iter().map(|entry| {
+        let offset = format!("\"{}\"", entry.offset);
+        event_text(asked.namespace, &entry.event, &[&entry.payload, &offset])
+    });
+    [reply].into_iter().chain(missed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection as Sqlite;
+
+    use super::*;
+    use crate::core::connection::{Carrier, Phase};
+    use crate::core::store::testing::store;
+    use crate::core::store::{NewEntry, PendingReceipt, Retention};
+    use crate::core::token::{Identity, Role};
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    fn config(max_connections: &str) -> Config {
+        Config::read(|name| match name {
+            "JWT_SECRET" => Some("0123456789".repeat(4)),
+            "MAX_CONNECTIONS_PER_USER" => Some(max_connections.to_owned()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    fn connection(sid: &str) -> Connection {
+        let identity = Identity {
+            user_id: "u".into(),
+            role: Role::Customer,
+            name: None,
+            expires_at: NOW + 1_000_000,
+        };
+        let (carrier, phase) = (Carrier::WebSocket, Phase::Open);
+        let mut connection = Connection::new(sid.into(), carrier, phase, identity, NOW, NOW);
+        connection.session.join("/", sid);
+        connection
+    }
+
+    /// A log with the events 1 to 3, all of them confirmed up to `confirmed`.
+    fn log() -> Store<Sqlite> {
+        let store = store();
+        store.set_online("u", true, NOW).unwrap();
+        let keep = Retention {
+            events: 9,
+            time: 1_000,
+        };
+        for id in ["a", "b", "c"] {
+            let entry = NewEntry {
+                message_id: id,
+                event: "e",
+                payload: "{}",
+                except_sid: None,
+            };
+            store.append(&entry, NOW, &keep).unwrap();
+        }
+        store
+    }
+
+    fn decide_for(
+        store: &Store<Sqlite>,
+        max: &str,
+        auth: &ConnectAuth,
+        confirmed: u64,
+        others: &[(&Connection, Millis)],
+    ) -> Outcome {
+        let asked = Asked {
+            user_id: "u",
+            namespace: "/",
+            auth,
+            new_sid: "NEW".into(),
+            confirmed,
+            now: NOW + 60_000,
+        };
+        let others: Vec<Other> = others
+            .iter()
+            .map(|(connection, heard)| Other {
+                connection,
+                heard: *heard,
+            })
+            .collect();
+        decide(store, &config(max), asked, &others).unwrap()
+    }
+
+    fn entered(outcome: Outcome) -> Entered {
+        match outcome {
+            Outcome::Entered(entered) => entered,
+            Outcome::Refused(refusal) => panic!("{refusal}"),
+        }
+    }
+
+    fn auth(user_id: &str, sid: &str, offset: Option<u64>) -> ConnectAuth {
+        ConnectAuth {
+            token: None,
+            pid: Some(pid(config("9").secret(), user_id, sid)),
+            offset,
+        }
+    }
+
+    #[test]
+    fn a_new_session_gets_what_no_device_has_confirmed() {
+        for (confirmed, expected) in [(0, vec![1, 2, 3]), (2, vec![3]), (3, vec![])] {
+            let store = log();
+            let nothing = ConnectAuth::default();
+            let entered = entered(decide_for(&store, "9", &nothing, confirmed, &[]));
+            assert_eq!((entered.sid.as_str(), entered.is_resumed), ("NEW", false));
+            assert!(!entered.was_online);
+            let mut messages = entered.messages.iter();
+            assert!(messages.next().unwrap().starts_with("0{\"pid\":"));
+            let events: Vec<String> = expected
+                .iter()
+                .map(|offset| format!(r#"2["e",{{}},"{offset}"]"#))
+                .collect();
+            assert_eq!(messages.cloned().collect::<Vec<_>>(), events);
+        }
+    }
+
+    #[test]
+    fn a_session_goes_on_exactly_if_the_client_shows_it() {
+        let cases = [
+            (auth("u", "OLD", Some(2)), Some(1)),
+            (auth("u", "OLD", Some(3)), Some(0)),
+            (auth("u", "OLD", Some(4)), None),
+            (auth("u", "OLD", None), None),
+            (auth("somebody", "OLD", Some(2)), None),
+            (ConnectAuth::default(), None),
+        ];
+        for (auth, missed) in cases {
+            let store = log();
+            let entered = entered(decide_for(&store, "9", &auth, 0, &[]));
+            assert_eq!(entered.is_resumed, missed.is_some(), "{auth:?}");
+            let Some(missed) = missed else { continue };
+            assert_eq!(entered.sid, "OLD");
+            assert_eq!(entered.messages.len(), 1 + missed);
+            // Its own pid comes back, and what it has is confirmed.
+            let reply = entered.messages.first().unwrap();
+            assert!(reply.contains(auth.pid.as_deref().unwrap()), "{reply}");
+            let confirmed = store.user_state().unwrap().confirmed;
+            assert_eq!(Some(confirmed), auth.offset);
+        }
+    }
+
+    #[test]
+    fn of_whom_too_much_was_missed_a_new_session_begins_with_the_newest() {
+        let store = log();
+        let keep = Retention {
+            events: 9,
+            time: 1_000,
+        };
+        let large = format!("\"{}\"", "x".repeat(3_000_000));
+        for id in ["d", "e"] {
+            let entry = NewEntry {
+                message_id: id,
+                event: "e",
+                payload: &large,
+                except_sid: None,
+            };
+            let offset = store.append(&entry, NOW, &keep).unwrap();
+            let receipt = PendingReceipt {
+                offset,
+                sender_id: "s".into(),
+                payload: "{}".into(),
+            };
+            store.receipt_add(&receipt).unwrap();
+        }
+        let entered = entered(decide_for(&store, "9", &auth("u", "OLD", Some(3)), 3, &[]));
+        assert_eq!((entered.sid.as_str(), entered.is_resumed), ("NEW", false));
+        assert_eq!(entered.messages.len(), 2);
+        assert!(entered.messages.last().unwrap().ends_with(r#","5"]"#));
+        // Nobody will hear that a device got the other one.
+        assert_eq!(store.next_receipt(0).unwrap(), Some(5));
+    }
+
+    #[test]
+    fn room_is_for_who_is_there() {
+        let mut silent = connection("SILENT");
+        silent.pinged(NOW + 1_000, 0, None);
+        let here = connection("HERE");
+        let heard = NOW + 50_000;
+        let refused = Outcome::Refused(ConnectRefusal::TooManyConnections(1));
+        let nothing = ConnectAuth::default();
+        let store = log();
+        let with = |others: &[(&Connection, Millis)], auth: &ConnectAuth| {
+            decide_for(&store, "1", auth, 3, others)
+        };
+        assert_eq!(with(&[(&here, heard)], &nothing), refused);
+        // One that has vanished takes no room, and nobody is online by it.
+        let ghost = entered(with(&[(&silent, NOW)], &nothing));
+        assert!(!ghost.was_online);
+        // Nor does the connection of the session that the client shows, though it has no offset yet.
+        let back = entered(with(&[(&here, heard)], &auth("u", "HERE", None)));
+        assert!(back.was_online && !back.is_resumed);
+        // Somebody else's pid replaces nobody.
+        assert_eq!(with(&[(&here, heard)], &auth("x", "HERE", None)), refused);
+    }
+}
