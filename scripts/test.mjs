@@ -42,6 +42,7 @@ const steps = {
   ],
   native: () => [
     ["cargo test", () => ["cargo", ["test", ...locked]]],
+    ["the decoders against the reference parsers", () => nodeScript("scripts/differential.mjs")],
     [
       "the contract: asyncapi.yaml and client/ (npm run contract mends it)",
       () => nodeScript("scripts/contract.mjs", "--check"),

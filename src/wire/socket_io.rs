@@ -104,7 +104,7 @@ fn attachment_count(text: &str) -> Result<(usize, &str), DecodeError> {
     let (count, rest) = text.split_once('-').ok_or(DecodeError)?;
     let count = digits(count)?;
     match usize::try_from(count) {
-        Ok(count) if count <= MAX_ATTACHMENTS => Ok((count, rest)),
+        Ok(count) if (1..=MAX_ATTACHMENTS).contains(&count) => Ok((count, rest)),
         _ => Err(DecodeError),
     }
 }
@@ -360,6 +360,7 @@ mod tests {
             "5[\"a\"]",
             "5-[\"a\"]x",
             "511-[\"a\"]",
+            "50-[\"a\"]",
             "5+1-[\"a\"]",
             "2[\"connect\"]",
             "2[\"connect_error\"]",
