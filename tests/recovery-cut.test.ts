@@ -10,8 +10,8 @@ import { Network, closeNetworks } from "./support/proxy.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-/** As long as a sentence or two, and such that no compression makes less of it: some 40 kB are missed. */
-const missed = Array.from({ length: 60 }, (_, n) => `${n} ${randomBytes(200).toString("base64")}`);
+/** As long as a sentence or two, and such that no compression makes less of it: some 40 kB in all. */
+const missed = Array.from({ length: 60 }, (_, n) => `${n} ${randomBytes(300).toString("base64")}`);
 /** Behind the handshake, in the middle of what was missed. */
 const BYTES_TO_CUT = 8_000;
 const inShort = (texts: string[]) => texts.map((text) => text.split(" ")[0]).join(" ");

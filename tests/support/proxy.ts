@@ -143,6 +143,9 @@ export class Network implements Host {
   delayMs: number;
   /** Whether new connections fail. */
   isDown = false;
+  /** How many have failed by that. */
+  refusals = 0;
+  #isSilent = false;
   readonly #links = new Set<Link>();
   readonly #listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
   readonly #server: { host: string; port: number };
@@ -168,6 +171,7 @@ export class Network implements Host {
 
   #accept(client: Socket) {
     if (this.isDown) {
+      this.refusals += 1;
       client.on("error", () => {});
       client.resetAndDestroy();
       return;
@@ -176,6 +180,7 @@ export class Network implements Host {
     client.setNoDelay();
     const link = new Link(client, server, this);
     this.#links.add(link);
+    if (this.#isSilent) link.stall();
     let open = 2;
     for (const socket of [client, server]) {
       socket.on("close", () => {
@@ -183,6 +188,11 @@ export class Network implements Host {
         if (open === 0) this.#links.delete(link);
       });
     }
+  }
+
+  /** How many polling GETs have not been answered yet. */
+  get waitingGets() {
+    return [...this.#links].filter((link) => link.answer === "").length;
   }
 
   onData(link: Link, piece: Buffer) {
@@ -197,6 +207,12 @@ export class Network implements Host {
   /** From now on nothing passes on the connections that there are, and neither side hears why. */
   stall() {
     for (const link of this.#links) link.stall();
+  }
+
+  /** As `stall`, and the same goes for connections that are still to come. */
+  fallSilent() {
+    this.#isSilent = true;
+    this.stall();
   }
 
   /** What the server has said on stalled connections. */
