@@ -64,11 +64,13 @@ const isGone = (observer: Client, userId: string) =>
   client.until(async () => !(await client.statusOf(observer, userId)).isOnline, "they are gone");
 
 async function crossesGoodbye(way: string) {
-  const { userId, receiver, sender } = await pair(way, "goodbye");
+  const { userId, network, receiver, sender } = await pair(way, "goodbye");
   const delivery = deliveryTo(sender);
   receiver.disconnect();
   await client.sendTo(sender, { receiverId: userId }, "crossing");
   await isGone(sender, userId);
+  // The old transport goes on for a moment, and its GETs are no longer answered to anybody.
+  await client.until(() => network.isIdle, "nothing is under way");
   assert.deepEqual(receiver.texts, []);
   await nextConnectGetsIt(userId, "crossing", delivery);
 }

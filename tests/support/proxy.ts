@@ -190,6 +190,10 @@ export class Network implements Host {
     }
   }
 
+  get isIdle() {
+    return this.#links.size === 0;
+  }
+
   /** How many polling GETs have not been answered yet. */
   get waitingGets() {
     return [...this.#links].filter((link) => link.answer === "").length;
@@ -199,8 +203,14 @@ export class Network implements Host {
     if (!this.#trap?.(link, piece)) link.toClient.take(piece);
   }
 
+  /** Whether what was to be lost, or to be cut after, has not come yet. */
+  get isArmed() {
+    return this.#trap !== null;
+  }
+
   /** Cuts all connections. Others can be made at once, unless it `isDown`. */
   cut(loss: Loss = "everything", ending: Ending = "reset") {
+    this.#trap = null;
     for (const link of this.#links) link.cut(loss, ending);
   }
 
