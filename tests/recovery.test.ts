@@ -15,10 +15,12 @@ import {
   sendText,
   statusOf,
   textOf,
+  until,
   upgraded,
   ways,
 } from "./support/clients.ts";
 import type { Client, ClientOptions } from "./support/clients.ts";
+import { Network, closeNetworks } from "./support/proxy.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -30,6 +32,7 @@ before(async () => {
 });
 after(async () => {
   closeAll();
+  closeNetworks();
   await server.close();
 });
 
@@ -143,6 +146,39 @@ test("the client is back before the server knows that it was gone", async () => 
   assert.equal((await statusOf(twin, "ghost")).connectionCount, 1);
   twin.close();
 });
+
+for (const way of ways) {
+  test(`a client changes networks before any event has come, ${way}`, async () => {
+    const userId = `roamer ${way}`;
+    const network = await Network.open(server);
+    const socket = await connectTo(network, userId, optionsOf(way, network, userId));
+    if (way === "default") await upgraded(socket);
+    // The upgrade has come to its end on the other side, too, and the next GET waits there.
+    assert.equal((await statusOf(socket, userId)).connectionCount, 1);
+    if (way === "polling only") await until(() => network.waitingGets > 0, "its GET");
+    assert.equal((await statusOf(sender, userId)).connectionCount, 1);
+    const { pid, offset } = recoveryOf(socket);
+    assert.ok(pid && !offset);
+
+    // Nothing gets through any more, no goodbye either: polling's would come on another connection.
+    network.stall();
+    network.isDown = true;
+    const gone = next(socket, "disconnect");
+    socket.io.engine.close();
+    await gone;
+    if (way === "polling only") await until(() => network.refusals > 0, "its goodbye");
+    network.isDown = false;
+
+    const back = next(socket, "connect");
+    socket.connect();
+    await back;
+    assert.equal((await statusOf(sender, userId)).connectionCount, 1);
+    const lastWords = way === "polling only" ? "HTTP/1.1 200" : "replaced by a newer connection";
+    await until(() => network.held().includes(lastWords), "the old connection is closed");
+    await send(userId, "once");
+    assert.deepEqual(await settle(socket, userId), ["once", "last"]);
+  });
+}
 
 test("a client that cannot recover gets what no device has confirmed", async () => {
   const small = await startServer({ vars: { LOG_MAX_EVENTS: "3" } });

@@ -54,12 +54,12 @@ export const optionsOf = (way: string, server: Host, userId: string): ClientOpti
 
 const open = new Set<Client>();
 
-/** A client of `userId` that is connected. */
-export async function connect(
+/** A client of `userId` that begins to connect. */
+export function begin(
   server: Host,
   userId: string,
   { claims, ...options }: ClientOptions = {},
-): Promise<Client> {
+): Client {
   const bare: SwitchboardSocket = io(server.url, {
     auth: { token: server.token(userId, claims) },
     reconnection: false,
@@ -77,6 +77,16 @@ export async function connect(
     const text = textOf(message);
     if (text !== null) socket.texts.push(text);
   });
+  return socket;
+}
+
+/** A client of `userId` that is connected. */
+export async function connect(
+  server: Host,
+  userId: string,
+  options: ClientOptions = {},
+): Promise<Client> {
+  const socket = begin(server, userId, options);
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("connect_error", reject);

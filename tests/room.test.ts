@@ -1,0 +1,92 @@
+// The limit of connections never locks out whoever is there: connections that have fallen silent make
+// room for a new one, and live ones are never thrown out.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+
+import * as client from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
+import { Network, closeNetworks } from "./support/proxy.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+const MAX = 3;
+/** How long it may take until a silent connection has made room. */
+const A_FEW_SECONDS = 5_000;
+
+let server: Server;
+let sender: Client;
+before(async () => {
+  server = await startServer({ vars: { MAX_CONNECTIONS_PER_USER: `${MAX}` } });
+  sender = await client.contractor(server);
+});
+after(async () => {
+  client.closeAll();
+  closeNetworks();
+  await server.close();
+});
+
+/** As many connections of the user as there may be, each behind a network of its own. */
+async function fullHouse(userId: string, way: string) {
+  const open = async () => {
+    const network = await Network.open(server, 100);
+    const socket = await client.connect(network, userId, client.optionsOf(way, network, userId));
+    if (way === "default") await client.upgraded(socket);
+    return { network, socket };
+  };
+  return Promise.all(Array.from({ length: MAX }, open));
+}
+
+const connect = (userId: string) => client.connect(server, userId, { transports: ["websocket"] });
+
+async function getsIn(userId: string) {
+  const begun = Date.now();
+  const newcomer = await connect(userId);
+  const took = Date.now() - begun;
+  assert.ok(took < A_FEW_SECONDS, `in after ${took} ms`);
+  // One has made room, and no more of them than that.
+  assert.equal((await client.statusOf(sender, userId)).connectionCount, MAX);
+  return newcomer;
+}
+
+async function allGet(userId: string, sockets: Client[]) {
+  await client.sendText(sender, [userId], "to all devices");
+  await client.until(() => sockets.every(({ texts }) => texts.length === 1), "everyone's copy");
+  assert.ok(sockets.every(({ connected }) => connected));
+}
+
+async function allAreSilent(way: string) {
+  const userId = `silent ${way}`;
+  for (const { network } of await fullHouse(userId, way)) network.fallSilent();
+  await allGet(userId, [await getsIn(userId)]);
+}
+
+async function oneIsSilent(way: string) {
+  const userId = `one silent ${way}`;
+  const [silent, ...live] = await fullHouse(userId, way);
+  silent.network.fallSilent();
+  const newcomer = await getsIn(userId);
+  await allGet(userId, [...live.map(({ socket }) => socket), newcomer]);
+}
+
+async function noneIsSilent(way: string) {
+  const userId = `live ${way}`;
+  const devices = await fullHouse(userId, way);
+  await assert.rejects(connect(userId), (error: client.Refused) => {
+    assert.deepEqual(error.data, { code: "too_many" });
+    return true;
+  });
+  await allGet(
+    userId,
+    devices.map(({ socket }) => socket),
+  );
+}
+
+const cases = { "all are silent": allAreSilent, "one is": oneIsSilent, "none is": noneIsSilent };
+
+test("one connection more than there may be", { concurrency: true, timeout: 60_000 }, async (t) => {
+  const tests = Object.entries(cases).flatMap(([when, act]) =>
+    client.ways.map((way) => t.test(`${when}, ${way}`, () => act(way))),
+  );
+  await Promise.all(tests);
+});
