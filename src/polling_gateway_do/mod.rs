@@ -370,6 +370,7 @@ impl PollingGateway {
         let user = self.with(sid, |session| {
             if is_goodbye {
                 session.report_confirmed();
+                session.polling.has_said_goodbye();
             }
             session.user.clone()
         });

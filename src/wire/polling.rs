@@ -89,6 +89,8 @@ pub struct PollingSession {
     handed_out: Option<u64>,
     /// The log's offset that is confirmed and not reported yet.
     confirmed: Option<u64>,
+    /// Whether the client has said goodbye: what its GETs still bring reaches nobody.
+    has_left: bool,
 }
 
 impl PollingSession {
@@ -106,6 +108,7 @@ impl PollingSession {
             queued_bytes: 0,
             handed_out: None,
             confirmed: None,
+            has_left: false,
         }
     }
 
@@ -223,7 +226,15 @@ impl PollingSession {
 
     /// The client has what was handed out to it: it asks for more, or has finished its upgrade.
     pub fn has_arrived(&mut self) {
-        self.confirmed = self.handed_out.take().or(self.confirmed);
+        if !self.has_left {
+            self.confirmed = self.handed_out.take().or(self.confirmed);
+        }
+    }
+
+    /// The client has left the namespace. Its transport polls on for a moment, and what it gets by that is
+    /// dropped: no GET confirms any more.
+    pub fn has_said_goodbye(&mut self) {
+        self.has_left = true;
     }
 
     /// The log's offset up to which the client has confirmed, unless that was asked before.

@@ -22,6 +22,10 @@ use crate::user_do::ground::socket::Socket;
 /// How long the answer to a ping may take at most on a connection that is in use.
 const ROUND_TRIP: Millis = 2_000;
 
+/// How long a new connection waits for room at most: for the answers to pings that go out a little later
+/// than the first ones, too.
+const LONGEST_WAIT: Millis = 2 * ROUND_TRIP;
+
 /// How often the answers are looked for. The platform takes pongs without an event.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -84,7 +88,7 @@ impl UserObject {
                 continue;
             }
             let is_waited_for = self.ask_others(others, begun)? || longest > 0;
-            if !is_waited_for || now() >= begun + ROUND_TRIP {
+            if !is_waited_for || now() >= begun + LONGEST_WAIT {
                 return Ok(());
             }
             Delay::from(LOOK_EVERY).await;
