@@ -283,7 +283,6 @@ class Pace {
 
   async keep(socket: Client) {
     while (!this.#isOver) {
-      if (process.env.DBG) console.log(this.#limit, this.#running);
       const begun = performance.now();
       await client.statusOf(socket, "nobody");
       const isSwift = performance.now() - begun < SWIFTLY;

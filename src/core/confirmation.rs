@@ -15,10 +15,7 @@
 use super::connection::{Carrier, Connection};
 use super::heartbeat::may_be_pinged;
 use super::time::Millis;
-
-/// What was sent less than this before a client's goodbye may have crossed it: longer than messages take
-/// on networks that people call usable.
-pub const CROSSING: Millis = 2_000;
+use crate::wire::close::CROSSING;
 
 /// How long after a ping its pong is looked for, if somebody waits to hear of it.
 pub const LOOK_AFTER: Millis = 2_000;

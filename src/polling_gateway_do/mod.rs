@@ -369,8 +369,7 @@ impl PollingGateway {
         let is_goodbye = matches!(&packet, Packet::Text(text) if is_disconnect(text));
         let user = self.with(sid, |session| {
             if is_goodbye {
-                session.report_confirmed();
-                session.polling.has_said_goodbye();
+                session.report_confirmed(End::Closed);
             }
             session.user.clone()
         });
@@ -421,8 +420,11 @@ impl Session {
 
     /// Tells the user's object what the client has confirmed by its GETs: when it leaves, because until
     /// then pongs do, at less cost.
-    fn report_confirmed(&mut self) {
-        let confirmed = self.polling.confirmed();
+    fn report_confirmed(&mut self, end: End) {
+        let confirmed = match end {
+            End::Closed => self.polling.confirmed_at_goodbye(now()),
+            End::Lost | End::Silent => self.polling.confirmed_at_end(),
+        };
         if let (Some(offset), Some(user)) = (confirmed, &self.user) {
             // A WebSocket that cannot take it is closing, and the client gets more than it needs.
             let _ = user.send_with_str(GatewayControl::Confirmed(offset).frame());
@@ -482,7 +484,7 @@ impl Session {
         // What nobody fetched was not received, however politely the client left.
         self.polling.drain();
         self.over();
-        self.report_confirmed();
+        self.report_confirmed(end);
         if let Some(user) = self.user.take() {
             let code = match end {
                 End::Closed => 1000,

@@ -135,9 +135,8 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
             expect_client(session, all.clone(), sid.to_owned());
         }
         Some(GatewayControl::TakeOver) => {
-            // The client ends its GETs before it sends the `5`.
-            session.polling.has_arrived();
-            session.report_confirmed();
+            // It may say goodbye right behind its `5`. What it has got by polling since, pongs confirm.
+            session.report_confirmed(End::Closed);
             let queue = GatewayControl::Queue(session.polling.drain());
             session.polling.phase = Phase::Closed;
             // A GET that still waits came after the `5`.

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What was sent less than this before a client's goodbye, in milliseconds, may have crossed it: longer than
+/// messages take on networks that people call usable. Over polling, a GET that came in less than this before
+/// may have been sent behind it, on another connection.
+pub const CROSSING: u64 = 2_000;
+
 /// Why a connection ends, as far as the protocol is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

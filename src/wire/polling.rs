@@ -2,9 +2,13 @@
 //!
 //! Invariant: every packet for the client is handed out once and in order: to one GET, or, at the
 //! upgrade, to the WebSocket that takes over. A batch that was handed out may be lost with its connection:
-//! only the client's next GET, or the end of its upgrade, confirms it. Rules: Engine.IO protocol v4 ("HTTP long-polling",
+//! only the client's next GET confirms it, and not in the last moment before the client leaves: its transport
+//! polls on while it says goodbye, and drops what it gets. Rules: Engine.IO protocol v4 ("HTTP long-polling",
 //! "Upgrade"), and the reference server's behaviour.
 
+use std::collections::VecDeque;
+
+use super::close::CROSSING;
 use super::engine_io::{Packet, decode_payload, encode_payload};
 use super::session::Session;
 use super::socket_io::log_offset;
@@ -87,10 +91,11 @@ pub struct PollingSession {
     queued_bytes: usize,
     /// The log's offset up to which the last batch goes that no GET has confirmed yet, if any.
     handed_out: Option<u64>,
-    /// The log's offset that is confirmed and not reported yet.
-    confirmed: Option<u64>,
-    /// Whether the client has said goodbye: what its GETs still bring reaches nobody.
-    has_left: bool,
+    /// When GETs came that followed a batch, and the log's offset up to which that went: those of the last
+    /// moment, and the last one before.
+    arrived: VecDeque<(Millis, u64)>,
+    /// When the last GET came in.
+    last_get: Millis,
 }
 
 impl PollingSession {
@@ -107,8 +112,8 @@ impl PollingSession {
             queue: Vec::new(),
             queued_bytes: 0,
             handed_out: None,
-            confirmed: None,
-            has_left: false,
+            arrived: VecDeque::new(),
+            last_get: opened_at,
         }
     }
 
@@ -120,7 +125,7 @@ impl PollingSession {
 
     /// A GET came in.
     pub fn on_get(&mut self, now: Millis) -> Poll {
-        self.has_arrived();
+        self.has_arrived(now);
         if self.phase == Phase::Closed && !self.has_more() {
             return Poll::Unknown;
         }
@@ -224,22 +229,31 @@ impl PollingSession {
         packets
     }
 
-    /// The client has what was handed out to it: it asks for more, or has finished its upgrade.
-    pub fn has_arrived(&mut self) {
-        if !self.has_left {
-            self.confirmed = self.handed_out.take().or(self.confirmed);
+    /// The client asks for more, so that it has what was handed out to it.
+    fn has_arrived(&mut self, now: Millis) {
+        self.last_get = now;
+        let Some(offset) = self.handed_out.take() else {
+            return;
+        };
+        self.arrived.push_back((now, offset));
+        let before = now.saturating_sub(CROSSING);
+        while self.arrived.get(1).is_some_and(|(at, _)| *at <= before) {
+            self.arrived.pop_front();
         }
     }
 
-    /// The client has left the namespace. Its transport polls on for a moment, and what it gets by that is
-    /// dropped: no GET confirms any more.
-    pub fn has_said_goodbye(&mut self) {
-        self.has_left = true;
+    /// The log's offset up to which a client that says goodbye now has confirmed, unless that was asked
+    /// before.
+    pub fn confirmed_at_goodbye(&mut self, now: Millis) -> Option<u64> {
+        let before = now.saturating_sub(CROSSING);
+        let arrived = std::mem::take(&mut self.arrived);
+        let confirmed = arrived.iter().rev().find(|(at, _)| *at <= before);
+        confirmed.map(|(_, offset)| *offset)
     }
 
-    /// The log's offset up to which the client has confirmed, unless that was asked before.
-    pub fn confirmed(&mut self) -> Option<u64> {
-        self.confirmed.take()
+    /// The same, of a client that has gone without a word. Its goodbye may have been lost.
+    pub fn confirmed_at_end(&mut self) -> Option<u64> {
+        self.confirmed_at_goodbye(self.last_heard.max(self.last_get))
     }
 
     /// What no GET has taken: for a GET, or for the WebSocket that takes over.
@@ -290,26 +304,36 @@ mod tests {
         assert_eq!(session.flush(5000), None);
     }
 
+    fn event(offset: &str) -> Packet {
+        text(&format!(r#"2["e",{{}},"{offset}"]"#))
+    }
+
     #[test]
     fn a_batch_is_confirmed_by_the_next_get() {
-        let event = |offset: &str| text(&format!(r#"2["e",{{}},"{offset}"]"#));
         let mut session = routed();
         assert!(session.push(event("7")));
         assert!(session.push(event("8")));
         assert!(session.push(text(r#"3["no event"]"#)));
         assert!(matches!(session.on_get(5000), Poll::Body(_)));
-        assert_eq!(session.confirmed(), None);
         assert_eq!(session.on_get(5001), Poll::Wait);
-        assert_eq!(session.confirmed(), Some(8));
-        assert_eq!(session.confirmed(), None);
-        // A batch for a GET that was waiting, and one that the end of the upgrade confirms.
+        // A batch for the GET that waits, which is not asked behind any more.
         assert!(session.push(event("9")));
-        assert!(session.flush(5002).is_some());
-        assert_eq!(session.confirmed(), None);
-        session.has_arrived();
-        assert!(session.push(event("10")));
-        assert_eq!(session.drain(), [event("10")]);
-        assert_eq!(session.confirmed(), Some(9));
+        assert!(session.flush(6000).is_some());
+        assert_eq!(session.confirmed_at_goodbye(7001), Some(8));
+        assert_eq!(session.confirmed_at_goodbye(7001), None);
+    }
+
+    #[test]
+    fn a_get_that_may_have_been_sent_behind_the_goodbye_confirms_nothing() {
+        let mut session = routed();
+        for (at, offset) in [(5000, "7"), (6000, "8"), (8000, "9")] {
+            assert!(session.push(event(offset)));
+            assert!(matches!(session.on_get(at), Poll::Body(_)));
+        }
+        assert_eq!(session.on_get(8001), Poll::Wait);
+        // 7 was asked behind at 6000, 8 at 8000.
+        assert_eq!(session.confirmed_at_end(), Some(7));
+        assert_eq!(session.confirmed_at_goodbye(60_000), None);
     }
 
     #[test]
