@@ -79,7 +79,9 @@ class Device {
     const number = Number(client.textOf(message));
     const last = this.#last.get(senderId) ?? -1;
     if (number <= last) {
-      faults.push(`${receiverId}, ${this.way}: ${senderId}'s ${number} after ${last}, ${at()}`);
+      faults.push(
+        `${receiverId}, ${this.way}, recovered ${this.socket.recovered}: ${senderId} ${number} after ${last}, ${at()}`,
+      );
     }
     this.#last.set(senderId, number);
   }
