@@ -24,8 +24,10 @@ pub enum CloseReason {
     OtherUser,
     /// Its client has come back on another connection.
     Replaced,
-    /// The object was interrupted while it held the connection's frames.
+    /// The object was interrupted while it held the connection's frames, or failed at its CONNECT.
     Interrupted,
+    /// Its CONNECT goes on failing on our side, and its client was told so.
+    Unavailable,
     /// One of the protocol's.
     #[serde(untagged)]
     Protocol(ProtocolEnd),
@@ -48,6 +50,7 @@ impl CloseReason {
             Self::OtherUser => Some((1000, "connect again for another user")),
             Self::Replaced => Some((1000, "replaced by a newer connection")),
             Self::Interrupted => Some((1012, "please reconnect")),
+            Self::Unavailable => Some((1000, "unavailable")),
             Self::Protocol(end) => end.code(),
         }
     }
@@ -61,6 +64,7 @@ impl CloseReason {
             Self::OtherUser => "other_user",
             Self::Replaced => "replaced",
             Self::Interrupted => "interrupted",
+            Self::Unavailable => "unavailable",
             Self::Protocol(end) => end.name(),
         }
     }

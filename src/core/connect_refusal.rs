@@ -1,10 +1,16 @@
 //! Why a CONNECT is refused: the one place where the body of a CONNECT_ERROR is made.
+//!
+//! A client that is refused by CONNECT_ERROR does not come again by itself, so that is for what it would
+//! meet again; anything else ends by a close, after which it comes again. The table of both is in
+//! docs/events.md.
 
 use serde::Serialize;
 use thiserror::Error;
 
 use super::error::to_json;
+use super::limits::Rate;
 use super::token::TokenError;
+use crate::wire::engine_io::Frame;
 use crate::wire::socket_io::connect_error;
 
 /// Why a CONNECT is refused.
@@ -19,10 +25,23 @@ pub enum ConnectRefusal {
     /// The WebSocket ends in the object of another user, whose token came in the URL or a header. Coming
     /// again would lead there again, so closing it would be an endless loop.
     #[error(
-        "The token in auth is of another user than the one in the URL or header: bring the same user's in both"
+        "This connection is another user's: send the same user's token in auth and in the URL or header, or in auth alone"
     )]
     OtherUser,
+    /// It is larger than a frame may be.
+    #[error("A packet must not have more than {0} bytes")]
+    TooLarge(usize),
+    /// It has failed on our side more often than a client is left to try by itself ([`FAULTS`]).
+    #[error("You could not be connected because of a fault on our side, please try again later")]
+    Unavailable,
 }
+
+/// How often a CONNECT of one user may fail on our side with no word but a close, after which its client
+/// tries again by itself. What fails more often will fail again.
+pub const FAULTS: Rate = Rate {
+    burst: 3,
+    pause_us: 20_000_000,
+};
 
 impl ConnectRefusal {
     /// `data.code` of the client's `connect_error`.
@@ -31,7 +50,15 @@ impl ConnectRefusal {
             Self::Token(error) => error.code(),
             Self::TooManyConnections(_) => "too_many",
             Self::OtherUser => "other_user",
+            Self::TooLarge(_) => "too_large",
+            Self::Unavailable => "unavailable",
         }
+    }
+
+    /// Of a frame that is too large to be read, and begins as a CONNECT does.
+    pub fn of_unread(frame: &Frame, max_payload: usize) -> Option<Self> {
+        let is_connect = matches!(frame, Frame::Text(text) if text.starts_with("40"));
+        (is_connect && frame.len() > max_payload).then_some(Self::TooLarge(max_payload))
     }
 
     /// The CONNECT_ERROR, with `{ message, data: { code } }` (Socket.IO protocol v5, "Connection to a
@@ -57,6 +84,7 @@ impl ConnectRefusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::limits::Bucket;
 
     #[test]
     fn wire_json_is_pinned() {
@@ -75,11 +103,36 @@ mod tests {
             ),
             (
                 ConnectRefusal::OtherUser,
-                r#"4{"message":"The token in auth is of another user than the one in the URL or header: bring the same user's in both","data":{"code":"other_user"}}"#,
+                r#"4{"message":"This connection is another user's: send the same user's token in auth and in the URL or header, or in auth alone","data":{"code":"other_user"}}"#,
             ),
         ];
         for (refusal, packet) in packets {
             assert_eq!(refusal.packet("/"), packet);
+        }
+    }
+
+    #[test]
+    fn some_faults_are_left_to_the_client() {
+        let mut faults = Bucket::default();
+        let told: Vec<bool> = (0..5)
+            .map(|_| faults.take(FAULTS, 1_000).is_err())
+            .collect();
+        assert_eq!(told, [false, false, false, true, true]);
+        assert_eq!(faults.take(FAULTS, 21_000), Ok(()));
+    }
+
+    #[test]
+    fn a_connect_that_is_too_large_is_known_by_its_beginning() {
+        let text = |text: &str| Frame::Text(text.into());
+        let of = |frame: &Frame, max| ConnectRefusal::of_unread(frame, max);
+        let connect = text(r#"40{"token":""#);
+        assert_eq!(of(&connect, 7), Some(ConnectRefusal::TooLarge(7)));
+        assert_eq!(of(&connect, 100), None);
+        for other in [
+            text("42[\"event\"]"),
+            Frame::Binary(b"40{\"token\"".to_vec()),
+        ] {
+            assert_eq!(of(&other, 7), None);
         }
     }
 }

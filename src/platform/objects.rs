@@ -1,6 +1,7 @@
 //! Calls to User objects and polling gateways.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use js_sys::{Object, Reflect};
@@ -8,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::{Env, Error, Headers, Method, Request, RequestInit, Response, Result, WebSocket};
+use worker::{
+    Delay, Env, Error, Headers, Method, Request, RequestInit, Response, Result, WebSocket,
+};
 
 use super::js::{self, ObjectNamespace, receive_array_buffers};
 use super::{d1, log};
@@ -36,9 +39,25 @@ pub async fn connect(env: &Env, connect: &Connect) -> Result<Response> {
         .await
 }
 
+/// How long to wait before each further try to reach a user's object. Its client has been accepted by
+/// then, and would come again at once if it were let go.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_millis(1_500),
+    Duration::from_millis(2_000),
+];
+
 /// Opens a WebSocket to the user's object, for frames that we pass on.
 pub async fn open(env: &Env, message: &Connect) -> Result<WebSocket> {
-    let response = connect(env, message).await?;
+    let mut response = connect(env, message).await;
+    for pause in PAUSES {
+        if !is_fault(&response) {
+            break;
+        }
+        Delay::from(pause).await;
+        response = connect(env, message).await;
+    }
+    let response = response?;
     let status = response.status_code();
     let socket = response
         .websocket()
@@ -46,6 +65,12 @@ pub async fn open(env: &Env, message: &Connect) -> Result<WebSocket> {
     receive_array_buffers(&socket);
     socket.accept()?;
     Ok(socket)
+}
+
+fn is_fault(response: &Result<Response>) -> bool {
+    response
+        .as_ref()
+        .map_or(true, |response| response.status_code() >= 500)
 }
 
 /// Calls a gateway.

@@ -356,10 +356,10 @@ impl PollingGateway {
     /// A refusal. There are only so many.
     fn refuse(&self, sid: &str, text: String) {
         self.with(sid, |session| {
+            session.hand_out(Packet::Text(text));
             session.refusals += 1;
-            match session.refusals > MAX_REFUSALS {
-                true => session.end(End::Lost),
-                false => session.hand_out(Packet::Text(text)),
+            if session.refusals > MAX_REFUSALS {
+                session.leave();
             }
         });
     }
@@ -460,7 +460,7 @@ impl Session {
         self.resolve_route(self.identity.clone());
     }
 
-    /// The user's object has said its last words, which wait for the next GET if none is there.
+    /// The last words have been said; they wait for the next GET if none is there.
     fn leave(&mut self) {
         self.polling.leave();
         self.user = None;

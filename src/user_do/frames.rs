@@ -35,6 +35,7 @@ impl UserObject {
             return self.hold_frame(socket, frame);
         }
         let Ok(config) = self.config() else { return };
+        self.refuse_unread(&socket, &frame, config.max_payload);
         match decode(frame, config.max_payload) {
             Ok(packet) => self.on_packet(socket, packet).await,
             Err(reason) => self.close(socket, reason),

@@ -12,7 +12,7 @@
 //!  entries    here: fetch, a frame, a close, the alarm. An event in, work, one schedule at the end
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
 //!  work       requests/   one file per request event
-//!             connect/    accept, join, room, upgrade, close
+//!             connect/    accept, join, refuse, room, upgrade, close
 //!             sending/    send, fan_out
 //!             watch       presence as others watch it
 //!  services   publish  presence  peers  conversations  enrol  receipts  schedule
@@ -41,6 +41,7 @@ use worker::{
 };
 
 use crate::core::config::{Config, ConfigError};
+use crate::core::limits::Bucket;
 use crate::core::time::Millis;
 use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
@@ -70,6 +71,8 @@ pub struct UserObject {
     sends: Lane,
     /// One block or unblock at a time: the record and the copy here must not cross.
     blocking: Lane,
+    /// CONNECTs that have failed on our side. Its loss only makes a client try again.
+    faults: RefCell<Bucket>,
     /// Users whose regions were asked for; a cache.
     placed: RefCell<HashSet<String>>,
     /// When senders who could not be reached are to be told of receipts again; a cache.
@@ -98,6 +101,7 @@ impl DurableObject for UserObject {
             pending: RefCell::default(),
             sends: Lane::default(),
             blocking: Lane::default(),
+            faults: RefCell::default(),
             placed: RefCell::default(),
             receipts_retry_at: Cell::default(),
             needs_schedule: Cell::default(),

@@ -227,6 +227,14 @@ export async function createDevServer(
   const damage = (userId: string, sql: string) =>
     withObject(userId, {}, (database) => database.exec(sql));
 
+  /** Makes a User object one that cannot be woken; the server must not be running. */
+  function ruin(userId: string) {
+    const location = withObject(userId, {}, (database) => database.location());
+    if (!location) throw new Error(`no object of ${userId}`);
+    for (const file of [`${location}-wal`, `${location}-shm`]) rmSync(file, { force: true });
+    writeFileSync(location, "this is no database");
+  }
+
   /** When a User object's alarm is set for, or null. */
   function alarm(userId: string) {
     // The local runtime keeps it in nanoseconds.
@@ -254,6 +262,7 @@ export async function createDevServer(
     addUsers,
     storage,
     damage,
+    ruin,
     logs,
     logged,
     output: () => output.join(""),

@@ -30,6 +30,7 @@ use crate::platform::js::receive_array_buffers;
 use crate::platform::{close, close_with, log, now, objects, send, telemetry};
 use crate::wire::engine_io::{Frame, Packet, decode_payload, open};
 use crate::wire::session::{Effect, Session, decode};
+use crate::wire::socket_io::MAIN;
 
 /// What is known of the connection.
 pub struct Relay {
@@ -107,7 +108,8 @@ impl Relay {
         pass_on(client, events, &user, from_user, &self.config).await
     }
 
-    /// Opens the WebSocket to the user's object; if that fails, the client is let go.
+    /// Opens the WebSocket to the user's object; if that goes on failing, the client is let go, and comes
+    /// again.
     async fn open(
         &self,
         client: &WebSocket,
@@ -161,17 +163,14 @@ impl Relay {
                     return Ok(None);
                 }
             };
+            if let Some(refusal) = ConnectRefusal::of_unread(&frame, self.config.max_payload) {
+                reply(client, refusal.packet(MAIN))?;
+            }
             let effect = match decode(frame.clone(), self.config.max_payload) {
                 Ok(packet) => session.receive(packet, &mut pending, Active::NAMESPACES),
                 Err(reason) => Effect::Close(reason),
             };
-            if matches!(effect, Effect::Connect(..) | Effect::Reply(_)) {
-                refusals += 1;
-            }
-            if refusals > MAX_REFUSALS {
-                close(client, CloseReason::Flooding);
-                return Ok(None);
-            }
+            let is_asked = matches!(effect, Effect::Connect(..) | Effect::Reply(_));
             match effect {
                 Effect::Connect(namespace, auth) => {
                     let auth = ConnectAuth::read(auth.as_deref());
@@ -199,6 +198,12 @@ impl Relay {
                     close(client, ProtocolEnd::ProtocolError);
                     return Ok(None);
                 }
+            }
+            // Whoever is let in has been returned.
+            refusals += u32::from(is_asked);
+            if refusals > MAX_REFUSALS {
+                close(client, CloseReason::Flooding);
+                return Ok(None);
             }
         }
     }

@@ -6,8 +6,7 @@ use worker::{Result, WebSocket};
 
 use crate::core::close::{CloseReason, MAX_JOINS};
 use crate::core::connect::{Asked, Other, Outcome, Standing, decide};
-use crate::core::connect_refusal::ConnectRefusal;
-use crate::core::connection::{Admission, Phase};
+use crate::core::connection::Phase;
 use crate::core::ids::socket_sid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::telemetry::Fact;
@@ -64,7 +63,7 @@ impl UserObject {
             Ok(obstacles) => obstacles,
             Err(error) => {
                 log::error("connect", &error);
-                self.close(socket, CloseReason::Interrupted);
+                self.fail(socket, &namespace);
                 return None;
             }
         };
@@ -91,37 +90,11 @@ impl UserObject {
         self.finish_join(socket, &namespace, &auth, is_recorded, held)
     }
 
-    /// Somebody else than the object's user. Whoever has been here before comes again, and is routed by the
-    /// CONNECT. Who has not was routed by a token in the URL, the header or the handshake, and would be
-    /// again.
-    fn turn_away(&self, socket: Socket, namespace: &str) {
-        if socket.connection.session.was_joined() {
-            return self.close(socket, CloseReason::OtherUser);
-        }
-        self.refuse(socket, namespace, ConnectRefusal::OtherUser);
-    }
-
-    fn refuse(&self, mut socket: Socket, namespace: &str, refusal: ConnectRefusal) {
-        self.refused(&socket, refusal.code());
-        if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
-            return self.close(socket, CloseReason::Flooding);
-        }
-        self.send(&socket, Packet::Text(refusal.packet(namespace)));
-    }
-
     /// Whether the user has a row in D1, and whether they have all the connections that they may.
     fn obstacles(&self, socket: &Socket, auth: &ConnectAuth) -> Result<(bool, bool)> {
         let is_recorded = self.store.user_state()?.is_recorded == 1;
         let others = self.others(socket, auth, Standing::Counts)?.len();
         Ok((is_recorded, others >= self.config()?.max_connections))
-    }
-
-    fn refused(&self, socket: &Socket, code: &'static str) {
-        let fact = Fact::ConnectionRefused {
-            carrier: socket.connection.carrier,
-            code,
-        };
-        self.fact(&socket.connection.identity.user_id, &fact);
     }
 
     /// The CONNECT's own token counts; without one, the one that the connection came with.
@@ -151,7 +124,7 @@ impl UserObject {
             Ok(entered) => entered?,
             Err(error) => {
                 log::error("connect", &error);
-                self.close(socket, CloseReason::Interrupted);
+                self.fail(socket, namespace);
                 return None;
             }
         };

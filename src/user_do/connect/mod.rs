@@ -3,5 +3,6 @@
 mod accept;
 pub(crate) mod close;
 pub(crate) mod join;
+mod refuse;
 mod room;
 mod upgrade;

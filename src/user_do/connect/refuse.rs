@@ -1,0 +1,61 @@
+//! A CONNECT that is not accepted: its client is told why, or comes again. Which of the two, and why, says
+//! `core::connect_refusal`.
+
+use crate::core::close::CloseReason;
+use crate::core::connect_refusal::{ConnectRefusal, FAULTS};
+use crate::core::connection::{Admission, Phase};
+use crate::core::telemetry::Fact;
+use crate::platform::now;
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::socket_io::MAIN;
+
+impl UserObject {
+    /// Somebody else than the object's user. Whoever has been here before comes again, and is routed by the
+    /// CONNECT. Who has not was routed by a token in the URL, the header or the handshake, and would be
+    /// again.
+    pub(crate) fn turn_away(&self, socket: Socket, namespace: &str) {
+        if socket.connection.session.was_joined() {
+            return self.close(socket, CloseReason::OtherUser);
+        }
+        self.refuse(socket, namespace, ConnectRefusal::OtherUser);
+    }
+
+    pub(crate) fn refuse(&self, mut socket: Socket, namespace: &str, refusal: ConnectRefusal) {
+        self.refused(&socket, refusal.code());
+        if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
+            return self.close(socket, CloseReason::Flooding);
+        }
+        self.send(&socket, Packet::Text(refusal.packet(namespace)));
+    }
+
+    /// A fault of ours. It may be over when the client tries again; if it goes on, the client is told.
+    pub(crate) fn fail(&self, socket: Socket, namespace: &str) {
+        if self.faults.borrow_mut().take(FAULTS, now()).is_ok() {
+            return self.close(socket, CloseReason::Interrupted);
+        }
+        let refusal = ConnectRefusal::Unavailable;
+        self.refused(&socket, refusal.code());
+        self.send(&socket, Packet::Text(refusal.packet(namespace)));
+        self.close(socket, CloseReason::Unavailable);
+    }
+
+    /// A CONNECT that is too large, before its connection is closed for that.
+    pub(crate) fn refuse_unread(&self, socket: &Socket, frame: &Frame, max_payload: usize) {
+        let connection = &socket.connection;
+        let is_waiting = connection.phase == Phase::Open && !connection.session.was_joined();
+        if is_waiting && let Some(refusal) = ConnectRefusal::of_unread(frame, max_payload) {
+            self.refused(socket, refusal.code());
+            self.send(socket, Packet::Text(refusal.packet(MAIN)));
+        }
+    }
+
+    pub(crate) fn refused(&self, socket: &Socket, code: &'static str) {
+        let fact = Fact::ConnectionRefused {
+            carrier: socket.connection.carrier,
+            code,
+        };
+        self.fact(&socket.connection.identity.user_id, &fact);
+    }
+}
