@@ -27,6 +27,8 @@ before(async () => {
       PING_TIMEOUT_MS: `${TIMEOUT}`,
       PRESENCE_GRACE_MS: "0",
       MAX_EVENTS_PER_SECOND: "0",
+      // What a poll gets is compared to the byte.
+      POLL_KEEPALIVE_MS: "0",
     },
   });
   observer = await client.connect(server, "observer", { transports: ["websocket"] });
