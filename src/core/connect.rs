@@ -157,7 +157,10 @@ fn begun<D: Database>(store: &Store<D>, config: &Config, asked: &Asked) -> Resul
     let sid = asked.new_sid.clone();
     let missed = missed(store, config, asked, asked.confirmed, &sid)?.events;
     // What is too old, or too much, no device takes from here.
-    let first = missed.first().map_or(u64::MAX, |entry| entry.offset);
+    let first = match missed.first() {
+        Some(entry) => entry.offset,
+        None => store.last_offset()? + 1,
+    };
     store.receipts_drop(asked.confirmed + 1, first)?;
     Ok(Session {
         sid,
@@ -360,6 +363,29 @@ mod tests {
         assert!(entered.messages.last().unwrap().ends_with(r#","5"]"#));
         // Nobody will hear that a device got the other one.
         assert_eq!(store.next_receipt(0).unwrap(), Some(5));
+    }
+
+    #[test]
+    fn who_was_away_for_longer_than_the_log_keeps_joins_and_nobody_waits_for_what_is_gone() {
+        let store = log();
+        let receipt = PendingReceipt {
+            offset: 2,
+            sender_id: "s".into(),
+            payload: "{}".into(),
+        };
+        store.receipt_add(&receipt).unwrap();
+        let nothing = ConnectAuth::default();
+        let asked = Asked {
+            user_id: "u",
+            namespace: "/",
+            auth: &nothing,
+            new_sid: "NEW".into(),
+            confirmed: 0,
+            now: NOW + 10 * config("9").log_retention,
+        };
+        let entered = entered(decide(&store, &config("9"), asked, &[]).unwrap());
+        assert_eq!(entered.messages.len(), 1);
+        assert_eq!(store.next_receipt(0).unwrap(), None);
     }
 
     #[test]
