@@ -108,7 +108,7 @@ pub fn decide<D: Database>(
         .any(|other| !is_ghost(other.connection, other.heard, now, config));
     let session = match resumed(store, config, &asked)? {
         Some(session) => session,
-        None => begun(store, config, &asked)?,
+        None => begun(store, config, &asked, was_online)?,
     };
     Ok(Outcome::Entered(Entered {
         messages: messages(config, &asked, &session),
@@ -153,15 +153,22 @@ fn resumed<D: Database>(
 }
 
 /// A new session, with what no device has confirmed.
-fn begun<D: Database>(store: &Store<D>, config: &Config, asked: &Asked) -> Result<Session> {
+fn begun<D: Database>(
+    store: &Store<D>,
+    config: &Config,
+    asked: &Asked,
+    was_online: bool,
+) -> Result<Session> {
     let sid = asked.new_sid.clone();
     let missed = missed(store, config, asked, asked.confirmed, &sid)?.events;
-    // What is too old, or too much, no device takes from here.
-    let first = match missed.first() {
-        Some(entry) => entry.offset,
-        None => store.last_offset()? + 1,
-    };
-    store.receipts_drop(asked.confirmed + 1, first)?;
+    // What is too old, or too much, no device takes from here; but another one may have it already.
+    if !was_online {
+        let first = match missed.first() {
+            Some(entry) => entry.offset,
+            None => store.last_offset()? + 1,
+        };
+        store.receipts_drop(asked.confirmed + 1, first)?;
+    }
     Ok(Session {
         sid,
         is_resumed: false,
@@ -386,6 +393,35 @@ mod tests {
         let entered = entered(decide(&store, &config("9"), asked, &[]).unwrap());
         assert_eq!(entered.messages.len(), 1);
         assert_eq!(store.next_receipt(0).unwrap(), None);
+    }
+
+    #[test]
+    fn a_second_device_takes_no_receipt_from_what_the_first_one_was_sent() {
+        let store = log();
+        let receipt = PendingReceipt {
+            offset: 2,
+            sender_id: "s".into(),
+            payload: "{}".into(),
+        };
+        store.receipt_add(&receipt).unwrap();
+        // The log lets go of the message before the first device's pong is seen.
+        let keep = Retention {
+            events: 1,
+            time: 1_000,
+        };
+        let entry = NewEntry {
+            message_id: "d",
+            event: "e",
+            payload: "{}",
+            except_sid: None,
+        };
+        store.append(&entry, NOW, &keep).unwrap();
+        let here = connection("HERE");
+        let others = [(&here, NOW + 50_000)];
+        let nothing = ConnectAuth::default();
+        let entered = entered(decide_for(&store, "9", &nothing, 0, &others));
+        assert_eq!(entered.messages.len(), 2);
+        assert_eq!(store.next_receipt(0).unwrap(), Some(2));
     }
 
     #[test]

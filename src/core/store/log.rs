@@ -102,10 +102,13 @@ impl<D: Database> Store<D> {
             "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
             vec![Param::from(up_to), Param::from(since), Param::from(last)],
         )?;
-        // Nobody waits to hear of what no device will take from here.
+        // Nobody waits to hear of what no device has, or may have, or will take from here.
         let _: Vec<PendingReceipt> = self.read(
             &self.social,
-            "DELETE FROM receipts WHERE offset < (SELECT min(offset) FROM log)
+            "DELETE FROM receipts
+             WHERE offset < (SELECT min(offset) FROM log) AND NOT EXISTS (
+               SELECT 1 FROM user_state WHERE is_online = 1 OR confirmed >= receipts.offset
+             )
              RETURNING offset, sender_id, payload",
             vec![],
         )?;

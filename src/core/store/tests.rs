@@ -126,6 +126,30 @@ fn receipts_are_told_in_order_and_go_with_their_messages() {
 }
 
 #[test]
+fn receipts_of_what_a_device_has_or_may_have_outlive_their_messages() {
+    let store = store();
+    store.set_online("u", true, 10).unwrap();
+    let fill = || {
+        for id in ["x", "y", "z"] {
+            store.append(&event(id), 10, &KEEP).unwrap();
+        }
+    };
+    for id in ["a", "b"] {
+        let offset = store.append(&event(id), 10, &KEEP).unwrap();
+        store.receipt_add(&receipt(offset)).unwrap();
+    }
+    // A device is there, and was sent both.
+    fill();
+    assert_eq!(store.receipts_up_to(9).unwrap().len(), 2);
+    // It has gone; the sender of what it has confirmed is still to be told.
+    store.set_offline(20, 1).unwrap();
+    fill();
+    let left = store.receipts_up_to(9).unwrap();
+    let left: Vec<u64> = left.iter().map(|receipt| receipt.offset).collect();
+    assert_eq!(left, [1]);
+}
+
+#[test]
 fn confirmation_and_last_seen_only_move_forward() {
     let store = store();
     store.set_online("u", true, 100).unwrap();
