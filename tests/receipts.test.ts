@@ -1,4 +1,4 @@
-// Receipts of messages that the receiver's log does not hold any more, or never sends.
+// Receipts of messages that the receiver's log does not hold any more.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";

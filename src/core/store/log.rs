@@ -217,8 +217,15 @@ impl<D: Database> Store<D> {
         Ok(missed)
     }
 
-    /// Empties the events of a conversation. Their places stay, so that offsets only ever grow.
+    /// Empties the events of a conversation. Their places stay, so that offsets only ever grow. Nobody waits
+    /// to hear of them any more: one of the two is being erased.
     pub fn blank(&self, conversation_id: &str) -> Result<()> {
+        let _: Vec<PendingReceipt> = self.read(
+            &self.social,
+            "DELETE FROM receipts WHERE payload ->> 'conversationId' = ?1
+             RETURNING offset, sender_id, payload",
+            vec![conversation_id.into()],
+        )?;
         self.write(
             &self.user,
             "UPDATE log SET event = '', payload = '', message_id = ''

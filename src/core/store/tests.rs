@@ -150,6 +150,20 @@ fn receipts_of_what_a_device_has_or_may_have_outlive_their_messages() {
 }
 
 #[test]
+fn receipts_go_with_their_conversation() {
+    let store = store();
+    for (offset, conversation) in [(1, "k"), (2, "other")] {
+        let receipt = PendingReceipt {
+            payload: format!(r#"{{"conversationId":"{conversation}"}}"#),
+            ..receipt(offset)
+        };
+        store.receipt_add(&receipt).unwrap();
+    }
+    store.blank("k").unwrap();
+    assert_eq!(store.next_receipt(0).unwrap(), Some(2));
+}
+
+#[test]
 fn confirmation_and_last_seen_only_move_forward() {
     let store = store();
     store.set_online("u", true, 100).unwrap();
