@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Message } from "switchboard-events";
 
 import {
@@ -16,6 +17,7 @@ import {
   textOf,
   textTo,
   until,
+  upgraded,
 } from "./support/clients.ts";
 import type { Client } from "./support/clients.ts";
 import { startServer } from "./support/server.ts";
@@ -81,7 +83,9 @@ test("who is offline gets it on the next connect, and once", async () => {
   const { texts } = socket;
   await until(() => texts.length >= 2, "both messages");
   assert.deepEqual(texts, ["first", "second"]);
-  // A clean close confirms them.
+  // A clean close confirms what had been out for two seconds by then: the time itself is what is tested.
+  await upgraded(socket);
+  await pause(2_300);
   socket.disconnect();
   await offline("sleeper");
   const again = await connect(server, "sleeper");

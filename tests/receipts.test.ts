@@ -36,9 +36,7 @@ test("more messages within a moment than the log keeps, to a device that takes t
   const receiver = await connect(server, "here");
   const receipts = record(sender, "message_delivered");
   const texts = ["a", "b", "c", "d", "e"];
-  const sent = await Promise.all(
-    texts.map((text) => sendTo(sender, { receiverId: "here" }, text)),
-  );
+  const sent = await Promise.all(texts.map((text) => sendTo(sender, { receiverId: "here" }, text)));
   await until(() => receiver.texts.length === texts.length, "all messages");
   await until(() => receipts.length === texts.length, "all receipts");
   assert.deepEqual(
