@@ -11,6 +11,8 @@ import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
 
 const INTERVAL = 2_000;
+/** What a client bears to hear nothing for. */
+const SILENCE = INTERVAL + 2_000;
 
 let brisk: DevServer;
 let slow: DevServer;
@@ -45,7 +47,8 @@ test("one alarm serves all sockets, and pongs write nothing", async () => {
     assert.ok(Math.max(...times) - Math.min(...times) < 250, `not in step: ${times}`);
   }
   for (const gap of [first[1] - first[0], first[2] - first[1]]) {
-    assert.ok(Math.abs(gap - INTERVAL) < 500, `${gap} ms between pings`);
+    // An alarm may be late on a busy machine; by the silence it would be too late.
+    assert.ok(gap > INTERVAL - 250 && gap < SILENCE, `${gap} ms between pings`);
   }
 
   const stored = () => JSON.stringify(brisk.storage("many", "SELECT * FROM user_state"));
