@@ -131,6 +131,10 @@ test("who is refused again and again is let go before anybody knows them", async
 
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, Array.from({ length: 11 }, () => refused).join("\x1e"));
+  // The last refusal is told as well, and then the end.
+  const refusals = await poll(server, PATH, sid);
+  assert.equal(String(refusals[1]).split("\x1e").length, 11);
+  assert.deepEqual(await poll(server, PATH, sid), [200, "1"]);
   assert.equal((await poll(server, PATH, sid))[0], 400);
 });
 
