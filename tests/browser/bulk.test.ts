@@ -59,10 +59,10 @@ test("while a bulk message is under way a bar shows it, and it cannot be sent ag
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "hugo", contractor);
-  const dora = await clients.connect(site.server, "dora");
+  const dora = await clients.connect(site.server, "dorothy");
   await onWebSocket(page);
   const bulk = section(page, "Message to many");
-  await bulk.getByLabel("Receivers").fill("dora");
+  await bulk.getByLabel("Receivers").fill("dorothy");
   await bulk.getByLabel("Message").fill("Hello");
   const send = bulk.getByRole("button", { name: "Send to 1 receiver" });
   network.hold(/totalSent/);

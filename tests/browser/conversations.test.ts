@@ -83,8 +83,8 @@ test("Enter pressed twice sends once, and what is typed meanwhile stays", async 
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "hasty", customer);
-  const bob = await clients.connect(site.server, "bob");
-  await write(page, "bob", "first");
+  const bob = await clients.connect(site.server, "bobby");
+  await write(page, "bobby", "first");
   await messages(page).getByText("first").waitFor();
   await onWebSocket(page);
 
