@@ -17,8 +17,9 @@ use super::heartbeat::may_be_pinged;
 use super::time::Millis;
 use crate::wire::close::CROSSING;
 
-/// How long after a ping its pong is looked for, if somebody waits to hear of it.
-pub const LOOK_AFTER: Millis = 2_000;
+/// How long after a ping its pong is looked for, if somebody waits to hear of what it confirms: for most
+/// clients once, and a few times more for those who take their time.
+const LOOKS_AFTER: [Millis; 4] = [2_000, 4_000, 8_000, 16_000];
 
 /// The time up to which a close in good order at `now` confirms what was sent; none if it confirms
 /// nothing.
@@ -33,19 +34,18 @@ pub fn by_goodbye(connection: &Connection, now: Millis) -> Option<Millis> {
 /// to the last one must have come: a late one would pass for the answer to this one. And it must not have
 /// come in this very millisecond, for the same reason.
 pub fn may_ask(connection: &Connection, ponged_at: Option<Millis>, now: Millis) -> bool {
-    let is_answered = match (connection.pinged_at, ponged_at) {
-        (None, _) => true,
-        (Some(pinged_at), Some(ponged_at)) => ponged_at >= pinged_at && ponged_at < now,
-        (Some(_), None) => false,
-    };
-    is_answered && connection.is_live() && may_be_pinged(connection)
+    let is_first = connection.pinged_at.is_none();
+    let is_answered = connection.is_answered(ponged_at) && ponged_at < Some(now);
+    (is_first || is_answered) && connection.is_live() && may_be_pinged(connection)
 }
 
-/// When to look whether the client has confirmed what it was sent up to this offset; none if it has not
-/// been asked, or had its time: then the next ping in the heartbeat's turn finds out.
-pub fn look_at(connection: &Connection, offset: u64, now: Millis) -> Option<Millis> {
-    let at = connection.pinged_at? + LOOK_AFTER;
-    (connection.is_live() && connection.offset_at_ping >= offset && now < at).then_some(at)
+/// When to look for a pong of the client, if somebody waits to hear of what it was sent: the pong confirms
+/// that, or lets the next ping go out, which asks. None if it had its time: then the next ping in the
+/// heartbeat's turn finds out.
+pub fn look_at(connection: &Connection, now: Millis) -> Option<Millis> {
+    let pinged_at = connection.pinged_at.filter(|_| connection.is_live())?;
+    let looks = LOOKS_AFTER.iter().map(|pause| pinged_at + pause);
+    looks.into_iter().find(|at| *at > now)
 }
 
 #[cfg(test)]
@@ -91,6 +91,34 @@ mod tests {
     }
 
     #[test]
+    fn a_late_pong_confirms_what_its_own_ping_was_sent_behind() {
+        let mut connection = connection();
+        connection.pinged(26_000, 5, None);
+        // It was heard otherwise, so the next ping went out all the same.
+        connection.pinged(51_000, 9, None);
+        assert_eq!(connection.confirmed_by_pong(Some(51_050)), 5);
+        // Whether the pong to the second ping has come as well, nobody knows.
+        connection.pinged(76_000, 12, Some(51_060));
+        assert_eq!(connection.confirmed_by_pong(Some(51_060)), 5);
+        assert_eq!(connection.confirmed_by_pong(Some(76_001)), 9);
+        connection.pinged(101_000, 15, Some(76_001));
+        assert_eq!(connection.confirmed_by_pong(Some(101_001)), 12);
+    }
+
+    #[test]
+    fn nothing_that_was_sent_before_a_connect_counts_after_it() {
+        let mut connection = connection();
+        connection.pinged(26_000, 5, None);
+        connection.pinged(51_000, 9, None);
+        connection.enter("/", "S2", 52_000);
+        assert_eq!(connection.confirmed_by_pong(Some(53_000)), 0);
+        connection.pinged(76_000, 12, Some(53_000));
+        assert_eq!(connection.confirmed_by_pong(Some(76_001)), 0);
+        connection.pinged(101_000, 15, Some(76_001));
+        assert_eq!(connection.confirmed_by_pong(Some(101_001)), 12);
+    }
+
+    #[test]
     fn a_goodbye_confirms_what_cannot_have_crossed_it() {
         let mut connection = connection();
         assert_eq!(by_goodbye(&connection, 9_000), Some(7_000));
@@ -115,14 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn one_look_for_each_ping() {
+    fn a_pong_is_looked_for_less_and_less_often() {
         let mut connection = connection();
-        assert_eq!(look_at(&connection, 1, 2_000), None);
+        assert_eq!(look_at(&connection, 2_000), None);
         connection.pinged(2_000, 5, None);
-        assert_eq!(look_at(&connection, 5, 2_000), Some(4_000));
-        assert_eq!(look_at(&connection, 6, 2_000), None);
-        assert_eq!(look_at(&connection, 5, 4_000), None);
+        let mut looks = vec![2_000];
+        while let Some(at) = looks.last().and_then(|now| look_at(&connection, *now)) {
+            looks.push(at);
+        }
+        assert_eq!(looks, [2_000, 4_000, 6_000, 10_000, 18_000]);
         connection.phase = Phase::Closed;
-        assert_eq!(look_at(&connection, 5, 2_000), None);
+        assert_eq!(look_at(&connection, 2_000), None);
     }
 }

@@ -60,8 +60,16 @@ pub struct Connection {
     pub last_heard: Millis,
     /// When the last ping was sent.
     pub pinged_at: Option<Millis>,
-    /// The log's last offset when the last ping was sent: its pong confirms everything up to here.
+    /// The log's last offset when the oldest ping was sent that no pong is certain to have answered: the
+    /// next pong confirms everything up to here.
     pub offset_at_ping: u64,
+    /// The same of the pings that went out behind that one, oldest first. None as long as each ping waits
+    /// for the pong to the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later_pings: Vec<u64>,
+    /// When the client answered a ping while it polled; the runtime knows of the pongs on this socket only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ponged_by_polling: Option<Millis>,
     /// The log's offset that the pongs to earlier pings have confirmed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub confirmed: u64,
@@ -116,6 +124,8 @@ impl Connection {
             last_heard: now,
             pinged_at: None,
             offset_at_ping: 0,
+            later_pings: Vec::new(),
+            ponged_by_polling: None,
             confirmed: 0,
             caught_up_at: 0,
             ended: None,
@@ -148,37 +158,54 @@ impl Connection {
         self.session.join(namespace, sid);
         self.caught_up_at = now;
         self.offset_at_ping = 0;
+        self.later_pings.fill(0);
         self.confirmed = 0;
     }
 
     /// A ping goes out, behind everything in the log up to `last_offset`. What the pong to the last one
     /// has confirmed is kept.
+    ///
+    /// Without that pong, which may come yet, the next one says nothing of this ping; and since only the
+    /// time of the last pong is known and not how many there were, nor does any later one: from then on
+    /// each pong counts for one ping further back.
     pub fn pinged(&mut self, now: Millis, last_offset: u64, ponged_at: Option<Millis>) {
+        let is_first = self.pinged_at.is_none();
+        let is_answered = self.is_answered(ponged_at);
         self.confirmed = self.confirmed_by_pong(ponged_at);
         self.pinged_at = Some(now);
-        self.offset_at_ping = last_offset;
+        self.later_pings.push(last_offset);
+        if is_first || is_answered {
+            self.offset_at_ping = self.later_pings.remove(0);
+        }
+    }
+
+    /// Whether a pong came behind the last ping; not if there was none.
+    pub fn is_answered(&self, ponged_at: Option<Millis>) -> bool {
+        self.pinged_at
+            .zip(ponged_at)
+            .is_some_and(|(pinged_at, ponged_at)| ponged_at >= pinged_at)
     }
 
     /// The log's offset up to which the client's pongs have confirmed what it was sent
     /// ([`super::confirmation`]).
     pub fn confirmed_by_pong(&self, ponged_at: Option<Millis>) -> u64 {
-        match (self.pinged_at, ponged_at) {
-            (Some(pinged_at), Some(ponged_at)) if ponged_at >= pinged_at => {
-                self.offset_at_ping.max(self.confirmed)
-            }
-            _ => self.confirmed,
+        if self.is_answered(ponged_at) {
+            return self.offset_at_ping.max(self.confirmed);
         }
+        self.confirmed
     }
 
-    /// Takes over the session of the polling connection that this WebSocket upgrades. The last ping may
-    /// be in what polling had queued, and is answered here.
-    pub fn take_over(&mut self, polling: &Connection, now: Millis) {
+    /// Takes over the session of the polling connection that this WebSocket upgrades, which the client
+    /// answered last at `ponged_at`. The last ping may be in what polling had queued, and is answered here.
+    pub fn take_over(&mut self, polling: &Connection, ponged_at: Option<Millis>, now: Millis) {
         self.phase = Phase::Open;
         self.identity = polling.identity.clone();
         self.session = polling.session.clone();
         self.opened_at = polling.opened_at;
         self.pinged_at = polling.pinged_at;
         self.offset_at_ping = polling.offset_at_ping;
+        self.later_pings = polling.later_pings.clone();
+        self.ponged_by_polling = ponged_at;
         self.confirmed = polling.confirmed;
         self.caught_up_at = now;
         self.events = polling.events;
@@ -231,7 +258,7 @@ mod tests {
         let mut websocket = connection();
         websocket.phase = Phase::Upgrading;
         assert!(!websocket.is_live());
-        websocket.take_over(&polling, 4000);
+        websocket.take_over(&polling, Some(2500), 4000);
         assert!(websocket.is_live());
         assert_eq!(websocket.pinged_at, Some(3000));
         assert_eq!(websocket.caught_up_at, 4000);
@@ -269,6 +296,24 @@ mod tests {
             json.ends_with(r#""offsetAtPing":0,"events":3000000,"refusals":3000000}"#),
             "{json}"
         );
+    }
+
+    #[test]
+    fn what_only_some_connections_have_is_pinned() {
+        let mut connection = connection();
+        connection.session.join("/", "S");
+        connection.pinged(2000, 7, None);
+        connection.pinged(3000, 8, None);
+        connection.ponged_by_polling = Some(1500);
+        let json = serde_json::to_string(&connection).unwrap();
+        assert!(
+            json.ends_with(
+                r#""pingedAt":3000,"offsetAtPing":7,"laterPings":[8],"pongedByPolling":1500}"#
+            ),
+            "{json}"
+        );
+        let read: Connection = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, connection);
     }
 
     #[test]

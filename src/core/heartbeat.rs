@@ -26,6 +26,9 @@ use super::token::LEEWAY_MS;
 use crate::core::close::CloseReason;
 use crate::wire::close::ProtocolEnd;
 
+/// How many pings may go out behind one whose pong has not come, to a client that is heard otherwise.
+const MAX_LATER_PINGS: usize = 8;
+
 /// What a connection needs now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -76,6 +79,9 @@ pub fn need(
     let due = ping_due(connection, config);
     let Some(pinged_at) = awaited_since(connection, heard) else {
         return match now >= due {
+            true if connection.later_pings.len() >= MAX_LATER_PINGS => {
+                Need::Close(ProtocolEnd::PingTimeout.into())
+            }
             true if may_be_pinged(connection) => Need::Ping,
             // The upgrade that keeps it from being pinged ends before this.
             true => Need::NothingUntil((now + config.upgrade_timeout).min(until)),
@@ -256,6 +262,19 @@ mod tests {
         connection.pinged_at = Some(111_000);
         assert!(!is_ghost(&connection, 26_050, 130_999, &config));
         assert!(is_ghost(&connection, 26_050, 131_000, &config));
+    }
+
+    #[test]
+    fn a_client_that_talks_and_answers_no_ping_ends_some_time() {
+        let mut connection = connection();
+        let mut now = 26_000;
+        for _ in 0..=MAX_LATER_PINGS {
+            assert_eq!(check(&connection, now - 1, now), Need::Ping);
+            connection.pinged(now, 0, None);
+            now += 25_000;
+        }
+        let end = Need::Close(ProtocolEnd::PingTimeout.into());
+        assert_eq!(check(&connection, now - 1, now), end);
     }
 
     #[test]

@@ -12,6 +12,10 @@
 //! - the watcher's side ([`Watches`]) keeps for each connection what it was told, and takes nothing that is
 //!   older than that.
 //!
+//! Whom the user blocks stays a watcher, to whom the user is offline. A block and its end are changes, too,
+//! of which the one who is blocked is owed a push: they take a number each ([`NEW_TRUTH`]), with which
+//! nothing changes for everybody else.
+//!
 //! Invariant: whoever knows something else than what is true is owed a push, and while anybody is,
 //! `watched.due_at` is set. All of it stands in the objects' storage, so an eviction changes nothing.
 
@@ -26,8 +30,7 @@ use super::time::Millis;
 pub struct Statement {
     /// Whether the user is online.
     pub is_online: bool,
-    /// Its place in the order of the user's changes. `None` overrules all others: the user has blocked the
-    /// watcher, or is erased.
+    /// Its place in the order of the user's changes. `None` overrules all others: the user is erased.
     pub version: Option<u64>,
 }
 
@@ -236,11 +239,22 @@ pub const SET_DUE: &str = "
 UPDATE watched SET due_at = ?1
 WHERE due_at IS NULL AND EXISTS (SELECT 1 FROM watchers WHERE owed = 1)";
 
-/// Whom to tell the current version, and how often each has asked. If telling was interrupted, nobody knows
-/// who has heard: all of them.
+/// The user has blocked `?1`, or does so no more: another truth for them, and the same one for all others.
+pub const NEW_TRUTH: &str = "
+UPDATE watched SET version = version + 2 WHERE EXISTS (SELECT 1 FROM watchers WHERE user_id = ?1)";
+
+/// `?1` is owed a push of it. Whatever they are being told is older, so it counts as if they had asked again.
+pub const OWE_TRUTH: &str = "UPDATE watchers SET owed = 1, asked = asked + 1 WHERE user_id = ?1";
+
+/// Whom to tell the current version, how often each has asked, and whether they are blocked. If telling was
+/// interrupted, nobody knows who has heard: all of them. Who is blocked is told what is owed, and no change.
 pub const TO_TELL: &str = "
-SELECT user_id, asked FROM watchers, watched
-WHERE owed = 1 OR telling IS NOT NULL OR (max(watchers.version, told) + watched.version) & 1 = 1";
+SELECT watchers.user_id, asked, blocks.user_id IS NOT NULL AS is_blocked
+FROM watched, watchers LEFT JOIN blocks USING (user_id)
+WHERE owed = 1 OR (
+  blocks.user_id IS NULL
+  AND (telling IS NOT NULL OR (max(watchers.version, told) + watched.version) & 1 = 1)
+)";
 
 /// Telling begins.
 pub const TELLING: &str = "UPDATE watched SET telling = version";

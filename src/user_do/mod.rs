@@ -76,7 +76,7 @@ pub struct UserObject {
     /// Users whose regions were asked for; a cache.
     placed: RefCell<HashSet<String>>,
     /// When senders who could not be reached are to be told of receipts again; a cache.
-    receipts_retry_at: Cell<Millis>,
+    unreached_senders: RefCell<HashMap<String, Millis>>,
     /// Whether what was done may need another alarm than the one that is set.
     needs_schedule: Cell<bool>,
     /// When the alarm is set for; `None` if that has to be asked first.
@@ -103,7 +103,7 @@ impl DurableObject for UserObject {
             blocking: Lane::default(),
             faults: RefCell::default(),
             placed: RefCell::default(),
-            receipts_retry_at: Cell::default(),
+            unreached_senders: RefCell::default(),
             needs_schedule: Cell::default(),
             alarm_at: Cell::new(None),
             left_alarm: Rc::default(),

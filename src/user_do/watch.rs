@@ -61,18 +61,13 @@ impl UserObject {
     }
 
     fn watched_by(&self, user_id: &str) -> Result<Watching> {
-        if self.store.has_blocked(user_id)? {
-            return Ok(Watching {
-                presence: Presence::default(),
-                version: None,
-            });
-        }
         let presence = self.presence()?;
         let version = self
             .store
             .watcher_add(user_id, presence.is_online(), now())?;
+        let is_blocked = self.store.has_blocked(user_id)?;
         Ok(Watching {
-            presence,
+            presence: if is_blocked { Presence::default() } else { presence },
             version: Some(version),
         })
     }
@@ -97,10 +92,16 @@ impl UserObject {
         }
         let presence = self.presence()?;
         let version = self.store.watched_sync(presence.is_online(), now())?;
-        let watchers = self.store.watchers_to_tell()?;
+        let watchers = self.store.watchers_to_tell()?.into_iter();
+        let (blocked, others): (Vec<Watcher>, Vec<Watcher>) =
+            watchers.partition(|watcher| watcher.is_blocked == 1);
         // Meanwhile the user may come or go again; then another time is set, and stands.
-        let has_told = self.tell(&watchers, presence, Some(version)).await?;
-        let next = if has_told { now() } else { now() + RETRY };
+        let have_heard = self.tell(&others, presence, Some(version)).await?;
+        let have_heard = self
+            .tell(&blocked, Presence::default(), Some(version))
+            .await?
+            && have_heard;
+        let next = if have_heard { now() } else { now() + RETRY };
         Ok(self.store.watched_told(watched, version, next)?)
     }
 

@@ -25,6 +25,9 @@ pub struct Watcher {
     pub user_id: String,
     /// How often they have asked.
     pub asked: u64,
+    /// 1 if the user has blocked them, to whom the user is offline then.
+    #[serde(default)]
+    pub is_blocked: u8,
 }
 
 /// What becomes of telling a watcher.
@@ -52,28 +55,30 @@ impl<D: Database> Store<D> {
         Ok(!rows.is_empty())
     }
 
-    /// Blocks a user; they watch this one no longer. Returns them as a watcher, if they were one.
-    pub fn block_add(&self, user_id: &str) -> Result<Option<Watcher>> {
+    /// Blocks a user. If they watch this one, they are to be told at `now` that this one is offline.
+    pub fn block_add(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(
             &self.social,
             "INSERT INTO blocks (user_id) VALUES (?1) ON CONFLICT (user_id) DO NOTHING",
             vec![user_id.into()],
         )?;
-        let rows = self.read(
-            &self.social,
-            "DELETE FROM watchers WHERE user_id = ?1 RETURNING user_id, asked",
-            vec![user_id.into()],
-        )?;
-        Ok(rows.into_iter().next())
+        self.watcher_owe_truth(user_id, now)
     }
 
-    /// And no more.
-    pub fn block_remove(&self, user_id: &str) -> Result<()> {
+    /// And no more: if they watch this one, they are to be told at `now` what is.
+    pub fn block_remove(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(
             &self.social,
             "DELETE FROM blocks WHERE user_id = ?1",
             vec![user_id.into()],
-        )
+        )?;
+        self.watcher_owe_truth(user_id, now)
+    }
+
+    fn watcher_owe_truth(&self, user_id: &str, now: Millis) -> Result<()> {
+        self.write(&self.social, watch::NEW_TRUTH, vec![user_id.into()])?;
+        self.write(&self.social, watch::OWE_TRUTH, vec![user_id.into()])?;
+        self.write(&self.social, watch::SET_DUE, vec![Param::from(now)])
     }
 
     /// Whom a session watches.

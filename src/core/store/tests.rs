@@ -256,9 +256,9 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.peer("k")?;
     store.newest_message()?;
     store.conversation_remove("k")?;
-    store.block_add("b")?;
+    store.block_add("b", 1)?;
     store.has_blocked("b")?;
-    store.block_remove("b")?;
+    store.block_remove("b", 1)?;
     let mut watches = Watches::default();
     watches.add(&["w".into()], 9);
     store.watches_set("S", &watches)?;

@@ -1,7 +1,7 @@
 //! The statements of the watched side run on SQLite, both sides against each other in generated
 //! interleavings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
@@ -54,14 +54,14 @@ fn what_is_older_than_what_was_told_is_no_news() {
     // The answer to a second subscription was overtaken by that push.
     assert!(!watches.on_answer("a", statement(true, 5), 5));
     // Without a version it overrules, and whatever comes later counts again.
-    let mut blocked = watching(&["a"]);
-    assert!(blocked.on_answer("a", statement(true, 5), 5));
+    let mut erased = watching(&["a"]);
+    assert!(erased.on_answer("a", statement(true, 5), 5));
     let gone = Statement {
         is_online: false,
         version: None,
     };
-    assert!(blocked.on_push("a", gone, 6));
-    assert!(blocked.on_push("a", statement(true, 1), 7));
+    assert!(erased.on_push("a", gone, 6));
+    assert!(erased.on_push("a", statement(true, 1), 7));
 }
 
 #[test]
@@ -102,6 +102,7 @@ struct WatchedUser {
     store: Store<Connection>,
     /// How many connections are live.
     sockets: usize,
+    blocked: BTreeSet<usize>,
 }
 
 /// Pushes that are under way, with what has become of each, once it is known.
@@ -126,10 +127,24 @@ impl WatchedUser {
         self.store.watched().unwrap()?.due_at
     }
 
+    /// Whether they are online to this watcher.
+    fn is_online_to(&self, by: usize) -> bool {
+        self.is_online() && !self.blocked.contains(&by)
+    }
+
     fn watch(&self, by: usize, now: Millis) -> Statement {
         let is_online = self.is_online();
         let version = self.store.watcher_add(&by.to_string(), is_online, now);
-        statement(is_online, version.unwrap())
+        statement(self.is_online_to(by), version.unwrap())
+    }
+
+    fn block_or_unblock(&mut self, by: usize, now: Millis) {
+        if self.blocked.insert(by) {
+            self.store.block_add(&by.to_string(), now).unwrap();
+        } else {
+            self.blocked.remove(&by);
+            self.store.block_remove(&by.to_string(), now).unwrap();
+        }
     }
 
     fn change(&mut self, sockets: usize, due_at: Millis) {
@@ -220,6 +235,7 @@ impl World {
             watched: WatchedUser {
                 store: store(),
                 sockets: 0,
+                blocked: BTreeSet::new(),
             },
             telling: None,
             sessions: BTreeMap::from([(0, two()), (1, two()), (2, two())]),
@@ -228,13 +244,14 @@ impl World {
 
     fn step(&mut self) {
         self.now += self.draw.below(30) as Millis;
-        match self.draw.below(10) {
+        match self.draw.below(11) {
             0 | 1 => self.come_or_go(),
             2 | 3 => self.subscribe(),
             4 => self.answer(),
             5 => self.lose_or_recover(),
             6 | 7 => self.push(),
             8 => self.finish_or_interrupt(),
+            9 => self.watched.block_or_unblock(self.draw.below(3), self.now),
             _ => self.alarm(),
         }
     }
@@ -322,13 +339,14 @@ impl World {
             return;
         }
         *outcome = Some(Outcome::Unwanted);
+        let is_online = version & 1 == 1 && watcher.is_blocked == 0;
         let watcher: usize = watcher.user_id.parse().unwrap();
         for session in self.sessions.get_mut(&watcher).unwrap() {
             if !session.is_live || !session.row.watches(USER) {
                 continue;
             }
             *outcome = Some(Outcome::Heard);
-            let statement = statement(version & 1 == 1, version);
+            let statement = statement(is_online, version);
             let is_told = session.row.on_push(USER, statement, self.now);
             if self.draw.once_in(6) {
                 // What is sent is lost only with its connection.
@@ -396,8 +414,8 @@ fn once_things_are_quiet_every_watcher_was_told_the_truth() {
             world.step();
         }
         world.become_quiet();
-        let truth = world.watched.is_online();
         for (watcher, sessions) in &world.sessions {
+            let truth = world.watched.is_online_to(*watcher);
             for session in sessions.iter().filter(|session| session.is_live) {
                 if session.row.watches(USER) {
                     let told = session.believes;

@@ -88,7 +88,9 @@ impl UserObject {
         if let Err(error) = self.store.set_confirmed(polling.confirmed(&self.state)) {
             log::error("upgrade", &error);
         }
-        taker.connection.take_over(&polling.connection, now());
+        let ponged_at = polling.ponged_at(&self.state);
+        let connection = &mut taker.connection;
+        connection.take_over(&polling.connection, ponged_at, now());
         polling.connection.phase = Phase::Closed;
         if taker.save().and(polling.save()).is_err() {
             self.close(taker, ProtocolEnd::UpgradeFailed);

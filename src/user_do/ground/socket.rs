@@ -39,7 +39,7 @@ impl Socket {
 
     /// When the client last answered a ping, if ever.
     pub fn ponged_at(&self, state: &State) -> Option<Millis> {
-        auto_responded_at(state, &self.ws)
+        auto_responded_at(state, &self.ws).max(self.connection.ponged_by_polling)
     }
 
     /// When the client was last heard, by packet or by pong.

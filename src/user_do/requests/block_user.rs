@@ -3,10 +3,9 @@
 use super::CarryOut;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
-use crate::core::events::block_user::{BLOCK, BLOCKED, Block, UNBLOCKED, Unblock, reply};
-use crate::core::presence::Presence;
+use crate::core::events::block_user::{BLOCKED, Block, UNBLOCKED, Unblock, reply};
 use crate::core::record::users::{block, unblock};
-use crate::platform::{d1, log, now};
+use crate::platform::{d1, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
@@ -21,14 +20,10 @@ impl CarryOut for Block {
         }
         let _turn = object.blocking.turn().await;
         object.store.know_user(&caller.user_id)?;
-        let watcher = object.store.block_add(&user_id)?;
+        object.store.block_add(&user_id, now())?;
+        // The alarm tells who watches.
+        object.needs_schedule();
         d1::batch(&object.env, &[block(&caller.user_id, &user_id, now())]).await?;
-        if let Some(watcher) = watcher {
-            let told = object.tell(&[watcher], Presence::default(), None).await;
-            if let Err(error) = told {
-                log::error(BLOCK, &error);
-            }
-        }
         Ok(reply(BLOCKED, &user_id))
     }
 }
@@ -39,7 +34,8 @@ impl CarryOut for Unblock {
         let Self(user_id) = self;
         let _turn = object.blocking.turn().await;
         d1::batch(&object.env, &[unblock(&caller.user_id, &user_id)]).await?;
-        object.store.block_remove(&user_id)?;
+        object.store.block_remove(&user_id, now())?;
+        object.needs_schedule();
         Ok(reply(UNBLOCKED, &user_id))
     }
 }

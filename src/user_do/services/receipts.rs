@@ -57,12 +57,14 @@ impl UserObject {
         };
         let confirmed = self.confirmed()?;
         if first <= confirmed {
-            return Ok(Some(now().max(self.receipts_retry_at.get())));
+            let receipts = self.store.receipts_up_to(confirmed)?;
+            let retries = receipts.iter().map(|receipt| self.retry_at(receipt));
+            return Ok(retries.min().map(|at| at.max(now())));
         }
         let looks = self.live_sockets();
         let looks = looks
             .iter()
-            .filter_map(|socket| look_at(&socket.connection, first, now()));
+            .filter_map(|socket| look_at(&socket.connection, now()));
         Ok(looks.min())
     }
 
@@ -77,20 +79,33 @@ impl UserObject {
     }
 
     async fn try_tell_senders(&self) -> Result<()> {
-        if self.store.next_receipt(0)?.is_none() || now() < self.receipts_retry_at.get() {
+        if self.store.next_receipt(0)?.is_none() {
             return Ok(());
         }
         let receipts = self.store.receipts_up_to(self.confirmed()?)?;
-        let told: Vec<Result<()>> = stream::iter(&receipts)
-            .map(|receipt| self.tell_sender(receipt))
+        let due = receipts
+            .iter()
+            .filter(|receipt| self.retry_at(receipt) <= now());
+        let told: Vec<(&PendingReceipt, Result<()>)> = stream::iter(due)
+            .map(|receipt| async move { (receipt, self.tell_sender(receipt).await) })
             .buffer_unordered(self.config()?.fanout_concurrency)
             .collect()
             .await;
-        for error in told.into_iter().filter_map(Result::err) {
-            log::error("receipts", &error);
-            self.receipts_retry_at.set(now() + RETRY);
+        let mut unreached = self.unreached_senders.borrow_mut();
+        unreached.retain(|_, retry_at| *retry_at > now());
+        for (receipt, outcome) in told {
+            if let Err(error) = outcome {
+                log::error("receipts", &error);
+                unreached.insert(receipt.sender_id.clone(), now() + RETRY);
+            }
         }
         Ok(())
+    }
+
+    /// When the sender of this one may be told. One who cannot be reached delays nobody else.
+    fn retry_at(&self, receipt: &PendingReceipt) -> Millis {
+        let unreached = self.unreached_senders.borrow();
+        unreached.get(&receipt.sender_id).copied().unwrap_or(0)
     }
 
     /// A repeat, if this is interrupted, is heard once: the sender's log knows. Whoever is blocked is not
