@@ -78,15 +78,35 @@ test("messages, typing and presence of the blocked user, and back again", async 
   const watching = pest.events.length;
   victim.close();
   const back = await connect(server, "victim");
+  const seenAgain = next(pest, "user_online_status");
   assert.deepEqual(await unblock(back, "pest"), { userId: "pest" });
+  const [status] = await seenAgain;
+  assert.deepEqual([status.userId, status.isOnline], ["victim", true]);
   await sendTo(pest, { conversationId }, "sorry");
   await until(() => back.texts.includes("sorry"), "the message after the block");
   assert.equal((await statusOf(pest, "victim")).isOnline, true);
   const statuses = pest.events.slice(watching).filter(([name]) => name === "user_online_status");
-  assert.equal(statuses.length, 1, "nothing but the answer to the last question");
+  assert.equal(statuses.length, 2, "the end of the block, and the answer to the last question");
   assert.deepEqual(victim.texts, ["hello"]);
   assert.ok(victim.events.every(([name]) => name !== "user_typing"));
   assert.ok(pest.events.every(([name]) => name !== "message_read"));
+});
+
+test("who subscribes while blocked hears of the end of the block, and of what comes then", async () => {
+  const victim = await connect(server, "victim3");
+  const pest = await connect(server, "pest3");
+  await block(victim, "pest3");
+  const first = await request(pest, "subscribe_online_status", { userIds: ["victim3"] });
+  assert.equal(first.victim3.isOnline, false);
+  // Memory is no help to either side.
+  await server.evict("victim3", "hibernate");
+  await server.evict("pest3", "hibernate");
+  const seen = next(pest, "user_online_status");
+  await unblock(victim, "pest3");
+  assert.equal((await seen)[0].isOnline, true);
+  const hidden = next(pest, "user_online_status");
+  await block(victim, "pest3");
+  assert.deepEqual(await hidden, [neverSeen("victim3")]);
 });
 
 test("it survives the object's eviction, and can be repeated", async () => {

@@ -1,11 +1,22 @@
-// Receipts of messages that the receiver's log does not hold any more.
+// Receipts in time: also of messages that the receiver's log does not hold any more, from devices that take
+// their time, and across an upgrade.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { closeAll, connect, next, record, sendTo, until } from "./support/clients.ts";
+import {
+  closeAll,
+  connect,
+  delayPongs,
+  next,
+  record,
+  sendTo,
+  until,
+} from "./support/clients.ts";
+import { openSession, poll, post, probingWire } from "./support/fixture.ts";
 import { startServer } from "./support/server.ts";
+import type { Client } from "./support/clients.ts";
 import type { Server } from "./support/server.ts";
 
 const RETENTION = 1_500;
@@ -43,4 +54,58 @@ test("more messages within a moment than the log keeps, to a device that takes t
     receipts.map(([, { messageId }]) => messageId),
     sent.map(({ messageId }) => messageId),
   );
+});
+
+/** Well before the next ping in the heartbeat's turn, which would find out as well. */
+const IN_TIME = 10_000;
+
+/** Sends a message, and moves on when its receipt has come. */
+async function sendAndHear(sender: Client, userId: string) {
+  const receipts = record(sender, "message_delivered");
+  const { messageId } = await sendTo(sender, { receiverId: userId }, "to be confirmed");
+  const isTold = () => receipts.some(([, receipt]) => receipt.messageId === messageId);
+  await until(isTold, "the receipt", IN_TIME);
+}
+
+test("a device that takes five seconds to answer a ping", async () => {
+  const sender = await connect(server, "patient");
+  const receiver = await connect(server, "slow", { transports: ["websocket"] });
+  delayPongs(receiver, 5_000);
+  await sendAndHear(sender, "slow");
+});
+
+test("a message while the answer to a ping is under way", async () => {
+  const sender = await connect(server, "eager");
+  const receiver = await connect(server, "busy", { transports: ["websocket"] });
+  delayPongs(receiver, 3_000);
+  await Promise.all([sendAndHear(sender, "busy"), sendAndHear(sender, "busy")]);
+});
+
+test("a ping that was answered by polling is answered after the upgrade", async () => {
+  const PATH = "/socket.io";
+  const sender = await connect(server, "upgrader's friend");
+  const sid = await openSession(server, PATH);
+  await post(server, PATH, sid, `40${JSON.stringify({ token: server.token("upgrader") })}`);
+  /** Polls until something of this kind has come. */
+  const polled = async (what: RegExp) => {
+    for (;;) {
+      const [, body] = await poll(server, PATH, sid);
+      if (what.test(body)) return;
+    }
+  };
+  await polled(/40\{/);
+  const { messageId } = await sendTo(sender, { receiverId: "upgrader" }, "by polling");
+  await polled(/(^|\x1e)2($|\x1e)/);
+  const delivered = next(sender, "message_delivered");
+  await post(server, PATH, sid, "3");
+  const polling = poll(server, PATH, sid);
+  assert.equal((await delivered)[0].messageId, messageId);
+
+  const wire = await probingWire(server, PATH, sid);
+  await polling;
+  wire.send("5");
+  // As a client does: what comes is taken, and a ping answered.
+  wire.socket.addEventListener("message", ({ data }) => data === "2" && wire.send("3"));
+  await sendAndHear(sender, "upgrader");
+  await wire.close();
 });

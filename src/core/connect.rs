@@ -214,7 +214,8 @@ mod tests {
     use crate::core::store::{NewEntry, PendingReceipt, Retention};
     use crate::core::token::{Identity, Role};
 
-    const NOW: Millis = 1_800_000_000_000;
+    /// The first offset of a log is the time.
+    const NOW: Millis = 1;
 
     fn config(max_connections: &str) -> Config {
         Config::read(|name| match name {

@@ -6,6 +6,8 @@ use futures::future::{Either, select};
 use futures::pin_mut;
 use worker::{Delay, Result};
 
+use crate::core::close::CloseReason;
+use crate::core::connection::{Connection, Phase};
 use crate::core::heartbeat::{Need, may_join_ping, need};
 use crate::core::time::Millis;
 use crate::handler::{Active, Handler};
@@ -67,11 +69,23 @@ impl UserObject {
         let is_watched = self.is_watched();
         let sockets: Vec<Socket> = self.sockets().collect();
         for socket in sockets {
+            if self.is_interrupted(&socket) {
+                self.close(socket, CloseReason::Interrupted);
+                continue;
+            }
             let heard = socket.heard(&self.state);
             if let Need::Close(reason) = need(&socket.connection, heard, now, is_watched, config) {
                 self.close(socket, reason);
             }
         }
+    }
+
+    /// Whether a CONNECT was under way when the object lost its memory: nobody will answer it.
+    fn is_interrupted(&self, socket: &Socket) -> bool {
+        let Connection {
+            phase, engine_sid, ..
+        } = &socket.connection;
+        *phase == Phase::Connecting && !self.held.borrow().contains_key(engine_sid)
     }
 
     fn give_up_acks(&self) {

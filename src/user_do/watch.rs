@@ -67,7 +67,11 @@ impl UserObject {
             .watcher_add(user_id, presence.is_online(), now())?;
         let is_blocked = self.store.has_blocked(user_id)?;
         Ok(Watching {
-            presence: if is_blocked { Presence::default() } else { presence },
+            presence: if is_blocked {
+                Presence::default()
+            } else {
+                presence
+            },
             version: Some(version),
         })
     }

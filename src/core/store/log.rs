@@ -59,10 +59,11 @@ pub struct Retention {
 
 impl<D: Database> Store<D> {
     /// Appends an event to the log and lets go of what it need not keep: its offset. The newest
-    /// entry always stays, so that offsets only ever grow.
+    /// entry always stays, so that offsets only ever grow. The first one is the time, in milliseconds: so
+    /// they grow across an erasure, too, and a client from before it cannot take the new log for its own.
     pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
         let bounds = self.log_bounds(0)?;
-        let offset = bounds.map_or(1, |bounds| bounds.last + 1);
+        let offset = bounds.map_or(now, |bounds| bounds.last + 1);
         self.write(
             &self.user,
             "INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)

@@ -57,7 +57,7 @@ fn a_question_about_somebody_unknown_makes_no_table() {
 fn the_log_keeps_so_many_for_so_long_and_its_newest() {
     let store = store();
     for (index, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
-        let offset = store.append(&event(id), 10 + index as u64, &KEEP).unwrap();
+        let offset = store.append(&event(id), 1 + index as u64, &KEEP).unwrap();
         assert_eq!(offset, index as u64 + 1);
     }
     let bounds = store.log_bounds(0).unwrap().unwrap();
@@ -72,6 +72,13 @@ fn the_log_keeps_so_many_for_so_long_and_its_newest() {
 }
 
 #[test]
+fn the_log_of_a_user_who_was_erased_goes_on_behind_the_old_one() {
+    let old = store().append(&event("a"), 1_000, &KEEP).unwrap();
+    let new = store();
+    assert!(new.append(&event("b"), 2_000, &KEEP).unwrap() > old + 1);
+}
+
+#[test]
 fn what_a_client_missed_is_its_newest_part_in_order() {
     let store = store();
     let keep = Retention {
@@ -79,19 +86,19 @@ fn what_a_client_missed_is_its_newest_part_in_order() {
         time: 1_000,
     };
     for id in ["a", "b", "c"] {
-        store.append(&event(id), 10, &keep).unwrap();
+        store.append(&event(id), 1, &keep).unwrap();
     }
     let own = NewEntry {
         except_sid: Some("S"),
         ..event("d")
     };
-    store.append(&own, 11, &keep).unwrap();
+    store.append(&own, 2, &keep).unwrap();
     let missed = store.events_after(1, 0, "S", 1_000).unwrap();
     assert_eq!((offsets(&missed), missed.is_complete), (vec![2, 3], true));
     let missed = store.events_after(0, 0, "T", 2 * 24).unwrap();
     assert_eq!((offsets(&missed), missed.is_complete), (vec![3, 4], false));
-    assert_eq!(store.last_offset_at(10).unwrap(), 3);
-    assert_eq!(store.last_offset_at(9).unwrap(), 0);
+    assert_eq!(store.last_offset_at(1).unwrap(), 3);
+    assert_eq!(store.last_offset_at(0).unwrap(), 0);
     // An erased conversation leaves its places.
     store.blank("k").unwrap();
     assert_eq!(
@@ -105,7 +112,7 @@ fn what_a_client_missed_is_its_newest_part_in_order() {
 fn receipts_are_told_in_order_and_go_with_their_messages() {
     let store = store();
     for id in ["a", "b", "c"] {
-        let offset = store.append(&event(id), 10, &KEEP).unwrap();
+        let offset = store.append(&event(id), 1, &KEEP).unwrap();
         store.receipt_add(&receipt(offset)).unwrap();
     }
     assert_eq!(store.next_receipt(2).unwrap(), Some(2));
@@ -120,7 +127,7 @@ fn receipts_are_told_in_order_and_go_with_their_messages() {
     store.receipts_drop(2, 3).unwrap();
     assert_eq!(store.next_receipt(0).unwrap(), Some(3));
     for id in ["d", "e", "f"] {
-        store.append(&event(id), 10, &KEEP).unwrap();
+        store.append(&event(id), 1, &KEEP).unwrap();
     }
     assert_eq!(store.next_receipt(0).unwrap(), None);
 }
@@ -131,11 +138,11 @@ fn receipts_of_what_a_device_has_or_may_have_outlive_their_messages() {
     store.set_online("u", true, 10).unwrap();
     let fill = || {
         for id in ["x", "y", "z"] {
-            store.append(&event(id), 10, &KEEP).unwrap();
+            store.append(&event(id), 1, &KEEP).unwrap();
         }
     };
     for id in ["a", "b"] {
-        let offset = store.append(&event(id), 10, &KEEP).unwrap();
+        let offset = store.append(&event(id), 1, &KEEP).unwrap();
         store.receipt_add(&receipt(offset)).unwrap();
     }
     // A device is there, and was sent both.
