@@ -301,3 +301,22 @@ test("health: needs no token, and tells what fails", async () => {
     await broken.close();
   }
 });
+
+test("no session from before an erasure goes on after it", async () => {
+  const friend = await contractor(server, "another friend");
+  const returning = await connect(server, "returning");
+  await sendTo(friend, { receiverId: "returning" }, "before");
+  await until(() => returning.texts.length === 1, "the first message");
+  const gone = next(returning, "disconnect");
+  assert.equal((await call("DELETE", "/v1/users/returning"))[0], 204);
+  await gone;
+
+  await server.addUser("returning");
+  const texts = ["after 1", "after 2", "after 3"];
+  for (const text of texts) await sendTo(friend, { receiverId: "returning" }, text);
+  returning.texts.length = 0;
+  returning.connect();
+  await until(() => returning.texts.length >= texts.length, "all that came after");
+  assert.equal(returning.recovered, false);
+  assert.deepEqual(returning.texts, texts);
+});

@@ -12,7 +12,7 @@ import type { Server } from "./support/server.ts";
 let server: Server;
 let sender: Client;
 before(async () => {
-  // A ping every 5.25 s: what comes behind one is looked at well before the next.
+  // A ping every 3 s: what comes behind one is looked at well before the next.
   server = await startServer({ vars: { PING_INTERVAL_MS: "3000", PING_TIMEOUT_MS: "3000" } });
   sender = await client.contractor(server);
 });

@@ -14,6 +14,8 @@ import {
   upgraded,
   ways,
 } from "./support/clients.ts";
+import { Wire } from "./support/fixture.ts";
+import { Network, closeNetworks } from "./support/proxy.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -21,7 +23,10 @@ let server: Server;
 before(async () => {
   server = await startServer();
 });
-afterEach(closeAll);
+afterEach(() => {
+  closeAll();
+  closeNetworks();
+});
 after(() => server.close());
 
 for (const name of ways) {
@@ -59,4 +64,26 @@ test("hibernation in the middle of an upgrade", async () => {
     }, "a delivery");
     await until(() => socket.texts.includes(`message ${round}`), "the message");
   }
+});
+
+test("memory lost while a CONNECT is under way, on a connection that had joined before", async () => {
+  const small = await startServer({
+    vars: { MAX_CONNECTIONS_PER_USER: "1", PING_INTERVAL_MS: "3000", PING_TIMEOUT_MS: "3000" },
+  });
+  const wire = new Wire(small, "/socket.io", undefined, { token: small.token("rejoining") });
+  assert.match(await wire.next(), /^0\{/);
+  wire.send("40");
+  assert.match(await wire.nextEvent(), /^40\{/);
+  wire.send("41");
+
+  // Another connection takes its place and falls silent: the next CONNECT waits for its answer to a ping.
+  const network = await Network.open(small, 0);
+  await connect(network, "rejoining", optionsOf("websocket only", network, "rejoining"));
+  network.fallSilent();
+  wire.send("40");
+  await until(() => network.held().includes(Buffer.from([0x81, 1, 0x32])), "the ping");
+  await small.evict("rejoining", "hibernate");
+  // Nobody answers the CONNECT any more, so the client is made to come again.
+  assert.equal((await wire.closed).wasClean, true);
+  await small.close();
 });

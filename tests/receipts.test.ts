@@ -5,15 +5,7 @@ import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
-import {
-  closeAll,
-  connect,
-  delayPongs,
-  next,
-  record,
-  sendTo,
-  until,
-} from "./support/clients.ts";
+import { closeAll, connect, delayPongs, next, record, sendTo, until } from "./support/clients.ts";
 import { openSession, poll, post, probingWire } from "./support/fixture.ts";
 import { startServer } from "./support/server.ts";
 import type { Client } from "./support/clients.ts";

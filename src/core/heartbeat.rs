@@ -94,8 +94,7 @@ pub fn need(
         true if now < due => due,
         _ if now >= dead_at => return Need::Close(ProtocolEnd::PingTimeout.into()),
         // The pong may have come by then, and the next ping be due.
-        _ if now < due => due.min(dead_at),
-        _ => dead_at,
+        _ => next_turn(pinged_at, now, config).min(dead_at),
     };
     Need::NothingUntil(next_look.min(until))
 }
@@ -130,6 +129,13 @@ pub(super) fn may_be_pinged(connection: &Connection) -> bool {
 /// The longest time that an object with live connections sleeps.
 pub fn longest_sleep(config: &Config) -> Millis {
     config.ping_interval.max(config.ping_timeout)
+}
+
+/// When the next ping would go out if one did every pingInterval.
+fn next_turn(pinged_at: Millis, now: Millis, config: &Config) -> Millis {
+    let interval = config.ping_interval.max(1);
+    let turns = now.saturating_sub(pinged_at) / interval + 1;
+    pinged_at.saturating_add(turns.saturating_mul(interval))
 }
 
 fn at(deadline: Millis, now: Millis, reason: CloseReason) -> Need {
@@ -244,8 +250,11 @@ mod tests {
             // The object wakes up when the next ping is due, and sends it if the last one was answered.
             assert_eq!(check(1_000, 11_001), Need::NothingUntil(21_000));
             assert_eq!(check(12_000, 21_000), Need::Ping);
-            // None goes out before the answer to the last one.
-            assert_eq!(check(1_000, 21_000), Need::NothingUntil(71_000));
+            // None goes out before the answer to the last one, which is looked for once a turn.
+            assert_eq!(check(1_000, 21_000), Need::NothingUntil(31_000));
+            assert_eq!(check(1_000, 30_999), Need::NothingUntil(31_000));
+            assert_eq!(check(23_000, 31_000), Need::Ping);
+            assert_eq!(check(1_000, 61_000), Need::NothingUntil(71_000));
             let end = Need::Close(ProtocolEnd::PingTimeout.into());
             assert_eq!(check(1_000, 71_000), end);
         }
