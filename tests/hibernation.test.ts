@@ -81,7 +81,7 @@ test("memory lost while a CONNECT is under way, on a connection that had joined 
   await connect(network, "rejoining", optionsOf("websocket only", network, "rejoining"));
   network.fallSilent();
   wire.send("40");
-  await until(() => network.held().includes(Buffer.from([0x81, 1, 0x32])), "the ping");
+  await until(() => network.held().length > 0, "the ping");
   await small.evict("rejoining", "hibernate");
   // Nobody answers the CONNECT any more, so the client is made to come again.
   assert.equal((await wire.closed).wasClean, true);
