@@ -55,8 +55,26 @@ const steps = {
       () => dryRun("dist-conformance", "--config=tests/conformance/wrangler.toml"),
     ],
   ],
-  e2e: (files) => [["scripts and end-to-end tests", () => endToEnd(files)]],
+  e2e: (files) =>
+    groupsOf(files).map(([name, files, atOnce]) => [name, () => endToEnd(files, atOnce)]),
 };
+
+/**
+ * Tests that need the machine, or what is in the project's folder, for themselves. All others have servers
+ * of their own and wait most of the time.
+ */
+const alone = ["deploy", "goodbye-chaos", "scripts", "start"].map(
+  (name) => `tests/${name}.test.ts`,
+);
+const filesAtOnce = 3;
+
+function groupsOf(files) {
+  const isAlone = (file) => alone.includes(file);
+  return [
+    ["end-to-end tests, some at once", files.filter((file) => !isAlone(file)), filesAtOnce],
+    ["end-to-end tests and scripts, one at a time", files.filter(isAlone), 1],
+  ].filter(([, files]) => files.length > 0);
+}
 
 function dryRun(folder, ...options) {
   // The wasm's name has its hash in it: what an older build left would stay.
@@ -67,10 +85,10 @@ function dryRun(folder, ...options) {
 const builds = ["dist", "dist-conformance"];
 const isBuilt = () => builds.every((folder) => existsSync(inRoot(folder, "index.js")));
 
-function endToEnd(files) {
+function endToEnd(files, atOnce) {
   // What a failed test left open must not keep the others from running.
   return nodeTests(
-    "--test-concurrency=1",
+    `--test-concurrency=${atOnce}`,
     "--test-force-exit",
     `--test-timeout=${testTimeoutMs}`,
     ...files,

@@ -105,7 +105,8 @@ for (const [index, [name, options]] of Object.entries(looks).entries()) {
     await section(page, "Packets").getByRole("listitem").first().click();
     assert.deepEqual(await violations(page), [], "with the result");
     await goOffline(page);
-    await page.getByRole("alert").getByText("Disconnected").waitFor();
+    // Why it was lost, until the first try to come back has failed and says why it did.
+    await page.getByRole("alert").getByRole("button", { name: "Dismiss" }).waitFor();
     assert.deepEqual(await violations(page), [], "disconnected");
     await goOnline(page);
     await page.goto(`${site.server.url}/#token=${site.server.token("other")}`);
