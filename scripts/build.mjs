@@ -1,5 +1,6 @@
 // The release build: Rust -> wasm -> build/index.js, which is `main` in wrangler.toml, and the console
-// page -> build-console/, its [assets].
+// page -> build-console/, its [assets]. The Worker's steps: cargo, wasm-bindgen (scripts/bindgen), wasm-opt,
+// and esbuild, which bundles src/entry.js with what wasm-bindgen has written.
 // wrangler calls this for every dev, deploy and dry run ([build] in wrangler.toml).
 // With --conformance: the fixture of the official protocol suites, into build-conformance/.
 // With SWITCHBOARD_PROFILE=dev, as `npm run dev` sets it: hardly optimized, and so within seconds.
@@ -7,23 +8,32 @@
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
+  mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
 
-import { Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
+import { bindgen, Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
 
-// worker-build would download what it does not find here.
-const tools = {
-  WASM_BINDGEN_BIN: [".tools", "bin", "wasm-bindgen"],
-  WASM_OPT_BIN: ["node_modules", "binaryen", "bin", "wasm-opt"],
-  ESBUILD_BIN: ["node_modules", "esbuild", "bin", "esbuild"],
-};
-const workerBuild = [".tools", "bin", "worker-build"];
+const wasmOpt = ["node_modules", "binaryen", "bin", "wasm-opt"];
+
+// What rustc uses by default, and what wasm-bindgen adds to catch exceptions. Newer features may be unknown
+// to the runtime.
+const wasmFeatures = [
+  "bulk-memory",
+  "exception-handling",
+  "multivalue",
+  "mutable-globals",
+  "nontrapping-float-to-int",
+  "reference-types",
+  "sign-ext",
+].map((name) => `--enable-${name}`);
 
 function locate(parts) {
   const file = inRoot(...parts);
@@ -31,7 +41,7 @@ function locate(parts) {
   throw new Failure(`${path.join(...parts)} is missing: run \`npm run setup\` first`);
 }
 
-/** What differs between the builds: worker-build's options, and cargo's. */
+/** What differs between the builds. */
 const variants = {
   product: { folder: "build", cargo: [] },
   conformance: { folder: "build-conformance", cargo: ["--features", "conformance"] },
@@ -49,21 +59,20 @@ function newestOf(place) {
 }
 
 /**
- * What tells the profiles apart: options of worker-build, and settings of cargo's release profile. The
- * one for work is a release build all the same: in debug builds wasm-bindgen checks types that the
- * runtime's setTimeout does not have, and panics.
+ * What tells the profiles apart. The one for work is a release build all the same: in debug builds
+ * wasm-bindgen checks types that the runtime's setTimeout does not have, and panics.
  */
 const profiles = {
-  release: { options: [], cargo: {} },
+  release: { isOptimized: true, target: ["target"], env: {} },
   dev: {
-    options: ["--no-opt"],
-    cargo: {
+    isOptimized: false,
+    // A folder of its own, so that the two do not throw each other's work away.
+    target: ["target", "dev"],
+    env: {
       CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
       CARGO_PROFILE_RELEASE_INCREMENTAL: "true",
       CARGO_PROFILE_RELEASE_LTO: "off",
       CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
-      // A folder of its own, so that the two do not throw each other's work away.
-      CARGO_TARGET_DIR: inRoot("target", "dev"),
     },
   },
 };
@@ -121,14 +130,50 @@ async function buildWorker(variant) {
     console.log(`build: ${folder}/ is current`);
     return;
   }
-  const places = Object.entries(tools).map(([name, parts]) => [name, locate(parts)]);
-  const settings = profiles[profile];
-  const env = { ...toolEnv(), ...Object.fromEntries(places), ...settings.cargo };
-  const locked = process.env.CI ? ["--locked"] : [];
-  const args = ["--release", ...settings.options, "--out-dir", folder, "--", ...cargo, ...locked];
+  const { isOptimized, target, env } = profiles[profile];
+  const wasm = await compile(cargo, inRoot(...target), env);
   rmSync(noteOf(folder), { force: true });
-  await run(locate(workerBuild), args, { env });
+  const staging = mkdtempSync(inRoot("target", "staging-"));
+  try {
+    await run(locate(bindgen), [wasm, staging]);
+    const bound = path.join(staging, "index_bg.wasm");
+    if (isOptimized) await run(locate(wasmOpt), [bound, "-O", ...wasmFeatures, "-o", bound]);
+    await bundle(staging, folder);
+    renameSync(bound, inRoot(folder, "index_bg.wasm"));
+  } finally {
+    rmSync(staging, { recursive: true });
+  }
   writeFileSync(noteOf(folder), profile);
+}
+
+/** The path of the wasm. */
+async function compile(options, target, env) {
+  const triple = "wasm32-unknown-unknown";
+  const locked = process.env.CI ? ["--locked"] : [];
+  const args = ["build", "--lib", "--release", `--target=${triple}`, `--target-dir=${target}`];
+  await run("cargo", [...args, ...options, ...locked], { env: { ...toolEnv(), ...env } });
+  return path.join(target, triple, "release", "switchboard.wasm");
+}
+
+/** src/entry.js and what it imports, as one module. The wasm stays a file of its own beside it. */
+async function bundle(staging, folder) {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    absWorkingDir: staging,
+    alias: { "switchboard-wasm": path.join(staging, "index.js") },
+    bundle: true,
+    entryPoints: [inRoot("src", "entry.js")],
+    external: ["./index_bg.wasm", "cloudflare:*"],
+    format: "esm",
+    logLevel: "warning",
+    minify: true,
+    outfile: inRoot(folder, "index.js"),
+    write: false,
+  });
+  mkdirSync(inRoot(folder), { recursive: true });
+  // wrangler takes a plain import of a wasm file for one of its module, and knows no `import source` yet.
+  const text = outputFiles[0].text.replace("import source ", "import ");
+  writeFileSync(inRoot(folder, "index.js"), text);
 }
 
 if (isMain(import.meta)) {

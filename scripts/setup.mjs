@@ -8,6 +8,7 @@ import path from "node:path";
 import { secretName, secretsFile, secretIn } from "./lib/secret.mjs";
 import {
   Failure,
+  bindgen,
   capture,
   findNode,
   inRoot,
@@ -15,6 +16,7 @@ import {
   main,
   run,
   systemEnv,
+  toolsTarget,
 } from "./lib/project.mjs";
 
 const wasmTarget = "wasm32-unknown-unknown";
@@ -23,8 +25,8 @@ const readText = (file) => (existsSync(file) ? readFileSync(file, "utf8") : "");
 
 export async function setup() {
   await ensureToolchain();
-  await ensurePackages();
-  await ensureCargoTools();
+  // npm waits for the network, and cargo for the processor.
+  await Promise.all([ensurePackages(), ensureBindgen()]);
   ensureSecret();
   ensureCommonJsTypes();
 }
@@ -125,24 +127,15 @@ function lockedPackages(file) {
   return packages;
 }
 
-async function ensureCargoTools() {
-  // Each must fit the crate that it belongs to, so Cargo.lock decides.
-  await ensureCargoTool("worker-build", lockedCrate("worker"), "3 minutes");
-  await ensureCargoTool("wasm-bindgen-cli", lockedCrate("wasm-bindgen"), "2 minutes");
-}
-
-async function ensureCargoTool(name, version, duration) {
-  if (readText(inRoot(".tools", ".crates.toml")).includes(`"${name} ${version} (`)) return;
-  say(`building ${name} ${version} into .tools (once; usually ${duration} on two cores) ...`);
-  const where = ["--locked", "--force", "--quiet", "--root", inRoot(".tools")];
-  await run("cargo", ["install", ...where, `${name}@${version}`], { env: systemEnv() });
-}
-
-function lockedCrate(name) {
-  const lock = readText(inRoot("Cargo.lock")).replaceAll("\r", "");
-  const version = new RegExp(`^name = "${name}"\nversion = "(.+)"$`, "m").exec(lock)?.[1];
-  if (!version) throw new Failure(`Cargo.lock does not name the crate ${name}`);
-  return version;
+/** Cargo knows by itself whether there is anything to do. */
+async function ensureBindgen() {
+  if (!existsSync(inRoot(...bindgen))) {
+    say("building the build's own tool (once; usually a minute on two cores) ...");
+  }
+  const where = [`--target-dir=${inRoot(...toolsTarget)}`, "--profile=tools", "--quiet"];
+  const locked = process.env.CI ? ["--locked"] : [];
+  const args = ["build", "--package=switchboard-bindgen", ...where, ...locked];
+  await run("cargo", args, { env: systemEnv() });
 }
 
 function ensureSecret() {

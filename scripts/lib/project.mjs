@@ -10,6 +10,10 @@ import { fileURLToPath } from "node:url";
 export const root = path.resolve(fileURLToPath(new URL("../..", import.meta.url)));
 export const inRoot = (...parts) => path.join(root, ...parts);
 
+/** Where the tools of the build that are ours are built, and the one there is (scripts/bindgen). */
+export const toolsTarget = ["target", "tools"];
+export const bindgen = [...toolsTarget, "tools", "switchboard-bindgen"];
+
 export const databaseName = "switchboard";
 export const defaultPort = 4000;
 
