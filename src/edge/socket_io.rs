@@ -154,8 +154,8 @@ impl Call {
         let (gateway, url) = (sid.gateway(), poll.url());
         let called = objects::call_gateway(&self.env, &gateway, &url, Method::Post, body).await;
         match called {
-            Ok(_) if is_too_large => answer::polling(413, String::new()),
-            Ok(mut response) => answer::polling(response.status_code(), response.text().await?),
+            Ok(_) if is_too_large => answer::polling(413, ""),
+            Ok(mut response) => answer::polling(response.status_code(), &response.text().await?),
             Err(error) => answer::unavailable("polling gateway", &error),
         }
     }
@@ -170,7 +170,7 @@ impl Call {
         }
         let sid = sid.encode(self.config.secret());
         let open = engine_io::open(&sid, &["websocket"], self.config.handshake());
-        answer::polling(200, engine_io::encode_payload(&[open]))
+        answer::polling(200, &engine_io::encode_payload(&[open]))
     }
 
     /// Tells the session's gateway of the handshake's token: clients may send their headers here only.
