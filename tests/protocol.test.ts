@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import {
   Wire,
+  calm,
   joinedWire,
   openSession,
   openWire,
@@ -22,17 +23,19 @@ const SOCKET = "/socket.io";
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
 
 let server: Fixture;
+/** Without pings by the way, where whole bodies are compared. */
+let quiet: Fixture;
 before(async () => {
-  server = await startFixture();
+  [server, quiet] = await Promise.all([startFixture(), startFixture(calm)]);
 });
-after(() => server.close());
+after(() => Promise.all([server.close(), quiet.close()]));
 
 test("Engine.IO over polling", async (t) => {
   await t.test("a payload of several packets, text and binary, comes back in order", async () => {
-    const sid = await openSession(server, ENGINE);
+    const sid = await openSession(quiet, ENGINE);
     const payload = "4one\x1e4two\x1ebAQIDBA==";
-    assert.deepEqual(await post(server, ENGINE, sid, payload), [200, "ok"]);
-    assert.deepEqual(await poll(server, ENGINE, sid), [200, payload]);
+    assert.deepEqual(await post(quiet, ENGINE, sid, payload), [200, "ok"]);
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [200, payload]);
   });
 
   await t.test("pings wait for their pongs", async () => {
@@ -51,33 +54,33 @@ test("Engine.IO over polling", async (t) => {
   });
 
   await t.test("a second GET closes the session", async () => {
-    const sid = await openSession(server, ENGINE);
-    const first = poll(server, ENGINE, sid);
+    const sid = await openSession(quiet, ENGINE);
+    const first = poll(quiet, ENGINE, sid);
     await pause(20); // so that they arrive in this order
-    assert.equal((await poll(server, ENGINE, sid))[0], 400);
+    assert.equal((await poll(quiet, ENGINE, sid))[0], 400);
     assert.deepEqual(await first, [200, "1"]);
-    assert.deepEqual(await poll(server, ENGINE, sid), [400, UNKNOWN]);
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [400, UNKNOWN]);
   });
 
   await t.test("a close packet ends the GET that waits", async () => {
-    const sid = await openSession(server, ENGINE);
-    const waiting = poll(server, ENGINE, sid);
-    assert.deepEqual(await post(server, ENGINE, sid, "1"), [200, "ok"]);
+    const sid = await openSession(quiet, ENGINE);
+    const waiting = poll(quiet, ENGINE, sid);
+    assert.deepEqual(await post(quiet, ENGINE, sid, "1"), [200, "ok"]);
     assert.deepEqual(await waiting, [200, "6"]);
-    assert.deepEqual(await poll(server, ENGINE, sid), [400, UNKNOWN]);
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [400, UNKNOWN]);
   });
 
   for (const bad of ["abc", "", "4a\x1e9"]) {
     await t.test(`an invalid payload closes the session: ${JSON.stringify(bad)}`, async () => {
-      const sid = await openSession(server, ENGINE);
-      assert.equal((await post(server, ENGINE, sid, bad))[0], 400);
-      assert.deepEqual(await poll(server, ENGINE, sid), [400, UNKNOWN]);
+      const sid = await openSession(quiet, ENGINE);
+      assert.equal((await post(quiet, ENGINE, sid, bad))[0], 400);
+      assert.deepEqual(await poll(quiet, ENGINE, sid), [400, UNKNOWN]);
     });
   }
 
   await t.test("a body over maxPayload is refused", async () => {
-    const sid = await openSession(server, ENGINE);
-    assert.equal((await post(server, ENGINE, sid, `4${"x".repeat(1_000_000)}`))[0], 413);
+    const sid = await openSession(quiet, ENGINE);
+    assert.equal((await post(quiet, ENGINE, sid, `4${"x".repeat(1_000_000)}`))[0], 413);
   });
 
   await t.test("requests that are none", async () => {
@@ -133,13 +136,13 @@ test("Engine.IO over WebSocket", async (t) => {
 
 test("the upgrade", async (t) => {
   const probing = async () => {
-    const sid = await openSession(server, ENGINE);
-    return { sid, wire: await probingWire(server, ENGINE, sid) };
+    const sid = await openSession(quiet, ENGINE);
+    return { sid, wire: await probingWire(quiet, ENGINE, sid) };
   };
 
   await t.test("ends GETs with a noop, then moves to the WebSocket", async () => {
     const { sid, wire } = await probing();
-    assert.deepEqual(await poll(server, ENGINE, sid), [200, "6"]);
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [200, "6"]);
     wire.send("5", "4hello");
     assert.equal(await wire.nextEvent(), "4hello");
     await wire.close();
@@ -147,7 +150,7 @@ test("the upgrade", async (t) => {
 
   await t.test("what polling had queued comes first", async () => {
     const { sid, wire } = await probing();
-    await post(server, ENGINE, sid, "4one\x1e4two");
+    await post(quiet, ENGINE, sid, "4one\x1e4two");
     wire.send("5", "4three");
     assert.equal(await wire.nextEvent(), "4one");
     assert.equal(await wire.nextEvent(), "4two");
@@ -158,26 +161,26 @@ test("the upgrade", async (t) => {
   await t.test("after it, polling is refused", async () => {
     const { sid, wire } = await probing();
     wire.send("5");
-    assert.deepEqual(await poll(server, ENGINE, sid), [400, UNKNOWN]);
-    assert.deepEqual(await post(server, ENGINE, sid, "4a"), [400, UNKNOWN]);
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [400, UNKNOWN]);
+    assert.deepEqual(await post(quiet, ENGINE, sid, "4a"), [400, UNKNOWN]);
     wire.send("4hello");
     assert.equal(await wire.nextEvent(), "4hello");
     await wire.close();
   });
 
   await t.test("a GET sent right after probe and upgrade is refused", async () => {
-    const sid = await openSession(server, ENGINE);
-    const wire = new Wire(server, ENGINE, sid);
+    const sid = await openSession(quiet, ENGINE);
+    const wire = new Wire(quiet, ENGINE, sid);
     await wire.opened;
     wire.send("2probe", "5");
-    assert.deepEqual(await poll(server, ENGINE, sid), [400, UNKNOWN]);
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [400, UNKNOWN]);
     await wire.close();
   });
 
   await t.test("a late second WebSocket is accepted and closed", async () => {
     const { sid, wire } = await probing();
     wire.send("5");
-    const late = new Wire(server, ENGINE, sid);
+    const late = new Wire(quiet, ENGINE, sid);
     await late.opened;
     await late.closed;
     wire.send("4hello");
@@ -187,7 +190,7 @@ test("the upgrade", async (t) => {
 
   await t.test("a second WebSocket while one probes is accepted and closed", async () => {
     const { sid, wire } = await probing();
-    const second = new Wire(server, ENGINE, sid);
+    const second = new Wire(quiet, ENGINE, sid);
     await second.opened;
     await second.closed;
     wire.send("5", "4hello");
@@ -197,25 +200,25 @@ test("the upgrade", async (t) => {
 
   for (const garbage of ["4hello", "abc", "2"]) {
     await t.test(`a probe that fails (${garbage}) leaves polling alive`, async () => {
-      const sid = await openSession(server, ENGINE);
-      const wire = new Wire(server, ENGINE, sid);
+      const sid = await openSession(quiet, ENGINE);
+      const wire = new Wire(quiet, ENGINE, sid);
       await wire.opened;
       wire.send(garbage);
       await wire.closed;
-      await post(server, ENGINE, sid, "4hello");
-      assert.deepEqual(await poll(server, ENGINE, sid), [200, "4hello"]);
+      await post(quiet, ENGINE, sid, "4hello");
+      assert.deepEqual(await poll(quiet, ENGINE, sid), [200, "4hello"]);
     });
   }
 
   await t.test("a probe that gives up leaves polling alive", async () => {
     const { sid, wire } = await probing();
     await wire.close();
-    await post(server, ENGINE, sid, "4hello");
-    assert.deepEqual(await poll(server, ENGINE, sid), [200, "4hello"]);
+    await post(quiet, ENGINE, sid, "4hello");
+    assert.deepEqual(await poll(quiet, ENGINE, sid), [200, "4hello"]);
   });
 
   await t.test("a WebSocket with a sid of nobody's is refused", async () => {
-    const wire = new Wire(server, ENGINE, "unknown");
+    const wire = new Wire(quiet, ENGINE, "unknown");
     assert.equal((await wire.closed).wasClean, false);
   });
 });

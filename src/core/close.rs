@@ -7,9 +7,6 @@ use crate::wire::close::ProtocolEnd;
 /// How often a client may join on one transport: it gets what it missed each time.
 pub const MAX_JOINS: u64 = 8;
 
-/// How often a client may be refused before its user is known.
-pub const MAX_REFUSALS: u32 = 10;
-
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,7 +14,6 @@ use super::origin::AllowedOrigins;
 use super::time::Millis;
 use super::user_ids::UserIds;
 use crate::wire::engine_io::Handshake;
-use crate::wire::polling::Limits;
 
 /// A value that is missing or cannot be used. Its text names the variable, never a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -144,14 +143,6 @@ impl Config {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             max_payload: self.max_payload,
-        }
-    }
-
-    /// How long polling sessions last.
-    pub fn polling_limits(&self) -> Limits {
-        Limits {
-            lobby: self.lobby_timeout(),
-            silence: self.silence(),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod keepalive;
 pub mod keys;
 pub mod limits;
+pub mod lobby;
 pub mod numeric_date;
 pub mod origin;
 pub mod outbox;

@@ -267,14 +267,14 @@ fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError>
 const MAX_NAME_CHARS: usize = 200;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::core::error::to_json;
     use hmac::{Hmac, Mac};
     use serde_json::json;
 
-    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-    const NOW: Millis = 1_800_000_000_000;
+    pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+    pub(crate) const NOW: Millis = 1_800_000_000_000;
     const NOW_S: u64 = NOW / 1000;
 
     fn sign_with(secret: &[u8], header: &str, claims: &str) -> String {
@@ -291,7 +291,7 @@ mod tests {
         )
     }
 
-    fn sign(claims: serde_json::Value) -> String {
+    pub(crate) fn sign(claims: serde_json::Value) -> String {
         sign_with(
             SECRET,
             r#"{"alg":"HS256","typ":"JWT"}"#,

@@ -64,16 +64,11 @@ pub fn held_poll(body: impl Stream<Item = Result<Vec<u8>>> + 'static) -> Result<
 }
 
 /// A polling body, or the plain `ok` of a POST.
-pub fn polling(status: u16, body: String) -> Result<Response> {
-    let kind = match body.starts_with('{') {
-        true => "application/json",
-        false => "text/plain; charset=UTF-8",
-    };
-    Ok(ResponseBuilder::new()
-        .with_status(status)
-        .with_header("Content-Type", kind)?
-        .with_header("Cache-Control", "no-store")?
-        .fixed(body.into_bytes()))
+pub fn polling(status: u16, body: &str) -> Result<Response> {
+    if body.starts_with('{') {
+        return json(status, body);
+    }
+    unstored(status, "text/plain; charset=UTF-8", body)
 }
 
 /// A WebSocket that is accepted and closed at once: clients treat that better than an HTTP error.
@@ -142,9 +137,13 @@ pub fn unauthorized(error: ServiceError) -> Problem {
 
 /// JSON.
 pub fn json(status: u16, body: &str) -> Result<Response> {
+    unstored(status, "application/json", body)
+}
+
+fn unstored(status: u16, kind: &str, body: &str) -> Result<Response> {
     Ok(ResponseBuilder::new()
         .with_status(status)
-        .with_header("Content-Type", "application/json")?
+        .with_header("Content-Type", kind)?
         .with_header("Cache-Control", "no-store")?
         .fixed(body.as_bytes().to_vec()))
 }

@@ -64,7 +64,7 @@ async fn answer_or_hold(asked: Answer, pause: Duration) -> Result<Response> {
 
 fn respond(answered: Result<(u16, String)>) -> Result<Response> {
     match answered {
-        Ok((status, body)) => answer::polling(status, body),
+        Ok((status, body)) => answer::polling(status, &body),
         Err(error) => answer::unavailable("polling gateway", &error),
     }
 }

@@ -154,8 +154,8 @@ impl Call {
         let (gateway, url) = (sid.gateway(), poll.url());
         let called = objects::call_gateway(&self.env, &gateway, &url, Method::Post, body).await;
         match called {
-            Ok(_) if is_too_large => answer::polling(413, String::new()),
-            Ok(mut response) => answer::polling(response.status_code(), response.text().await?),
+            Ok(_) if is_too_large => answer::polling(413, ""),
+            Ok(mut response) => answer::polling(response.status_code(), &response.text().await?),
             Err(error) => answer::unavailable("polling gateway", &error),
         }
     }
@@ -170,7 +170,7 @@ impl Call {
         }
         let sid = sid.encode(self.config.secret());
         let open = engine_io::open(&sid, &["websocket"], self.config.handshake());
-        answer::polling(200, engine_io::encode_payload(&[open]))
+        answer::polling(200, &engine_io::encode_payload(&[open]))
     }
 
     /// Tells the session's gateway of the handshake's token: clients may send their headers here only.
@@ -223,9 +223,8 @@ impl Call {
         }
         let sid = self.new_sid();
         let engine_sid = sid.encode(self.config.secret());
-        let verified = self.own_identity();
-        match verified {
-            Ok(identity) => {
+        match self.token_verdict() {
+            Some(Ok(identity)) => {
                 let connect = Connect {
                     engine_sid,
                     opened_at: sid.opened_at,
@@ -242,10 +241,6 @@ impl Call {
         }
     }
 
-    fn own_identity(&self) -> Verdict {
-        self.token_verdict().unwrap_or(Err(TokenError::Missing))
-    }
-
     /// What the request's token comes to, if it brings one.
     fn token_verdict(&self) -> Option<Verdict> {
         let token = self.token()?;
@@ -253,7 +248,7 @@ impl Call {
         Some(verdict).filter(|verdict| *verdict != Err(TokenError::Missing))
     }
 
-    fn relay(self, sid: EngineSid, engine_sid: String, own: Verdict) -> Relay {
+    fn relay(self, sid: EngineSid, engine_sid: String, own: Option<Verdict>) -> Relay {
         Relay {
             user_at_handshake: Active::user_at_handshake(&self.path, &engine_sid),
             region: platform::region(&self.request),
@@ -285,7 +280,7 @@ impl Call {
             Either::Left((routed, _)) => routed,
             Either::Right((_, routed)) if route.user.is_some() => routed.await,
             Either::Right(_) => {
-                let own = self.own_identity();
+                let own = self.token_verdict();
                 return relay::start(self.relay(sid, text, own), Begin::Upgrade);
             }
         };

@@ -10,7 +10,7 @@ pub mod objects;
 pub mod telemetry;
 
 use js_sys::{JSON, Reflect};
-use worker::{Date, Env, Request, WebSocket};
+use worker::{Date, Env, MessageEvent, Request, WebSocket};
 
 use crate::core::close::CloseReason;
 use crate::core::config::{Config, ConfigError};
@@ -40,6 +40,12 @@ pub fn region(request: &Request) -> Option<Region> {
 pub fn http_protocol(request: &Request) -> Option<String> {
     let cf = Reflect::get(request.inner(), &"cf".into()).ok()?;
     Reflect::get(&cf, &"httpProtocol".into()).ok()?.as_string()
+}
+
+/// A message that came in on a WebSocket.
+pub fn frame(message: &MessageEvent) -> Option<Frame> {
+    let text = message.text().map(Frame::Text);
+    text.or_else(|| message.bytes().map(Frame::Binary))
 }
 
 /// Sends a frame on a WebSocket.

@@ -24,12 +24,8 @@ pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
 /// Tells that a CONNECT was refused before anybody knew whose it was.
 pub fn refused(env: &Env, config: &Config, carrier: Carrier, error: TokenError) {
     let code = error.code();
-    tell(
-        env,
-        config,
-        None,
-        &Fact::ConnectionRefused { carrier, code },
-    );
+    let fact = Fact::ConnectionRefused { carrier, code };
+    tell(env, config, None, &fact);
 }
 
 /// A data point costs no round trip: the platform writes it behind the request.

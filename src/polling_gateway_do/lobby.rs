@@ -1,24 +1,58 @@
-//! An upgrade before the user is known.
+//! A session whose user is not known yet.
 //!
-//! Some clients open the WebSocket before they post their CONNECT, and send it there. So a session
-//! in the lobby can be taken over by a WebSocket that the Worker relays: what was queued goes with
-//! it, and the session ends here.
-
-use worker::{Response, Result};
+//! The [`Lobby`](crate::core::lobby::Lobby) decides what its packets lead to. Some clients open the
+//! WebSocket before they post their CONNECT, and send it there. So a session in the lobby can be taken over
+//! by a WebSocket that the Worker relays: what was queued goes with it, and the session ends here.
 
 use futures::channel::oneshot;
+use worker::{Response, Result};
 
-use super::{End, PollingGateway, close};
+use super::{End, PollingGateway, Session, close};
+use crate::core::close::CloseReason;
 use crate::core::config::Config;
-use crate::messages::{Lobby, LobbyStep, Taken};
-use crate::platform::now;
-use crate::wire::engine_io::encode_payload;
+use crate::core::connection::Carrier;
+use crate::core::lobby::Effect;
+use crate::messages::{self, LobbyStep, Poll, Taken};
+use crate::platform::{now, telemetry};
+use crate::wire::engine_io::{Packet, encode_payload};
 use crate::wire::polling::Phase;
 
 impl PollingGateway {
-    pub(super) async fn lobby(&self, lobby: Lobby, config: &Config) -> Result<Response> {
+    /// Carries out what the lobby decides about a packet.
+    pub(super) async fn act_in_lobby(&self, poll: &Poll, packet: Packet, config: &Config) {
+        let sid = &poll.engine_sid;
+        let (frame, request) = (packet.into_frame(), poll.own.as_ref());
+        let effects = self.with(sid, |session| {
+            session.lobby.receive(frame, request, config, now())
+        });
+        for effect in effects.unwrap_or_default() {
+            match effect {
+                Effect::Send(packet) => {
+                    self.with(sid, |session| session.hand_out(packet));
+                }
+                Effect::Refused(error) => {
+                    telemetry::refused(&self.env, config, Carrier::Gateway, error);
+                    self.with(sid, |session| session.resolve_route(None));
+                }
+                Effect::Enter(user, connect) => {
+                    self.link(sid, user, Some(connect), poll.region).await;
+                }
+                // The client is still to get the last refusal.
+                Effect::Close(CloseReason::Flooding) => {
+                    self.with(sid, Session::leave);
+                }
+                // Probes do not come by polling.
+                Effect::Close(_) | Effect::AbandonProbe(_) | Effect::Probe | Effect::TakeOver => {
+                    close(&self.sessions, sid, End::Lost);
+                }
+            }
+        }
+    }
+
+    /// A step of a WebSocket that asks for a session.
+    pub(super) async fn lobby(&self, lobby: messages::Lobby, config: &Config) -> Result<Response> {
         let sid = &lobby.engine_sid;
-        self.enter(sid, lobby.opened_at, lobby.is_noted, &None, config)
+        self.enter(sid, lobby.opened_at, lobby.is_noted, config)
             .await?;
         match lobby.step {
             LobbyStep::Probe | LobbyStep::Fail => {
@@ -45,43 +79,42 @@ impl PollingGateway {
 
     async fn take(&self, sid: &str) -> Option<Taken> {
         // A CONNECT that is under way is answered first; it decides whose the session is.
-        if let Some(answered) = self.connecting(sid) {
+        if let Some(Some(answered)) = self.with(sid, Session::connecting) {
             // The sender goes with the answer, and with the session.
             let _ = answered.await;
         }
-        self.with(sid, |session| match session.polling.phase {
+        self.with(sid, Session::hand_over).flatten()
+    }
+}
+
+impl Session {
+    /// What tells that the CONNECT is answered, if one is under way.
+    fn connecting(&mut self) -> Option<oneshot::Receiver<()>> {
+        let is_under_way = match self.polling.phase {
+            Phase::Lobby => self.is_linking,
+            Phase::Routed => !self.is_answered,
+            Phase::Upgrading | Phase::Closed => false,
+        };
+        is_under_way.then(|| {
+            let (sender, receiver) = oneshot::channel();
+            self.entering.push(sender);
+            receiver
+        })
+    }
+
+    /// What a WebSocket gets that takes the session over.
+    fn hand_over(&mut self) -> Option<Taken> {
+        match self.polling.phase {
             Phase::Lobby => {
-                let queue = session.polling.drain();
-                session.end(End::Closed);
-                let queue = match queue.is_empty() {
-                    true => String::new(),
-                    false => encode_payload(&queue),
-                };
-                Some(match session.own.take() {
+                let queue = encode_payload(&self.polling.drain());
+                self.end(End::Closed);
+                Some(match self.lobby.handshake.take() {
                     Some(own) => Taken::Greeted { queue, own },
                     None => Taken::Session(queue),
                 })
             }
-            Phase::Routed => session.identity.clone().map(Taken::User),
+            Phase::Routed => self.identity.clone().map(Taken::User),
             Phase::Upgrading | Phase::Closed => None,
-        })
-        .flatten()
-    }
-
-    fn connecting(&self, sid: &str) -> Option<oneshot::Receiver<()>> {
-        self.with(sid, |session| {
-            let is_under_way = match session.polling.phase {
-                Phase::Lobby => session.is_linking,
-                Phase::Routed => !session.is_answered,
-                Phase::Upgrading | Phase::Closed => false,
-            };
-            if !is_under_way {
-                return None;
-            }
-            let (sender, receiver) = oneshot::channel();
-            session.entering.push(sender);
-            Some(receiver)
-        })
-        .flatten()
+        }
     }
 }

@@ -22,20 +22,16 @@ use worker::{
     durable_object,
 };
 
-use crate::core::close::MAX_REFUSALS;
 use crate::core::config::Config;
-use crate::core::connect_refusal::ConnectRefusal;
-use crate::core::connection::Carrier;
-use crate::core::recovery::ConnectAuth;
+use crate::core::lobby::Lobby;
 use crate::core::time::Millis;
-use crate::core::token::{Identity, Verdict, admit};
+use crate::core::token::Identity;
 use crate::handler::{Active, Handler};
-use crate::messages::{GatewayControl, Greeting, LOST, Lobby, Poll, Route, SILENT, read_query};
+use crate::messages::{self, GatewayControl, Greeting, LOST, Poll, Route, SILENT, read_query};
 use crate::platform::abandoned::Abandoned;
-use crate::platform::{self, log, now, send, telemetry};
+use crate::platform::{self, log, now, send};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, Phase, PollingSession, Push};
-use crate::wire::session::Effect;
 use crate::wire::socket_io::is_disconnect;
 
 use user_link::sync;
@@ -46,6 +42,8 @@ type Answer = (u16, String);
 /// A session with what hangs on it.
 struct Session {
     polling: PollingSession,
+    /// What its client may do until its user is known.
+    lobby: Lobby,
     /// The GET that waits.
     get: Option<oneshot::Sender<Answer>>,
     /// A probing WebSocket that waits for the user to be known.
@@ -55,10 +53,6 @@ struct Session {
     /// Requests that wait for the WebSocket to the user's object.
     entering: Vec<oneshot::Sender<()>>,
     identity: Option<Identity>,
-    /// What the token of the handshake comes to, if it brought one.
-    own: Option<Verdict>,
-    /// How often the client was refused.
-    refusals: u32,
     /// Whether the WebSocket to the user's object is being opened.
     is_linking: bool,
     /// Whether the user's object has answered the CONNECT: only then may a WebSocket take over.
@@ -88,39 +82,14 @@ impl DurableObject for PollingGateway {
         }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
+    async fn fetch(&self, request: Request) -> Result<Response> {
         let config = match platform::config(&self.env) {
             Ok(config) => config,
             Err(error) => return Response::error(error.to_string(), 500),
         };
-        let url = request.url()?;
-        let query = url.query().unwrap_or_default();
-        match (url.path(), request.method()) {
-            (Poll::PATH, Method::Get) => match read_query::<Poll>(query) {
-                Some(poll) => self.get(poll, Abandoned::of(&request), &config).await,
-                None => bad_message(),
-            },
-            (Poll::PATH, Method::Post) => match read_query::<Poll>(query) {
-                Some(poll) => {
-                    let body = request.bytes().await?;
-                    self.post(poll, body, &config).await
-                }
-                None => bad_message(),
-            },
-            (Greeting::PATH, Method::Get) => match read_query::<Greeting>(query) {
-                Some(greeting) => self.greet(greeting, &config).await,
-                None => bad_message(),
-            },
-            (Route::PATH, Method::Get) => match read_query::<Route>(query) {
-                Some(route) => self.route(route, &config).await,
-                None => bad_message(),
-            },
-            (Lobby::PATH, Method::Get) => match read_query::<Lobby>(query) {
-                Some(lobby) => self.lobby(lobby, &config).await,
-                None => bad_message(),
-            },
-            _ => bad_message(),
-        }
+        let answered = self.dispatch(request, &config).await;
+        // The Worker makes no other requests.
+        answered.unwrap_or_else(|| Response::error("unknown message", 400))
     }
 
     /// Lets go of sessions that are over, and comes again while there are any.
@@ -135,11 +104,6 @@ impl DurableObject for PollingGateway {
     }
 }
 
-/// A request that the Worker does not make.
-fn bad_message() -> Result<Response> {
-    Response::error("unknown message", 400)
-}
-
 fn answer((status, body): Answer) -> Result<Response> {
     ResponseBuilder::new().with_status(status).ok(body)
 }
@@ -149,17 +113,28 @@ fn refusal(error: RequestError) -> Answer {
 }
 
 impl PollingGateway {
-    async fn get(&self, poll: Poll, abandoned: Abandoned, config: &Config) -> Result<Response> {
-        self.enter(
-            &poll.engine_sid,
-            poll.opened_at,
-            poll.is_noted,
-            &poll.user,
-            config,
-        )
-        .await?;
+    /// `None` if it is no message of ours.
+    async fn dispatch(&self, request: Request, config: &Config) -> Option<Result<Response>> {
+        let url = request.url().ok()?;
+        let query = url.query().unwrap_or_default();
+        Some(match (url.path(), request.method()) {
+            (Poll::PATH, Method::Get) => self.get(read_query(query)?, &request, config).await,
+            (Poll::PATH, Method::Post) => self.post(read_query(query)?, request, config).await,
+            (Greeting::PATH, Method::Get) => self.greet(read_query(query)?, config).await,
+            (Route::PATH, Method::Get) => self.route(read_query(query)?, config).await,
+            (messages::Lobby::PATH, Method::Get) => self.lobby(read_query(query)?, config).await,
+            _ => return None,
+        })
+    }
+
+    async fn get(&self, poll: Poll, request: &Request, config: &Config) -> Result<Response> {
+        let abandoned = Abandoned::of(request);
+        let sid = &poll.engine_sid;
+        self.enter(sid, poll.opened_at, poll.is_noted, config)
+            .await?;
+        self.link_at_handshake(sid, poll.user.as_ref()).await;
         let (sender, receiver) = oneshot::channel();
-        let verdict = self.with(&poll.engine_sid, |session| {
+        let verdict = self.with(sid, |session| {
             let verdict = session.polling.on_get(now());
             if matches!(verdict, polling::Poll::Wait | polling::Poll::Sync) {
                 session.get = Some(sender);
@@ -170,38 +145,37 @@ impl PollingGateway {
             None | Some(polling::Poll::Unknown) => answer(refusal(RequestError::UnknownSession)),
             Some(polling::Poll::Body(body)) => answer((200, body)),
             Some(polling::Poll::Overlap) => {
-                self.end_get(&poll.engine_sid, (200, "1".to_owned()));
-                close(&self.sessions, &poll.engine_sid, End::Lost);
+                if let Some(Some(get)) = self.with(sid, |session| session.get.take()) {
+                    let _ = get.send((200, "1".to_owned()));
+                }
+                close(&self.sessions, sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
             }
             Some(polling::Poll::Sync) => {
-                sync(self.sessions.clone(), poll.engine_sid.clone());
-                self.wait(&poll.engine_sid, receiver, abandoned).await
+                sync(self.sessions.clone(), sid.clone());
+                self.wait(sid, receiver, abandoned).await
             }
-            Some(polling::Poll::Wait) => self.wait(&poll.engine_sid, receiver, abandoned).await,
+            Some(polling::Poll::Wait) => self.wait(sid, receiver, abandoned).await,
         }
     }
 
-    async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
-        self.enter(
-            &poll.engine_sid,
-            poll.opened_at,
-            poll.is_noted,
-            &poll.user,
-            config,
-        )
-        .await?;
-        let push = self.with(&poll.engine_sid, |session| {
+    async fn post(&self, poll: Poll, mut request: Request, config: &Config) -> Result<Response> {
+        let body = request.bytes().await?;
+        let sid = &poll.engine_sid;
+        self.enter(sid, poll.opened_at, poll.is_noted, config)
+            .await?;
+        self.link_at_handshake(sid, poll.user.as_ref()).await;
+        let push = self.with(sid, |session| {
             session.polling.on_post(&body, now(), config.max_payload)
         });
         match push {
             None | Some(Push::Unknown) => answer(refusal(RequestError::UnknownSession)),
             Some(Push::TooLarge) => {
-                close(&self.sessions, &poll.engine_sid, End::Lost);
+                close(&self.sessions, sid, End::Lost);
                 answer((413, String::new()))
             }
             Some(Push::Invalid) => {
-                close(&self.sessions, &poll.engine_sid, End::Lost);
+                close(&self.sessions, sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
             }
             Some(Push::Packets(packets)) => {
@@ -216,24 +190,19 @@ impl PollingGateway {
     /// A session begins whose handshake brought a token.
     async fn greet(&self, greeting: Greeting, config: &Config) -> Result<Response> {
         let sid = &greeting.engine_sid;
-        self.enter(sid, greeting.opened_at, false, &None, config)
-            .await?;
-        self.with(sid, |session| session.own = Some(greeting.own));
+        self.enter(sid, greeting.opened_at, false, config).await?;
+        self.with(sid, |session| session.lobby.handshake = Some(greeting.own));
         Response::empty()
     }
 
     /// Tells whose session this is, as soon as it is known.
     async fn route(&self, route: Route, config: &Config) -> Result<Response> {
-        self.enter(
-            &route.engine_sid,
-            route.opened_at,
-            route.is_noted,
-            &route.user,
-            config,
-        )
-        .await?;
+        let sid = &route.engine_sid;
+        self.enter(sid, route.opened_at, route.is_noted, config)
+            .await?;
+        self.link_at_handshake(sid, route.user.as_ref()).await;
         let (sender, receiver) = oneshot::channel();
-        self.with(&route.engine_sid, |session| {
+        self.with(sid, |session| {
             if session.polling.phase == Phase::Closed || session.has_probe {
                 return;
             }
@@ -257,54 +226,43 @@ impl PollingGateway {
         sid: &str,
         opened_at: Millis,
         is_noted: bool,
-        user: &Option<Identity>,
         config: &Config,
     ) -> Result<()> {
         let known = self.with(sid, |session| {
             session.is_expected = false;
-            session.polling.is_overdue(now(), config.polling_limits())
+            session.is_overdue(config)
         });
-        match known {
-            Some(true) => close(&self.sessions, sid, End::Silent),
-            Some(false) => {}
-            // Such a sid that is not here is one that has ended, or that we have forgotten.
-            None if is_noted || now() >= opened_at + config.lobby_timeout() => {}
-            None => {
-                let is_first = self.sessions.borrow().is_empty();
-                let session = Session {
-                    polling: PollingSession::new(opened_at),
-                    get: None,
-                    route: None,
-                    has_probe: false,
-                    entering: Vec::new(),
-                    identity: None,
-                    own: None,
-                    refusals: 0,
-                    is_linking: false,
-                    is_answered: false,
-                    is_expected: false,
-                    user: None,
-                };
-                self.sessions.borrow_mut().insert(sid.to_owned(), session);
-                if is_first {
-                    self.schedule_sweep(config).await?;
-                }
-            }
+        if known == Some(true) {
+            close(&self.sessions, sid, End::Silent);
         }
-        if let Some(user) = user {
-            self.link_at_handshake(sid, user).await;
+        let lobby = Lobby::new(opened_at, Active::NAMESPACES, config);
+        // Such a sid that is not here is one that has ended, or that we have forgotten.
+        if known.is_some() || is_noted || lobby.is_over(now()) {
+            return Ok(());
+        }
+        let is_first = self.sessions.borrow().is_empty();
+        let session = Session {
+            polling: PollingSession::new(opened_at),
+            lobby,
+            get: None,
+            route: None,
+            has_probe: false,
+            entering: Vec::new(),
+            identity: None,
+            is_linking: false,
+            is_answered: false,
+            is_expected: false,
+            user: None,
+        };
+        self.sessions.borrow_mut().insert(sid.to_owned(), session);
+        if is_first {
+            self.schedule_sweep(config).await?;
         }
         Ok(())
     }
 
     fn with<T>(&self, sid: &str, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         self.sessions.borrow_mut().get_mut(sid).map(act)
-    }
-
-    fn end_get(&self, sid: &str, answer: Answer) {
-        if let Some(Some(get)) = self.with(sid, |session| session.get.take()) {
-            let _ = get.send(answer);
-        }
     }
 
     /// Acts on a packet from the client.
@@ -317,51 +275,6 @@ impl PollingGateway {
             (Some(Phase::Lobby), packet) => self.act_in_lobby(poll, packet, config).await,
             (Some(Phase::Routed | Phase::Upgrading), packet) => self.pass_on(sid, packet),
         }
-    }
-
-    async fn act_in_lobby(&self, poll: &Poll, packet: Packet, config: &Config) {
-        let sid = &poll.engine_sid;
-        let frame = packet.clone().into_frame();
-        let effect = self.with(sid, |session| {
-            session
-                .polling
-                .lobby
-                .receive(packet, &mut None, Active::NAMESPACES)
-        });
-        match effect {
-            Some(Effect::Connect(namespace, auth)) => {
-                match self.admit(poll, ConnectAuth::read(auth.as_deref()), config) {
-                    Ok(identity) => self.link(sid, identity, Some(frame), poll.region).await,
-                    Err(error) => {
-                        telemetry::refused(&self.env, config, Carrier::Gateway, error);
-                        self.refuse(sid, ConnectRefusal::from(error).packet(&namespace));
-                        self.with(sid, |session| session.resolve_route(None));
-                    }
-                }
-            }
-            Some(Effect::Reply(text)) => self.refuse(sid, text),
-            Some(Effect::Nothing) | None => {}
-            Some(_) => close(&self.sessions, sid, End::Lost),
-        }
-    }
-
-    /// Without a token of its own, a CONNECT counts by that of its request, or else of the handshake.
-    fn admit(&self, poll: &Poll, auth: ConnectAuth, config: &Config) -> Verdict {
-        let handshake = self.with(&poll.engine_sid, |session| session.own.clone());
-        let handshake = handshake.flatten();
-        let requests = [&poll.own, &handshake].into_iter().flatten();
-        admit(config.keys(), auth.token.as_deref(), requests, now())
-    }
-
-    /// A refusal. There are only so many.
-    fn refuse(&self, sid: &str, text: String) {
-        self.with(sid, |session| {
-            session.hand_out(Packet::Text(text));
-            session.refusals += 1;
-            if session.refusals > MAX_REFUSALS {
-                session.leave();
-            }
-        });
     }
 
     /// Passes a packet on to the user's object.
@@ -381,22 +294,15 @@ impl PollingGateway {
     }
 
     fn sweep(&self, config: &Config) {
-        let sids: Vec<String> = self.sessions.borrow().keys().cloned().collect();
-        for sid in sids {
-            let overdue = self.with(&sid, |session| {
-                session.polling.is_overdue(now(), config.polling_limits())
-            });
-            if overdue == Some(true) {
-                close(&self.sessions, &sid, End::Silent);
-            }
-        }
-        // A closed session is remembered for as long as its sid would pass for a new one, and while its
-        // client may still come for the last words.
         self.sessions.borrow_mut().retain(|_, session| {
-            let polling = &session.polling;
-            polling.phase != Phase::Closed
-                || now() < polling.opened_at + config.lobby_timeout()
-                || (polling.has_more() && !polling.is_overdue(now(), config.polling_limits()))
+            if session.is_overdue(config) {
+                session.end(End::Silent);
+            }
+            // A closed session is remembered for as long as its sid would pass for a new one, and while its
+            // client may still come for the last words.
+            session.polling.phase != Phase::Closed
+                || !session.lobby.is_over(now())
+                || (session.polling.has_more() && !session.is_overdue(config))
         });
     }
 
@@ -407,6 +313,12 @@ impl PollingGateway {
 }
 
 impl Session {
+    /// Whether its client should have been heard by now, or its user should be known.
+    fn is_overdue(&self, config: &Config) -> bool {
+        let is_lost = self.polling.phase == Phase::Lobby && self.lobby.is_over(now());
+        is_lost || self.polling.is_silent(now(), config.silence())
+    }
+
     /// Queues a packet for the client and answers the GET that waits. A client that takes nothing
     /// is let go: its socket to the user's object is closed, which ends the session.
     fn hand_out(&mut self, packet: Packet) {

@@ -13,14 +13,15 @@ use crate::core::connection::{Carrier, Phase as ConnectionPhase};
 use crate::core::region::Region;
 use crate::core::token::Identity;
 use crate::messages::{Connect, GatewayControl, LOST};
-use crate::platform::{log, objects, send};
+use crate::platform::{frame, log, objects, send};
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::polling::Phase;
 
 impl PollingGateway {
-    /// The user is known without a CONNECT: the first request of the session opens the WebSocket,
+    /// If the user is known without a CONNECT, the first request of the session opens the WebSocket,
     /// and those that come in meanwhile wait for it.
-    pub(super) async fn link_at_handshake(&self, sid: &str, user: &Identity) {
+    pub(super) async fn link_at_handshake(&self, sid: &str, user: Option<&Identity>) {
+        let Some(user) = user else { return };
         let (sender, receiver) = oneshot::channel();
         let is_first = self.with(sid, |session| {
             if session.polling.phase != Phase::Lobby {
@@ -104,14 +105,14 @@ fn listen(sessions: Sessions, sid: String, user: WebSocket) {
 async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<Option<u16>> {
     let mut events = user.events()?;
     while let Some(event) = events.next().await {
-        let frame = match event? {
-            WebsocketEvent::Message(message) => match message.text() {
-                Some(text) => Frame::Text(text),
-                None => Frame::Binary(message.bytes().unwrap_or_default()),
-            },
+        match event? {
+            WebsocketEvent::Message(message) => {
+                if let Some(frame) = frame(&message) {
+                    take(sessions, sid, user, frame)?;
+                }
+            }
             WebsocketEvent::Close(close) => return Ok(Some(close.code())),
-        };
-        take(sessions, sid, user, frame)?;
+        }
     }
     Ok(None)
 }

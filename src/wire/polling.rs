@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 
 use super::close::CROSSING;
 use super::engine_io::{Packet, decode_payload, encode_payload};
-use super::session::Session;
 use super::socket_io::log_offset;
 use crate::core::time::Millis;
 
@@ -59,15 +58,6 @@ pub enum Push {
     Unknown,
 }
 
-/// How long a session may last, in milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Until its user must be known.
-    pub lobby: Millis,
-    /// Without a word of its client.
-    pub silence: Millis,
-}
-
 /// A client that takes nothing for this long a queue is gone.
 const MAX_QUEUE_BYTES: usize = 8_000_000;
 
@@ -76,8 +66,6 @@ const MAX_QUEUE_BYTES: usize = 8_000_000;
 pub struct PollingSession {
     /// How far it is.
     pub phase: Phase,
-    /// Which namespaces were refused or asked for before a user was known.
-    pub lobby: Session,
     /// When the last packet came in.
     pub last_heard: Millis,
     /// When the handshake was answered.
@@ -103,7 +91,6 @@ impl PollingSession {
     pub fn new(opened_at: Millis) -> Self {
         Self {
             phase: Phase::Lobby,
-            lobby: Session::default(),
             last_heard: opened_at,
             opened_at,
             probed_until: None,
@@ -117,10 +104,9 @@ impl PollingSession {
         }
     }
 
-    /// Whether it should have been heard by now, or should have found its user.
-    pub fn is_overdue(&self, now: Millis, limits: Limits) -> bool {
-        let lobby_over = self.phase == Phase::Lobby && now >= self.opened_at + limits.lobby;
-        lobby_over || now >= self.last_heard + limits.silence
+    /// Whether it should have been heard by now: its client may be silent for this long.
+    pub fn is_silent(&self, now: Millis, silence: Millis) -> bool {
+        now >= self.last_heard + silence
     }
 
     /// A GET came in.
@@ -267,10 +253,7 @@ impl PollingSession {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        lobby: 45_000,
-        silence: 45_000,
-    };
+    const SILENCE: Millis = 45_000;
 
     const MAX_PAYLOAD: usize = 1_000_000;
 
@@ -424,12 +407,10 @@ mod tests {
     #[test]
     fn silence_ends_a_session() {
         let mut session = routed();
-        assert!(!session.is_overdue(45_999, LIMITS));
-        assert!(session.is_overdue(46_000, LIMITS));
+        assert!(!session.is_silent(45_999, SILENCE));
+        assert!(session.is_silent(46_000, SILENCE));
         session.on_post(b"3", 40_000, MAX_PAYLOAD);
-        assert!(!session.is_overdue(46_000, LIMITS));
-        session.phase = Phase::Lobby;
-        assert!(session.is_overdue(46_000, LIMITS));
+        assert!(!session.is_silent(46_000, SILENCE));
     }
 
     #[test]

@@ -12,74 +12,50 @@
 //! Should a CONNECT be posted in between, the gateway answers `take` with the user, and the upgrade
 //! is carried out at the user's object on the client's behalf (see `user_do/upgrade.rs`).
 
-use crate::wire::close::ProtocolEnd;
-use std::time::Duration;
+use std::ops::ControlFlow::{Break, Continue};
 
-use futures::future::{Either, select};
 use futures::{Stream, StreamExt};
-use worker::{Delay, Method, Result, WebSocket};
+use worker::{Method, Result, WebSocket};
 
-use super::{Incoming, Relay, incoming, pass_on};
+use super::{Exit, Incoming, Relay, Step, incoming, pass_on};
 use crate::core::connection::Phase;
+use crate::core::lobby::Lobby;
 use crate::core::token::Identity;
-use crate::messages::{Lobby, LobbyStep, Taken};
+use crate::messages::{self, LobbyStep, Taken};
 use crate::platform::{close, objects, send};
-use crate::wire::engine_io::{Frame, PROBE, Packet};
-use crate::wire::probe::receive_probing;
-use crate::wire::session::{Effect, decode};
+use crate::wire::close::ProtocolEnd;
+use crate::wire::engine_io::{Frame, PROBE, Packet, decode_payload};
 
 impl Relay {
-    /// Probe and upgrade, as the client's side sees them: what is taken over, if it comes to that.
-    pub(super) async fn take_over(
-        &self,
-        client: &WebSocket,
-        events: &mut (impl Stream<Item = Incoming> + Unpin),
-    ) -> Result<Option<Taken>> {
-        let mut deadline = Delay::from(Duration::from_millis(self.config.upgrade_timeout));
-        loop {
-            let effect = match select(events.next(), &mut deadline).await {
-                Either::Left((Some(Incoming::Frame(frame)), _)) => {
-                    match decode(frame, self.config.max_payload) {
-                        Ok(packet) => receive_probing(&packet),
-                        Err(reason) => Effect::Close(reason),
-                    }
-                }
-                _ => Effect::Close(ProtocolEnd::UpgradeFailed),
-            };
-            match effect {
-                Effect::Probe => {
-                    self.tell_gateway(LobbyStep::Probe).await?;
-                    send(client, Packet::Pong(PROBE.to_owned()).into_frame())?;
-                }
-                Effect::Upgrade => return self.take(client).await,
-                Effect::Close(reason) => {
-                    close(client, reason);
-                    self.tell_gateway(LobbyStep::Fail).await?;
-                    return Ok(None);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    async fn take(&self, client: &WebSocket) -> Result<Option<Taken>> {
+    /// Asks the gateway for the session, and sends what was queued for polling.
+    pub(super) async fn take_over(&self, client: &WebSocket, lobby: &mut Lobby) -> Step {
         let mut response = self.tell_gateway(LobbyStep::Take).await?;
         if response.status_code() != 200 {
             close(client, ProtocolEnd::UpgradeFailed);
-            return Ok(None);
+            return Ok(Break(Exit::Closed));
         }
-        response.json().await.map(Some)
+        let (queue, own) = match response.json().await? {
+            Taken::Session(queue) => (queue, None),
+            Taken::Greeted { queue, own } => (queue, Some(own)),
+            Taken::User(user) => return Ok(Break(Exit::Upgrade(user))),
+        };
+        lobby.take_over(own);
+        // A queue that is empty is no payload.
+        for packet in decode_payload(&queue).unwrap_or_default() {
+            send(client, packet.into_frame())?;
+        }
+        Ok(Continue(()))
     }
 
-    async fn tell_gateway(&self, step: LobbyStep) -> Result<worker::Response> {
-        let lobby = Lobby {
+    pub(super) async fn tell_gateway(&self, step: LobbyStep) -> Result<worker::Response> {
+        let message = messages::Lobby {
             engine_sid: self.engine_sid.clone(),
             opened_at: self.sid.opened_at,
             is_noted: self.sid.is_noted,
             step,
         };
         let gateway = self.sid.gateway();
-        objects::call_gateway(&self.env, &gateway, &lobby.url(), Method::Get, None).await
+        objects::call_gateway(&self.env, &gateway, &message.url(), Method::Get, None).await
     }
 
     /// The client has left polling and was let go: nobody will poll any more.
@@ -109,6 +85,7 @@ impl Relay {
             return self.give_up().await;
         }
         send(&user, Packet::Upgrade.into_frame())?;
-        pass_on(client, events, &user, from_user, &self.config).await
+        pass_on(client, events, &user, from_user, &self.config).await;
+        Ok(())
     }
 }

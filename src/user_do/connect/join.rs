@@ -10,7 +10,7 @@ use crate::core::connection::Phase;
 use crate::core::ids::socket_sid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::telemetry::Fact;
-use crate::core::token::{Identity, TokenError, verify};
+use crate::core::token::{Verdict, verify};
 use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
@@ -98,15 +98,10 @@ impl UserObject {
     }
 
     /// The CONNECT's own token counts; without one, the one that the connection came with.
-    fn identify(
-        &self,
-        socket: &Socket,
-        auth: &ConnectAuth,
-    ) -> std::result::Result<Identity, TokenError> {
-        let known = &socket.connection.identity;
+    fn identify(&self, socket: &Socket, auth: &ConnectAuth) -> Verdict {
         match (&auth.token, self.config()) {
             (Some(token), Ok(config)) => verify(config.keys(), token, now()),
-            _ => Ok(known.clone()),
+            _ => Ok(socket.connection.identity.clone()),
         }
     }
 

@@ -1,0 +1,415 @@
+//! The lobby: where a client waits until its user is known.
+//!
+//! The relay serves it on a WebSocket, the polling gateway by polling: each of them passes on what comes in,
+//! and carries out the [`Effect`]s in their order. Invariant: only a good token lets a client in, every
+//! refusal is told and counted, and none gives a client more time. Both transports follow the same rules,
+//! since nothing but the lobby decides.
+
+use super::close::CloseReason;
+use super::config::Config;
+use super::connect_refusal::ConnectRefusal;
+use super::recovery::ConnectAuth;
+use super::time::Millis;
+use super::token::{Identity, TokenError, Verdict, admit};
+use crate::wire::close::ProtocolEnd;
+use crate::wire::engine_io::{Frame, PROBE, Packet};
+use crate::wire::probe::receive_probing;
+use crate::wire::session::{self, Session, decode};
+use crate::wire::socket_io::MAIN;
+
+/// How often a client may be refused before its user is known.
+const MAX_REFUSALS: u32 = 10;
+
+/// A client whose user is not known yet.
+#[derive(Debug)]
+pub struct Lobby {
+    /// The namespaces that we serve.
+    namespaces: &'static [&'static str],
+    /// Until when its WebSocket may go on asking for a polling session, if it does.
+    probing_until: Option<Millis>,
+    /// When the user must be known.
+    ends_at: Millis,
+    /// What the token of the handshake comes to, if it brought one.
+    pub handshake: Option<Verdict>,
+    refusals: u32,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this to the client.
+    Send(Packet),
+    /// Record that a CONNECT was refused because of its token.
+    Refused(TokenError),
+    /// The user is known: hand this CONNECT to their object, and after it whatever comes in from now on.
+    Enter(Identity, Frame),
+    /// Tell the gateway that a WebSocket probes.
+    Probe,
+    /// Ask the gateway for the session, which is the WebSocket's now.
+    TakeOver,
+    /// Close the WebSocket, and tell the gateway that its client goes on polling.
+    AbandonProbe(CloseReason),
+    /// Close the connection.
+    Close(CloseReason),
+}
+
+impl Lobby {
+    /// A client whose handshake was answered at `opened_at`.
+    pub fn new(opened_at: Millis, namespaces: &'static [&'static str], config: &Config) -> Self {
+        Self {
+            namespaces,
+            probing_until: None,
+            ends_at: opened_at + config.lobby_timeout(),
+            handshake: None,
+            refusals: 0,
+        }
+    }
+
+    /// The same client on a WebSocket that asks, from `now` on, for its polling session.
+    pub fn probing(self, config: &Config, now: Millis) -> Self {
+        Self {
+            probing_until: Some(now + config.upgrade_timeout),
+            ..self
+        }
+    }
+
+    /// Its WebSocket has got the session, and with it what the token of the handshake comes to.
+    pub fn take_over(&mut self, handshake: Option<Verdict>) {
+        self.probing_until = None;
+        self.handshake = handshake;
+    }
+
+    /// When [`Self::time_out`] is due.
+    pub fn deadline(&self) -> Millis {
+        self.probing_until.unwrap_or(self.ends_at)
+    }
+
+    /// Whether the user should have been known by now.
+    pub fn is_over(&self, now: Millis) -> bool {
+        now >= self.ends_at
+    }
+
+    /// The deadline has passed.
+    pub fn time_out(&self) -> Vec<Effect> {
+        self.end(ProtocolEnd::UpgradeFailed, ProtocolEnd::ConnectTimeout)
+    }
+
+    /// The client has closed its WebSocket.
+    pub fn leave(&self) -> Vec<Effect> {
+        self.end(ProtocolEnd::UpgradeFailed, ProtocolEnd::ClientClosed)
+    }
+
+    /// A frame comes in, or a packet by polling. `request` is what the token comes to of the request that
+    /// brought it, if that request has one.
+    pub fn receive(
+        &mut self,
+        frame: Frame,
+        request: Option<&Verdict>,
+        config: &Config,
+        now: Millis,
+    ) -> Vec<Effect> {
+        let packet = match decode(frame.clone(), config.max_payload) {
+            Ok(packet) => packet,
+            Err(reason) => return self.end_unread(&frame, reason, config),
+        };
+        if self.probing_until.is_some() {
+            return probe(&packet);
+        }
+        // Nobody has joined a namespace, so no session has to be kept from one packet to the next.
+        let (namespace, auth) = match Session::default().receive(packet, &mut None, self.namespaces)
+        {
+            session::Effect::Connect(namespace, auth) => (namespace, auth),
+            session::Effect::Nothing => return Vec::new(),
+            session::Effect::Reply(refusal) => return self.refuse(None, refusal),
+            session::Effect::Close(reason) => return vec![Effect::Close(reason.into())],
+            // These need a namespace that was joined, or a WebSocket that probes.
+            _ => return vec![Effect::Close(ProtocolEnd::ProtocolError.into())],
+        };
+        // Without a token of its own, it counts by that of its request, or else of the handshake.
+        let requests = request.into_iter().chain(&self.handshake);
+        let token = ConnectAuth::read(auth.as_deref()).token;
+        match admit(config.keys(), token.as_deref(), requests, now) {
+            Ok(identity) => vec![Effect::Enter(identity, frame)],
+            Err(error) => {
+                let refusal = ConnectRefusal::from(error).packet(&namespace);
+                self.refuse(Some(error), refusal)
+            }
+        }
+    }
+
+    /// Tells a refusal and counts it. The last one is told as well, and then it is the end.
+    fn refuse(&mut self, error: Option<TokenError>, refusal: String) -> Vec<Effect> {
+        self.refusals += 1;
+        let is_flooding = self.refusals > MAX_REFUSALS;
+        let close = is_flooding.then_some(Effect::Close(CloseReason::Flooding));
+        let refused = error.map(Effect::Refused).into_iter();
+        refused.chain([send(refusal)]).chain(close).collect()
+    }
+
+    /// A CONNECT that is too large to be read is told so, unless it comes before the upgrade.
+    fn end_unread(&self, frame: &Frame, reason: ProtocolEnd, config: &Config) -> Vec<Effect> {
+        let refusal = ConnectRefusal::of_unread(frame, config.max_payload);
+        let told = refusal.filter(|_| self.probing_until.is_none());
+        let told = told.map(|refusal| send(refusal.packet(MAIN))).into_iter();
+        told.chain(self.end(reason, reason)).collect()
+    }
+
+    fn end(&self, of_probe: ProtocolEnd, of_client: ProtocolEnd) -> Vec<Effect> {
+        match self.probing_until {
+            Some(_) => vec![Effect::AbandonProbe(of_probe.into())],
+            None => vec![Effect::Close(of_client.into())],
+        }
+    }
+}
+
+fn probe(packet: &Packet) -> Vec<Effect> {
+    match receive_probing(packet) {
+        session::Effect::Probe => {
+            // The client polls no more once it has the pong: until then its GETs must have ended.
+            vec![Effect::Probe, Effect::Send(Packet::Pong(PROBE.to_owned()))]
+        }
+        session::Effect::Upgrade => vec![Effect::TakeOver],
+        session::Effect::Close(reason) => vec![Effect::AbandonProbe(reason.into())],
+        _ => Vec::new(),
+    }
+}
+
+fn send(message: String) -> Effect {
+    Effect::Send(Packet::Text(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::token::tests::{NOW, SECRET, sign};
+    use crate::core::token::verify;
+    use serde_json::json;
+
+    const MAX_PAYLOAD: usize = 10_000;
+    const CONNECT_TIMEOUT: Millis = 5_000;
+    const UPGRADE_TIMEOUT: Millis = 2_000;
+
+    fn config() -> Config {
+        Config::read(|name| match name {
+            "JWT_SECRET" => Some(String::from_utf8_lossy(SECRET).into_owned()),
+            "MAX_PAYLOAD_BYTES" => Some(MAX_PAYLOAD.to_string()),
+            "CONNECT_TIMEOUT_MS" => Some(CONNECT_TIMEOUT.to_string()),
+            "UPGRADE_TIMEOUT_MS" => Some(UPGRADE_TIMEOUT.to_string()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    fn token(user_id: &str) -> String {
+        sign(json!({ "sub": user_id, "exp": NOW / 1000 + 60 }))
+    }
+
+    fn verdict(user_id: &str) -> Verdict {
+        verify(SECRET, &token(user_id), NOW)
+    }
+
+    fn connect(token: &str) -> String {
+        format!("40{}", json!({ "token": token }))
+    }
+
+    fn text(text: &str) -> Frame {
+        Frame::Text(text.to_owned())
+    }
+
+    fn waiting() -> Lobby {
+        Lobby::new(NOW, &[MAIN], &config())
+    }
+
+    fn probing() -> Lobby {
+        waiting().probing(&config(), NOW + 1_000)
+    }
+
+    /// The effects of a frame whose request brought this token.
+    fn receive_with(lobby: &mut Lobby, frame: Frame, request: Option<&Verdict>) -> Vec<Effect> {
+        lobby.receive(frame, request, &config(), NOW)
+    }
+
+    fn receive(lobby: &mut Lobby, frame: Frame) -> Vec<Effect> {
+        receive_with(lobby, frame, None)
+    }
+
+    fn closed(reason: impl Into<CloseReason>) -> Vec<Effect> {
+        vec![Effect::Close(reason.into())]
+    }
+
+    fn abandoned(reason: ProtocolEnd) -> Vec<Effect> {
+        vec![Effect::AbandonProbe(reason.into())]
+    }
+
+    fn refused(error: TokenError) -> Vec<Effect> {
+        let refusal = ConnectRefusal::from(error).packet(MAIN);
+        vec![Effect::Refused(error), send(refusal)]
+    }
+
+    fn unserved() -> Effect {
+        send(r#"4/nowhere,{"message":"Invalid namespace"}"#.to_owned())
+    }
+
+    #[test]
+    fn the_nearest_token_lets_a_client_in_or_is_refused() {
+        let late = || Err(TokenError::Expired);
+        let missing = || Err(TokenError::Missing);
+        let invalid = || Err(TokenError::Invalid);
+        let (own, bad) = (connect(&token("own")), connect("bad"));
+        let (near, far) = (|| verdict("near"), || verdict("far"));
+        let cases = [
+            (own.as_str(), Some(near()), Some(late()), verdict("own")),
+            (&own, Some(late()), None, verdict("own")),
+            (&bad, Some(near()), None, invalid()),
+            ("40", Some(near()), Some(late()), near()),
+            ("40", Some(late()), Some(far()), late()),
+            ("40", None, Some(far()), far()),
+            ("40", None, Some(late()), late()),
+            ("40", None, None, missing()),
+        ];
+        for (packet, request, handshake, expected) in cases {
+            let mut greeted = waiting();
+            greeted.handshake = handshake.clone();
+            let mut upgraded = probing();
+            upgraded.take_over(handshake);
+            let expected = match expected {
+                // The object gets the CONNECT as it came.
+                Ok(user) => vec![Effect::Enter(user, text(packet))],
+                Err(error) => refused(error),
+            };
+            for mut lobby in [greeted, upgraded] {
+                let effects = receive_with(&mut lobby, text(packet), request.as_ref());
+                assert_eq!(effects, expected, "{packet} {request:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_client_may_send_before_its_user_is_known() {
+        let large = |start: &str| text(&format!("{start}{}", "x".repeat(MAX_PAYLOAD)));
+        let too_large = || Effect::Close(ProtocolEnd::TooLarge.into());
+        let told = send(ConnectRefusal::TooLarge(MAX_PAYLOAD).packet(MAIN));
+        let mut cases = vec![
+            (text("3"), vec![]),
+            (text("6"), vec![]),
+            (text("40/nowhere,"), vec![unserved()]),
+            (text("1"), closed(ProtocolEnd::ClientClosed)),
+            (large("40"), vec![told, too_large()]),
+            (large("42"), vec![too_large()]),
+            (Frame::Binary(vec![1]), closed(ProtocolEnd::ProtocolError)),
+        ];
+        for invalid in [
+            "",
+            "9",
+            "2",
+            "2probe",
+            "5",
+            "0{}",
+            "4x",
+            "41",
+            r#"42["e"]"#,
+            r#"431[]"#,
+        ] {
+            cases.push((text(invalid), closed(ProtocolEnd::ProtocolError)));
+        }
+        // Nothing is kept for an event that nobody will take.
+        let event = r#"451-["e",{"_placeholder":true,"num":0}]"#;
+        cases.push((text(event), closed(ProtocolEnd::ProtocolError)));
+        for (frame, expected) in cases {
+            assert_eq!(
+                receive(&mut waiting(), frame.clone()),
+                expected,
+                "{frame:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_refusal_counts_and_the_eleventh_is_told_and_then_the_end() {
+        let (bad, nowhere) = (connect("bad"), "40/nowhere,");
+        let rounds: [&[&str]; 3] = [&[&bad], &[nowhere], &[nowhere, &bad, "3"]];
+        for round in rounds {
+            let mut lobby = waiting();
+            let mut refusals = 0;
+            for packet in round.iter().cycle() {
+                let mut effects = receive(&mut lobby, text(packet));
+                refusals += u32::from(*packet != "3");
+                if refusals == 11 {
+                    assert_eq!(effects.pop(), Some(Effect::Close(CloseReason::Flooding)));
+                }
+                let expected = match *packet {
+                    "3" => vec![],
+                    packet if packet == nowhere => vec![unserved()],
+                    _ => refused(TokenError::Invalid),
+                };
+                assert_eq!(effects, expected, "refusal {refusals}");
+                if refusals == 11 {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_was_refused_may_try_again_and_has_no_more_time() {
+        let mut lobby = waiting();
+        assert_eq!(
+            receive(&mut lobby, text("40")),
+            refused(TokenError::Missing)
+        );
+        assert_eq!(lobby.deadline(), NOW + CONNECT_TIMEOUT);
+        let connect = connect(&token("second try"));
+        let entered = vec![Effect::Enter(
+            verdict("second try").unwrap(),
+            text(&connect),
+        )];
+        assert_eq!(receive(&mut lobby, text(&connect)), entered);
+    }
+
+    #[test]
+    fn a_probe_ends_every_get_before_its_answer() {
+        let pong = Effect::Send(Packet::Pong(PROBE.to_owned()));
+        let cases = [
+            (text("2probe"), vec![Effect::Probe, pong]),
+            (text("6"), vec![]),
+            (text("5"), vec![Effect::TakeOver]),
+            (text("2"), abandoned(ProtocolEnd::UpgradeFailed)),
+            (text("40"), abandoned(ProtocolEnd::UpgradeFailed)),
+            (text("1"), abandoned(ProtocolEnd::UpgradeFailed)),
+            (
+                Frame::Binary(vec![1]),
+                abandoned(ProtocolEnd::UpgradeFailed),
+            ),
+            (text("9"), abandoned(ProtocolEnd::ProtocolError)),
+            // No CONNECT is answered yet, not even one that is too large.
+            (
+                text(&format!("40{}", "x".repeat(MAX_PAYLOAD))),
+                abandoned(ProtocolEnd::TooLarge),
+            ),
+        ];
+        for (frame, expected) in cases {
+            assert_eq!(
+                receive(&mut probing(), frame.clone()),
+                expected,
+                "{frame:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_has_its_time_to_upgrade_and_to_say_who_it_is() {
+        let mut lobby = probing();
+        assert_eq!(lobby.deadline(), NOW + 1_000 + UPGRADE_TIMEOUT);
+        assert_eq!(lobby.time_out(), abandoned(ProtocolEnd::UpgradeFailed));
+        assert_eq!(lobby.leave(), abandoned(ProtocolEnd::UpgradeFailed));
+        // The upgrade gives it no more time than the handshake did.
+        lobby.take_over(None);
+        for lobby in [lobby, waiting()] {
+            assert_eq!(lobby.deadline(), NOW + CONNECT_TIMEOUT);
+            assert!(!lobby.is_over(NOW + CONNECT_TIMEOUT - 1));
+            assert!(lobby.is_over(NOW + CONNECT_TIMEOUT));
+            assert_eq!(lobby.time_out(), closed(ProtocolEnd::ConnectTimeout));
+            assert_eq!(lobby.leave(), closed(ProtocolEnd::ClientClosed));
+        }
+    }
+}
