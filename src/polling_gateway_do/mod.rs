@@ -30,8 +30,9 @@ use crate::core::recovery::ConnectAuth;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Verdict, admit};
 use crate::handler::{Active, Handler};
-use crate::messages::{GatewayControl, Greeting, LOST, Lobby, Poll, Route, SILENT, read_query};
+use crate::messages::{GatewayControl, Greeting, LOST, Lobby, Message, Poll, Route, SILENT};
 use crate::platform::abandoned::Abandoned;
+use crate::platform::asked::{self, Asked};
 use crate::platform::{self, log, now, send, telemetry};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, Phase, PollingSession, Push};
@@ -88,38 +89,28 @@ impl DurableObject for PollingGateway {
         }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
+    async fn fetch(&self, request: Request) -> Result<Response> {
         let config = match platform::config(&self.env) {
             Ok(config) => config,
             Err(error) => return Response::error(error.to_string(), 500),
         };
-        let url = request.url()?;
-        let query = url.query().unwrap_or_default();
-        match (url.path(), request.method()) {
-            (Poll::PATH, Method::Get) => match read_query::<Poll>(query) {
-                Some(poll) => self.get(poll, Abandoned::of(&request), &config).await,
-                None => bad_message(),
+        let config = &config;
+        let mut asked = Asked::new(request)?;
+        match (asked.path(), asked.request.method()) {
+            (Poll::PATH, Method::Get) => {
+                let abandoned = Abandoned::of(&asked.request);
+                asked
+                    .respond(|poll| self.get(poll, abandoned, config))
+                    .await
+            }
+            (Poll::PATH, Method::Post) => match asked.message().await? {
+                Some(poll) => self.post(poll, asked.request.bytes().await?, config).await,
+                None => asked::unknown(),
             },
-            (Poll::PATH, Method::Post) => match read_query::<Poll>(query) {
-                Some(poll) => {
-                    let body = request.bytes().await?;
-                    self.post(poll, body, &config).await
-                }
-                None => bad_message(),
-            },
-            (Greeting::PATH, Method::Get) => match read_query::<Greeting>(query) {
-                Some(greeting) => self.greet(greeting, &config).await,
-                None => bad_message(),
-            },
-            (Route::PATH, Method::Get) => match read_query::<Route>(query) {
-                Some(route) => self.route(route, &config).await,
-                None => bad_message(),
-            },
-            (Lobby::PATH, Method::Get) => match read_query::<Lobby>(query) {
-                Some(lobby) => self.lobby(lobby, &config).await,
-                None => bad_message(),
-            },
-            _ => bad_message(),
+            (Greeting::PATH, _) => asked.respond(|greeting| self.greet(greeting, config)).await,
+            (Route::PATH, _) => asked.respond(|route| self.route(route, config)).await,
+            (Lobby::PATH, _) => asked.respond(|lobby| self.lobby(lobby, config)).await,
+            _ => asked::unknown(),
         }
     }
 
@@ -133,11 +124,6 @@ impl DurableObject for PollingGateway {
         }
         Response::empty()
     }
-}
-
-/// A request that the Worker does not make.
-fn bad_message() -> Result<Response> {
-    Response::error("unknown message", 400)
 }
 
 fn answer((status, body): Answer) -> Result<Response> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::{Stream, StreamExt};
-use worker::{Delay, Method, Result, WebSocket};
+use worker::{Delay, Result, WebSocket};
 
 use super::{Incoming, Relay, incoming, pass_on};
 use crate::core::connection::Phase;
@@ -78,8 +78,7 @@ impl Relay {
             is_noted: self.sid.is_noted,
             step,
         };
-        let gateway = self.sid.gateway();
-        objects::call_gateway(&self.env, &gateway, &lobby.url(), Method::Get, None).await
+        objects::call_gateway(&self.env, &self.sid.gateway(), &lobby).await
     }
 
     /// The client has left polling and was let go: nobody will poll any more.
