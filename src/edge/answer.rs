@@ -65,9 +65,10 @@ pub fn held_poll(body: impl Stream<Item = Result<Vec<u8>>> + 'static) -> Result<
 
 /// A polling body, or the plain `ok` of a POST.
 pub fn polling(status: u16, body: String) -> Result<Response> {
-    let kind = match body.starts_with('{') {
-        true => "application/json",
-        false => "text/plain; charset=UTF-8",
+    let kind = if body.starts_with('{') {
+        "application/json"
+    } else {
+        "text/plain; charset=UTF-8"
     };
     Ok(ResponseBuilder::new()
         .with_status(status)
@@ -140,7 +141,7 @@ pub fn unauthorized(error: ServiceError) -> Problem {
     }
 }
 
-/// JSON.
+/// An answer for machines, which no cache may keep.
 pub fn json(status: u16, body: &str) -> Result<Response> {
     Ok(ResponseBuilder::new()
         .with_status(status)

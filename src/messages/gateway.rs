@@ -117,7 +117,7 @@ pub enum Taken {
     Session(String),
     /// The same of a session whose handshake brought a token.
     Greeted {
-        /// What was queued.
+        /// As in [`Taken::Session`].
         queue: String,
         /// What the token comes to.
         own: Verdict,

@@ -101,7 +101,7 @@ pub struct Connect {
     pub opened_at: Millis,
     /// Whose connection it is. The token was checked.
     pub identity: Identity,
-    /// What carries it.
+    /// Tells a gateway's WebSocket, which another may take over, from a client's own.
     pub carrier: Carrier,
     /// [`Phase::Probing`] for an upgrade, [`Phase::Open`] otherwise.
     pub phase: Phase,

@@ -134,7 +134,7 @@ pub enum Notify {
     Status(StatusChange),
     /// The other side was erased, and this conversation with them.
     Forget {
-        /// Which.
+        /// The conversation has the same id on both sides.
         conversation_id: String,
     },
 }
@@ -148,7 +148,7 @@ impl Message for Notify {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusChange {
-    /// Whose.
+    /// The user who is watched.
     pub user_id: String,
     /// What it is now.
     pub presence: Presence,

@@ -15,7 +15,7 @@ pub struct Act {
     pub user_id: String,
     /// The event's name.
     pub event: String,
-    /// Its payload.
+    /// As a device would send it: the object checks it.
     pub payload: Box<RawValue>,
 }
 
