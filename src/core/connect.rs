@@ -18,7 +18,7 @@ use crate::wire::socket_io::{connected, event_text};
 pub struct Asked<'a> {
     /// Whose it is.
     pub user_id: &'a str,
-    /// The namespace.
+    /// The one that is joined; the reply names it.
     pub namespace: &'a str,
     /// Its `auth` object.
     pub auth: &'a ConnectAuth,
@@ -26,7 +26,7 @@ pub struct Asked<'a> {
     pub new_sid: String,
     /// The log's last offset that any device has confirmed.
     pub confirmed: u64,
-    /// The time.
+    /// When it is decided.
     pub now: Millis,
 }
 

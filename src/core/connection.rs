@@ -32,7 +32,7 @@ pub enum Phase {
     Probing,
     /// It sent `5`; the gateway's queue is on its way. What arrives or leaves meanwhile is held.
     Upgrading,
-    /// In use.
+    /// Nothing is under way: frames are acted on as they come.
     Open,
     /// A CONNECT is being carried out. What arrives meanwhile is held.
     Connecting,
@@ -96,7 +96,7 @@ pub struct Connection {
 /// Whether an event is let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// It is.
+    /// It is, and is acted on.
     Admitted,
     /// It is not; there is room in so many milliseconds.
     Refused(Millis),

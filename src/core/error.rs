@@ -78,7 +78,7 @@ impl EventError {
         }
     }
 
-    /// Too often.
+    /// The client did something too often, and may do it again after this time.
     pub fn rate_limited(message: impl Into<String>, retry_after_ms: Millis) -> Self {
         Self {
             retry_after_ms: Some(retry_after_ms),

@@ -109,9 +109,10 @@ pub struct EngineSid {
 
 /// What the MACs of sids are for. The two kinds differ in nothing else.
 fn sid_purpose(is_noted: bool) -> &'static [u8] {
-    match is_noted {
-        true => b"engine-sid-noted",
-        false => b"engine-sid",
+    if is_noted {
+        b"engine-sid-noted"
+    } else {
+        b"engine-sid"
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// No limit.
+    /// Lets everything through; a count of 0 means this.
     pub const UNLIMITED: Self = Self {
         burst: 0,
         pause_us: 0,

@@ -33,7 +33,7 @@ pub enum OriginVerdict {
     NotABrowser,
     /// Allowed: this is the value of `Access-Control-Allow-Origin`.
     Allowed(String),
-    /// Refused.
+    /// Not on the list: the request is answered by 403.
     Refused,
 }
 

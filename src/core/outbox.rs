@@ -51,7 +51,7 @@ pub enum Next {
     Retry {
         /// Who has not taken it.
         pending: Option<HashSet<String>>,
-        /// When.
+        /// In Unix milliseconds.
         at: Millis,
     },
 }

@@ -14,7 +14,7 @@ pub enum SendKind {
 }
 
 impl SendKind {
-    /// The request.
+    /// The event that asks for such a send.
     pub fn event(self) -> &'static str {
         match self {
             Self::Direct => send_message::NAME,

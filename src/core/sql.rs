@@ -3,11 +3,11 @@
 /// A value bound to a placeholder.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {
-    /// Text.
+    /// Text, or a list as JSON, which SQLite takes apart.
     Text(String),
     /// A whole number below 2^53.
     Integer(u64),
-    /// NULL.
+    /// `NULL`, for what is not known.
     Null,
 }
 
@@ -28,7 +28,7 @@ impl From<Option<&str>> for Param {
 pub struct Statement {
     /// SQL with `?1`, `?2`, ...
     pub sql: &'static str,
-    /// The parameters.
+    /// The values of the placeholders, in their order.
     pub params: Vec<Param>,
 }
 

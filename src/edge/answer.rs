@@ -135,7 +135,7 @@ pub fn unauthorized(error: ServiceError) -> Problem {
     }
 }
 
-/// JSON.
+/// An answer for machines, which no cache may keep.
 pub fn json(status: u16, body: &str) -> Result<Response> {
     unstored(status, "application/json", body)
 }

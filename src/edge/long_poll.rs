@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use futures::future::{Either, LocalBoxFuture, select};
 use futures::{FutureExt, Stream, stream};
-use worker::{Delay, Env, Error, Method, Response, Result};
+use worker::{Delay, Env, Error, Response, Result};
 
 use super::answer;
 use crate::core::keepalive;
+use crate::messages::Poll;
 use crate::platform::abandoned::Abandoned;
 use crate::platform::objects;
 
@@ -29,11 +30,11 @@ type Answer = LocalBoxFuture<'static, Result<(u16, String)>>;
 pub async fn serve(
     env: &Env,
     gateway: String,
-    url: String,
+    poll: Poll,
     pause: Option<Duration>,
     abandoned: Abandoned,
 ) -> Result<Response> {
-    let asked = ask(env.clone(), gateway, url).boxed_local();
+    let asked = ask(env.clone(), gateway, poll).boxed_local();
     let answered = match pause {
         Some(pause) => answer_or_hold(asked, pause).boxed_local(),
         None => answer_at_once(asked).boxed_local(),
@@ -45,8 +46,8 @@ pub async fn serve(
     }
 }
 
-async fn ask(env: Env, gateway: String, url: String) -> Result<(u16, String)> {
-    let mut response = objects::call_gateway(&env, &gateway, &url, Method::Get, None).await?;
+async fn ask(env: Env, gateway: String, poll: Poll) -> Result<(u16, String)> {
+    let mut response = objects::poll(&env, &gateway, &poll, None).await?;
     Ok((response.status_code(), response.text().await?))
 }
 

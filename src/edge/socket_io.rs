@@ -130,7 +130,7 @@ impl Call {
             Method::Get => {
                 let abandoned = Abandoned::of(&self.request);
                 let pause = self.keepalive();
-                long_poll::serve(&self.env, sid.gateway(), poll.url(), pause, abandoned).await
+                long_poll::serve(&self.env, sid.gateway(), poll, pause, abandoned).await
             }
             Method::Post => self.post(&sid, &poll).await,
             _ => answer::refused(RequestError::BadRequest),
@@ -151,9 +151,7 @@ impl Call {
         // What is no payload, such as nothing, ends the session, as a frame that is too large ends any
         // connection.
         let body = Some(body.unwrap_or_default());
-        let (gateway, url) = (sid.gateway(), poll.url());
-        let called = objects::call_gateway(&self.env, &gateway, &url, Method::Post, body).await;
-        match called {
+        match objects::poll(&self.env, &sid.gateway(), poll, body).await {
             Ok(_) if is_too_large => answer::polling(413, ""),
             Ok(mut response) => answer::polling(response.status_code(), &response.text().await?),
             Err(error) => answer::unavailable("polling gateway", &error),
@@ -185,8 +183,7 @@ impl Call {
             opened_at: sid.opened_at,
             own,
         };
-        let (gateway, url) = (sid.gateway(), greeting.url());
-        let greeted = objects::call_gateway(&self.env, &gateway, &url, Method::Get, None).await?;
+        let greeted = objects::call_gateway(&self.env, &sid.gateway(), &greeting).await?;
         Ok(greeted.status_code() == 200)
     }
 
@@ -272,9 +269,8 @@ impl Call {
             is_noted: sid.is_noted,
             user: Active::user_at_handshake(&self.path, &text),
         };
-        let (gateway, url) = (sid.gateway(), route.url());
-        let env = self.env.clone();
-        let routed = objects::call_gateway(&env, &gateway, &url, Method::Get, None);
+        let (env, gateway) = (self.env.clone(), sid.gateway());
+        let routed = objects::call_gateway(&env, &gateway, &route);
         pin_mut!(routed);
         let routed = match select(routed, Delay::from(CONNECT_IN_FLIGHT)).await {
             Either::Left((routed, _)) => routed,

@@ -31,7 +31,7 @@ const ASK_TIMEOUT: u64 = 500;
 /// A time that no test lives to see, in Unix milliseconds.
 const NEVER: u64 = 4_000_000_000_000;
 
-/// The fixture.
+/// Serves both suites at once: the path says which protocol.
 pub struct Fixture;
 
 impl Handler for Fixture {

@@ -1,64 +1,45 @@
-//! What User objects ask and tell each other, messages apart.
+//! What User objects ask and tell each other.
 
 use serde::{Deserialize, Serialize};
 
-use super::query_field;
+use super::Message;
 use crate::core::events::mark_as_read::Read;
 use crate::core::events::send_message::Delivered;
 use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
 use crate::core::watch::Statement;
 
-/// Asks a User object whether its user is online: `GET /presence[?by=<user id>]`. Answered by
-/// [`Presence`]. Whoever was blocked by the user sees them as offline and never seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Asks a User object whether its user is online. Whoever was blocked by the user sees them as offline and
+/// never seen. It is asked so often that a body, which is a stream, would be felt: it stands in the header.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceQuery {
     /// Who asks; nobody in particular if it is the marketplace's own backend.
+    #[serde(default)]
     pub by: Option<String>,
 }
 
 impl PresenceQuery {
-    /// The path.
-    pub const PATH: &'static str = "/presence";
-
-    /// The URL.
-    pub fn url(&self) -> String {
-        match &self.by {
-            Some(by) => by_url(Self::PATH, by),
-            None => format!("https://object{}", Self::PATH),
-        }
-    }
-
-    /// Reads the URL's query.
-    pub fn read(query: &str) -> Self {
-        Self {
-            by: query_field(query, "by"),
-        }
-    }
+    /// Where the version before asks. It knows the asker from the query only: asked there in the header, it
+    /// would tell those who are blocked.
+    pub const PATH_BEFORE: &'static str = "/presence";
 }
 
-/// Asks to be told when the user goes online or offline: `GET /watch?by=<user id>`. Answered by
-/// [`Watching`]. It holds until the watcher answers a [`Notify::Status`] that it is not
-/// wanted any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Message for PresenceQuery {
+    const PATH: &'static str = "/status";
+    type Answer = Presence;
+}
+
+/// Asks to be told when the user goes online or offline. It holds until the watcher answers a
+/// [`Notify::Status`] that it is not wanted any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// Who watches.
     pub by: String,
 }
 
-impl Watch {
-    /// The path.
-    pub const PATH: &'static str = "/watch";
-
-    /// The URL.
-    pub fn url(&self) -> String {
-        by_url(Self::PATH, &self.by)
-    }
-
-    /// Reads the URL's query.
-    pub fn read(query: &str) -> Option<Self> {
-        query_field(query, "by").map(|by| Self { by })
-    }
+impl Message for Watch {
+    const PATH: &'static str = "/watch";
+    type Answer = Watching;
 }
 
 /// The answer to [`Watch`]: what the user is now.
@@ -83,15 +64,58 @@ impl Watching {
     }
 }
 
-fn by_url(path: &str, by: &str) -> String {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("by", by)
-        .finish();
-    format!("https://object{path}?{query}")
+/// Brings a message to a receiver's object. What all copies of a send have in common is the body
+/// ([`crate::core::events::new_message::Letter`]), made once; the query says which copy it is. Whose it is,
+/// the object knows by its own name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deliver {
+    /// The receiver's conversation with the sender.
+    pub conversation_id: String,
+    /// The receiver's copy.
+    pub message_id: String,
+    /// Whether the object may have it already.
+    pub is_repeat: bool,
 }
 
-/// Tells a User object what concerns its user: `POST /notify`, with this as JSON. Answered by
-/// [`Heard`]. Each may come more than once, and counts once.
+impl Message for Deliver {
+    const PATH: &'static str = "/deliver";
+    type Answer = Receipt;
+}
+
+impl Deliver {
+    /// Where this copy goes.
+    pub fn url(&self) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("conversation", &self.conversation_id)
+            .append_pair("message", &self.message_id)
+            .append_pair("repeat", if self.is_repeat { "1" } else { "0" })
+            .finish();
+        format!("{}?{query}", super::url::<Self>())
+    }
+
+    /// Reads the query. The version before names the receiver there, too.
+    pub fn read(query: &str) -> Option<Self> {
+        let find = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        Some(Self {
+            conversation_id: find("conversation")?,
+            message_id: find("message")?,
+            is_repeat: find("repeat")? == "1",
+        })
+    }
+}
+
+/// The answer to [`Deliver`]: the message is in the receiver's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Whether a device was there to take it.
+    pub delivered: bool,
+}
+
+/// Tells a User object what concerns its user. Each may come more than once, and counts once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind", content = "what")]
 pub enum Notify {
@@ -110,24 +134,21 @@ pub enum Notify {
     Status(StatusChange),
     /// The other side was erased, and this conversation with them.
     Forget {
-        /// Which.
+        /// The conversation has the same id on both sides.
         conversation_id: String,
     },
 }
 
-impl Notify {
-    /// The path.
-    pub const PATH: &'static str = "/notify";
-
-    /// The URL.
-    pub const URL: &'static str = "https://object/notify";
+impl Message for Notify {
+    const PATH: &'static str = "/notify";
+    type Answer = Heard;
 }
 
 /// A user's presence has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusChange {
-    /// Whose.
+    /// The user who is watched.
     pub user_id: String,
     /// What it is now.
     pub presence: Presence,
@@ -153,74 +174,4 @@ impl StatusChange {
 pub struct Heard {
     /// Whether there was any use in telling; false to a [`Notify::Status`] ends the watch.
     pub is_wanted: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queries_read_back() {
-        for by in [None, Some("ü &=?#/1".to_owned())] {
-            let query = PresenceQuery { by };
-            let url = query.url();
-            let (_, text) = url.split_once('?').unwrap_or((&url, ""));
-            assert_eq!(PresenceQuery::read(text), query);
-        }
-        let watch = Watch { by: "ü &=".into() };
-        let url = watch.url();
-        assert_eq!(Watch::read(url.split_once('?').unwrap().1), Some(watch));
-        assert_eq!(Watch::read(""), None);
-    }
-
-    #[test]
-    fn watching_is_a_presence_with_a_version() {
-        let presence = Presence {
-            connection_count: 1,
-            last_seen: Some(7),
-        };
-        let json = r#"{"connectionCount":1,"lastSeen":7,"version":3}"#;
-        let version = Some(3);
-        let watching = Watching { presence, version };
-        assert_eq!(serde_json::to_string(&watching).unwrap(), json);
-        // Objects of the version before read it as a presence, and answer one.
-        assert_eq!(serde_json::from_str::<Presence>(json).unwrap(), presence);
-        let old = r#"{"connectionCount":1,"lastSeen":7}"#;
-        let version = None;
-        let watching = Watching { presence, version };
-        assert_eq!(serde_json::from_str::<Watching>(old).unwrap(), watching);
-    }
-
-    #[test]
-    fn notifications_read_back() {
-        use crate::core::events::mark_as_read::What;
-        let read = Read {
-            conversation_id: "k".into(),
-            what: What::UpTo("m".into()),
-            read_by: "u".into(),
-        };
-        let all = [
-            Notify::Read {
-                read,
-                up_to: "m".into(),
-            },
-            Notify::Status(StatusChange {
-                user_id: "u".into(),
-                presence: Presence::default(),
-                version: Some(3),
-            }),
-            Notify::Forget {
-                conversation_id: "k".into(),
-            },
-        ];
-        // Objects of the version before read, and write, it without a version.
-        let StatusChange { version, .. } =
-            serde_json::from_str(r#"{"userId":"u","presence":{"connectionCount":1,"lastSeen":7}}"#)
-                .unwrap();
-        assert_eq!(version, None);
-        for notify in all {
-            let json = serde_json::to_string(&notify).unwrap();
-            assert_eq!(serde_json::from_str::<Notify>(&json).unwrap(), notify);
-        }
-    }
 }

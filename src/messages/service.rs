@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Message;
 use crate::core::error::EventError;
 
-/// Carries out a request event on behalf of a user: `POST /act`, with this as JSON. Answered by
-/// [`Acted`]. The backend thereby gets what a device of the user would, limits included.
+/// Carries out a request event on behalf of a user. The backend thereby gets what a device of the user would,
+/// limits included.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
@@ -14,16 +15,13 @@ pub struct Act {
     pub user_id: String,
     /// The event's name.
     pub event: String,
-    /// Its payload.
+    /// As a device would send it: the object checks it.
     pub payload: Box<RawValue>,
 }
 
-impl Act {
-    /// The path.
-    pub const PATH: &'static str = "/act";
-
-    /// The URL.
-    pub const URL: &'static str = "https://object/act";
+impl Message for Act {
+    const PATH: &'static str = "/act";
+    type Answer = Acted;
 }
 
 /// The answer to [`Act`].
@@ -36,15 +34,13 @@ pub enum Acted {
     Refused(EventError),
 }
 
-/// Closes every connection of the user: `POST /disconnect`. Answered by [`Disconnected`].
-pub struct Disconnect;
+/// Closes every connection of the user.
+#[derive(Debug, Serialize)]
+pub struct Disconnect {}
 
-impl Disconnect {
-    /// The path.
-    pub const PATH: &'static str = "/disconnect";
-
-    /// The URL.
-    pub const URL: &'static str = "https://object/disconnect";
+impl Message for Disconnect {
+    const PATH: &'static str = "/disconnect";
+    type Answer = Disconnected;
 }
 
 /// The answer to [`Disconnect`].
@@ -54,8 +50,7 @@ pub struct Disconnected {
     pub disconnected: usize,
 }
 
-/// Erases the user: `POST /erase`, with this as JSON. Answered by nothing, when it is done; it can be
-/// repeated if it is not.
+/// Erases the user. The answer comes when it is done; it can be repeated if it is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erase {
@@ -63,27 +58,23 @@ pub struct Erase {
     pub user_id: String,
 }
 
-impl Erase {
-    /// The path.
-    pub const PATH: &'static str = "/erase";
-
-    /// The URL.
-    pub const URL: &'static str = "https://object/erase";
+impl Message for Erase {
+    const PATH: &'static str = "/erase";
+    type Answer = ();
 }
 
-/// Asks whether objects answer: `GET /pulse`, to the object that has this for its name. No user can
-/// have it: it is no user id.
-pub struct Pulse;
+/// Asks whether objects answer.
+#[derive(Debug, Serialize)]
+pub struct Pulse {}
 
 impl Pulse {
-    /// The path.
-    pub const PATH: &'static str = "/pulse";
-
-    /// The URL.
-    pub const URL: &'static str = "https://object/pulse";
-
-    /// The object's name.
+    /// The object that is asked. No user has it for an id, which has no control characters.
     pub const NAME: &'static str = "\n";
+}
+
+impl Message for Pulse {
+    const PATH: &'static str = "/pulse";
+    type Answer = ();
 }
 
 #[cfg(test)]
@@ -94,21 +85,5 @@ mod tests {
     #[test]
     fn the_pulse_is_nobodys() {
         assert!(!is_user_id(Pulse::NAME));
-    }
-
-    #[test]
-    fn answers_read_back() {
-        let json =
-            serde_json::to_string(&Acted::Refused(EventError::rate_limited("m", 7))).unwrap();
-        assert_eq!(
-            json,
-            r#"{"refused":{"code":"rate_limited","message":"m","retryAfterMs":7}}"#
-        );
-        assert!(matches!(
-            serde_json::from_str(&json),
-            Ok(Acted::Refused(error)) if error.retry_after_ms == Some(7)
-        ));
-        let reply = serde_json::from_str(r#"{"reply":{"a":1}}"#).unwrap();
-        assert!(matches!(reply, Acted::Reply(payload) if payload.get() == r#"{"a":1}"#));
     }
 }

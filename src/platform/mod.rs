@@ -2,6 +2,7 @@
 //! object to object, D1 and the log.
 
 pub mod abandoned;
+pub mod asked;
 pub mod d1;
 pub mod js;
 pub mod log;

@@ -1,12 +1,12 @@
 //! Calls to User objects and polling gateways.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use js_sys::{Object, Reflect};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use worker::{
@@ -16,9 +16,10 @@ use worker::{
 use super::js::{self, ObjectNamespace, receive_array_buffers};
 use super::{d1, log};
 use crate::core::error::to_json;
+use crate::core::events::new_message::Letter;
 use crate::core::record::users::{self, Placed};
 use crate::core::region::Region;
-use crate::messages::{Connect, Deliver, Pulse, Receipt};
+use crate::messages::{Connect, Deliver, HEADER, Message, Poll, Pulse, Receipt, to_header, url};
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
 pub const USER: &str = "USER";
@@ -30,9 +31,10 @@ pub const POLLING_GATEWAY: &str = "POLLING_GATEWAY";
 pub async fn connect(env: &Env, connect: &Connect) -> Result<Response> {
     let headers = Headers::new();
     headers.set("Upgrade", "websocket")?;
+    headers.set(HEADER, &to_header(connect))?;
     let mut init = RequestInit::new();
     init.with_headers(headers);
-    let request = Request::new_with_init(&connect.url(), &init)?;
+    let request = Request::new_with_init(&url::<Connect>(), &init)?;
     env.durable_object(USER)?
         .get_by_name(&connect.identity.user_id)?
         .fetch_with_request(request)
@@ -73,87 +75,126 @@ fn is_fault(response: &Result<Response>) -> bool {
         .map_or(true, |response| response.status_code() >= 500)
 }
 
-/// Calls a gateway.
-pub async fn call_gateway(
+/// Passes a client's POST on to its gateway, or its GET, which has no body.
+pub async fn poll(
     env: &Env,
-    name: &str,
-    url: &str,
-    method: Method,
+    gateway: &str,
+    poll: &Poll,
     body: Option<Vec<u8>>,
 ) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set(HEADER, &to_header(poll))?;
     let mut init = RequestInit::new();
-    init.with_method(method);
+    init.with_headers(headers);
     if let Some(body) = body {
+        init.with_method(Method::Post);
         init.with_body(Some(js_sys::Uint8Array::from(body.as_slice()).into()));
     }
+    fetch_gateway(env, gateway, &url::<Poll>(), &init).await
+}
+
+/// Calls a gateway.
+pub async fn call_gateway<M: Message + Serialize>(
+    env: &Env,
+    gateway: &str,
+    message: &M,
+) -> Result<Response> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post);
+    init.with_body(Some(to_json(message).into()));
+    fetch_gateway(env, gateway, &url::<M>(), &init).await
+}
+
+async fn fetch_gateway(
+    env: &Env,
+    gateway: &str,
+    url: &str,
+    init: &RequestInit,
+) -> Result<Response> {
     env.durable_object(POLLING_GATEWAY)?
-        .get_by_name(name)?
-        .fetch_with_request(Request::new_with_init(url, &init)?)
+        .get_by_name(gateway)?
+        .fetch_with_request(Request::new_with_init(url, init)?)
         .await
 }
 
-/// Calls to User objects: what many calls have in common is made once.
-pub struct UserObjects {
+/// Calls to User objects with one message: what all of them have in common is made once.
+pub struct UserObjects<M> {
     namespace: ObjectNamespace,
+    url: String,
     init: Object,
+    message: PhantomData<M>,
 }
 
-impl UserObjects {
-    /// For questions.
-    pub fn for_queries(env: &Env) -> Result<Self> {
-        Self::new(env, Object::new())
+impl<M: Message + Serialize> UserObjects<M> {
+    /// The message goes in the body.
+    pub fn new(env: &Env, message: &M) -> Result<Self> {
+        Self::with_body(env, &to_json(message))
     }
 
-    /// For what has this for its body.
-    pub fn for_posts(env: &Env, body: &str) -> Result<Self> {
+    /// The message goes in the header, and there is no body.
+    pub fn without_body(env: &Env, message: &M) -> Result<Self> {
+        let headers = Object::new();
+        Reflect::set(&headers, &HEADER.into(), &to_header(message).into())?;
+        let init = Object::new();
+        Reflect::set(&init, &"headers".into(), &headers)?;
+        Self::with_init(env, init)
+    }
+}
+
+impl<M: Message> UserObjects<M> {
+    fn with_body(env: &Env, body: &str) -> Result<Self> {
         let init = Object::new();
         Reflect::set(&init, &"method".into(), &"POST".into())?;
         Reflect::set(&init, &"body".into(), &body.into())?;
-        Self::new(env, init)
+        Self::with_init(env, init)
     }
 
-    fn new(env: &Env, init: Object) -> Result<Self> {
+    fn with_init(env: &Env, init: Object) -> Result<Self> {
         let namespace: JsValue = env.durable_object(USER)?.into();
         Ok(Self {
             namespace: namespace.unchecked_into(),
+            url: url::<M>(),
             init,
+            message: PhantomData,
         })
     }
 
-    /// Brings a receiver their copy.
-    pub async fn deliver(&self, deliver: &Deliver, region: Option<Region>) -> Result<Receipt> {
-        self.call(&deliver.target.receiver_id, &deliver.url(), region)
-            .await
-    }
-
     /// Calls a user's object. If that makes the object, it is made in this region.
-    pub async fn call<T: DeserializeOwned>(
-        &self,
-        user_id: &str,
-        url: &str,
-        region: Option<Region>,
-    ) -> Result<T> {
-        let text = self.fetch(user_id, url, region).await?.text().await?;
-        Ok(serde_json::from_str(&text)?)
+    pub async fn call(&self, user_id: &str, region: Option<Region>) -> Result<M::Answer> {
+        self.fetch(user_id, &self.url, region).await
     }
 
-    /// Calls a user's object, for an answer without a body.
-    pub async fn fetch(
-        &self,
-        user_id: &str,
-        url: &str,
-        region: Option<Region>,
-    ) -> Result<Response> {
+    async fn fetch(&self, user_id: &str, url: &str, region: Option<Region>) -> Result<M::Answer> {
         let stub: js::ObjectStub = self.namespace.get_by_name(user_id, &options(region)?)?;
         let response: web_sys::Response = JsFuture::from(stub.fetch(url, &self.init)?)
             .await?
             .dyn_into()?;
-        let response = Response::from(response);
-        if response.status_code() != 200 {
-            let status = response.status_code();
+        let mut response = Response::from(response);
+        let status = response.status_code();
+        if status != 200 {
             return Err(Error::RustError(format!("a User object answered {status}")));
         }
-        Ok(response)
+        let text = response.text().await?;
+        // The version before answers nothing by an empty body.
+        let json = if text.is_empty() { "null" } else { &text };
+        Ok(serde_json::from_str(json)?)
+    }
+}
+
+impl UserObjects<Deliver> {
+    /// The copies of a send share its body.
+    pub fn for_copies(env: &Env, letter: &Letter) -> Result<Self> {
+        Self::with_body(env, &to_json(letter))
+    }
+
+    /// Brings a receiver their copy.
+    pub async fn deliver(
+        &self,
+        receiver_id: &str,
+        copy: &Deliver,
+        region: Option<Region>,
+    ) -> Result<Receipt> {
+        self.fetch(receiver_id, &copy.url(), region).await
     }
 }
 
@@ -166,46 +207,35 @@ fn options(region: Option<Region>) -> Result<JsValue> {
     Ok(options.into())
 }
 
-/// Calls one user's object with this body.
-pub async fn post<B: Serialize, T: DeserializeOwned>(
+/// Calls one user's object.
+pub async fn call<M: Message + Serialize>(
     env: &Env,
     user_id: &str,
-    url: &str,
-    body: &B,
-) -> Result<T> {
-    UserObjects::for_posts(env, &to_json(body))?
-        .call(user_id, url, None)
-        .await
+    message: &M,
+) -> Result<M::Answer> {
+    UserObjects::new(env, message)?.call(user_id, None).await
 }
 
 /// Whether objects answer.
 pub async fn pulse(env: &Env) -> Result<()> {
-    UserObjects::for_queries(env)?
-        .fetch(Pulse::NAME, Pulse::URL, None)
-        .await
-        .map(|_| ())
+    call(env, Pulse::NAME, &Pulse {}).await
 }
 
-/// Asks the objects of users the same question, so many at a time. Who cannot be reached has an error
-/// for an answer.
-pub async fn ask_all<T: DeserializeOwned>(
-    env: &Env,
-    url: &str,
+/// Calls many users' objects, so many at a time. Who cannot be reached has an error for an answer.
+pub async fn call_all<M: Message>(
+    objects: &UserObjects<M>,
     user_ids: &[String],
     regions: &HashMap<String, Region>,
     concurrency: usize,
-) -> Result<HashMap<String, Result<T>>> {
-    let objects = UserObjects::for_queries(env)?;
-    let objects = &objects;
-    let answers = stream::iter(user_ids)
+) -> HashMap<String, Result<M::Answer>> {
+    stream::iter(user_ids)
         .map(|id| async move {
-            let answer = objects.call(id, url, regions.get(id).copied()).await;
+            let answer = objects.call(id, regions.get(id).copied()).await;
             (id.clone(), answer)
         })
         .buffer_unordered(concurrency)
         .collect()
-        .await;
-    Ok(answers)
+        .await
 }
 
 /// The regions of users, for calls that may make their objects. Hints only: without them an object

@@ -27,8 +27,9 @@ use crate::core::lobby::Lobby;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::handler::{Active, Handler};
-use crate::messages::{self, GatewayControl, Greeting, LOST, Poll, Route, SILENT, read_query};
+use crate::messages::{self, GatewayControl, Greeting, LOST, Message, Poll, Route, SILENT};
 use crate::platform::abandoned::Abandoned;
+use crate::platform::asked::{self, Asked};
 use crate::platform::{self, log, now, send};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, Phase, PollingSession, Push};
@@ -87,9 +88,24 @@ impl DurableObject for PollingGateway {
             Ok(config) => config,
             Err(error) => return Response::error(error.to_string(), 500),
         };
-        let answered = self.dispatch(request, &config).await;
-        // The Worker makes no other requests.
-        answered.unwrap_or_else(|| Response::error("unknown message", 400))
+        let config = &config;
+        let mut asked = Asked::new(request)?;
+        match (asked.path(), asked.request.method()) {
+            (Poll::PATH, Method::Get) => {
+                let abandoned = Abandoned::of(&asked.request);
+                asked
+                    .respond(|poll| self.get(poll, abandoned, config))
+                    .await
+            }
+            (Poll::PATH, Method::Post) => match asked.message().await? {
+                Some(poll) => self.post(poll, asked.request.bytes().await?, config).await,
+                None => asked::unknown(),
+            },
+            (Greeting::PATH, _) => asked.respond(|greeting| self.greet(greeting, config)).await,
+            (Route::PATH, _) => asked.respond(|route| self.route(route, config)).await,
+            (messages::Lobby::PATH, _) => asked.respond(|lobby| self.lobby(lobby, config)).await,
+            _ => asked::unknown(),
+        }
     }
 
     /// Lets go of sessions that are over, and comes again while there are any.
@@ -113,22 +129,7 @@ fn refusal(error: RequestError) -> Answer {
 }
 
 impl PollingGateway {
-    /// `None` if it is no message of ours.
-    async fn dispatch(&self, request: Request, config: &Config) -> Option<Result<Response>> {
-        let url = request.url().ok()?;
-        let query = url.query().unwrap_or_default();
-        Some(match (url.path(), request.method()) {
-            (Poll::PATH, Method::Get) => self.get(read_query(query)?, &request, config).await,
-            (Poll::PATH, Method::Post) => self.post(read_query(query)?, request, config).await,
-            (Greeting::PATH, Method::Get) => self.greet(read_query(query)?, config).await,
-            (Route::PATH, Method::Get) => self.route(read_query(query)?, config).await,
-            (messages::Lobby::PATH, Method::Get) => self.lobby(read_query(query)?, config).await,
-            _ => return None,
-        })
-    }
-
-    async fn get(&self, poll: Poll, request: &Request, config: &Config) -> Result<Response> {
-        let abandoned = Abandoned::of(request);
+    async fn get(&self, poll: Poll, abandoned: Abandoned, config: &Config) -> Result<Response> {
         let sid = &poll.engine_sid;
         self.enter(sid, poll.opened_at, poll.is_noted, config)
             .await?;
@@ -159,8 +160,7 @@ impl PollingGateway {
         }
     }
 
-    async fn post(&self, poll: Poll, mut request: Request, config: &Config) -> Result<Response> {
-        let body = request.bytes().await?;
+    async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
         let sid = &poll.engine_sid;
         self.enter(sid, poll.opened_at, poll.is_noted, config)
             .await?;

@@ -1,21 +1,30 @@
 //! A message arrives for this user: into the log, and to every live socket.
 
-use worker::{Response, Result};
+use worker::{Error, Response, Result};
 
-use super::{UserObject, bad_message};
+use super::UserObject;
 use crate::core::error::to_json;
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::events::send_message::Delivered;
 use crate::core::store::{NewEntry, PendingReceipt};
 use crate::messages::{Deliver, Receipt};
+use crate::platform::asked;
 
 impl UserObject {
-    pub(crate) fn deliver(&self, deliver: &Deliver, body: &str) -> Result<Response> {
-        let Ok(letter) = serde_json::from_str::<Letter>(body) else {
-            return bad_message();
+    /// The query says which copy it is, and the object's own name whose.
+    pub(crate) fn deliver(&self, query: &str, letter: &str) -> Result<Response> {
+        let letter = serde_json::from_str::<Letter>(letter);
+        let (Some(copy), Ok(letter)) = (Deliver::read(query), letter) else {
+            return asked::unknown();
+        };
+        let name = self.state.id().name();
+        let target = Target {
+            receiver_id: name.ok_or_else(|| Error::RustError("the object has no name".into()))?,
+            conversation_id: copy.conversation_id,
+            message_id: copy.message_id,
         };
         let wants_receipt = letter.wants_receipt;
-        let delivered = self.take_letter(deliver, letter)?;
+        let delivered = self.take_letter(&target, copy.is_repeat, letter)?;
         if wants_receipt {
             self.needs_schedule();
         }
@@ -24,10 +33,9 @@ impl UserObject {
 
     /// Not one await: the log and the sockets cannot come apart. The platform holds what is sent
     /// back until the write is durable. Returns whether a device is there.
-    fn take_letter(&self, deliver: &Deliver, letter: Letter) -> Result<bool> {
-        let target = &deliver.target;
+    fn take_letter(&self, target: &Target, is_repeat: bool, letter: Letter) -> Result<bool> {
         let is_online = self.presence()?.is_online();
-        if deliver.is_repeat && self.store.has_message(&target.message_id)? {
+        if is_repeat && self.store.has_message(&target.message_id)? {
             return Ok(is_online);
         }
         let offset = self.publish(&NewEntry {

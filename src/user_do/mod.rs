@@ -44,8 +44,10 @@ use crate::core::config::{Config, ConfigError};
 use crate::core::limits::Bucket;
 use crate::core::time::Millis;
 use crate::messages::{
-    Act, Connect, Deliver, Disconnect, Erase, Notify, PresenceQuery, Pulse, Watch, read_query,
+    Act, Connect, Deliver, Disconnect, Erase, Message, Notify, PresenceQuery, Pulse, Watch,
+    read_query,
 };
+use crate::platform::asked::{self, Asked};
 use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
@@ -165,40 +167,26 @@ impl DurableObject for UserObject {
 
 impl UserObject {
     /// Answers a message of another object, or of the Worker.
-    async fn answer(&self, mut request: Request) -> Result<Response> {
-        let url = request.url()?;
-        let query = url.query().unwrap_or_default();
-        match url.path() {
-            PresenceQuery::PATH => Response::from_json(&self.presence_for(query)?),
-            Watch::PATH => match Watch::read(query) {
-                Some(watch) => self.watch(&watch),
-                None => bad_message(),
+    async fn answer(&self, request: Request) -> Result<Response> {
+        let mut asked = Asked::new(request)?;
+        match asked.path() {
+            PresenceQuery::PATH => asked.answer(async |query| self.presence_for(&query)).await,
+            PresenceQuery::PATH_BEFORE => match read_query(asked.query()) {
+                Some(query) => Response::from_json(&self.presence_for(&query)?),
+                None => asked::unknown(),
             },
-            Deliver::PATH => match Deliver::read(query) {
-                Some(deliver) => self.deliver(&deliver, &request.text().await?),
-                None => bad_message(),
-            },
-            Notify::PATH => self.heed(&request.text().await?),
-            Connect::PATH => match read_query::<Connect>(query) {
-                Some(connect) => self.accept(connect),
-                None => bad_message(),
-            },
-            Act::PATH => match serde_json::from_str::<Act>(&request.text().await?) {
-                Ok(act) => self.act(act).await,
-                Err(_) => bad_message(),
-            },
+            Watch::PATH => asked.answer(async |watch| self.watch(&watch)).await,
+            Deliver::PATH => {
+                let letter = asked.request.text().await?;
+                self.deliver(asked.query(), &letter)
+            }
+            Notify::PATH => asked.answer(async |notify| self.heed(notify)).await,
+            Connect::PATH => asked.respond(async |connect| self.accept(connect)).await,
+            Act::PATH => asked.answer(|act| self.act(act)).await,
             Disconnect::PATH => Response::from_json(&self.disconnect()),
-            Erase::PATH => match serde_json::from_str::<Erase>(&request.text().await?) {
-                Ok(erase) => self.erase(erase).await,
-                Err(_) => bad_message(),
-            },
-            Pulse::PATH => Response::empty(),
-            _ => bad_message(),
+            Erase::PATH => asked.answer(|erase| self.erase(erase)).await,
+            Pulse::PATH => Response::from_json(&()),
+            _ => asked::unknown(),
         }
     }
-}
-
-/// A request that nobody of ours makes.
-fn bad_message() -> Result<Response> {
-    Response::error("unknown message", 400)
 }

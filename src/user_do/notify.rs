@@ -1,8 +1,8 @@
 //! What users' objects tell each other, messages apart.
 
-use worker::{Response, Result};
+use worker::Result;
 
-use super::{UserObject, bad_message};
+use super::UserObject;
 use crate::core::error::to_json;
 use crate::core::events::mark_as_read::Read;
 use crate::core::events::typing::{USER_TYPING, UserTyping};
@@ -11,10 +11,7 @@ use crate::wire::socket_io::{MAIN, event_text};
 
 impl UserObject {
     /// Not one await, as with a delivery.
-    pub(crate) fn heed(&self, body: &str) -> Result<Response> {
-        let Ok(notify) = serde_json::from_str::<Notify>(body) else {
-            return bad_message();
-        };
+    pub(crate) fn heed(&self, notify: Notify) -> Result<Heard> {
         let is_wanted = match notify {
             Notify::Delivered(delivered) => self.delivered(&delivered)?,
             Notify::Read { read, up_to } => self.read_by_peer(&read, &up_to)?,
@@ -22,7 +19,7 @@ impl UserObject {
             Notify::Status(change) => self.learn_status(&change)?,
             Notify::Forget { conversation_id } => self.forget_conversation(&conversation_id)?,
         };
-        Response::from_json(&Heard { is_wanted })
+        Ok(Heard { is_wanted })
     }
 
     fn read_by_peer(&self, read: &Read, up_to: &str) -> Result<bool> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
-use worker::{Response, Result};
+use worker::Result;
 
 use crate::core::close::CloseReason;
 use crate::core::presence::Presence;
@@ -20,7 +20,7 @@ use crate::wire::socket_io::{Args, MAIN};
 
 impl UserObject {
     /// Carries out an event as if a device of the user had sent it.
-    pub(crate) async fn act(&self, act: Act) -> Result<Response> {
+    pub(crate) async fn act(&self, act: Act) -> Result<Acted> {
         self.store.know_user(&act.user_id)?;
         let event = Event {
             namespace: MAIN.to_owned(),
@@ -35,11 +35,10 @@ impl UserObject {
             user_id: act.user_id,
             sid: None,
         };
-        let acted = match self.carry_out(&caller, &event).await {
+        Ok(match self.carry_out(&caller, &event).await {
             Ok(reply) => Acted::Reply(RawValue::from_string(reply.payload)?),
             Err(failure) => Acted::Refused(failure.told(&event.name)),
-        };
-        Response::from_json(&acted)
+        })
     }
 
     /// Closes every connection. Clients are told by a DISCONNECT, and do not come back by
@@ -55,7 +54,7 @@ impl UserObject {
 
     /// Erases the user. What is still to do is read from D1 and from the own list, which go last, so
     /// a repeat finishes what was interrupted.
-    pub(crate) async fn erase(&self, erase: Erase) -> Result<Response> {
+    pub(crate) async fn erase(&self, erase: Erase) -> Result<()> {
         let user_id = erase.user_id;
         self.store.know_user(&user_id)?;
         self.disconnect();
@@ -81,7 +80,7 @@ impl UserObject {
         self.store.forget_tables();
         // Connections that have not joined yet still have their deadlines.
         self.needs_schedule();
-        Response::empty()
+        Ok(())
     }
 
     /// The user's conversations and the other participants, as D1 and the own list know them.
@@ -101,7 +100,7 @@ impl UserObject {
                 let forget = Notify::Forget {
                     conversation_id: conversation_id.clone(),
                 };
-                objects::post(&self.env, peer_id, Notify::URL, &forget).await
+                objects::call(&self.env, peer_id, &forget).await
             })
             .buffer_unordered(self.config()?.fanout_concurrency)
             .collect()

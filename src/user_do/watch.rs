@@ -17,9 +17,8 @@ use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
-use worker::{Response, Result};
+use worker::Result;
 
-use crate::core::error::to_json;
 use crate::core::events::get_online_status::reply;
 use crate::core::presence::Presence;
 use crate::core::store::{Outcome, Watcher};
@@ -41,12 +40,12 @@ const RETRY: Millis = 30_000;
 
 impl UserObject {
     /// Another user's connections watch this one from now on.
-    pub(crate) fn watch(&self, watch: &Watch) -> Result<Response> {
+    pub(crate) fn watch(&self, watch: &Watch) -> Result<Watching> {
         self.settle_presence();
         let watching = self.watched_by(&watch.by)?;
         // A ghost is looked for in time from now on.
         self.needs_schedule();
-        Response::from_json(&watching)
+        Ok(watching)
     }
 
     /// What was told of the user must not change without an event: ghosts are closed, and a crash is
@@ -122,8 +121,7 @@ impl UserObject {
             presence,
             version,
         };
-        let body = to_json(&Notify::Status(change.clone()));
-        let objects = UserObjects::for_posts(&self.env, &body)?;
+        let objects = UserObjects::new(&self.env, &Notify::Status(change.clone()))?;
         let (objects, own, change) = (&objects, &user_id, &change);
         let heard: Vec<(&Watcher, Result<Heard>)> = stream::iter(watchers)
             .map(|watcher| async move {
@@ -131,7 +129,7 @@ impl UserObject {
                     self.learn_status(change)
                         .map(|is_wanted| Heard { is_wanted })
                 } else {
-                    objects.call(&watcher.user_id, Notify::URL, None).await
+                    objects.call(&watcher.user_id, None).await
                 };
                 (watcher, heard)
             })
@@ -207,6 +205,7 @@ impl UserObject {
         let watch = Watch {
             by: user_id.to_owned(),
         };
+        let objects = UserObjects::new(&self.env, &watch)?;
         if user_ids.iter().any(|id| id == user_id) {
             self.settle_presence();
         }
@@ -214,7 +213,7 @@ impl UserObject {
         let mut open = user_ids.to_vec();
         for _ in 0..ASKED_AT_MOST {
             let own = || self.watched_by(user_id);
-            answers.extend(self.ask_each(user_id, &open, &watch.url(), own).await?);
+            answers.extend(self.ask_each(&objects, user_id, &open, own).await?);
             open.retain(|id| !matches!(answers.get(id), Some(Ok(_))));
             if open.is_empty() {
                 break;

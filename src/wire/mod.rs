@@ -7,5 +7,7 @@ pub mod close;
 pub mod engine_io;
 pub mod polling;
 pub mod probe;
+#[cfg(test)]
+mod properties;
 pub mod session;
 pub mod socket_io;

@@ -15,7 +15,7 @@ use crate::core::time::Millis;
 /// A namespace that the client has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
-    /// The namespace.
+    /// As the client names it; `/` is the main one.
     pub namespace: String,
     /// The Socket.IO session id in it.
     pub sid: String,
@@ -61,9 +61,9 @@ pub struct Reassembly(socket_io::Packet);
 pub struct Event {
     /// The namespace it was sent to.
     pub namespace: String,
-    /// Its name.
+    /// The first argument on the wire; a number is one, too.
     pub name: String,
-    /// Its arguments.
+    /// The arguments after the name, raw.
     pub args: Args,
     /// Which ack it asks for.
     pub ack_id: Option<u64>,
@@ -72,7 +72,7 @@ pub struct Event {
 /// What a packet asks for.
 #[derive(Debug)]
 pub enum Effect {
-    /// Nothing.
+    /// The packet was taken, and asks for nothing more.
     Nothing,
     /// Answer with this message.
     Reply(String),
@@ -80,7 +80,7 @@ pub enum Effect {
     Connect(String, Option<Box<RawValue>>),
     /// The client left a namespace, in which this was its session id.
     Left(String),
-    /// An event.
+    /// An event for the handler, in a namespace that the client has joined.
     Event(Event),
     /// The answer to an event that asked for an ack.
     Ack(Awaited, Args),

@@ -110,7 +110,7 @@ pub fn status_query(body: &str, config: &Config) -> Result<Query, Problem> {
 /// A send on behalf of a user.
 #[derive(Debug)]
 pub struct OnBehalf {
-    /// Whose.
+    /// Who the message will be from.
     pub sender_id: String,
     /// The event's payload.
     pub payload: Box<RawValue>,

@@ -24,7 +24,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem.
+    /// One that says nothing of when to try again, or of other methods.
     pub fn new(status: u16, code: &str, detail: &str) -> Self {
         Self {
             status,
@@ -84,7 +84,7 @@ impl Problem {
         }
     }
 
-    /// The body.
+    /// The body, with `retryAfterMs` beside what RFC 9457 has.
     pub fn body(&self) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]

@@ -10,14 +10,14 @@ use super::{Reply, RequestPayload, only_user_id};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
-/// The request.
+/// The event that a client sends.
 pub const BLOCK: &str = "block_user";
-/// The request.
+/// The event that a client sends.
 pub const UNBLOCK: &str = "unblock_user";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const BLOCKED: &str = "user_blocked";
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const UNBLOCKED: &str = "user_unblocked";
 
 /// Whom to block: a user id.
@@ -49,7 +49,7 @@ pub(crate) struct UserBlocked<'a> {
     user_id: &'a str,
 }
 
-/// The reply.
+/// Confirms a block, or the end of one.
 pub fn reply(event: &'static str, user_id: &str) -> Reply {
     Reply::event(event, to_json(&UserBlocked { user_id }))
 }

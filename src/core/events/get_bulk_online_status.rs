@@ -10,10 +10,10 @@ use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
 use crate::core::time::iso;
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "get_bulk_online_status";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const REPLY: &str = "bulk_online_status";
 
 /// Whose presence is asked for.

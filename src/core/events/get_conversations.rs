@@ -13,10 +13,10 @@ use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::wire::socket_io::Args;
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "get_conversations";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const REPLY: &str = "conversations";
 
 /// Counting stops here: 1000 stands for that many or more.

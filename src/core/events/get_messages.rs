@@ -12,10 +12,10 @@ use super::{Reply, RequestPayload, conversation_id, fields, fitting, limit, mess
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "get_messages";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const REPLY: &str = "messages";
 
 /// Which page of which conversation.

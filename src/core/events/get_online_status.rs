@@ -9,10 +9,10 @@ use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
 use crate::core::time::iso;
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "get_online_status";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const REPLY: &str = "user_online_status";
 
 /// Whose presence is asked for.
@@ -45,7 +45,7 @@ pub(crate) struct UserOnlineStatus<'a> {
     connection_count: usize,
 }
 
-/// The reply.
+/// What is told of a user's presence: the reply, and what watchers are pushed.
 pub fn reply(user_id: &str, presence: Presence) -> Reply {
     Reply::event(
         REPLY,

@@ -11,14 +11,14 @@ use super::{Reply, RequestPayload, only_conversation_id};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
-/// The request.
+/// The event that a client sends.
 pub const JOIN: &str = "join_conversation";
-/// The request.
+/// The event that a client sends.
 pub const LEAVE: &str = "leave_conversation";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const JOINED: &str = "joined_conversation";
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const LEFT: &str = "left_conversation";
 
 /// What to join: a conversation id.
@@ -55,7 +55,7 @@ pub fn payload(conversation_id: &str) -> String {
     to_json(&ConversationNamed { conversation_id })
 }
 
-/// The reply.
+/// Confirms that a conversation was joined or left.
 pub fn reply(event: &'static str, conversation_id: &str) -> Reply {
     Reply::event(event, payload(conversation_id))
 }

@@ -11,7 +11,7 @@ use super::{RequestPayload, conversation_id, fields, message_id, message_ids, pr
 use crate::core::config::Config;
 use crate::core::error::EventError;
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "mark_as_read";
 
 /// The reply, and what everyone's devices get.

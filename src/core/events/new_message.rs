@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::core::error::to_json;
 use crate::core::time::{Millis, iso};
 
-/// The event.
+/// The event that brings a message.
 pub const NAME: &str = "new_message";
 
 /// Who wrote a message.

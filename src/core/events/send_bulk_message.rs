@@ -11,10 +11,10 @@ use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::refusal::Refusal;
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "send_bulk_message";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const REPLY: &str = "bulk_message_sent";
 
 /// One message to many.

@@ -12,10 +12,10 @@ use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::time::{Millis, iso};
 
-/// The request.
+/// The event that a client sends.
 pub const NAME: &str = "send_message";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const REPLY: &str = "message_sent";
 
 /// What the sender's devices get when a device of the receiver took it.
@@ -84,7 +84,7 @@ pub(crate) struct MessageSent<'a> {
     timestamp: String,
 }
 
-/// The reply.
+/// Tells the sender that the message is in the record.
 pub fn reply(target: &Target, created_at: Millis) -> Reply {
     Reply::event(
         REPLY,

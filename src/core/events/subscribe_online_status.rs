@@ -9,14 +9,14 @@ use super::{Reply, RequestPayload, only_user_ids};
 use crate::core::config::Config;
 use crate::core::error::{ErrorCode, EventError, to_json};
 
-/// The request.
+/// The event that a client sends.
 pub const SUBSCRIBE: &str = "subscribe_online_status";
-/// The request.
+/// The event that a client sends.
 pub const UNSUBSCRIBE: &str = "unsubscribe_online_status";
 
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const SUBSCRIBED: &str = "online_status_subscribed";
-/// The reply.
+/// The event that answers it, beside the ack if one is asked for.
 pub const UNSUBSCRIBED: &str = "online_status_unsubscribed";
 
 /// Whom to watch: user ids, each once.

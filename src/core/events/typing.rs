@@ -12,9 +12,9 @@ use super::{RequestPayload, only_conversation_id};
 use crate::core::config::Config;
 use crate::core::error::EventError;
 
-/// The requests.
+/// The event that a client sends.
 pub const START: &str = "typing_start";
-/// The requests.
+/// The event that a client sends.
 pub const STOP: &str = "typing_stop";
 
 /// What the other side's devices get.

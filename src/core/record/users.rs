@@ -99,7 +99,7 @@ pub fn regions(user_ids: &[&str]) -> Statement {
 pub struct Placed {
     /// The user.
     pub user_id: String,
-    /// The place.
+    /// The hint for the call that makes the object.
     pub region: Region,
 }
 
@@ -139,7 +139,7 @@ pub fn conversations_of(user_id: &str) -> Statement {
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WithPeer {
-    /// Which.
+    /// One of the user's conversations.
     pub conversation_id: String,
     /// The other participant.
     pub peer_id: String,

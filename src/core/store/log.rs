@@ -10,7 +10,7 @@ use crate::core::time::Millis;
 /// An event in the log.
 #[derive(Debug, Deserialize)]
 pub struct LogEntry {
-    /// Its place.
+    /// Its place in the log, which clients show when they recover.
     pub offset: u64,
     /// Its name.
     pub event: String,

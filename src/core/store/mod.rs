@@ -59,7 +59,7 @@ pub trait Database {
     fn execute(&self, sql: &str) -> Result<()>;
 }
 
-/// The storage.
+/// An object's own storage, over whatever runs the statements.
 pub struct Store<D> {
     database: D,
     user: Tables,

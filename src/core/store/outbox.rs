@@ -18,7 +18,7 @@ const KEY_RETENTION: Millis = 24 * 60 * 60_000;
 /// An earlier send with the same idempotency key.
 #[derive(Debug, Deserialize)]
 pub struct Keyed {
-    /// Its id.
+    /// A UUIDv7, which tells the time of the send.
     pub send_id: String,
     /// What it said.
     pub fingerprint: String,

@@ -11,7 +11,7 @@
 pub struct Step {
     /// The name of a table or an index.
     pub marker: &'static str,
-    /// The statements.
+    /// What is run if the marker is missing.
     pub sql: &'static str,
 }
 

@@ -21,7 +21,7 @@ pub struct Watched {
 /// Who watches the user.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Watcher {
-    /// Who.
+    /// Who watches.
     pub user_id: String,
     /// How often they have asked.
     pub asked: u64,

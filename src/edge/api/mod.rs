@@ -3,8 +3,6 @@
 
 mod users;
 
-use std::collections::HashMap;
-
 use worker::{Env, Request, Response, Result};
 
 use super::{answer, read_body};
@@ -16,7 +14,6 @@ use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     send_bulk_message, send_message,
 };
-use crate::core::presence::Presence;
 use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
 use crate::core::token::verify_service;
@@ -117,9 +114,9 @@ impl Call {
     /// `GET /v1/users/{id}/status`
     async fn status(&self, user_id: &str) -> Outcome {
         let user = self.known(user_id).await?;
-        let presence = UserObjects::for_queries(&self.env)
+        let presence = UserObjects::without_body(&self.env, &PresenceQuery::default())
             .map_err(ours("status"))?
-            .call(user_id, &PresenceQuery::default().url(), user.region)
+            .call(user_id, user.region)
             .await
             .map_err(ours("status"))?;
         Ok((200, get_online_status::reply(user_id, presence).payload))
@@ -132,11 +129,9 @@ impl Call {
         let borrowed: Vec<&str> = ids.iter().map(String::as_str).collect();
         let regions = objects::regions(&self.env, &borrowed).await;
         let concurrency = self.config.fanout_concurrency;
-        let url = PresenceQuery::default().url();
-        let mut presences: HashMap<String, Result<Presence>> =
-            objects::ask_all(&self.env, &url, ids, &regions, concurrency)
-                .await
-                .map_err(ours("status"))?;
+        let objects = UserObjects::without_body(&self.env, &PresenceQuery::default())
+            .map_err(ours("status"))?;
+        let mut presences = objects::call_all(&objects, ids, &regions, concurrency).await;
         let statuses: Vec<_> = query
             .user_ids
             .into_iter()
@@ -172,10 +167,8 @@ impl Call {
     }
 
     async fn act(&self, act: Act, status: u16) -> Outcome {
-        let acted: Acted = objects::post(&self.env, &act.user_id, Act::URL, &act)
-            .await
-            .map_err(ours("act"))?;
-        match acted {
+        let acted = objects::call(&self.env, &act.user_id, &act).await;
+        match acted.map_err(ours("act"))? {
             Acted::Reply(payload) => Ok((status, payload.get().to_owned())),
             Acted::Refused(error) => Err(error.into()),
         }

@@ -5,8 +5,7 @@ use crate::core::api::body::profile;
 use crate::core::api::problem::Problem;
 use crate::core::error::to_json;
 use crate::core::record::users::{User, find_user, put_user};
-use crate::messages::{Disconnect, Disconnected, Erase};
-use crate::platform::objects::UserObjects;
+use crate::messages::{Disconnect, Erase};
 use crate::platform::{d1, now, objects};
 
 impl Call {
@@ -35,7 +34,7 @@ impl Call {
     /// `POST /v1/users/{id}/disconnect`
     pub(super) async fn disconnect(&self, user_id: &str) -> Outcome {
         self.known(user_id).await?;
-        let disconnected: Disconnected = objects::post(&self.env, user_id, Disconnect::URL, &())
+        let disconnected = objects::call(&self.env, user_id, &Disconnect {})
             .await
             .map_err(ours("disconnect"))?;
         Ok((200, to_json(&disconnected)))
@@ -44,9 +43,7 @@ impl Call {
     /// `DELETE /v1/users/{id}`
     pub(super) async fn delete_user(&self, user_id: String) -> Outcome {
         let erase = Erase { user_id };
-        UserObjects::for_posts(&self.env, &to_json(&erase))
-            .map_err(ours("erase"))?
-            .fetch(&erase.user_id, Erase::URL, None)
+        objects::call(&self.env, &erase.user_id, &erase)
             .await
             .map_err(ours("erase"))?;
         Ok((204, String::new()))

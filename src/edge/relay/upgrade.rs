@@ -15,7 +15,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use futures::{Stream, StreamExt};
-use worker::{Method, Result, WebSocket};
+use worker::{Result, WebSocket};
 
 use super::{Exit, Incoming, Relay, Step, incoming, pass_on};
 use crate::core::connection::Phase;
@@ -54,8 +54,7 @@ impl Relay {
             is_noted: self.sid.is_noted,
             step,
         };
-        let gateway = self.sid.gateway();
-        objects::call_gateway(&self.env, &gateway, &message.url(), Method::Get, None).await
+        objects::call_gateway(&self.env, &self.sid.gateway(), &message).await
     }
 
     /// The client has left polling and was let go: nobody will poll any more.

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use worker::{Error, Result};
 
-use crate::core::error::to_json;
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::ids::created_at;
 use crate::core::outbox::{Entry, Next};
@@ -109,7 +108,7 @@ impl UserObject {
         waiting: &HashSet<String>,
         meter: &Meter,
     ) -> Result<HashMap<String, Receipt>> {
-        let objects = UserObjects::for_posts(&self.env, &to_json(&send.letter))?;
+        let objects = UserObjects::for_copies(&self.env, &send.letter)?;
         let objects = &objects;
         let targets = send
             .targets
@@ -117,13 +116,14 @@ impl UserObject {
             .filter(|target| !waiting.contains(&target.receiver_id));
         let receipts = stream::iter(targets)
             .map(|target| async move {
-                let deliver = Deliver {
-                    target: target.clone(),
+                let copy = Deliver {
+                    conversation_id: target.conversation_id.clone(),
+                    message_id: target.message_id.clone(),
                     is_repeat: send.is_repeat,
                 };
                 meter.object();
                 let region = send.regions.get(&target.receiver_id).copied();
-                match objects.deliver(&deliver, region).await {
+                match objects.deliver(&target.receiver_id, &copy, region).await {
                     Ok(receipt) => Some((target.receiver_id.clone(), receipt)),
                     Err(error) => {
                         log::error("deliver", &error);

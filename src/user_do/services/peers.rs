@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde::de::DeserializeOwned;
 use worker::Result;
 
 use crate::core::presence::Presence;
 use crate::core::region::Region;
-use crate::messages::{Heard, Notify, PresenceQuery};
+use crate::messages::{Message, Notify, PresenceQuery};
+use crate::platform::objects::UserObjects;
 use crate::platform::{log, objects};
 use crate::user_do::UserObject;
 
@@ -17,8 +17,7 @@ const MAX_PLACED: usize = 10_000;
 impl UserObject {
     /// Tells another user's object; whoever cannot be told finds out when they next look.
     pub(crate) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
-        let told: Result<Heard> = objects::post(&self.env, peer_id, Notify::URL, notify).await;
-        if let Err(error) = told {
+        if let Err(error) = objects::call(&self.env, peer_id, notify).await {
             log::error("notify", &error);
         }
     }
@@ -32,19 +31,20 @@ impl UserObject {
         let query = PresenceQuery {
             by: Some(user_id.to_owned()),
         };
-        self.ask_each(user_id, user_ids, &query.url(), || self.presence())
+        let objects = UserObjects::without_body(&self.env, &query)?;
+        self.ask_each(&objects, user_id, user_ids, || self.presence())
             .await
     }
 
     /// Asks users' objects concurrently; one's own answer is at hand. Who cannot be reached has an error
     /// for an answer.
-    pub(crate) async fn ask_each<T: DeserializeOwned>(
+    pub(crate) async fn ask_each<M: Message>(
         &self,
+        objects: &UserObjects<M>,
         user_id: &str,
         user_ids: &[String],
-        url: &str,
-        own: impl FnOnce() -> Result<T>,
-    ) -> Result<HashMap<String, Result<T>>> {
+        own: impl FnOnce() -> Result<M::Answer>,
+    ) -> Result<HashMap<String, Result<M::Answer>>> {
         let others: Vec<String> = user_ids
             .iter()
             .filter(|id| *id != user_id)
@@ -52,7 +52,7 @@ impl UserObject {
             .collect();
         let regions = self.regions(&others).await;
         let concurrency = self.config()?.fanout_concurrency;
-        let mut answers = objects::ask_all(&self.env, url, &others, &regions, concurrency).await?;
+        let mut answers = objects::call_all(objects, &others, &regions, concurrency).await;
         if others.len() < user_ids.len() {
             answers.insert(user_id.to_owned(), own());
         }

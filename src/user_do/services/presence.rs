@@ -16,9 +16,9 @@ use crate::user_do::UserObject;
 
 impl UserObject {
     /// As somebody else sees it.
-    pub(crate) fn presence_for(&self, query: &str) -> Result<Presence> {
-        match PresenceQuery::read(query).by {
-            Some(by) if self.store.has_blocked(&by)? => Ok(Presence::default()),
+    pub(crate) fn presence_for(&self, query: &PresenceQuery) -> Result<Presence> {
+        match &query.by {
+            Some(by) if self.store.has_blocked(by)? => Ok(Presence::default()),
             _ => self.presence(),
         }
     }

@@ -19,7 +19,7 @@ use worker::Result;
 use crate::core::confirmation::{look_at, may_ask};
 use crate::core::store::PendingReceipt;
 use crate::core::time::Millis;
-use crate::messages::{Heard, Notify};
+use crate::messages::Notify;
 use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 
@@ -113,8 +113,7 @@ impl UserObject {
     async fn tell_sender(&self, receipt: &PendingReceipt) -> Result<()> {
         if !self.store.has_blocked(&receipt.sender_id)? {
             let notify = Notify::Delivered(serde_json::from_str(&receipt.payload)?);
-            let _: Heard =
-                objects::post(&self.env, &receipt.sender_id, Notify::URL, &notify).await?;
+            objects::call(&self.env, &receipt.sender_id, &notify).await?;
         }
         Ok(self.store.receipt_remove(receipt.offset)?)
     }

@@ -1,0 +1,329 @@
+//! The JSON of today's messages and answers, pinned: for as long as a deploy runs two versions, each has to
+//! read what the other writes.
+//!
+//! Whoever changes a message adds the new text and leaves the old one: a version before writes it, so it
+//! still has to be read (`what_the_version_before_writes_is_read`).
+
+use serde_json::Value;
+
+use super::*;
+use crate::core::error::EventError;
+use crate::core::events::mark_as_read::{Read, What};
+use crate::core::events::new_message::{Author, Letter};
+use crate::core::events::send_message::Delivered;
+use crate::core::events::typing::UserTyping;
+use crate::core::presence::Presence;
+use crate::core::token::{Role, TokenError};
+
+/// This is what is written, and it reads back.
+fn pinned<T: Serialize + DeserializeOwned>(value: &T, text: &str) {
+    assert_eq!(to_json(value), text);
+    assert_eq!(to_json(&serde_json::from_str::<T>(text).unwrap()), text);
+}
+
+/// The same, and a field that only a later version knows is ignored.
+fn pinned_and_open<T: Serialize + DeserializeOwned>(value: &T, text: &str) {
+    pinned(value, text);
+    let mut later: Map<String, Value> = serde_json::from_str(text).unwrap();
+    later.insert("later".into(), Value::Bool(true));
+    let later = Value::from(later).to_string();
+    assert_eq!(to_json(&serde_json::from_str::<T>(&later).unwrap()), text);
+}
+
+fn identity() -> Identity {
+    Identity {
+        user_id: "ü &=?#/1".into(),
+        role: Role::Customer,
+        name: Some("Ann".into()),
+        expires_at: 9,
+    }
+}
+
+fn connect() -> Connect {
+    Connect {
+        engine_sid: "E".into(),
+        opened_at: 7,
+        identity: identity(),
+        carrier: Carrier::Gateway,
+        phase: Phase::Open,
+        send_open: false,
+        region: Some(Region::Weur),
+    }
+}
+
+fn presence() -> Presence {
+    Presence {
+        connection_count: 1,
+        last_seen: Some(7),
+    }
+}
+
+#[test]
+fn what_opens_a_connection_is_pinned() {
+    pinned_and_open(
+        &connect(),
+        r#"{"engineSid":"E","openedAt":7,"identity":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9},"carrier":"gateway","phase":"open","sendOpen":false,"region":"weur"}"#,
+    );
+    pinned_and_open(
+        &identity(),
+        r#"{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9}"#,
+    );
+}
+
+#[test]
+fn messages_to_gateways_are_pinned() {
+    pinned_and_open(
+        &Greeting {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            own: Err(TokenError::Expired),
+        },
+        r#"{"engineSid":"E","openedAt":7,"own":{"Err":"expired"}}"#,
+    );
+    pinned_and_open(
+        &Poll {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            is_noted: true,
+            own: Some(Ok(identity())),
+            user: None,
+            region: Some(Region::Oc),
+        },
+        r#"{"engineSid":"E","openedAt":7,"isNoted":true,"own":{"Ok":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9}},"user":null,"region":"oc"}"#,
+    );
+    pinned_and_open(
+        &Route {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            is_noted: true,
+            user: None,
+        },
+        r#"{"engineSid":"E","openedAt":7,"isNoted":true,"user":null}"#,
+    );
+    let steps = [
+        (LobbyStep::Probe, "probe"),
+        (LobbyStep::Fail, "fail"),
+        (LobbyStep::Take, "take"),
+        (LobbyStep::End, "end"),
+    ];
+    for (step, name) in steps {
+        let lobby = Lobby {
+            engine_sid: "E".into(),
+            opened_at: 7,
+            is_noted: false,
+            step,
+        };
+        let text = format!(r#"{{"engineSid":"E","openedAt":7,"isNoted":false,"step":"{name}"}}"#);
+        pinned_and_open(&lobby, &text);
+    }
+}
+
+#[test]
+fn what_is_taken_over_is_pinned() {
+    pinned(&Taken::Session("4a".into()), r#"{"session":"4a"}"#);
+    let greeted = Taken::Greeted {
+        queue: "4a".into(),
+        own: Err(TokenError::Expired),
+    };
+    pinned(
+        &greeted,
+        r#"{"greeted":{"queue":"4a","own":{"Err":"expired"}}}"#,
+    );
+    pinned(
+        &Taken::User(identity()),
+        r#"{"user":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9}}"#,
+    );
+}
+
+#[test]
+fn questions_of_presence_are_pinned() {
+    let by = |id: &str| Some(id.to_owned());
+    pinned_and_open(&PresenceQuery { by: by("a") }, r#"{"by":"a"}"#);
+    pinned_and_open(&PresenceQuery { by: None }, r#"{"by":null}"#);
+    pinned_and_open(&presence(), r#"{"connectionCount":1,"lastSeen":7}"#);
+    pinned_and_open(&Watch { by: "a".into() }, r#"{"by":"a"}"#);
+    let watching = Watching {
+        presence: presence(),
+        version: Some(3),
+    };
+    pinned_and_open(
+        &watching,
+        r#"{"connectionCount":1,"lastSeen":7,"version":3}"#,
+    );
+}
+
+#[test]
+fn a_delivery_is_pinned() {
+    let copy = Deliver {
+        conversation_id: "k".into(),
+        message_id: "m".into(),
+        is_repeat: true,
+    };
+    let url = "https://object/deliver?conversation=k&message=m&repeat=1";
+    assert_eq!(copy.url(), url);
+    let query = url.split_once('?').unwrap().1;
+    assert_eq!(
+        Deliver::read(&format!("{query}&later=1")),
+        Some(copy.clone())
+    );
+    let before = "receiver=r&conversation=k&message=m&repeat=1";
+    assert_eq!(Deliver::read(before), Some(copy));
+    assert_eq!(Deliver::read("message=m"), None);
+    let letter = Letter {
+        sender: Author {
+            id: "a".into(),
+            name: Some("Ann".into()),
+            avatar_url: None,
+        },
+        message_type: "text".into(),
+        content: serde_json::from_str(r#"{"text":"Hi"}"#).unwrap(),
+        job_id: None,
+        created_at: 7,
+        wants_receipt: true,
+    };
+    pinned_and_open(
+        &letter,
+        r#"{"sender":{"id":"a","name":"Ann","avatarUrl":null},"messageType":"text","content":{"text":"Hi"},"jobId":null,"createdAt":7,"wantsReceipt":true}"#,
+    );
+    pinned_and_open(&Receipt { delivered: true }, r#"{"delivered":true}"#);
+}
+
+#[test]
+fn notifications_are_pinned() {
+    let delivered = Delivered {
+        message_id: "m".into(),
+        conversation_id: "k".into(),
+        receiver_id: "r".into(),
+    };
+    let read = |what| Notify::Read {
+        read: Read {
+            conversation_id: "k".into(),
+            what,
+            read_by: "u".into(),
+        },
+        up_to: "m".into(),
+    };
+    let typing = UserTyping {
+        conversation_id: "k".into(),
+        user_id: "u".into(),
+        is_typing: true,
+    };
+    let status = StatusChange {
+        user_id: "u".into(),
+        presence: presence(),
+        version: Some(3),
+    };
+    let forget = Notify::Forget {
+        conversation_id: "k".into(),
+    };
+    let all = [
+        (
+            Notify::Delivered(delivered),
+            r#"{"kind":"delivered","what":{"messageId":"m","conversationId":"k","receiverId":"r"}}"#,
+        ),
+        (
+            read(What::UpTo("m".into())),
+            r#"{"kind":"read","what":{"read":{"conversationId":"k","upTo":"m","readBy":"u"},"up_to":"m"}}"#,
+        ),
+        (
+            read(What::MessageIds(vec!["m".into()])),
+            r#"{"kind":"read","what":{"read":{"conversationId":"k","messageIds":["m"],"readBy":"u"},"up_to":"m"}}"#,
+        ),
+        (
+            Notify::Typing(typing),
+            r#"{"kind":"typing","what":{"conversationId":"k","userId":"u","isTyping":true}}"#,
+        ),
+        (
+            Notify::Status(status),
+            r#"{"kind":"status","what":{"userId":"u","presence":{"connectionCount":1,"lastSeen":7},"version":3}}"#,
+        ),
+        (
+            forget,
+            r#"{"kind":"forget","what":{"conversation_id":"k"}}"#,
+        ),
+    ];
+    for (notify, text) in all {
+        pinned_and_open(&notify, text);
+    }
+    pinned_and_open(&Heard { is_wanted: true }, r#"{"isWanted":true}"#);
+}
+
+#[test]
+fn messages_of_the_backend_are_pinned() {
+    let act = Act {
+        user_id: "u".into(),
+        event: "send_message".into(),
+        payload: serde_json::from_str(r#"{"a":1}"#).unwrap(),
+    };
+    pinned_and_open(
+        &act,
+        r#"{"userId":"u","event":"send_message","payload":{"a":1}}"#,
+    );
+    let reply = serde_json::from_str(r#"{"a":1}"#).unwrap();
+    pinned(&Acted::Reply(reply), r#"{"reply":{"a":1}}"#);
+    pinned(
+        &Acted::Refused(EventError::rate_limited("m", 7)),
+        r#"{"refused":{"code":"rate_limited","message":"m","retryAfterMs":7}}"#,
+    );
+    pinned_and_open(
+        &Erase {
+            user_id: "u".into(),
+        },
+        r#"{"userId":"u"}"#,
+    );
+    // These are not read: the path says it all.
+    assert_eq!(to_json(&Disconnect {}), "{}");
+    assert_eq!(to_json(&Pulse {}), "{}");
+    pinned_and_open(&Disconnected { disconnected: 2 }, r#"{"disconnected":2}"#);
+}
+
+#[test]
+fn what_the_version_before_writes_is_read() {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let query = query.append_pair("m", &to_json(&connect())).finish();
+    assert_eq!(read_query(&query), Some(connect()));
+    assert_eq!(read_query::<Connect>("m=7"), None);
+    assert_eq!(read_query::<Connect>(""), None);
+    let by = |id: &str| Some(id.to_owned());
+    assert_eq!(
+        read_query("by=%C3%BC+%26%3D"),
+        Some(PresenceQuery { by: by("ü &=") })
+    );
+    assert_eq!(read_query(""), Some(PresenceQuery { by: None }));
+    assert_eq!(read_query("by=a"), Some(Watch { by: "a".into() }));
+    assert_eq!(read_query::<Watch>(""), None);
+    // What is not said is what was not known.
+    let poll: Poll = serde_json::from_str(r#"{"engineSid":"E","openedAt":7,"user":null}"#).unwrap();
+    assert_eq!((poll.is_noted, poll.own, poll.region), (false, None, None));
+    let lobby = r#"{"engineSid":"E","openedAt":7,"step":"take"}"#;
+    assert!(!serde_json::from_str::<Lobby>(lobby).unwrap().is_noted);
+    let route = r#"{"engineSid":"E","openedAt":7,"user":null}"#;
+    assert!(!serde_json::from_str::<Route>(route).unwrap().is_noted);
+    let answer = r#"{"connectionCount":1,"lastSeen":7}"#;
+    let watching: Watching = serde_json::from_str(answer).unwrap();
+    assert_eq!((watching.presence, watching.version), (presence(), None));
+    let change = r#"{"userId":"u","presence":{"connectionCount":1,"lastSeen":7}}"#;
+    let change: StatusChange = serde_json::from_str(change).unwrap();
+    assert_eq!(change.version, None);
+}
+
+#[test]
+fn no_url_says_who_somebody_is() {
+    // A message has one URL for all users, and a copy of a send has that of its ids.
+    assert_eq!(url::<Connect>(), "https://object/connect");
+    assert_ne!(PresenceQuery::PATH, PresenceQuery::PATH_BEFORE);
+}
+
+#[test]
+fn a_header_is_ascii_and_the_same_message() {
+    let odd = Connect {
+        identity: Identity {
+            name: Some("\u{7f}\u{1}\n\"\\ü€😀".into()),
+            ..identity()
+        },
+        ..connect()
+    };
+    let value = to_header(&odd);
+    assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+    assert_eq!(serde_json::from_str::<Connect>(&value).unwrap(), odd);
+}
