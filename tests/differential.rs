@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use switchboard::wire::engine_io::{self, decode_payload};
-use switchboard::wire::socket_io::{Args, Body, Packet};
+use switchboard::wire::socket_io::{Args, Body, SocketPacket};
 
 #[test]
 fn decodes_what_the_script_asks_for() {
@@ -30,7 +30,7 @@ fn decodes_what_the_script_asks_for() {
 }
 
 fn socket(text: &str) -> String {
-    let Ok(packet) = Packet::decode(text) else {
+    let Ok(packet) = SocketPacket::decode(text) else {
         return "null".into();
     };
     let head = |kind: &str, name: Option<&str>| {

@@ -15,7 +15,7 @@ use super::time::Millis;
 use crate::wire::socket_io::{connected, event_text};
 
 /// What a CONNECT brings, and what else the decision rests on.
-pub struct Asked<'a> {
+pub struct ConnectRequest<'a> {
     /// Whose it is.
     pub user_id: &'a str,
     /// The one that is joined; the reply names it.
@@ -51,7 +51,7 @@ pub enum Standing {
 
 /// What a CONNECT leads to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Decision {
     /// It is refused.
     Refused(ConnectRefusal),
     /// The client has joined.
@@ -91,17 +91,17 @@ pub fn standing(other: &Other, shown_sid: Option<&str>, now: Millis, config: &Co
 pub fn decide<D: Database>(
     store: &Store<D>,
     config: &Config,
-    asked: Asked,
+    asked: ConnectRequest,
     others: &[Other],
-) -> Result<Outcome> {
-    let Asked {
+) -> Result<Decision> {
+    let ConnectRequest {
         user_id, auth, now, ..
     } = asked;
     let shown_sid = shown_sid(config, user_id, auth);
     let counts = |other: &&Other| standing(other, shown_sid, now, config) == Standing::Counts;
     if others.iter().filter(counts).count() >= config.max_connections {
         let refusal = ConnectRefusal::TooManyConnections(config.max_connections);
-        return Ok(Outcome::Refused(refusal));
+        return Ok(Decision::Refused(refusal));
     }
     let was_online = others
         .iter()
@@ -110,7 +110,7 @@ pub fn decide<D: Database>(
         Some(session) => session,
         None => begun(store, config, &asked, was_online)?,
     };
-    Ok(Outcome::Entered(Entered {
+    Ok(Decision::Entered(Entered {
         messages: messages(config, &asked, &session),
         sid: session.sid,
         is_resumed: session.is_resumed,
@@ -130,7 +130,7 @@ struct Session {
 fn resumed<D: Database>(
     store: &Store<D>,
     config: &Config,
-    asked: &Asked,
+    asked: &ConnectRequest,
 ) -> Result<Option<Session>> {
     let bounds = store.log_bounds(since(config, asked))?;
     let resumed = resume(config.keys(), asked.user_id, asked.auth, bounds);
@@ -156,7 +156,7 @@ fn resumed<D: Database>(
 fn begun<D: Database>(
     store: &Store<D>,
     config: &Config,
-    asked: &Asked,
+    asked: &ConnectRequest,
     was_online: bool,
 ) -> Result<Session> {
     let sid = asked.new_sid.clone();
@@ -179,20 +179,20 @@ fn begun<D: Database>(
 fn missed<D: Database>(
     store: &Store<D>,
     config: &Config,
-    asked: &Asked,
+    asked: &ConnectRequest,
     after: u64,
     sid: &str,
 ) -> Result<Missed> {
     store.events_after(after, since(config, asked), sid, config.log_replay_bytes)
 }
 
-fn since(config: &Config, asked: &Asked) -> Millis {
+fn since(config: &Config, asked: &ConnectRequest) -> Millis {
     asked.now.saturating_sub(config.log_retention)
 }
 
 /// The reply comes first: what comes before it a client keeps until it is there, without its offset, and
 /// would get again if the connection broke in between.
-fn messages(config: &Config, asked: &Asked, session: &Session) -> Vec<String> {
+fn messages(config: &Config, asked: &ConnectRequest, session: &Session) -> Vec<String> {
     // A client takes its session for recovered only if its own pid comes back, whichever key made it.
     let shown = asked.auth.pid.clone().filter(|_| session.is_resumed);
     let pid = shown.unwrap_or_else(|| pid(config.secret(), asked.user_id, &session.sid));
@@ -265,8 +265,8 @@ mod tests {
         auth: &ConnectAuth,
         confirmed: u64,
         others: &[(&Connection, Millis)],
-    ) -> Outcome {
-        let asked = Asked {
+    ) -> Decision {
+        let asked = ConnectRequest {
             user_id: "u",
             namespace: "/",
             auth,
@@ -284,10 +284,10 @@ mod tests {
         decide(store, &config(max), asked, &others).unwrap()
     }
 
-    fn entered(outcome: Outcome) -> Entered {
+    fn entered(outcome: Decision) -> Entered {
         match outcome {
-            Outcome::Entered(entered) => entered,
-            Outcome::Refused(refusal) => panic!("{refusal}"),
+            Decision::Entered(entered) => entered,
+            Decision::Refused(refusal) => panic!("{refusal}"),
         }
     }
 
@@ -383,7 +383,7 @@ mod tests {
         };
         store.receipt_add(&receipt).unwrap();
         let nothing = ConnectAuth::default();
-        let asked = Asked {
+        let asked = ConnectRequest {
             user_id: "u",
             namespace: "/",
             auth: &nothing,
@@ -431,7 +431,7 @@ mod tests {
         silent.pinged(NOW + 1_000, 0, None);
         let here = connection("HERE");
         let heard = NOW + 50_000;
-        let refused = Outcome::Refused(ConnectRefusal::TooManyConnections(1));
+        let refused = Decision::Refused(ConnectRefusal::TooManyConnections(1));
         let nothing = ConnectAuth::default();
         let store = log();
         let with = |others: &[(&Connection, Millis)], auth: &ConnectAuth| {

@@ -1,7 +1,7 @@
 //! The lobby: where a client waits until its user is known.
 //!
 //! The relay serves it on a WebSocket, the polling gateway by polling: each of them passes on what comes in,
-//! and carries out the [`Effect`]s in their order. Invariant: only a good token lets a client in, every
+//! and carries out the [`LobbyEffect`]s in their order. Invariant: only a good token lets a client in, every
 //! refusal is told and counted, and none gives a client more time. Both transports follow the same rules,
 //! since nothing but the lobby decides.
 
@@ -36,7 +36,7 @@ pub struct Lobby {
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum LobbyEffect {
     /// Send this to the client.
     Send(Packet),
     /// Record that a CONNECT was refused because of its token.
@@ -90,12 +90,12 @@ impl Lobby {
     }
 
     /// The deadline has passed.
-    pub fn time_out(&self) -> Vec<Effect> {
+    pub fn time_out(&self) -> Vec<LobbyEffect> {
         self.end(ProtocolEnd::UpgradeFailed, ProtocolEnd::ConnectTimeout)
     }
 
     /// The client has closed its WebSocket.
-    pub fn leave(&self) -> Vec<Effect> {
+    pub fn leave(&self) -> Vec<LobbyEffect> {
         self.end(ProtocolEnd::UpgradeFailed, ProtocolEnd::ClientClosed)
     }
 
@@ -107,7 +107,7 @@ impl Lobby {
         request: Option<&Verdict>,
         config: &Config,
         now: Millis,
-    ) -> Vec<Effect> {
+    ) -> Vec<LobbyEffect> {
         let packet = match decode(frame.clone(), config.max_payload) {
             Ok(packet) => packet,
             Err(reason) => return self.end_unread(&frame, reason, config),
@@ -121,15 +121,15 @@ impl Lobby {
             session::Effect::Connect(namespace, auth) => (namespace, auth),
             session::Effect::Nothing => return Vec::new(),
             session::Effect::Reply(refusal) => return self.refuse(None, refusal),
-            session::Effect::Close(reason) => return vec![Effect::Close(reason.into())],
+            session::Effect::Close(reason) => return vec![LobbyEffect::Close(reason.into())],
             // These need a namespace that was joined, or a WebSocket that probes.
-            _ => return vec![Effect::Close(ProtocolEnd::ProtocolError.into())],
+            _ => return vec![LobbyEffect::Close(ProtocolEnd::ProtocolError.into())],
         };
         // Without a token of its own, it counts by that of its request, or else of the handshake.
         let requests = request.into_iter().chain(&self.handshake);
         let token = ConnectAuth::read(auth.as_deref()).token;
         match admit(config.keys(), token.as_deref(), requests, now) {
-            Ok(identity) => vec![Effect::Enter(identity, frame)],
+            Ok(identity) => vec![LobbyEffect::Enter(identity, frame)],
             Err(error) => {
                 let refusal = ConnectRefusal::from(error).packet(&namespace);
                 self.refuse(Some(error), refusal)
@@ -138,44 +138,47 @@ impl Lobby {
     }
 
     /// Tells a refusal and counts it. The last one is told as well, and then it is the end.
-    fn refuse(&mut self, error: Option<TokenError>, refusal: String) -> Vec<Effect> {
+    fn refuse(&mut self, error: Option<TokenError>, refusal: String) -> Vec<LobbyEffect> {
         self.refusals += 1;
         let is_flooding = self.refusals > MAX_REFUSALS;
-        let close = is_flooding.then_some(Effect::Close(CloseReason::Flooding));
-        let refused = error.map(Effect::Refused).into_iter();
+        let close = is_flooding.then_some(LobbyEffect::Close(CloseReason::Flooding));
+        let refused = error.map(LobbyEffect::Refused).into_iter();
         refused.chain([send(refusal)]).chain(close).collect()
     }
 
     /// A CONNECT that is too large to be read is told so, unless it comes before the upgrade.
-    fn end_unread(&self, frame: &Frame, reason: ProtocolEnd, config: &Config) -> Vec<Effect> {
+    fn end_unread(&self, frame: &Frame, reason: ProtocolEnd, config: &Config) -> Vec<LobbyEffect> {
         let refusal = ConnectRefusal::of_unread(frame, config.max_payload);
         let told = refusal.filter(|_| self.probing_until.is_none());
         let told = told.map(|refusal| send(refusal.packet(MAIN))).into_iter();
         told.chain(self.end(reason, reason)).collect()
     }
 
-    fn end(&self, of_probe: ProtocolEnd, of_client: ProtocolEnd) -> Vec<Effect> {
+    fn end(&self, of_probe: ProtocolEnd, of_client: ProtocolEnd) -> Vec<LobbyEffect> {
         match self.probing_until {
-            Some(_) => vec![Effect::AbandonProbe(of_probe.into())],
-            None => vec![Effect::Close(of_client.into())],
+            Some(_) => vec![LobbyEffect::AbandonProbe(of_probe.into())],
+            None => vec![LobbyEffect::Close(of_client.into())],
         }
     }
 }
 
-fn probe(packet: &Packet) -> Vec<Effect> {
+fn probe(packet: &Packet) -> Vec<LobbyEffect> {
     match receive_probing(packet) {
         session::Effect::Probe => {
             // The client polls no more once it has the pong: until then its GETs must have ended.
-            vec![Effect::Probe, Effect::Send(Packet::Pong(PROBE.to_owned()))]
+            vec![
+                LobbyEffect::Probe,
+                LobbyEffect::Send(Packet::Pong(PROBE.to_owned())),
+            ]
         }
-        session::Effect::Upgrade => vec![Effect::TakeOver],
-        session::Effect::Close(reason) => vec![Effect::AbandonProbe(reason.into())],
+        session::Effect::Upgrade => vec![LobbyEffect::TakeOver],
+        session::Effect::Close(reason) => vec![LobbyEffect::AbandonProbe(reason.into())],
         _ => Vec::new(),
     }
 }
 
-fn send(message: String) -> Effect {
-    Effect::Send(Packet::Text(message))
+fn send(message: String) -> LobbyEffect {
+    LobbyEffect::Send(Packet::Text(message))
 }
 
 #[cfg(test)]
@@ -225,28 +228,32 @@ mod tests {
     }
 
     /// The effects of a frame whose request brought this token.
-    fn receive_with(lobby: &mut Lobby, frame: Frame, request: Option<&Verdict>) -> Vec<Effect> {
+    fn receive_with(
+        lobby: &mut Lobby,
+        frame: Frame,
+        request: Option<&Verdict>,
+    ) -> Vec<LobbyEffect> {
         lobby.receive(frame, request, &config(), NOW)
     }
 
-    fn receive(lobby: &mut Lobby, frame: Frame) -> Vec<Effect> {
+    fn receive(lobby: &mut Lobby, frame: Frame) -> Vec<LobbyEffect> {
         receive_with(lobby, frame, None)
     }
 
-    fn closed(reason: impl Into<CloseReason>) -> Vec<Effect> {
-        vec![Effect::Close(reason.into())]
+    fn closed(reason: impl Into<CloseReason>) -> Vec<LobbyEffect> {
+        vec![LobbyEffect::Close(reason.into())]
     }
 
-    fn abandoned(reason: ProtocolEnd) -> Vec<Effect> {
-        vec![Effect::AbandonProbe(reason.into())]
+    fn abandoned(reason: ProtocolEnd) -> Vec<LobbyEffect> {
+        vec![LobbyEffect::AbandonProbe(reason.into())]
     }
 
-    fn refused(error: TokenError) -> Vec<Effect> {
+    fn refused(error: TokenError) -> Vec<LobbyEffect> {
         let refusal = ConnectRefusal::from(error).packet(MAIN);
-        vec![Effect::Refused(error), send(refusal)]
+        vec![LobbyEffect::Refused(error), send(refusal)]
     }
 
-    fn unserved() -> Effect {
+    fn unserved() -> LobbyEffect {
         send(r#"4/nowhere,{"message":"Invalid namespace"}"#.to_owned())
     }
 
@@ -274,7 +281,7 @@ mod tests {
             upgraded.take_over(handshake);
             let expected = match expected {
                 // The object gets the CONNECT as it came.
-                Ok(user) => vec![Effect::Enter(user, text(packet))],
+                Ok(user) => vec![LobbyEffect::Enter(user, text(packet))],
                 Err(error) => refused(error),
             };
             for mut lobby in [greeted, upgraded] {
@@ -287,7 +294,7 @@ mod tests {
     #[test]
     fn what_a_client_may_send_before_its_user_is_known() {
         let large = |start: &str| text(&format!("{start}{}", "x".repeat(MAX_PAYLOAD)));
-        let too_large = || Effect::Close(ProtocolEnd::TooLarge.into());
+        let too_large = || LobbyEffect::Close(ProtocolEnd::TooLarge.into());
         let told = send(ConnectRefusal::TooLarge(MAX_PAYLOAD).packet(MAIN));
         let mut cases = vec![
             (text("3"), vec![]),
@@ -335,7 +342,10 @@ mod tests {
                 let mut effects = receive(&mut lobby, text(packet));
                 refusals += u32::from(*packet != "3");
                 if refusals == 11 {
-                    assert_eq!(effects.pop(), Some(Effect::Close(CloseReason::Flooding)));
+                    assert_eq!(
+                        effects.pop(),
+                        Some(LobbyEffect::Close(CloseReason::Flooding))
+                    );
                 }
                 let expected = match *packet {
                     "3" => vec![],
@@ -359,7 +369,7 @@ mod tests {
         );
         assert_eq!(lobby.deadline(), NOW + CONNECT_TIMEOUT);
         let connect = connect(&token("second try"));
-        let entered = vec![Effect::Enter(
+        let entered = vec![LobbyEffect::Enter(
             verdict("second try").unwrap(),
             text(&connect),
         )];
@@ -368,11 +378,11 @@ mod tests {
 
     #[test]
     fn a_probe_ends_every_get_before_its_answer() {
-        let pong = Effect::Send(Packet::Pong(PROBE.to_owned()));
+        let pong = LobbyEffect::Send(Packet::Pong(PROBE.to_owned()));
         let cases = [
-            (text("2probe"), vec![Effect::Probe, pong]),
+            (text("2probe"), vec![LobbyEffect::Probe, pong]),
             (text("6"), vec![]),
-            (text("5"), vec![Effect::TakeOver]),
+            (text("5"), vec![LobbyEffect::TakeOver]),
             (text("2"), abandoned(ProtocolEnd::UpgradeFailed)),
             (text("40"), abandoned(ProtocolEnd::UpgradeFailed)),
             (text("1"), abandoned(ProtocolEnd::UpgradeFailed)),

@@ -9,12 +9,12 @@ pub enum AllowedOrigins {
     /// `*`: pages of every origin.
     Any,
     /// Pages of these origins, and of the server's own.
-    List(Vec<Entry>),
+    List(Vec<OriginPattern>),
 }
 
 /// One of the origins, in lower case and without a port that its scheme implies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum OriginPattern {
     /// `https://a.example`: this origin.
     Exactly(String),
     /// `https://*.a.example:8443`: this scheme, a subdomain on any level, and this port.
@@ -46,7 +46,7 @@ impl AllowedOrigins {
         text.split(',')
             .map(str::trim)
             .filter(|origin| !origin.is_empty())
-            .map(|origin| Entry::parse(origin).ok_or_else(|| not_an_origin(origin)))
+            .map(|origin| OriginPattern::parse(origin).ok_or_else(|| not_an_origin(origin)))
             .collect::<Result<Vec<_>, _>>()
             .map(Self::List)
     }
@@ -71,7 +71,7 @@ impl AllowedOrigins {
     }
 }
 
-impl Entry {
+impl OriginPattern {
     fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
         // What frames without an origin of their own and pages from files send.

@@ -25,7 +25,7 @@ pub const GIVE_UP_AFTER: Millis = 24 * 60 * 60_000;
 
 /// One send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct OutboxEntry {
     /// The send's id; its messages' ids follow from it.
     pub send_id: Uuid,
     /// Whom it was addressed to, in order.
@@ -56,7 +56,7 @@ pub enum Next {
     },
 }
 
-impl Entry {
+impl OutboxEntry {
     /// A send that is about to be committed. Should the object die now, the first alarm after that
     /// takes it up; the time given here makes sure that there is one.
     pub fn new(send_id: Uuid, receiver_ids: Vec<String>, now: Millis, kind: SendKind) -> Self {
@@ -120,8 +120,8 @@ impl Entry {
 mod tests {
     use super::*;
 
-    fn entry(attempts: u32) -> Entry {
-        Entry {
+    fn entry(attempts: u32) -> OutboxEntry {
+        OutboxEntry {
             send_id: Uuid::nil(),
             receiver_ids: vec!["a".into(), "b".into()],
             pending: None,

@@ -40,7 +40,7 @@ pub enum Fact {
         lasted: Millis,
     },
     /// A send is in the record, and was fanned out.
-    Sent(Sent),
+    SendFigures(SendFigures),
     /// A request was answered by an error.
     RequestFailed {
         /// Which event, or which route of the HTTP API; never what a caller made up.
@@ -52,7 +52,7 @@ pub enum Fact {
 
 /// The figures of a send.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sent {
+pub struct SendFigures {
     /// `send_message` or `send_bulk_message`.
     pub event: &'static str,
     /// Whom it was addressed to.
@@ -98,7 +98,7 @@ impl Fact {
             Self::ConnectionOpened { .. } => "connection_opened",
             Self::ConnectionRefused { .. } => "connection_refused",
             Self::ConnectionClosed { .. } => "connection_closed",
-            Self::Sent(sent) => sent.event,
+            Self::SendFigures(sent) => sent.event,
             Self::RequestFailed { .. } => "request_failed",
         }
     }
@@ -139,7 +139,7 @@ impl Fact {
                 "reason": reason,
                 "seconds": seconds(*lasted),
             }),
-            Self::Sent(sent) => json!({
+            Self::SendFigures(sent) => json!({
                 "receivers": sent.receivers,
                 "delivered": sent.delivered,
                 "failed": sent.failed,
@@ -171,7 +171,7 @@ impl Fact {
                 reason,
                 lasted,
             } => (transport(*carrier), *reason, vec![seconds(*lasted)]),
-            Self::Sent(sent) => (
+            Self::SendFigures(sent) => (
                 "",
                 "",
                 vec![
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     fn sent() -> Fact {
-        Fact::Sent(Sent {
+        Fact::SendFigures(SendFigures {
             event: "send_bulk_message",
             receivers: 1,
             delivered: 2,

@@ -27,7 +27,7 @@ use super::time::Millis;
 
 /// What a watched user's object says of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statement {
+pub struct StatusReport {
     /// Whether the user is online.
     pub is_online: bool,
     /// Its place in the order of the user's changes. `None` overrules all others: the user is erased.
@@ -85,8 +85,8 @@ impl From<Known> for Stored {
 impl Known {
     /// Takes a statement down, unless it is older than what is known: whether that differs from what was
     /// known, or `None` if it is older.
-    fn take(&mut self, statement: Statement) -> Option<bool> {
-        let Statement { is_online, version } = statement;
+    fn take(&mut self, statement: StatusReport) -> Option<bool> {
+        let StatusReport { is_online, version } = statement;
         let (before, at) = match self.0 {
             Some(told) if version.is_some_and(|version| version < told.version) => return None,
             Some(told) => (Some(told.is_online), told.at),
@@ -153,7 +153,7 @@ impl Watches {
 
     /// A push came in: whether the connection is to be told. Before the reply to its subscription the first
     /// one is not: the reply will say it.
-    pub fn on_push(&mut self, user_id: &str, statement: Statement, now: Millis) -> bool {
+    pub fn on_push(&mut self, user_id: &str, statement: StatusReport, now: Millis) -> bool {
         let Some(known) = self.0.get_mut(user_id) else {
             return false;
         };
@@ -167,7 +167,7 @@ impl Watches {
 
     /// The answer to a subscription came in: whether the reply is to say that the user is online. A push
     /// that is newer may have overtaken it.
-    pub fn on_answer(&mut self, user_id: &str, statement: Statement, now: Millis) -> bool {
+    pub fn on_answer(&mut self, user_id: &str, statement: StatusReport, now: Millis) -> bool {
         let Some(known) = self.0.get_mut(user_id) else {
             return statement.is_online;
         };
@@ -188,7 +188,12 @@ impl Watches {
 
     /// The answer to a subscription that is renewed after a recovery came in: what the connection is to be
     /// told, if it does not know.
-    pub fn on_renewal(&mut self, user_id: &str, statement: Statement, now: Millis) -> Option<bool> {
+    pub fn on_renewal(
+        &mut self,
+        user_id: &str,
+        statement: StatusReport,
+        now: Millis,
+    ) -> Option<bool> {
         let known = self.0.get_mut(user_id)?;
         let was_told = known.0.is_some_and(|told| told.at != NOT_YET);
         let is_news = known.take(statement) == Some(true);

@@ -38,7 +38,7 @@ use crate::wire::engine_io::{self, RequestError};
 const CONNECT_IN_FLIGHT: Duration = Duration::from_millis(300);
 
 /// A request, as far as it matters here.
-struct Call {
+struct SocketIoRequest {
     request: Request,
     env: Env,
     config: Config,
@@ -62,7 +62,7 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
         return answer::with_headers(answer::forbidden_origin()?, cors);
     }
     let query = url.query_pairs().into_owned().collect();
-    let call = Call {
+    let call = SocketIoRequest {
         request,
         env,
         config,
@@ -78,7 +78,7 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     }
 }
 
-impl Call {
+impl SocketIoRequest {
     async fn route(self) -> Result<Response> {
         if self.request.method() == Method::Options {
             let requested = self.request.headers();

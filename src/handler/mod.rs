@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::core::connection::Connection;
 use crate::core::token::Identity;
-use crate::user_do::{Joined, Socket, UserObject};
+use crate::user_do::{JoinedConnection, Socket, UserObject};
 use crate::wire::engine_io::Packet;
 use crate::wire::session::{Awaited, Event};
 use crate::wire::socket_io::Args;
@@ -46,7 +46,7 @@ pub trait Handler {
         socket: Socket,
         namespace: String,
         auth: Option<Box<RawValue>>,
-    ) -> Option<Joined>;
+    ) -> Option<JoinedConnection>;
 
     /// An event, complete with its attachments.
     async fn on_event(object: &UserObject, socket: Socket, event: Event);

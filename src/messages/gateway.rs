@@ -78,7 +78,7 @@ impl Message for Route {
 /// answered by [`Taken`], or 404 if there is no such session; the others by an empty 200.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Lobby {
+pub struct LobbyRequest {
     /// The Engine.IO session id.
     pub engine_sid: String,
     /// When the Engine.IO session began, as the sid says.
@@ -90,7 +90,7 @@ pub struct Lobby {
     pub step: LobbyStep,
 }
 
-impl Message for Lobby {
+impl Message for LobbyRequest {
     const PATH: &'static str = "/lobby";
     type Answer = Taken;
 }

@@ -8,7 +8,7 @@
 //!     |-- WebSocket ----|--- Connect ---------------------------------->|
 //!     |-- handshake ----|--- Greeting -------->|                        |
 //!     |-- GET, POST ----|--- Poll ------------>|--- Connect ----------->|
-//!     |-- probe --------|--- Route, Lobby ---->|                        |
+//!     |-- probe --------|--- Route, LobbyRequest ---->|                        |
 //!     |                 |<-- Identity, Taken --|                        |
 //!     |                 |--- Connect ---------------------------------->|
 //!     |                                        |<-- GatewayControl ---->|
@@ -35,7 +35,9 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use gateway::{GatewayControl, Greeting, LOST, Lobby, LobbyStep, Poll, Route, SILENT, Taken};
+pub use gateway::{
+    GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, Taken,
+};
 pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 

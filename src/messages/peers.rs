@@ -7,7 +7,7 @@ use crate::core::events::mark_as_read::Read;
 use crate::core::events::send_message::Delivered;
 use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
-use crate::core::watch::Statement;
+use crate::core::watch::StatusReport;
 
 /// Asks a User object whether its user is online. Whoever was blocked by the user sees them as offline and
 /// never seen. It is asked so often that a body, which is a stream, would be felt: it stands in the header.
@@ -56,8 +56,8 @@ pub struct Watching {
 
 impl Watching {
     /// As the watcher's side keeps it.
-    pub fn statement(&self) -> Statement {
-        Statement {
+    pub fn statement(&self) -> StatusReport {
+        StatusReport {
             is_online: self.presence.is_online(),
             version: self.version,
         }
@@ -160,8 +160,8 @@ pub struct StatusChange {
 
 impl StatusChange {
     /// As the watcher's side keeps it.
-    pub fn statement(&self) -> Statement {
-        Statement {
+    pub fn statement(&self) -> StatusReport {
+        StatusReport {
             is_online: self.presence.is_online(),
             version: self.version,
         }

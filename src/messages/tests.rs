@@ -107,7 +107,7 @@ fn messages_to_gateways_are_pinned() {
         (LobbyStep::End, "end"),
     ];
     for (step, name) in steps {
-        let lobby = Lobby {
+        let lobby = LobbyRequest {
             engine_sid: "E".into(),
             opened_at: 7,
             is_noted: false,
@@ -296,7 +296,11 @@ fn what_the_version_before_writes_is_read() {
     let poll: Poll = serde_json::from_str(r#"{"engineSid":"E","openedAt":7,"user":null}"#).unwrap();
     assert_eq!((poll.is_noted, poll.own, poll.region), (false, None, None));
     let lobby = r#"{"engineSid":"E","openedAt":7,"step":"take"}"#;
-    assert!(!serde_json::from_str::<Lobby>(lobby).unwrap().is_noted);
+    assert!(
+        !serde_json::from_str::<LobbyRequest>(lobby)
+            .unwrap()
+            .is_noted
+    );
     let route = r#"{"engineSid":"E","openedAt":7,"user":null}"#;
     assert!(!serde_json::from_str::<Route>(route).unwrap().is_noted);
     let answer = r#"{"connectionCount":1,"lastSeen":7}"#;

@@ -6,13 +6,13 @@ use worker::{Request, Response, Result, Url};
 use crate::messages::{HEADER, Message, read_query};
 
 /// A request of the Worker, or of another object.
-pub struct Asked {
+pub struct ObjectRequest {
     /// Where the message is not all that it brings.
     pub request: Request,
     url: Url,
 }
 
-impl Asked {
+impl ObjectRequest {
     /// Its URL is read at once.
     pub fn new(request: Request) -> Result<Self> {
         let url = request.url()?;

@@ -6,7 +6,7 @@ use wasm_bindgen::JsValue;
 use worker::{D1Database, D1Result, Env, Error, Result};
 
 use super::meter::Meter;
-use crate::core::events::get_messages::Page;
+use crate::core::events::get_messages::MessagePage;
 use crate::core::events::new_message::Message;
 use crate::core::record::history::{self, MessageRow, Pair};
 use crate::core::record::{Param, Statement};
@@ -61,7 +61,7 @@ pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Answ
 }
 
 /// A page of messages, and one more if there is one; the participants, if there is the conversation.
-pub async fn messages(env: &Env, page: &Page) -> Answer<(Option<Pair>, Vec<Message>)> {
+pub async fn messages(env: &Env, page: &MessagePage) -> Answer<(Option<Pair>, Vec<Message>)> {
     let results = batch(env, &history::messages(page)).await?;
     let pair = rows::<Pair>(&results, 0)?.pop();
     let messages: Vec<MessageRow> = rows(&results, 1)?;

@@ -17,10 +17,10 @@ use futures::future::{Either, select};
 use wasm_bindgen_futures::spawn_local;
 use worker::{Delay, Response, Result};
 
-use super::{Answer, End, PollingGateway, Session, Sessions, answer, close, refusal};
+use super::{Answer, End, GatewaySession, PollingGateway, Sessions, answer, close, refusal};
 use crate::platform::abandoned::Abandoned;
 use crate::wire::engine_io::RequestError;
-use crate::wire::polling::Phase;
+use crate::wire::polling::PollingPhase;
 
 /// How long a client may take to poll again after a probe that failed, with no GET of its waiting. The
 /// noop that ended its GET has to reach it, and the next GET us.
@@ -47,7 +47,7 @@ impl PollingGateway {
     }
 }
 
-impl Session {
+impl GatewaySession {
     /// The client of the GET that this answers has gone.
     fn give_up(&mut self, receiver: &oneshot::Receiver<Answer>) {
         let waits = self.get.as_ref();
@@ -55,18 +55,20 @@ impl Session {
             return;
         }
         match self.polling.phase {
-            Phase::Upgrading => {
+            PollingPhase::Upgrading => {
                 self.get = None;
                 self.polling.forget_get();
             }
-            Phase::Lobby | Phase::Routed | Phase::Closed => self.end(End::Lost),
+            PollingPhase::Lobby | PollingPhase::Routed | PollingPhase::Closed => {
+                self.end(End::Lost)
+            }
         }
     }
 }
 
 /// A probe has failed while no GET waited: ends the session unless its client comes back. The session's
 /// WebSocket keeps the gateway awake in any case, so the timer costs nothing.
-pub(super) fn expect_client(session: &mut Session, sessions: Sessions, sid: String) {
+pub(super) fn expect_client(session: &mut GatewaySession, sessions: Sessions, sid: String) {
     if session.get.is_some() {
         return;
     }

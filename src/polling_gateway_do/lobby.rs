@@ -7,15 +7,15 @@
 use futures::channel::oneshot;
 use worker::{Response, Result};
 
-use super::{End, PollingGateway, Session, close};
+use super::{End, GatewaySession, PollingGateway, close};
 use crate::core::close::CloseReason;
 use crate::core::config::Config;
 use crate::core::connection::Carrier;
-use crate::core::lobby::Effect;
+use crate::core::lobby::LobbyEffect;
 use crate::messages::{self, LobbyStep, Poll, Taken};
 use crate::platform::{now, telemetry};
 use crate::wire::engine_io::{Packet, encode_payload};
-use crate::wire::polling::Phase;
+use crate::wire::polling::PollingPhase;
 
 impl PollingGateway {
     /// Carries out what the lobby decides about a packet.
@@ -27,22 +27,25 @@ impl PollingGateway {
         });
         for effect in effects.unwrap_or_default() {
             match effect {
-                Effect::Send(packet) => {
+                LobbyEffect::Send(packet) => {
                     self.with(sid, |session| session.hand_out(packet));
                 }
-                Effect::Refused(error) => {
+                LobbyEffect::Refused(error) => {
                     telemetry::refused(&self.env, config, Carrier::Gateway, error);
                     self.with(sid, |session| session.resolve_route(None));
                 }
-                Effect::Enter(user, connect) => {
+                LobbyEffect::Enter(user, connect) => {
                     self.link(sid, user, Some(connect), poll.region).await;
                 }
                 // The client is still to get the last refusal.
-                Effect::Close(CloseReason::Flooding) => {
-                    self.with(sid, Session::leave);
+                LobbyEffect::Close(CloseReason::Flooding) => {
+                    self.with(sid, GatewaySession::leave);
                 }
                 // Probes do not come by polling.
-                Effect::Close(_) | Effect::AbandonProbe(_) | Effect::Probe | Effect::TakeOver => {
+                LobbyEffect::Close(_)
+                | LobbyEffect::AbandonProbe(_)
+                | LobbyEffect::Probe
+                | LobbyEffect::TakeOver => {
                     close(&self.sessions, sid, End::Lost);
                 }
             }
@@ -50,7 +53,11 @@ impl PollingGateway {
     }
 
     /// A step of a WebSocket that asks for a session.
-    pub(super) async fn lobby(&self, lobby: messages::Lobby, config: &Config) -> Result<Response> {
+    pub(super) async fn lobby(
+        &self,
+        lobby: messages::LobbyRequest,
+        config: &Config,
+    ) -> Result<Response> {
         let sid = &lobby.engine_sid;
         self.enter(sid, lobby.opened_at, lobby.is_noted, config)
             .await?;
@@ -79,21 +86,21 @@ impl PollingGateway {
 
     async fn take(&self, sid: &str) -> Option<Taken> {
         // A CONNECT that is under way is answered first; it decides whose the session is.
-        if let Some(Some(answered)) = self.with(sid, Session::connecting) {
+        if let Some(Some(answered)) = self.with(sid, GatewaySession::connecting) {
             // The sender goes with the answer, and with the session.
             let _ = answered.await;
         }
-        self.with(sid, Session::hand_over).flatten()
+        self.with(sid, GatewaySession::hand_over).flatten()
     }
 }
 
-impl Session {
+impl GatewaySession {
     /// What tells that the CONNECT is answered, if one is under way.
     fn connecting(&mut self) -> Option<oneshot::Receiver<()>> {
         let is_under_way = match self.polling.phase {
-            Phase::Lobby => self.is_linking,
-            Phase::Routed => !self.is_answered,
-            Phase::Upgrading | Phase::Closed => false,
+            PollingPhase::Lobby => self.is_linking,
+            PollingPhase::Routed => !self.is_answered,
+            PollingPhase::Upgrading | PollingPhase::Closed => false,
         };
         is_under_way.then(|| {
             let (sender, receiver) = oneshot::channel();
@@ -105,7 +112,7 @@ impl Session {
     /// What a WebSocket gets that takes the session over.
     fn hand_over(&mut self) -> Option<Taken> {
         match self.polling.phase {
-            Phase::Lobby => {
+            PollingPhase::Lobby => {
                 let queue = encode_payload(&self.polling.drain());
                 self.end(End::Closed);
                 Some(match self.lobby.handshake.take() {
@@ -113,8 +120,8 @@ impl Session {
                     None => Taken::Session(queue),
                 })
             }
-            Phase::Routed => self.identity.clone().map(Taken::User),
-            Phase::Upgrading | Phase::Closed => None,
+            PollingPhase::Routed => self.identity.clone().map(Taken::User),
+            PollingPhase::Upgrading | PollingPhase::Closed => None,
         }
     }
 }

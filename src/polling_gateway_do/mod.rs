@@ -29,10 +29,10 @@ use crate::core::token::Identity;
 use crate::handler::{Active, Handler};
 use crate::messages::{self, GatewayControl, Greeting, LOST, Message, Poll, Route, SILENT};
 use crate::platform::abandoned::Abandoned;
-use crate::platform::asked::{self, Asked};
+use crate::platform::asked::{self, ObjectRequest};
 use crate::platform::{self, log, now, send};
 use crate::wire::engine_io::{Packet, RequestError};
-use crate::wire::polling::{self, Phase, PollingSession, Push};
+use crate::wire::polling::{self, PollingPhase, PollingSession, PostOutcome};
 use crate::wire::socket_io::is_disconnect;
 
 use user_link::sync;
@@ -41,7 +41,7 @@ use user_link::sync;
 type Answer = (u16, String);
 
 /// A session with what hangs on it.
-struct Session {
+struct GatewaySession {
     polling: PollingSession,
     /// What its client may do until its user is known.
     lobby: Lobby,
@@ -64,7 +64,7 @@ struct Session {
     user: Option<WebSocket>,
 }
 
-type Sessions = Rc<RefCell<HashMap<String, Session>>>;
+type Sessions = Rc<RefCell<HashMap<String, GatewaySession>>>;
 
 /// The Durable Object.
 #[durable_object]
@@ -89,7 +89,7 @@ impl DurableObject for PollingGateway {
             Err(error) => return Response::error(error.to_string(), 500),
         };
         let config = &config;
-        let mut asked = Asked::new(request)?;
+        let mut asked = ObjectRequest::new(request)?;
         match (asked.path(), asked.request.method()) {
             (Poll::PATH, Method::Get) => {
                 let abandoned = Abandoned::of(&asked.request);
@@ -103,7 +103,9 @@ impl DurableObject for PollingGateway {
             },
             (Greeting::PATH, _) => asked.respond(|greeting| self.greet(greeting, config)).await,
             (Route::PATH, _) => asked.respond(|route| self.route(route, config)).await,
-            (messages::Lobby::PATH, _) => asked.respond(|lobby| self.lobby(lobby, config)).await,
+            (messages::LobbyRequest::PATH, _) => {
+                asked.respond(|lobby| self.lobby(lobby, config)).await
+            }
             _ => asked::unknown(),
         }
     }
@@ -137,26 +139,31 @@ impl PollingGateway {
         let (sender, receiver) = oneshot::channel();
         let verdict = self.with(sid, |session| {
             let verdict = session.polling.on_get(now());
-            if matches!(verdict, polling::Poll::Wait | polling::Poll::Sync) {
+            if matches!(
+                verdict,
+                polling::GetOutcome::Wait | polling::GetOutcome::Sync
+            ) {
                 session.get = Some(sender);
             }
             verdict
         });
         match verdict {
-            None | Some(polling::Poll::Unknown) => answer(refusal(RequestError::UnknownSession)),
-            Some(polling::Poll::Body(body)) => answer((200, body)),
-            Some(polling::Poll::Overlap) => {
+            None | Some(polling::GetOutcome::Unknown) => {
+                answer(refusal(RequestError::UnknownSession))
+            }
+            Some(polling::GetOutcome::Body(body)) => answer((200, body)),
+            Some(polling::GetOutcome::Overlap) => {
                 if let Some(Some(get)) = self.with(sid, |session| session.get.take()) {
                     let _ = get.send((200, "1".to_owned()));
                 }
                 close(&self.sessions, sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
             }
-            Some(polling::Poll::Sync) => {
+            Some(polling::GetOutcome::Sync) => {
                 sync(self.sessions.clone(), sid.clone());
                 self.wait(sid, receiver, abandoned).await
             }
-            Some(polling::Poll::Wait) => self.wait(sid, receiver, abandoned).await,
+            Some(polling::GetOutcome::Wait) => self.wait(sid, receiver, abandoned).await,
         }
     }
 
@@ -169,16 +176,16 @@ impl PollingGateway {
             session.polling.on_post(&body, now(), config.max_payload)
         });
         match push {
-            None | Some(Push::Unknown) => answer(refusal(RequestError::UnknownSession)),
-            Some(Push::TooLarge) => {
+            None | Some(PostOutcome::Unknown) => answer(refusal(RequestError::UnknownSession)),
+            Some(PostOutcome::TooLarge) => {
                 close(&self.sessions, sid, End::Lost);
                 answer((413, String::new()))
             }
-            Some(Push::Invalid) => {
+            Some(PostOutcome::Invalid) => {
                 close(&self.sessions, sid, End::Lost);
                 answer(refusal(RequestError::BadRequest))
             }
-            Some(Push::Packets(packets)) => {
+            Some(PostOutcome::Packets(packets)) => {
                 for packet in packets {
                     self.act(&poll, packet, config).await;
                 }
@@ -203,7 +210,7 @@ impl PollingGateway {
         self.link_at_handshake(sid, route.user.as_ref()).await;
         let (sender, receiver) = oneshot::channel();
         self.with(sid, |session| {
-            if session.polling.phase == Phase::Closed || session.has_probe {
+            if session.polling.phase == PollingPhase::Closed || session.has_probe {
                 return;
             }
             session.has_probe = true;
@@ -241,7 +248,7 @@ impl PollingGateway {
             return Ok(());
         }
         let is_first = self.sessions.borrow().is_empty();
-        let session = Session {
+        let session = GatewaySession {
             polling: PollingSession::new(opened_at),
             lobby,
             get: None,
@@ -261,7 +268,7 @@ impl PollingGateway {
         Ok(())
     }
 
-    fn with<T>(&self, sid: &str, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+    fn with<T>(&self, sid: &str, act: impl FnOnce(&mut GatewaySession) -> T) -> Option<T> {
         self.sessions.borrow_mut().get_mut(sid).map(act)
     }
 
@@ -270,10 +277,12 @@ impl PollingGateway {
         let sid = &poll.engine_sid;
         let phase = self.with(sid, |session| session.polling.phase);
         match (phase, packet) {
-            (None | Some(Phase::Closed), _) => {}
+            (None | Some(PollingPhase::Closed), _) => {}
             (Some(_), Packet::Close) => close(&self.sessions, sid, End::Closed),
-            (Some(Phase::Lobby), packet) => self.act_in_lobby(poll, packet, config).await,
-            (Some(Phase::Routed | Phase::Upgrading), packet) => self.pass_on(sid, packet),
+            (Some(PollingPhase::Lobby), packet) => self.act_in_lobby(poll, packet, config).await,
+            (Some(PollingPhase::Routed | PollingPhase::Upgrading), packet) => {
+                self.pass_on(sid, packet)
+            }
         }
     }
 
@@ -300,7 +309,7 @@ impl PollingGateway {
             }
             // A closed session is remembered for as long as its sid would pass for a new one, and while its
             // client may still come for the last words.
-            session.polling.phase != Phase::Closed
+            session.polling.phase != PollingPhase::Closed
                 || !session.lobby.is_over(now())
                 || (session.polling.has_more() && !session.is_overdue(config))
         });
@@ -312,10 +321,10 @@ impl PollingGateway {
     }
 }
 
-impl Session {
+impl GatewaySession {
     /// Whether its client should have been heard by now, or its user should be known.
     fn is_overdue(&self, config: &Config) -> bool {
-        let is_lost = self.polling.phase == Phase::Lobby && self.lobby.is_over(now());
+        let is_lost = self.polling.phase == PollingPhase::Lobby && self.lobby.is_over(now());
         is_lost || self.polling.is_silent(now(), config.silence())
     }
 
@@ -381,7 +390,7 @@ impl Session {
 
     /// Whoever waits is answered.
     fn over(&mut self) {
-        self.polling.phase = Phase::Closed;
+        self.polling.phase = PollingPhase::Closed;
         self.answer_get();
         self.get = None;
         self.entering.clear();
@@ -390,7 +399,7 @@ impl Session {
 
     /// The client's way out: the user's object is told how it ended.
     fn end(&mut self, end: End) {
-        if self.polling.phase == Phase::Closed {
+        if self.polling.phase == PollingPhase::Closed {
             return;
         }
         // What nobody fetched was not received, however politely the client left.

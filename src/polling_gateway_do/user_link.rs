@@ -9,13 +9,13 @@ use worker::{Delay, Result, WebSocket, WebsocketEvent};
 
 use super::abandoned::expect_client;
 use super::{End, PollingGateway, Sessions, close};
-use crate::core::connection::{Carrier, Phase as ConnectionPhase};
+use crate::core::connection::{Carrier, Phase};
 use crate::core::region::Region;
 use crate::core::token::Identity;
 use crate::messages::{Connect, GatewayControl, LOST};
 use crate::platform::{frame, log, objects, send};
 use crate::wire::engine_io::{Frame, Packet};
-use crate::wire::polling::Phase;
+use crate::wire::polling::PollingPhase;
 
 impl PollingGateway {
     /// If the user is known without a CONNECT, the first request of the session opens the WebSocket,
@@ -24,7 +24,7 @@ impl PollingGateway {
         let Some(user) = user else { return };
         let (sender, receiver) = oneshot::channel();
         let is_first = self.with(sid, |session| {
-            if session.polling.phase != Phase::Lobby {
+            if session.polling.phase != PollingPhase::Lobby {
                 return false;
             }
             let is_first = session.identity.is_none();
@@ -57,7 +57,7 @@ impl PollingGateway {
             opened_at: opened_at.unwrap_or_default(),
             identity: identity.clone(),
             carrier: Carrier::Gateway,
-            phase: ConnectionPhase::Open,
+            phase: Phase::Open,
             send_open: false,
             region,
         };
@@ -72,10 +72,10 @@ impl PollingGateway {
             }
         };
         let linked = self.with(sid, |session| {
-            if session.polling.phase != Phase::Lobby {
+            if session.polling.phase != PollingPhase::Lobby {
                 return false;
             }
-            session.polling.phase = Phase::Routed;
+            session.polling.phase = PollingPhase::Routed;
             session.identity = Some(identity);
             session.user = Some(user.clone());
             true
@@ -124,14 +124,14 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
     };
     match GatewayControl::read(&frame) {
         // What crosses the session's end does not bring it back.
-        Some(_) if session.polling.phase == Phase::Closed => {}
+        Some(_) if session.polling.phase == PollingPhase::Closed => {}
         Some(GatewayControl::Upgrading) => {
-            session.polling.phase = Phase::Upgrading;
+            session.polling.phase = PollingPhase::Upgrading;
             sync(all.clone(), sid.to_owned());
         }
         Some(GatewayControl::Sync) => session.answer_get(),
         Some(GatewayControl::UpgradeFailed) => {
-            session.polling.phase = Phase::Routed;
+            session.polling.phase = PollingPhase::Routed;
             session.has_probe = false;
             expect_client(session, all.clone(), sid.to_owned());
         }
@@ -139,7 +139,7 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
             // It may say goodbye right behind its `5`. What it has got by polling since, pongs confirm.
             session.report_confirmed(End::Closed);
             let queue = GatewayControl::Queue(session.polling.drain());
-            session.polling.phase = Phase::Closed;
+            session.polling.phase = PollingPhase::Closed;
             // A GET that still waits came after the `5`.
             session.get = None;
             user.send_with_str(queue.frame())?;
@@ -171,7 +171,7 @@ pub(super) fn sync(sessions: Sessions, sid: String) {
     });
 }
 
-fn take_packet(session: &mut super::Session, frame: Frame) {
+fn take_packet(session: &mut super::GatewaySession, frame: Frame) {
     match Packet::from_frame(frame) {
         // The auto-response to the client's pong.
         Ok(Packet::Noop) | Err(_) => {}
@@ -191,7 +191,7 @@ fn finish(sessions: &Sessions, sid: &str, code: Option<u16>) {
     let Some(session) = sessions.get_mut(sid) else {
         return;
     };
-    if session.polling.phase == Phase::Closed {
+    if session.polling.phase == PollingPhase::Closed {
         return;
     }
     if code == Some(1000) {

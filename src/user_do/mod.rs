@@ -47,11 +47,11 @@ use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Message, Notify, PresenceQuery, Pulse, Watch,
     read_query,
 };
-use crate::platform::asked::{self, Asked};
+use crate::platform::asked::{self, ObjectRequest};
 use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
-pub(crate) use connect::join::Joined;
+pub(crate) use connect::join::JoinedConnection;
 use ground::held::Held;
 use ground::lane::Lane;
 pub(crate) use ground::socket::Socket;
@@ -168,7 +168,7 @@ impl DurableObject for UserObject {
 impl UserObject {
     /// Answers a message of another object, or of the Worker.
     async fn answer(&self, request: Request) -> Result<Response> {
-        let mut asked = Asked::new(request)?;
+        let mut asked = ObjectRequest::new(request)?;
         match asked.path() {
             PresenceQuery::PATH => asked.answer(async |query| self.presence_for(&query)).await,
             PresenceQuery::PATH_BEFORE => match read_query(asked.query()) {

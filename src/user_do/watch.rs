@@ -21,7 +21,7 @@ use worker::Result;
 
 use crate::core::events::get_online_status::reply;
 use crate::core::presence::Presence;
-use crate::core::store::{Outcome, Watcher};
+use crate::core::store::{PushOutcome, Watcher};
 use crate::core::time::Millis;
 use crate::core::watch::Watches;
 use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
@@ -139,12 +139,12 @@ impl UserObject {
         let mut have_all_heard = true;
         for (watcher, heard) in heard {
             let outcome = match heard {
-                Ok(heard) if heard.is_wanted => Outcome::Heard,
-                Ok(_) => Outcome::Unwanted,
+                Ok(heard) if heard.is_wanted => PushOutcome::Heard,
+                Ok(_) => PushOutcome::Unwanted,
                 Err(error) => {
                     log::error("watchers", &error);
                     have_all_heard = false;
-                    Outcome::Unreached
+                    PushOutcome::Unreached
                 }
             };
             self.store.watcher_told(watcher, outcome)?;

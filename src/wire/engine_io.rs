@@ -67,20 +67,20 @@ pub enum Packet {
 /// Not an Engine.IO packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not an Engine.IO packet")]
-pub struct DecodeError;
+pub struct EngineDecodeError;
 
 impl Packet {
     /// Reads a WebSocket message.
-    pub fn from_frame(frame: Frame) -> Result<Self, DecodeError> {
+    pub fn from_frame(frame: Frame) -> Result<Self, EngineDecodeError> {
         match frame {
             Frame::Text(text) => Self::from_text(&text),
             Frame::Binary(bytes) => Ok(Self::Binary(bytes)),
         }
     }
 
-    fn from_text(text: &str) -> Result<Self, DecodeError> {
+    fn from_text(text: &str) -> Result<Self, EngineDecodeError> {
         let mut rest = text.chars();
-        let kind = rest.next().ok_or(DecodeError)?;
+        let kind = rest.next().ok_or(EngineDecodeError)?;
         let data = rest.as_str();
         match kind {
             '0' => Ok(Self::Open(data.to_owned())),
@@ -90,7 +90,7 @@ impl Packet {
             '4' => Ok(Self::Text(data.to_owned())),
             '5' => Ok(Self::Upgrade),
             '6' => Ok(Self::Noop),
-            _ => Err(DecodeError),
+            _ => Err(EngineDecodeError),
         }
     }
 
@@ -118,7 +118,7 @@ impl Packet {
 }
 
 /// Reads a polling body.
-pub fn decode_payload(body: &str) -> Result<Vec<Packet>, DecodeError> {
+pub fn decode_payload(body: &str) -> Result<Vec<Packet>, EngineDecodeError> {
     body.split(SEPARATOR)
         .map(|packet| match packet.strip_prefix('b') {
             Some(base64) => decode_base64(base64).map(Packet::Binary),
@@ -138,7 +138,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Reads base64 as the reference server does, whose `Buffer.from` takes either alphabet (RFC 4648,
 /// sections 4 and 5), needs no padding and skips white space: Java's encoder breaks its lines (RFC 2045,
 /// section 6.8). Any other character is an error.
-fn decode_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+fn decode_base64(text: &str) -> Result<Vec<u8>, EngineDecodeError> {
     let standard: Vec<u8> = text
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace())
@@ -148,7 +148,7 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
             other => other,
         })
         .collect();
-    LENIENT.decode(standard).map_err(|_| DecodeError)
+    LENIENT.decode(standard).map_err(|_| EngineDecodeError)
 }
 
 /// Writes a polling body.
@@ -281,7 +281,11 @@ mod tests {
     #[test]
     fn what_is_no_packet_is_refused() {
         for wire in ["", "7", "abc", "b", "é"] {
-            assert_eq!(Packet::from_frame(text(wire)), Err(DecodeError), "{wire:?}");
+            assert_eq!(
+                Packet::from_frame(text(wire)),
+                Err(EngineDecodeError),
+                "{wire:?}"
+            );
         }
     }
 
@@ -296,7 +300,7 @@ mod tests {
         assert_eq!(encode_payload(&packets), body);
         assert_eq!(decode_payload(body), Ok(packets));
         for bad in ["", "4a\x1e", "4a\x1e9", "b*"] {
-            assert_eq!(decode_payload(bad), Err(DecodeError), "{bad:?}");
+            assert_eq!(decode_payload(bad), Err(EngineDecodeError), "{bad:?}");
         }
     }
 
@@ -325,7 +329,7 @@ mod tests {
             assert_eq!(decode_payload(nothing), Ok(vec![Packet::Binary(expected)]));
         }
         for bad in ["bA", "bAQ=A", "b====", "bü", "bAQ\0"] {
-            assert_eq!(decode_payload(bad), Err(DecodeError), "{bad:?}");
+            assert_eq!(decode_payload(bad), Err(EngineDecodeError), "{bad:?}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::core::time::Millis;
 
 /// How far the session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum PollingPhase {
     /// No CONNECT was accepted, so no user is known.
     Lobby,
     /// Its packets go to its user's object.
@@ -28,7 +28,7 @@ pub enum Phase {
 
 /// What a GET is answered with.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Poll {
+pub enum GetOutcome {
     /// This body, at once.
     Body(String),
     /// Nothing yet: it waits for the next packet.
@@ -47,7 +47,7 @@ pub enum Poll {
 
 /// What a POST brought.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Push {
+pub enum PostOutcome {
     /// Packets to act on, in order.
     Packets(Vec<Packet>),
     /// 400, and the session is closed.
@@ -65,7 +65,7 @@ const MAX_QUEUE_BYTES: usize = 8_000_000;
 #[derive(Debug)]
 pub struct PollingSession {
     /// How far it is.
-    pub phase: Phase,
+    pub phase: PollingPhase,
     /// When the last packet came in.
     pub last_heard: Millis,
     /// When the handshake was answered.
@@ -90,7 +90,7 @@ impl PollingSession {
     /// A session whose handshake was answered at `opened_at`.
     pub fn new(opened_at: Millis) -> Self {
         Self {
-            phase: Phase::Lobby,
+            phase: PollingPhase::Lobby,
             last_heard: opened_at,
             opened_at,
             probed_until: None,
@@ -110,24 +110,24 @@ impl PollingSession {
     }
 
     /// A GET came in.
-    pub fn on_get(&mut self, now: Millis) -> Poll {
+    pub fn on_get(&mut self, now: Millis) -> GetOutcome {
         self.has_arrived(now);
-        if self.phase == Phase::Closed && !self.has_more() {
-            return Poll::Unknown;
+        if self.phase == PollingPhase::Closed && !self.has_more() {
+            return GetOutcome::Unknown;
         }
         if self.get_waits {
-            return Poll::Overlap;
+            return GetOutcome::Overlap;
         }
         if self.has_more() {
-            return Poll::Body(encode_payload(&self.take()));
+            return GetOutcome::Body(encode_payload(&self.take()));
         }
         if self.is_probed(now) {
-            return Poll::Body(encode_payload(&[Packet::Noop]));
+            return GetOutcome::Body(encode_payload(&[Packet::Noop]));
         }
         self.get_waits = true;
         match self.phase {
-            Phase::Upgrading => Poll::Sync,
-            _ => Poll::Wait,
+            PollingPhase::Upgrading => GetOutcome::Sync,
+            _ => GetOutcome::Wait,
         }
     }
 
@@ -136,12 +136,12 @@ impl PollingSession {
     }
 
     /// A POST came in.
-    pub fn on_post(&mut self, body: &[u8], now: Millis, max_payload: usize) -> Push {
-        if self.phase == Phase::Closed {
-            return Push::Unknown;
+    pub fn on_post(&mut self, body: &[u8], now: Millis, max_payload: usize) -> PostOutcome {
+        if self.phase == PollingPhase::Closed {
+            return PostOutcome::Unknown;
         }
         if body.len() > max_payload {
-            return Push::TooLarge;
+            return PostOutcome::TooLarge;
         }
         let packets = std::str::from_utf8(body)
             .ok()
@@ -149,9 +149,9 @@ impl PollingSession {
         match packets {
             Some(packets) => {
                 self.last_heard = now;
-                Push::Packets(packets)
+                PostOutcome::Packets(packets)
             }
-            None => Push::Invalid,
+            None => PostOutcome::Invalid,
         }
     }
 
@@ -175,7 +175,7 @@ impl PollingSession {
         }
         let packets = match (self.has_more(), self.phase) {
             (true, _) => self.take(),
-            (false, Phase::Upgrading | Phase::Closed) => vec![Packet::Noop],
+            (false, PollingPhase::Upgrading | PollingPhase::Closed) => vec![Packet::Noop],
             (false, _) if self.is_probed(now) => vec![Packet::Noop],
             (false, _) => return None,
         };
@@ -190,7 +190,7 @@ impl PollingSession {
 
     /// The other side has said its last words: the session is over when the client has them.
     pub fn leave(&mut self) {
-        self.phase = Phase::Closed;
+        self.phase = PollingPhase::Closed;
         self.owes_close = true;
     }
 
@@ -259,7 +259,7 @@ mod tests {
 
     fn routed() -> PollingSession {
         let mut session = PollingSession::new(1000);
-        session.phase = Phase::Routed;
+        session.phase = PollingPhase::Routed;
         session
     }
 
@@ -272,15 +272,15 @@ mod tests {
         let mut session = routed();
         assert!(session.push(text("a")));
         assert!(session.push(text("b")));
-        assert_eq!(session.on_get(5000), Poll::Body("4a\x1e4b".into()));
-        assert_eq!(session.on_get(5000), Poll::Wait);
+        assert_eq!(session.on_get(5000), GetOutcome::Body("4a\x1e4b".into()));
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
     }
 
     #[test]
     fn a_waiting_get_is_answered_by_the_next_packet() {
         let mut session = routed();
         assert_eq!(session.flush(5000), None);
-        assert_eq!(session.on_get(5000), Poll::Wait);
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
         assert_eq!(session.flush(5000), None);
         assert!(session.push(text("a")));
         assert_eq!(session.flush(5000), Some("4a".into()));
@@ -297,8 +297,8 @@ mod tests {
         assert!(session.push(event("7")));
         assert!(session.push(event("8")));
         assert!(session.push(text(r#"3["no event"]"#)));
-        assert!(matches!(session.on_get(5000), Poll::Body(_)));
-        assert_eq!(session.on_get(5001), Poll::Wait);
+        assert!(matches!(session.on_get(5000), GetOutcome::Body(_)));
+        assert_eq!(session.on_get(5001), GetOutcome::Wait);
         // A batch for the GET that waits, which is not asked behind any more.
         assert!(session.push(event("9")));
         assert!(session.flush(6000).is_some());
@@ -311,9 +311,9 @@ mod tests {
         let mut session = routed();
         for (at, offset) in [(5000, "7"), (6000, "8"), (8000, "9")] {
             assert!(session.push(event(offset)));
-            assert!(matches!(session.on_get(at), Poll::Body(_)));
+            assert!(matches!(session.on_get(at), GetOutcome::Body(_)));
         }
-        assert_eq!(session.on_get(8001), Poll::Wait);
+        assert_eq!(session.on_get(8001), GetOutcome::Wait);
         // 7 was asked behind at 6000, 8 at 8000.
         assert_eq!(session.confirmed_at_end(), Some(7));
         assert_eq!(session.confirmed_at_goodbye(60_000), None);
@@ -322,34 +322,34 @@ mod tests {
     #[test]
     fn overlapping_gets_are_refused() {
         let mut session = routed();
-        assert_eq!(session.on_get(5000), Poll::Wait);
-        assert_eq!(session.on_get(5000), Poll::Overlap);
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
+        assert_eq!(session.on_get(5000), GetOutcome::Overlap);
     }
 
     #[test]
     fn a_get_that_was_given_up_is_no_overlap_and_takes_nothing() {
         let mut session = routed();
-        assert_eq!(session.on_get(5000), Poll::Wait);
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
         session.forget_get();
         assert!(session.push(text("a")));
         assert_eq!(session.flush(5000), None);
-        assert_eq!(session.on_get(5000), Poll::Body("4a".into()));
+        assert_eq!(session.on_get(5000), GetOutcome::Body("4a".into()));
     }
 
     #[test]
     fn while_upgrading_no_get_waits_for_a_packet() {
         let mut session = routed();
-        assert_eq!(session.on_get(5000), Poll::Wait);
-        session.phase = Phase::Upgrading;
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
+        session.phase = PollingPhase::Upgrading;
         assert_eq!(session.flush(5000), Some("6".into()));
-        assert_eq!(session.on_get(5000), Poll::Sync);
+        assert_eq!(session.on_get(5000), GetOutcome::Sync);
         assert_eq!(session.flush(5000), Some("6".into()));
         assert!(session.push(text("a")));
-        assert_eq!(session.on_get(5000), Poll::Body("4a".into()));
+        assert_eq!(session.on_get(5000), GetOutcome::Body("4a".into()));
         assert!(session.push(text("b")));
         assert_eq!(session.drain(), [text("b")]);
-        session.phase = Phase::Closed;
-        assert_eq!(session.on_get(5000), Poll::Unknown);
+        session.phase = PollingPhase::Closed;
+        assert_eq!(session.on_get(5000), GetOutcome::Unknown);
     }
 
     #[test]
@@ -358,31 +358,31 @@ mod tests {
         assert!(session.push(text("1")));
         session.leave();
         assert!(session.has_more());
-        assert_eq!(session.on_get(5000), Poll::Body("41".into()));
+        assert_eq!(session.on_get(5000), GetOutcome::Body("41".into()));
         // The end comes after them, not with them.
-        assert_eq!(session.on_get(5000), Poll::Body("1".into()));
-        assert_eq!(session.on_get(5000), Poll::Unknown);
+        assert_eq!(session.on_get(5000), GetOutcome::Body("1".into()));
+        assert_eq!(session.on_get(5000), GetOutcome::Unknown);
         assert!(!session.has_more());
     }
 
     #[test]
     fn a_probe_in_the_lobby_lets_no_get_wait() {
         let mut session = PollingSession::new(1000);
-        assert_eq!(session.on_get(5000), Poll::Wait);
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
         session.probed_until = Some(5001);
         assert_eq!(session.flush(5000), Some("6".into()));
-        assert_eq!(session.on_get(5000), Poll::Body("6".into()));
+        assert_eq!(session.on_get(5000), GetOutcome::Body("6".into()));
         // A probe that nobody ends is over by itself.
-        assert_eq!(session.on_get(5001), Poll::Wait);
+        assert_eq!(session.on_get(5001), GetOutcome::Wait);
     }
 
     #[test]
     fn a_close_ends_the_waiting_get_with_a_noop() {
         let mut session = routed();
-        assert_eq!(session.on_get(5000), Poll::Wait);
-        session.phase = Phase::Closed;
+        assert_eq!(session.on_get(5000), GetOutcome::Wait);
+        session.phase = PollingPhase::Closed;
         assert_eq!(session.flush(5000), Some("6".into()));
-        assert_eq!(session.on_get(5000), Poll::Unknown);
+        assert_eq!(session.on_get(5000), GetOutcome::Unknown);
     }
 
     #[test]
@@ -390,18 +390,24 @@ mod tests {
         let mut session = routed();
         assert_eq!(
             session.on_post(b"4a\x1e3", 5000, MAX_PAYLOAD),
-            Push::Packets(vec![text("a"), Packet::Pong(String::new())])
+            PostOutcome::Packets(vec![text("a"), Packet::Pong(String::new())])
         );
         assert_eq!(session.last_heard, 5000);
         for bad in [&b"abc"[..], b"", b"\xff"] {
-            assert_eq!(session.on_post(bad, 5000, MAX_PAYLOAD), Push::Invalid);
+            assert_eq!(
+                session.on_post(bad, 5000, MAX_PAYLOAD),
+                PostOutcome::Invalid
+            );
         }
         assert_eq!(
             session.on_post(&vec![b'4'; 1_000_001], 5000, MAX_PAYLOAD),
-            Push::TooLarge
+            PostOutcome::TooLarge
         );
-        session.phase = Phase::Closed;
-        assert_eq!(session.on_post(b"4a", 5000, MAX_PAYLOAD), Push::Unknown);
+        session.phase = PollingPhase::Closed;
+        assert_eq!(
+            session.on_post(b"4a", 5000, MAX_PAYLOAD),
+            PostOutcome::Unknown
+        );
     }
 
     #[test]

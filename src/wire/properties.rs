@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::close::ProtocolEnd;
 use super::engine_io::{self, Frame, Packet, SEPARATOR, decode_payload, encode_payload};
-use super::polling::{PollingSession, Push};
+use super::polling::{PollingSession, PostOutcome};
 use super::session::{Effect, Session, decode};
 use super::socket_io::{self, Args, Body, MAX_ATTACHMENTS, ack_packets, event_packets, log_offset};
 
@@ -128,9 +128,9 @@ proptest! {
     fn a_post_is_packets_or_refused(body in bytes(), text in nearly(), max_payload in 0usize..30) {
         for body in [body.as_slice(), text.as_bytes()] {
             let push = PollingSession::new(0).on_post(body, 1, max_payload);
-            prop_assert_eq!(push == Push::TooLarge, body.len() > max_payload);
+            prop_assert_eq!(push == PostOutcome::TooLarge, body.len() > max_payload);
             let packets = std::str::from_utf8(body).ok().and_then(|body| decode_payload(body).ok());
-            if let Push::Packets(read) = push {
+            if let PostOutcome::Packets(read) = push {
                 prop_assert_eq!(Some(read), packets);
             }
         }
@@ -143,13 +143,13 @@ proptest! {
             prop_assert!(session.push(packet.clone()));
         }
         let body = encode_payload(&packets);
-        prop_assert_eq!(session.on_get(1), super::polling::Poll::Body(body));
+        prop_assert_eq!(session.on_get(1), super::polling::GetOutcome::Body(body));
         prop_assert_eq!(session.drain(), vec![]);
     }
 
     #[test]
     fn text_is_a_socket_packet_within_the_limits_or_none(text in nearly()) {
-        if let Ok(packet) = socket_io::Packet::decode(&text) {
+        if let Ok(packet) = socket_io::SocketPacket::decode(&text) {
             prop_assert!(packet.namespace.starts_with('/'));
             prop_assert!(packet.attachments <= MAX_ATTACHMENTS);
         }
@@ -164,7 +164,7 @@ proptest! {
         args in args(),
     ) {
         let (text, attachments) = split(event_packets(&namespace, ack_id, &name, &args));
-        let packet = socket_io::Packet::decode(&text).unwrap();
+        let packet = socket_io::SocketPacket::decode(&text).unwrap();
         prop_assert_eq!(packet.namespace, namespace);
         prop_assert_eq!(packet.ack_id, ack_id);
         prop_assert_eq!(packet.attachments, attachments.len());
@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn an_ack_reads_back(namespace in namespace(), ack_id in any::<u64>(), args in args()) {
         let (text, attachments) = split(ack_packets(&namespace, ack_id, &args));
-        let packet = socket_io::Packet::decode(&text).unwrap();
+        let packet = socket_io::SocketPacket::decode(&text).unwrap();
         prop_assert_eq!(packet.namespace, namespace);
         prop_assert_eq!(packet.ack_id, Some(ack_id));
         prop_assert_eq!(packet.attachments, attachments.len());

@@ -54,7 +54,7 @@ pub(crate) fn is_zero(number: &u64) -> bool {
 /// A binary packet whose attachments are still arriving. Kept in memory only: should the object
 /// lose it between two frames, the next frame closes the connection and the client comes again.
 #[derive(Debug)]
-pub struct Reassembly(socket_io::Packet);
+pub struct Reassembly(socket_io::SocketPacket);
 
 /// An event from a client, complete with its attachments.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ impl Session {
             Packet::Pong(_) | Packet::Noop => Effect::Nothing,
             Packet::Close => Effect::Close(ProtocolEnd::ClientClosed),
             Packet::Text(_) if pending.is_some() => INVALID,
-            Packet::Text(text) => match socket_io::Packet::decode(&text) {
+            Packet::Text(text) => match socket_io::SocketPacket::decode(&text) {
                 // Attachments are kept for those only whose event would be taken.
                 Ok(packet) if packet.attachments > 0 && self.sid(&packet.namespace).is_none() => {
                     INVALID
@@ -202,7 +202,7 @@ impl Session {
         self.act(packet, namespaces)
     }
 
-    fn act(&mut self, packet: socket_io::Packet, namespaces: &[&str]) -> Effect {
+    fn act(&mut self, packet: socket_io::SocketPacket, namespaces: &[&str]) -> Effect {
         let namespace = packet.namespace;
         if let Body::Connect(auth) = packet.body {
             return self.connect(namespace, auth, namespaces);

@@ -43,7 +43,7 @@ impl Args {
 
 /// A packet's header and arguments.
 #[derive(Debug, Clone)]
-pub struct Packet {
+pub struct SocketPacket {
     /// The namespace, `/` if none was named.
     pub namespace: String,
     /// Which ack is asked for, or given.
@@ -70,13 +70,13 @@ pub enum Body {
 /// Not a Socket.IO packet that a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a Socket.IO packet that a client may send")]
-pub struct DecodeError;
+pub struct SocketDecodeError;
 
-impl Packet {
+impl SocketPacket {
     /// Reads the text of an Engine.IO message from a client.
-    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+    pub fn decode(text: &str) -> Result<Self, SocketDecodeError> {
         let mut rest = text.chars();
-        let kind = rest.next().ok_or(DecodeError)?;
+        let kind = rest.next().ok_or(SocketDecodeError)?;
         let rest = rest.as_str();
         let (attachments, rest) = match kind {
             '5' | '6' => attachment_count(rest)?,
@@ -89,7 +89,7 @@ impl Packet {
             '1' if data.is_empty() => Body::Disconnect,
             '2' | '5' => event_body(data)?,
             '3' | '6' if ack_id.is_some() => Body::Ack(args(data)?),
-            _ => return Err(DecodeError),
+            _ => return Err(SocketDecodeError),
         };
         Ok(Self {
             namespace: namespace.to_owned(),
@@ -100,12 +100,12 @@ impl Packet {
     }
 }
 
-fn attachment_count(text: &str) -> Result<(usize, &str), DecodeError> {
-    let (count, rest) = text.split_once('-').ok_or(DecodeError)?;
+fn attachment_count(text: &str) -> Result<(usize, &str), SocketDecodeError> {
+    let (count, rest) = text.split_once('-').ok_or(SocketDecodeError)?;
     let count = digits(count)?;
     match usize::try_from(count) {
         Ok(count) if (1..=MAX_ATTACHMENTS).contains(&count) => Ok((count, rest)),
-        _ => Err(DecodeError),
+        _ => Err(SocketDecodeError),
     }
 }
 
@@ -116,48 +116,48 @@ fn namespace(text: &str) -> (&str, &str) {
     text.split_once(',').unwrap_or((text, ""))
 }
 
-fn ack_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
+fn ack_id(text: &str) -> Result<(Option<u64>, &str), SocketDecodeError> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
     if end == 0 {
         return Ok((None, text));
     }
-    let (id, data) = text.split_at_checked(end).ok_or(DecodeError)?;
+    let (id, data) = text.split_at_checked(end).ok_or(SocketDecodeError)?;
     digits(id).map(|id| (Some(id), data))
 }
 
 /// Digits only: `str::parse` alone would take a sign, too.
-fn digits(text: &str) -> Result<u64, DecodeError> {
+fn digits(text: &str) -> Result<u64, SocketDecodeError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(DecodeError);
+        return Err(SocketDecodeError);
     }
-    text.parse().map_err(|_| DecodeError)
+    text.parse().map_err(|_| SocketDecodeError)
 }
 
-fn connect_auth(data: &str) -> Result<Option<Box<RawValue>>, DecodeError> {
+fn connect_auth(data: &str) -> Result<Option<Box<RawValue>>, SocketDecodeError> {
     if data.is_empty() {
         return Ok(None);
     }
-    let auth: Box<RawValue> = serde_json::from_str(data).map_err(|_| DecodeError)?;
+    let auth: Box<RawValue> = serde_json::from_str(data).map_err(|_| SocketDecodeError)?;
     if !auth.get().starts_with('{') {
-        return Err(DecodeError);
+        return Err(SocketDecodeError);
     }
     Ok(Some(auth))
 }
 
-fn args(data: &str) -> Result<Args, DecodeError> {
-    let values = serde_json::from_str(data).map_err(|_| DecodeError)?;
+fn args(data: &str) -> Result<Args, SocketDecodeError> {
+    let values = serde_json::from_str(data).map_err(|_| SocketDecodeError)?;
     Ok(Args {
         values,
         attachments: Vec::new(),
     })
 }
 
-fn event_body(data: &str) -> Result<Body, DecodeError> {
+fn event_body(data: &str) -> Result<Body, SocketDecodeError> {
     let mut args = args(data)?;
     if args.values.is_empty() {
-        return Err(DecodeError);
+        return Err(SocketDecodeError);
     }
     let name = args.values.remove(0);
     // The reference parser takes a number for a name, too.
@@ -166,7 +166,7 @@ fn event_body(data: &str) -> Result<Body, DecodeError> {
     });
     match name {
         Ok(name) if !RESERVED.contains(&name.as_str()) => Ok(Body::Event(name, args)),
-        _ => Err(DecodeError),
+        _ => Err(SocketDecodeError),
     }
 }
 
@@ -268,8 +268,8 @@ fn prefix(namespace: &str) -> String {
 mod tests {
     use super::*;
 
-    fn decode(text: &str) -> Packet {
-        Packet::decode(text).unwrap_or_else(|_| panic!("{text}"))
+    fn decode(text: &str) -> SocketPacket {
+        SocketPacket::decode(text).unwrap_or_else(|_| panic!("{text}"))
     }
 
     fn raw(args: &Args) -> Vec<&str> {
@@ -370,7 +370,7 @@ mod tests {
             "2[\"removeListener\"]",
         ];
         for text in bad {
-            assert!(Packet::decode(text).is_err(), "{text}");
+            assert!(SocketPacket::decode(text).is_err(), "{text}");
         }
     }
 

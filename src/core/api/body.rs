@@ -9,7 +9,7 @@ use super::problem::Problem;
 use crate::core::config::Config;
 use crate::core::error::to_json;
 use crate::core::events::RequestPayload;
-use crate::core::events::get_bulk_online_status::Query;
+use crate::core::events::get_bulk_online_status::BulkStatusQuery;
 use crate::core::ids::is_user_id;
 use crate::core::record::users::Profile;
 use crate::core::region::Region;
@@ -102,9 +102,9 @@ fn object<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Problem> {
 }
 
 /// Reads the body of `POST /v1/status`: `{ userIds }`.
-pub fn status_query(body: &str, config: &Config) -> Result<Query, Problem> {
+pub fn status_query(body: &str, config: &Config) -> Result<BulkStatusQuery, Problem> {
     let payload: &RawValue = object(body)?;
-    Ok(Query::read(payload, config)?)
+    Ok(BulkStatusQuery::read(payload, config)?)
 }
 
 /// A send on behalf of a user.

@@ -17,7 +17,7 @@ pub const HEALTH: &str = "/healthz";
 
 /// A request, by method and path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub enum ApiRoute {
     /// `PUT /v1/users/{id}`
     PutUser(String),
     /// `DELETE /v1/users/{id}`
@@ -38,7 +38,7 @@ pub enum Route {
     Messages(String),
 }
 
-impl Route {
+impl ApiRoute {
     /// The route's name in the operator's log, with nobody's ids.
     pub fn name(&self) -> &'static str {
         match self {
@@ -148,34 +148,34 @@ mod tests {
 
     #[test]
     fn paths_and_methods() {
-        let find = |method, path| Route::find(method, path).unwrap();
+        let find = |method, path| ApiRoute::find(method, path).unwrap();
         assert_eq!(
             find("PUT", "/v1/users/%C3%BC%20%2F1"),
-            Route::PutUser("ü /1".into())
+            ApiRoute::PutUser("ü /1".into())
         );
         assert_eq!(
             find("DELETE", "/v1/users/a+b"),
-            Route::DeleteUser("a+b".into())
+            ApiRoute::DeleteUser("a+b".into())
         );
         assert_eq!(
             find("GET", "/v1/users/100%/status"),
-            Route::Status("100%".into())
+            ApiRoute::Status("100%".into())
         );
         assert_eq!(
             find("HEAD", "/v1/users/a/status"),
-            Route::Status("a".into())
+            ApiRoute::Status("a".into())
         );
-        assert_eq!(find("POST", "/v1/status"), Route::BulkStatus);
-        assert_eq!(find("POST", "/v1/messages/bulk"), Route::SendBulkMessage);
+        assert_eq!(find("POST", "/v1/status"), ApiRoute::BulkStatus);
+        assert_eq!(find("POST", "/v1/messages/bulk"), ApiRoute::SendBulkMessage);
         assert_eq!(
             find("GET", "/v1/conversations/k/messages"),
-            Route::Messages("k".into())
+            ApiRoute::Messages("k".into())
         );
     }
 
     #[test]
     fn what_is_not_there() {
-        let status = |method, path| Route::find(method, path).unwrap_err().status;
+        let status = |method, path| ApiRoute::find(method, path).unwrap_err().status;
         for path in [
             "/v1/",
             "/v1/nothing",
@@ -187,14 +187,14 @@ mod tests {
         }
         assert_eq!(status("GET", "/v1/users//status"), 400);
         assert_eq!(status("GET", "/v1/users/%0A/status"), 400);
-        let refused = Route::find("PATCH", "/v1/users/a").unwrap_err();
+        let refused = ApiRoute::find("PATCH", "/v1/users/a").unwrap_err();
         assert_eq!(
             (refused.status, refused.allow),
             (405, vec!["PUT", "DELETE"])
         );
-        let refused = Route::find("PUT", "/v1/users/a/status").unwrap_err();
+        let refused = ApiRoute::find("PUT", "/v1/users/a/status").unwrap_err();
         assert_eq!((refused.status, refused.allow), (405, vec!["GET", "HEAD"]));
-        let refused = Route::find("HEAD", "/v1/status").unwrap_err();
+        let refused = ApiRoute::find("HEAD", "/v1/status").unwrap_err();
         assert_eq!((refused.status, refused.allow), (405, vec!["POST"]));
     }
 

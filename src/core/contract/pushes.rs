@@ -115,7 +115,7 @@ pub(super) fn pushes() -> Vec<Push> {
         stored: vec![target()],
         refused: vec![("nobody".into(), Refusal::NotFound)],
     };
-    let page = get_messages::Page {
+    let page = get_messages::MessagePage {
         conversation_id: CONVERSATION.into(),
         limit: 50,
         before: None,

@@ -18,12 +18,12 @@ pub const REPLY: &str = "bulk_online_status";
 
 /// Whose presence is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Query {
+pub struct BulkStatusQuery {
     /// The users, each once, in the order of the request.
     pub user_ids: Vec<String>,
 }
 
-impl RequestPayload for Query {
+impl RequestPayload for BulkStatusQuery {
     fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
         let user_ids = only_user_ids(payload, config.max_status_users)?;
         Ok(Self { user_ids })

@@ -24,7 +24,7 @@ pub const MAX_UNREAD_COUNT: u64 = 1_000;
 
 /// Which page.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct ConversationPage {
     /// How many at most.
     pub limit: usize,
     /// Where the page before ended.
@@ -46,7 +46,7 @@ pub(crate) struct GetConversations<'a> {
     cursor: Option<&'a RawValue>,
 }
 
-impl RequestPayload for Page {
+impl RequestPayload for ConversationPage {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         let fields: GetConversations = fields(payload)?;
         let cursor = present(fields.cursor).map(|cursor| message_id(cursor, "cursor"));
@@ -134,14 +134,14 @@ mod tests {
         };
         assert_eq!(
             page("{}"),
-            Page {
+            ConversationPage {
                 limit: 50,
                 cursor: None
             }
         );
         assert_eq!(
             page(r#"{"limit":7,"cursor":"019a0000-0000-7000-8000-000000000001"}"#),
-            Page {
+            ConversationPage {
                 limit: 7,
                 cursor: Some("019a0000-0000-7000-8000-000000000001".into())
             }

@@ -20,7 +20,7 @@ pub const REPLY: &str = "messages";
 
 /// Which page of which conversation.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct MessagePage {
     /// The conversation.
     pub conversation_id: String,
     /// How many at most.
@@ -54,7 +54,7 @@ pub(crate) struct GetMessages<'a> {
     after: Option<&'a RawValue>,
 }
 
-impl RequestPayload for Page {
+impl RequestPayload for MessagePage {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         let fields: GetMessages = fields(payload)?;
         let bound = |field, name| present(field).map(|id| message_id(id, name)).transpose();
@@ -67,7 +67,7 @@ impl RequestPayload for Page {
     }
 }
 
-impl Page {
+impl MessagePage {
     /// Whether the page goes from old to new.
     pub fn is_oldest_first(&self) -> bool {
         self.after.is_some() && self.before.is_none()
@@ -87,7 +87,7 @@ pub(crate) struct Messages<'a> {
 }
 
 /// The reply, from one message more than the page holds, if there is one.
-pub fn reply(page: &Page, mut items: Vec<Message>) -> Reply {
+pub fn reply(page: &MessagePage, mut items: Vec<Message>) -> Reply {
     let fitting = fitting(items.iter().map(|message| message.content.get().len()));
     let taken = page.limit.min(fitting);
     let has_more = items.len() > taken;
@@ -110,7 +110,7 @@ mod tests {
 
     const ID: &str = "019a0000-0000-7000-8000-000000000001";
 
-    fn page(payload: &str) -> Page {
+    fn page(payload: &str) -> MessagePage {
         match read(NAME, payload) {
             Ok(Request::GetMessages(page)) => page,
             other => panic!("{other:?}"),
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_last_page_has_no_cursor() {
-        let one = Page {
+        let one = MessagePage {
             limit: 1,
             ..page(r#"{"conversationId":"k"}"#)
         };

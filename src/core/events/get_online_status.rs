@@ -17,12 +17,12 @@ pub const REPLY: &str = "user_online_status";
 
 /// Whose presence is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Query {
+pub struct StatusQuery {
     /// The user.
     pub user_id: String,
 }
 
-impl RequestPayload for Query {
+impl RequestPayload for StatusQuery {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         let user_id = only_user_id(payload)?;
         Ok(Self { user_id })

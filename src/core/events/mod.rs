@@ -36,8 +36,8 @@ pub const ERROR: &str = "error";
 macro_rules! request_events {
     ($make:ident) => {
         $make! {
-            get_online_status::NAME => GetOnlineStatus(get_online_status::Query),
-            get_bulk_online_status::NAME => GetBulkOnlineStatus(get_bulk_online_status::Query),
+            get_online_status::NAME => GetOnlineStatus(get_online_status::StatusQuery),
+            get_bulk_online_status::NAME => GetBulkOnlineStatus(get_bulk_online_status::BulkStatusQuery),
             subscribe_online_status::SUBSCRIBE => Subscribe(subscribe_online_status::Subscription),
             subscribe_online_status::UNSUBSCRIBE => Unsubscribe(subscribe_online_status::Unsubscription),
             send_message::NAME => SendMessage(send_message::DirectMessage),
@@ -45,8 +45,8 @@ macro_rules! request_events {
             mark_as_read::NAME => MarkAsRead(mark_as_read::Marking),
             typing::START => TypingStart(typing::Start),
             typing::STOP => TypingStop(typing::Stop),
-            get_conversations::NAME => GetConversations(get_conversations::Page),
-            get_messages::NAME => GetMessages(get_messages::Page),
+            get_conversations::NAME => GetConversations(get_conversations::ConversationPage),
+            get_messages::NAME => GetMessages(get_messages::MessagePage),
             join_conversation::JOIN => JoinConversation(join_conversation::Join),
             join_conversation::LEAVE => LeaveConversation(join_conversation::Leave),
             block_user::BLOCK => BlockUser(block_user::Block),

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Param, Statement};
 use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::events::get_conversations::{Conversation, MAX_UNREAD_COUNT, Participant};
-use crate::core::events::get_messages::Page;
+use crate::core::events::get_messages::MessagePage;
 use crate::core::events::mark_as_read::Marking;
 use crate::core::events::new_message::{Author, Message};
 use crate::core::time::{Millis, iso};
@@ -75,7 +75,7 @@ const LAST: &str = "g";
 
 /// The batch of a page of messages: [`Pair`] rows, then [`MessageRow`] rows, one more than the page
 /// holds if there is one.
-pub fn messages(page: &Page) -> Vec<Statement> {
+pub fn messages(page: &MessagePage) -> Vec<Statement> {
     let read = Statement {
         sql: if page.is_oldest_first() {
             OLDEST_FIRST

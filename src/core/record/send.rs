@@ -81,7 +81,7 @@ LEFT JOIN users AS u ON u.user_id = m.receiver_id
 ORDER BY t.key";
 
 /// The batch of a send by a user with this role, or with any. Its results are, in this order:
-/// [`Sender`] rows (none or one), nothing, nothing, [`Outcome`] rows.
+/// [`Sender`] rows (none or one), nothing, nothing, [`RecordedCopy`] rows.
 pub fn store(
     send: Uuid,
     sender_id: &str,
@@ -146,7 +146,7 @@ pub fn read_back(sender_id: &str, targets: &[Target]) -> Vec<Statement> {
 /// What became of one receiver's copy. SQLite's truth values are 0 and 1.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
+pub struct RecordedCopy {
     /// The receiver.
     pub receiver_id: String,
     /// 1 if the message is in the record.
@@ -182,9 +182,9 @@ pub fn settle(
     sender_id: &str,
     receiver_ids: &[String],
     targets: Vec<Target>,
-    outcomes: &[Outcome],
+    outcomes: &[RecordedCopy],
 ) -> Settled {
-    let outcomes: HashMap<&str, &Outcome> = outcomes
+    let outcomes: HashMap<&str, &RecordedCopy> = outcomes
         .iter()
         .map(|outcome| (outcome.receiver_id.as_str(), outcome))
         .collect();
@@ -200,7 +200,7 @@ pub fn settle(
     Settled { stored, refused }
 }
 
-fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&Outcome>) -> Option<Refusal> {
+fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&RecordedCopy>) -> Option<Refusal> {
     if receiver_id == sender_id {
         return Some(Refusal::Oneself);
     }

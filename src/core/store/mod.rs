@@ -24,7 +24,7 @@ use super::sql::Param;
 use super::time::Millis;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
-pub use social::{Outcome, Watched, Watcher};
+pub use social::{PushOutcome, Watched, Watcher};
 
 /// Tables that are made together.
 struct Tables {

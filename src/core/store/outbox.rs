@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Database, Result, Store, StoreError};
 use crate::core::error::to_json;
-use crate::core::outbox::{Entry, Next};
+use crate::core::outbox::{Next, OutboxEntry};
 use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
@@ -38,7 +38,7 @@ impl<D: Database> Store<D> {
     /// Notes a send before it is committed.
     pub fn outbox_add(
         &self,
-        entry: &Entry,
+        entry: &OutboxEntry,
         idempotency_key: Option<&str>,
         fingerprint: &str,
         next_attempt_at: Millis,
@@ -62,7 +62,7 @@ impl<D: Database> Store<D> {
     }
 
     /// A send whose answer was never given is run again, and its commit gets its time again.
-    pub fn outbox_renew(&self, entry: &Entry, next_attempt_at: Millis) -> Result<()> {
+    pub fn outbox_renew(&self, entry: &OutboxEntry, next_attempt_at: Millis) -> Result<()> {
         self.write(
             &self.outbox,
             "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL, attempts = 0
@@ -122,7 +122,7 @@ impl<D: Database> Store<D> {
     }
 
     /// The sends that are not finished, oldest first.
-    pub fn outbox_open(&self) -> Result<Vec<(Entry, Millis)>> {
+    pub fn outbox_open(&self) -> Result<Vec<(OutboxEntry, Millis)>> {
         #[derive(Deserialize)]
         struct Row {
             send_id: String,
@@ -145,7 +145,7 @@ impl<D: Database> Store<D> {
                     Some(json) => Some(serde_json::from_str::<HashSet<String>>(&json)?),
                     None => None,
                 };
-                let entry = Entry {
+                let entry = OutboxEntry {
                     send_id: parse_id(&row.send_id)?,
                     receiver_ids: serde_json::from_str(&row.receiver_ids)?,
                     pending,

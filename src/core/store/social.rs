@@ -32,7 +32,7 @@ pub struct Watcher {
 
 /// What becomes of telling a watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PushOutcome {
     /// A connection of theirs watches.
     Heard,
     /// None does any more.
@@ -210,13 +210,15 @@ impl<D: Database> Store<D> {
     }
 
     /// What has become of telling a watcher.
-    pub fn watcher_told(&self, watcher: &Watcher, outcome: Outcome) -> Result<()> {
+    pub fn watcher_told(&self, watcher: &Watcher, outcome: PushOutcome) -> Result<()> {
         let user_id = Param::from(watcher.user_id.as_str());
         let asked = Param::from(watcher.asked);
         match outcome {
-            Outcome::Heard => self.write(&self.social, watch::HEARD, vec![user_id, asked]),
-            Outcome::Unwanted => self.write(&self.social, watch::UNWANTED, vec![user_id, asked]),
-            Outcome::Unreached => self.write(&self.social, watch::OWE, vec![user_id]),
+            PushOutcome::Heard => self.write(&self.social, watch::HEARD, vec![user_id, asked]),
+            PushOutcome::Unwanted => {
+                self.write(&self.social, watch::UNWANTED, vec![user_id, asked])
+            }
+            PushOutcome::Unreached => self.write(&self.social, watch::OWE, vec![user_id]),
         }
     }
 

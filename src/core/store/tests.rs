@@ -10,7 +10,7 @@ use super::testing::store;
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
-use crate::core::outbox::{Entry, Next};
+use crate::core::outbox::{Next, OutboxEntry};
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
 
@@ -193,7 +193,7 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
             SendKind::Bulk
         }
     };
-    let entry = |id: u128| Entry::new(Uuid::from_u128(id), vec!["r".into()], 100, kind(id));
+    let entry = |id: u128| OutboxEntry::new(Uuid::from_u128(id), vec!["r".into()], 100, kind(id));
     store.outbox_add(&entry(1), Some("key"), "f", 500).unwrap();
     store.outbox_add(&entry(2), None, "f", 400).unwrap();
     assert_eq!(store.outbox_due().unwrap(), Some(400));
@@ -244,7 +244,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
         conversation_id: "k".into(),
         message_id: "m".into(),
     };
-    let entry = Entry::new(Uuid::nil(), vec!["r".into()], 1, SendKind::Direct);
+    let entry = OutboxEntry::new(Uuid::nil(), vec!["r".into()], 1, SendKind::Direct);
     store.know_user("u")?;
     store.set_online("u", true, 1)?;
     store.set_recorded()?;
@@ -278,7 +278,11 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.watched_sync(false, 1)?;
     let watched = store.watched()?.unwrap();
     for watcher in store.watchers_to_tell()? {
-        for outcome in [Outcome::Heard, Outcome::Unreached, Outcome::Unwanted] {
+        for outcome in [
+            PushOutcome::Heard,
+            PushOutcome::Unreached,
+            PushOutcome::Unwanted,
+        ] {
             store.watcher_told(&watcher, outcome)?;
         }
     }

@@ -7,10 +7,10 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::core::store::testing::store;
-use crate::core::store::{Outcome, Store, Watched, Watcher};
+use crate::core::store::{PushOutcome, Store, Watched, Watcher};
 
-fn statement(is_online: bool, version: u64) -> Statement {
-    Statement {
+fn statement(is_online: bool, version: u64) -> StatusReport {
+    StatusReport {
         is_online,
         version: Some(version),
     }
@@ -56,7 +56,7 @@ fn what_is_older_than_what_was_told_is_no_news() {
     // Without a version it overrules, and whatever comes later counts again.
     let mut erased = watching(&["a"]);
     assert!(erased.on_answer("a", statement(true, 5), 5));
-    let gone = Statement {
+    let gone = StatusReport {
         is_online: false,
         version: None,
     };
@@ -109,7 +109,7 @@ struct WatchedUser {
 struct Telling {
     watched: Watched,
     version: u64,
-    watchers: Vec<(Watcher, Option<Outcome>)>,
+    watchers: Vec<(Watcher, Option<PushOutcome>)>,
 }
 
 impl Telling {
@@ -132,7 +132,7 @@ impl WatchedUser {
         self.is_online() && !self.blocked.contains(&by)
     }
 
-    fn watch(&self, by: usize, now: Millis) -> Statement {
+    fn watch(&self, by: usize, now: Millis) -> StatusReport {
         let is_online = self.is_online();
         let version = self.store.watcher_add(&by.to_string(), is_online, now);
         statement(self.is_online_to(by), version.unwrap())
@@ -184,7 +184,7 @@ struct Session {
     row: Watches,
     believes: Option<bool>,
     /// An answer that is on its way: to a subscription, or to its renewal.
-    asked: Option<(Statement, bool)>,
+    asked: Option<(StatusReport, bool)>,
     /// From when on what it was told may have been lost.
     seen_until: u64,
 }
@@ -335,17 +335,17 @@ impl World {
             return;
         };
         if self.draw.once_in(8) {
-            *outcome = Some(Outcome::Unreached);
+            *outcome = Some(PushOutcome::Unreached);
             return;
         }
-        *outcome = Some(Outcome::Unwanted);
+        *outcome = Some(PushOutcome::Unwanted);
         let is_online = version & 1 == 1 && watcher.is_blocked == 0;
         let watcher: usize = watcher.user_id.parse().unwrap();
         for session in self.sessions.get_mut(&watcher).unwrap() {
             if !session.is_live || !session.row.watches(USER) {
                 continue;
             }
-            *outcome = Some(Outcome::Heard);
+            *outcome = Some(PushOutcome::Heard);
             let statement = statement(is_online, version);
             let is_told = session.row.on_push(USER, statement, self.now);
             if self.draw.once_in(6) {

@@ -8,7 +8,7 @@ use worker::{Env, Request, Response, Result};
 use super::{answer, read_body};
 use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
-use crate::core::api::{Route, is_get, page_payload};
+use crate::core::api::{ApiRoute, is_get, page_payload};
 use crate::core::config::Config;
 use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
@@ -22,10 +22,10 @@ use crate::platform::objects::UserObjects;
 use crate::platform::{self, d1, log, now, objects, telemetry};
 
 /// What a request comes to: a status and a body, or a problem.
-type Outcome = std::result::Result<(u16, String), Problem>;
+type ApiAnswer = std::result::Result<(u16, String), Problem>;
 
 /// A request, with what all of them need.
-struct Call {
+struct ApiRequest {
     env: Env,
     config: Config,
     query: String,
@@ -41,8 +41,8 @@ pub async fn serve(request: Request, env: Env) -> Result<Response> {
         Err(error) => return answer::misconfigured(&error),
     };
     let url = request.url()?;
-    let route = Route::find(&request.inner().method(), url.path());
-    let name = route.as_ref().map_or("unknown", Route::name);
+    let route = ApiRoute::find(&request.inner().method(), url.path());
+    let name = route.as_ref().map_or("unknown", ApiRoute::name);
     let query = url.query().unwrap_or_default().to_owned();
     match run(request, route, query, &env, &config).await {
         Ok((204, _)) => Ok(Response::empty()?.with_status(204)),
@@ -60,11 +60,11 @@ pub async fn serve(request: Request, env: Env) -> Result<Response> {
 
 async fn run(
     mut request: Request,
-    route: std::result::Result<Route, Problem>,
+    route: std::result::Result<ApiRoute, Problem>,
     query: String,
     env: &Env,
     config: &Config,
-) -> Outcome {
+) -> ApiAnswer {
     let headers = request.headers();
     let header = |name| headers.get(name).ok().flatten();
     let authorization = header("Authorization");
@@ -82,7 +82,7 @@ async fn run(
         .await
         .map_err(ours("body"))?
         .ok_or_else(|| Problem::too_large(config.max_payload))?;
-    let call = Call {
+    let call = ApiRequest {
         env: env.clone(),
         query,
         body: String::from_utf8(bytes).map_err(|_| Problem::invalid("The body must be UTF-8"))?,
@@ -90,15 +90,15 @@ async fn run(
         config: config.clone(),
     };
     match route {
-        Route::PutUser(id) => call.put_user(&id).await,
-        Route::DeleteUser(id) => call.delete_user(id).await,
-        Route::Disconnect(id) => call.disconnect(&id).await,
-        Route::Status(id) => call.status(&id).await,
-        Route::BulkStatus => call.bulk_status().await,
-        Route::SendMessage => call.send(send_message::NAME, 201).await,
-        Route::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
-        Route::Conversations(id) => call.conversations(id).await,
-        Route::Messages(id) => call.messages(&id).await,
+        ApiRoute::PutUser(id) => call.put_user(&id).await,
+        ApiRoute::DeleteUser(id) => call.delete_user(id).await,
+        ApiRoute::Disconnect(id) => call.disconnect(&id).await,
+        ApiRoute::Status(id) => call.status(&id).await,
+        ApiRoute::BulkStatus => call.bulk_status().await,
+        ApiRoute::SendMessage => call.send(send_message::NAME, 201).await,
+        ApiRoute::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
+        ApiRoute::Conversations(id) => call.conversations(id).await,
+        ApiRoute::Messages(id) => call.messages(&id).await,
     }
 }
 
@@ -110,9 +110,9 @@ fn ours<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Problem {
     }
 }
 
-impl Call {
+impl ApiRequest {
     /// `GET /v1/users/{id}/status`
-    async fn status(&self, user_id: &str) -> Outcome {
+    async fn status(&self, user_id: &str) -> ApiAnswer {
         let user = self.known(user_id).await?;
         let presence = UserObjects::without_body(&self.env, &PresenceQuery::default())
             .map_err(ours("status"))?
@@ -123,7 +123,7 @@ impl Call {
     }
 
     /// `POST /v1/status`. One object that cannot be reached does not spoil the answer.
-    async fn bulk_status(&self) -> Outcome {
+    async fn bulk_status(&self) -> ApiAnswer {
         let query = status_query(&self.body, &self.config)?;
         let ids = &query.user_ids;
         let borrowed: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -145,7 +145,7 @@ impl Call {
     }
 
     /// `POST /v1/messages`, `POST /v1/messages/bulk`
-    async fn send(&self, event: &str, status: u16) -> Outcome {
+    async fn send(&self, event: &str, status: u16) -> ApiAnswer {
         let sent = on_behalf(&self.body, self.key.as_deref())?;
         let act = Act {
             user_id: sent.sender_id,
@@ -156,7 +156,7 @@ impl Call {
     }
 
     /// `GET /v1/users/{id}/conversations`
-    async fn conversations(&self, user_id: String) -> Outcome {
+    async fn conversations(&self, user_id: String) -> ApiAnswer {
         self.known(&user_id).await?;
         let act = Act {
             user_id,
@@ -166,7 +166,7 @@ impl Call {
         self.act(act, 200).await
     }
 
-    async fn act(&self, act: Act, status: u16) -> Outcome {
+    async fn act(&self, act: Act, status: u16) -> ApiAnswer {
         let acted = objects::call(&self.env, &act.user_id, &act).await;
         match acted.map_err(ours("act"))? {
             Acted::Reply(payload) => Ok((status, payload.get().to_owned())),
@@ -175,12 +175,12 @@ impl Call {
     }
 
     /// `GET /v1/conversations/{id}/messages`
-    async fn messages(&self, conversation_id: &str) -> Outcome {
+    async fn messages(&self, conversation_id: &str) -> ApiAnswer {
         let payload = raw(page_payload(
             &self.query,
             &[("conversationId", conversation_id)],
         ))?;
-        let page = get_messages::Page::read(&payload, &self.config)?;
+        let page = get_messages::MessagePage::read(&payload, &self.config)?;
         let (pair, items) = d1::messages(&self.env, &page)
             .await
             .map_err(ours("messages"))?;

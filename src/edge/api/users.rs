@@ -1,6 +1,6 @@
 //! Users: their rows, their connections, their erasure.
 
-use super::{Call, Outcome, ours};
+use super::{ApiAnswer, ApiRequest, ours};
 use crate::core::api::body::profile;
 use crate::core::api::problem::Problem;
 use crate::core::error::to_json;
@@ -8,7 +8,7 @@ use crate::core::record::users::{User, find_user, put_user};
 use crate::messages::{Disconnect, Erase};
 use crate::platform::{d1, now, objects};
 
-impl Call {
+impl ApiRequest {
     /// The user, if there is one.
     pub(super) async fn known(&self, user_id: &str) -> Result<User, Problem> {
         let users: Vec<User> = d1::query(&self.env, find_user(user_id))
@@ -21,7 +21,7 @@ impl Call {
     }
 
     /// `PUT /v1/users/{id}`
-    pub(super) async fn put_user(&self, user_id: &str) -> Outcome {
+    pub(super) async fn put_user(&self, user_id: &str) -> ApiAnswer {
         let profile = profile(&self.body)?;
         let statement = put_user(user_id, &profile, now());
         let users: Vec<User> = d1::query(&self.env, statement)
@@ -32,7 +32,7 @@ impl Call {
     }
 
     /// `POST /v1/users/{id}/disconnect`
-    pub(super) async fn disconnect(&self, user_id: &str) -> Outcome {
+    pub(super) async fn disconnect(&self, user_id: &str) -> ApiAnswer {
         self.known(user_id).await?;
         let disconnected = objects::call(&self.env, user_id, &Disconnect {})
             .await
@@ -41,7 +41,7 @@ impl Call {
     }
 
     /// `DELETE /v1/users/{id}`
-    pub(super) async fn delete_user(&self, user_id: String) -> Outcome {
+    pub(super) async fn delete_user(&self, user_id: String) -> ApiAnswer {
         let erase = Erase { user_id };
         objects::call(&self.env, &erase.user_id, &erase)
             .await

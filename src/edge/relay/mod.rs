@@ -19,7 +19,7 @@ use crate::core::close::CloseReason;
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::ids::EngineSid;
-use crate::core::lobby::{Effect, Lobby};
+use crate::core::lobby::{Lobby, LobbyEffect};
 use crate::core::region::Region;
 use crate::core::token::{Identity, Verdict};
 use crate::handler::{Active, Handler};
@@ -155,7 +155,7 @@ impl Relay {
         &self,
         events: &mut (impl Stream<Item = Incoming> + Unpin),
         lobby: &mut Lobby,
-    ) -> Vec<Effect> {
+    ) -> Vec<LobbyEffect> {
         let left = Duration::from_millis(lobby.deadline().saturating_sub(now()));
         let frame = match select(events.next(), Delay::from(left)).await {
             Either::Left((Some(Incoming::Frame(frame)), _)) => frame,
@@ -165,23 +165,25 @@ impl Relay {
         lobby.receive(frame, self.own.as_ref(), &self.config, now())
     }
 
-    async fn carry_out(&self, effect: Effect, client: &WebSocket, lobby: &mut Lobby) -> Step {
+    async fn carry_out(&self, effect: LobbyEffect, client: &WebSocket, lobby: &mut Lobby) -> Step {
         match effect {
-            Effect::Send(packet) => send(client, packet.into_frame())?,
-            Effect::Refused(error) => {
+            LobbyEffect::Send(packet) => send(client, packet.into_frame())?,
+            LobbyEffect::Refused(error) => {
                 telemetry::refused(&self.env, &self.config, Carrier::WebSocket, error);
             }
-            Effect::Enter(user, connect) => return Ok(Break(Exit::Enter(user, Some(connect)))),
-            Effect::Probe => {
+            LobbyEffect::Enter(user, connect) => {
+                return Ok(Break(Exit::Enter(user, Some(connect))));
+            }
+            LobbyEffect::Probe => {
                 self.tell_gateway(LobbyStep::Probe).await?;
             }
-            Effect::TakeOver => return self.take_over(client, lobby).await,
-            Effect::AbandonProbe(reason) => {
+            LobbyEffect::TakeOver => return self.take_over(client, lobby).await,
+            LobbyEffect::AbandonProbe(reason) => {
                 close(client, reason);
                 self.tell_gateway(LobbyStep::Fail).await?;
                 return Ok(Break(Exit::Closed));
             }
-            Effect::Close(reason) => {
+            LobbyEffect::Close(reason) => {
                 close(client, reason);
                 return Ok(Break(Exit::Closed));
             }

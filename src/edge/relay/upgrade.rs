@@ -48,7 +48,7 @@ impl Relay {
     }
 
     pub(super) async fn tell_gateway(&self, step: LobbyStep) -> Result<worker::Response> {
-        let message = messages::Lobby {
+        let message = messages::LobbyRequest {
             engine_sid: self.engine_sid.clone(),
             opened_at: self.sid.opened_at,
             is_noted: self.sid.is_noted,

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
 use crate::core::close::{CloseReason, MAX_JOINS};
-use crate::core::connect::{Asked, Other, Outcome, Standing, decide};
+use crate::core::connect::{ConnectRequest, Decision, Other, Standing, decide};
 use crate::core::connection::Phase;
 use crate::core::ids::socket_sid;
 use crate::core::recovery::ConnectAuth;
@@ -17,15 +17,15 @@ use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 
 /// A connection that has joined.
-pub(crate) struct Joined {
+pub(crate) struct JoinedConnection {
     pub(crate) ws: WebSocket,
     /// The frames that came in meanwhile, to be handled next.
     pub(crate) held: Vec<Frame>,
-    pub(crate) entered: Entered,
+    pub(crate) entered: AfterJoin,
 }
 
 /// What a CONNECT has led to.
-pub(crate) struct Entered {
+pub(crate) struct AfterJoin {
     user_id: String,
     /// The connections that this one replaces.
     replaced: Vec<Socket>,
@@ -40,7 +40,7 @@ impl UserObject {
         mut socket: Socket,
         namespace: String,
         auth: Option<&RawValue>,
-    ) -> Option<Joined> {
+    ) -> Option<JoinedConnection> {
         let auth = ConnectAuth::read(auth);
         let identity = match self.identify(&socket, &auth) {
             Ok(identity) => identity,
@@ -114,7 +114,7 @@ impl UserObject {
         auth: &ConnectAuth,
         is_recorded: bool,
         held: Vec<Frame>,
-    ) -> Option<Joined> {
+    ) -> Option<JoinedConnection> {
         let entered = match self.enter(&mut socket, namespace, auth, is_recorded) {
             Ok(entered) => entered?,
             Err(error) => {
@@ -134,7 +134,7 @@ impl UserObject {
             }
         }
         self.needs_schedule();
-        Some(Joined {
+        Some(JoinedConnection {
             ws: socket.ws,
             held,
             entered,
@@ -143,7 +143,7 @@ impl UserObject {
 
     /// What a recovered session has watched is asked for again. Nothing depends on the connection any more:
     /// it may be gone by now.
-    pub(crate) async fn after_join(&self, entered: Entered) {
+    pub(crate) async fn after_join(&self, entered: AfterJoin) {
         if let Some(sid) = entered.resumed
             && let Err(error) = self.resume_watches(&entered.user_id, &sid).await
         {
@@ -159,14 +159,14 @@ impl UserObject {
         namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
-    ) -> Result<Option<Entered>> {
+    ) -> Result<Option<AfterJoin>> {
         let config = self.config()?;
         let now = now();
         let user_id = socket.connection.identity.user_id.clone();
         let replaced = self.others(socket, auth, Standing::Replaced)?;
         let all = self.live_sockets_but(socket);
         let others: Vec<Other> = all.iter().map(|other| self.as_other(other)).collect();
-        let asked = Asked {
+        let asked = ConnectRequest {
             user_id: &user_id,
             namespace,
             auth,
@@ -175,8 +175,8 @@ impl UserObject {
             now,
         };
         let entered = match decide(&self.store, config, asked, &others)? {
-            Outcome::Entered(entered) => entered,
-            Outcome::Refused(refusal) => {
+            Decision::Entered(entered) => entered,
+            Decision::Refused(refusal) => {
                 socket.save()?;
                 self.refused(socket, refusal.code());
                 self.send(socket, Packet::Text(refusal.packet(namespace)));
@@ -204,7 +204,7 @@ impl UserObject {
                 connections: self.live_sockets().len(),
             },
         );
-        Ok(Some(Entered {
+        Ok(Some(AfterJoin {
             user_id,
             replaced,
             resumed: entered.is_resumed.then_some(entered.sid),

@@ -2,14 +2,14 @@
 
 use super::CarryOut;
 use crate::core::events::Reply;
-use crate::core::events::get_bulk_online_status::{NAME, Query, REPLY, reply};
+use crate::core::events::get_bulk_online_status::{BulkStatusQuery, NAME, REPLY, reply};
 use crate::core::presence::Presence;
 use crate::platform::log;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
-impl CarryOut for Query {
+impl CarryOut for BulkStatusQuery {
     /// One object that cannot be reached does not spoil the answer: its user counts as offline.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let mut presences = object.presences(&caller.user_id, &self.user_ids).await?;

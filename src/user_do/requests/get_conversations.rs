@@ -2,14 +2,14 @@
 
 use super::CarryOut;
 use crate::core::events::Reply;
-use crate::core::events::get_conversations::{Conversation, Page, reply};
+use crate::core::events::get_conversations::{Conversation, ConversationPage, reply};
 use crate::core::record::history::{ConversationRow, conversations};
 use crate::platform::d1;
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
-impl CarryOut for Page {
+impl CarryOut for ConversationPage {
     /// The order is known here, the rest is read from D1 in one round trip.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let mut listed = object

@@ -3,12 +3,12 @@
 use super::CarryOut;
 use crate::core::error::EventError;
 use crate::core::events::Reply;
-use crate::core::events::get_online_status::{Query, reply};
+use crate::core::events::get_online_status::{StatusQuery, reply};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
-impl CarryOut for Query {
+impl CarryOut for StatusQuery {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let asked = std::slice::from_ref(&self.user_id);
         let presences = object.presences(&caller.user_id, asked).await?;

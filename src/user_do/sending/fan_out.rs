@@ -13,7 +13,7 @@ use worker::{Error, Result};
 
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::ids::created_at;
-use crate::core::outbox::{Entry, Next};
+use crate::core::outbox::{Next, OutboxEntry};
 use crate::core::record::Sender;
 use crate::core::record::send::{StoredMessage, read_back, targets};
 use crate::core::region::Region;
@@ -27,8 +27,8 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 
 /// A send that is in the record.
-pub(crate) struct Send {
-    pub(crate) entry: Entry,
+pub(crate) struct CommittedSend {
+    pub(crate) entry: OutboxEntry,
     pub(crate) letter: Letter,
     pub(crate) targets: Vec<Target>,
     /// Where receivers' objects belong, of those of whom that is known.
@@ -55,7 +55,7 @@ impl FannedOut {
 impl UserObject {
     /// What the sender's own side keeps of a send: the conversations go up in their list, and a
     /// direct message goes to the other devices. Once, however often a send is run.
-    pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &Send) -> Result<()> {
+    pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &CommittedSend) -> Result<()> {
         self.store.conversations_add(&send.targets)?;
         let (SendKind::Direct, Some(target)) = (send.entry.kind, send.targets.first()) else {
             return Ok(());
@@ -75,7 +75,7 @@ impl UserObject {
     /// Calls the receivers' objects, many at once. `waiting` are not called.
     pub(crate) async fn fan_out(
         &self,
-        send: &Send,
+        send: &CommittedSend,
         waiting: &HashSet<String>,
         meter: &Meter,
     ) -> FannedOut {
@@ -104,7 +104,7 @@ impl UserObject {
 
     async fn call_all(
         &self,
-        send: &Send,
+        send: &CommittedSend,
         waiting: &HashSet<String>,
         meter: &Meter,
     ) -> Result<HashMap<String, Receipt>> {
@@ -193,7 +193,7 @@ impl UserObject {
     }
 
     /// Reads a send back from D1 and brings it to those who have not taken it.
-    async fn resume(&self, user_id: &str, entry: &Entry) -> Result<Next> {
+    async fn resume(&self, user_id: &str, entry: &OutboxEntry) -> Result<Next> {
         let mut targets = targets(entry.send_id, user_id, &entry.receiver_ids);
         if let Some(pending) = &entry.pending {
             targets.retain(|target| pending.contains(&target.receiver_id));
@@ -223,7 +223,7 @@ impl UserObject {
             .into_iter()
             .filter_map(|(id, region)| Some((id.to_owned(), region?)))
             .collect();
-        let send = Send {
+        let send = CommittedSend {
             entry: entry.clone(),
             letter,
             targets,

@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use worker::Result;
 
-use super::fan_out::Send;
+use super::fan_out::CommittedSend;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::{Author, Letter, Target};
@@ -16,13 +16,13 @@ use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
 use crate::core::events::{Reply, send_message};
 use crate::core::ids::{created_at, send_id};
 use crate::core::limits::Bucket;
-use crate::core::outbox::{COMMIT_DEADLINE, Entry};
+use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry};
 use crate::core::record::Sender;
-use crate::core::record::send::{Outcome, settle, store, targets};
+use crate::core::record::send::{RecordedCopy, settle, store, targets};
 use crate::core::region::Region;
 use crate::core::send_kind::SendKind;
 use crate::core::store::parse_id;
-use crate::core::telemetry::{Fact, Sent};
+use crate::core::telemetry::{Fact, SendFigures};
 use crate::core::time::Millis;
 use crate::platform::meter::Meter;
 use crate::platform::{self, d1, log, now};
@@ -74,7 +74,7 @@ enum Earlier {
     /// It was used, and this was the answer.
     Answered(String),
     /// It was used, and the send did not get as far as an answer: it is run again, as it was.
-    Unanswered(Entry),
+    Unanswered(OutboxEntry),
 }
 
 /// What is in the record.
@@ -125,7 +125,7 @@ impl UserObject {
             regions,
         } = self.commit(caller, &entry, &outgoing, &meter).await?;
         let stored_at = now();
-        let send = Send {
+        let send = CommittedSend {
             letter: outgoing.letter(sender.author(&caller.user_id), created_at(entry.send_id)),
             entry,
             targets: settled.stored.clone(),
@@ -156,7 +156,7 @@ impl UserObject {
         }
         let send_id = parse_id(&earlier.send_id)?;
         let receiver_ids = earlier.receiver_ids()?;
-        let entry = Entry::new(send_id, receiver_ids, now(), outgoing.kind);
+        let entry = OutboxEntry::new(send_id, receiver_ids, now(), outgoing.kind);
         Ok(Earlier::Unanswered(entry))
     }
 
@@ -174,7 +174,7 @@ impl UserObject {
     }
 
     /// Notes the send before it is committed: from here on it is finished, whatever happens.
-    fn note(&self, outgoing: &Outgoing) -> Result<Entry> {
+    fn note(&self, outgoing: &Outgoing) -> Result<OutboxEntry> {
         let now = now();
         // Clocks differ from machine to machine; ids only grow.
         let newest = self.store.newest_message()?;
@@ -182,7 +182,7 @@ impl UserObject {
         let time = newest.map_or(now, |newest| now.max(newest + 1));
         let send_id = send_id(time, platform::random());
         let receiver_ids = outgoing.receiver_ids.clone();
-        let entry = Entry::new(send_id, receiver_ids, now, outgoing.kind);
+        let entry = OutboxEntry::new(send_id, receiver_ids, now, outgoing.kind);
         self.store.outbox_add(
             &entry,
             outgoing.draft.idempotency_key.as_deref(),
@@ -196,7 +196,7 @@ impl UserObject {
     async fn commit(
         &self,
         caller: &Caller,
-        entry: &Entry,
+        entry: &OutboxEntry,
         outgoing: &Outgoing,
         meter: &Meter,
     ) -> Outcomes<Committed> {
@@ -219,7 +219,7 @@ impl UserObject {
             self.store.outbox_remove(entry.send_id)?;
             return Err(outgoing.kind.not_allowed().into());
         };
-        let outcomes: Vec<Outcome> = d1::rows(&results, 3)?;
+        let outcomes: Vec<RecordedCopy> = d1::rows(&results, 3)?;
         let settled = settle(user_id, &outgoing.receiver_ids, targets, &outcomes);
         if let (SendKind::Direct, Some((_, refusal))) = (outgoing.kind, settled.refused.first()) {
             self.store.outbox_remove(entry.send_id)?;
@@ -237,7 +237,7 @@ impl UserObject {
     }
 
     /// D1 did not say that it committed. Should it have done so, the outbox finds out.
-    fn not_committed(&self, entry: &Entry, error: &dyn Display) -> EventError {
+    fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
         log::error("commit", error);
         let next = entry.after_unavailable(now());
         if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
@@ -249,7 +249,7 @@ impl UserObject {
     async fn finish(
         &self,
         outgoing: &Outgoing,
-        send: &Send,
+        send: &CommittedSend,
         settled: &Settled,
         [begun, stored_at]: [Millis; 2],
         meter: &Meter,
@@ -268,7 +268,7 @@ impl UserObject {
         }
         self.fact(
             &send.letter.sender.id,
-            &Fact::Sent(Sent {
+            &Fact::SendFigures(SendFigures {
                 event: outgoing.kind.event(),
                 receivers: outgoing.receiver_ids.len(),
                 delivered,

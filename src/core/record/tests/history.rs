@@ -16,8 +16,8 @@ fn conversation() -> String {
     crate::core::ids::conversation_id("a", "c1")
 }
 
-fn page(limit: usize, before: Option<&String>, after: Option<&String>) -> Page {
-    Page {
+fn page(limit: usize, before: Option<&String>, after: Option<&String>) -> MessagePage {
+    MessagePage {
         conversation_id: conversation(),
         limit,
         before: before.cloned(),
@@ -25,7 +25,7 @@ fn page(limit: usize, before: Option<&String>, after: Option<&String>) -> Page {
     }
 }
 
-fn read(db: &Connection, page: &Page) -> Vec<String> {
+fn read(db: &Connection, page: &MessagePage) -> Vec<String> {
     let [_, read] = messages(page).try_into().unwrap();
     rows::<MessageRow>(db, &read)
         .into_iter()

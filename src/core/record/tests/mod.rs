@@ -14,7 +14,7 @@ use super::users::*;
 use super::*;
 use crate::core::config::Config;
 use crate::core::events::Request;
-use crate::core::events::get_messages::Page;
+use crate::core::events::get_messages::MessagePage;
 use crate::core::events::mark_as_read::{Marking, What};
 use crate::core::events::new_message::Target;
 use crate::core::events::send_bulk_message::{BulkMessage, Settled};
@@ -127,11 +127,11 @@ fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> 
         .iter()
         .map(|statement| run(db, statement))
         .collect();
-    let outcomes: Vec<Outcome> = results
+    let outcomes: Vec<RecordedCopy> = results
         .pop()
         .unwrap()
         .into_iter()
-        .map(|row| Outcome {
+        .map(|row| RecordedCopy {
             receiver_id: row[0].clone(),
             stored: row[1].parse().unwrap(),
             known: row[2].parse().unwrap(),
@@ -330,7 +330,7 @@ fn every_statement_reads_by_key() {
         conversation_id: "k".into(),
         what: What::UpTo("m".into()),
     };
-    let page = |after: Option<&str>| Page {
+    let page = |after: Option<&str>| MessagePage {
         conversation_id: "k".into(),
         limit: 1,
         before: None,
