@@ -60,19 +60,28 @@ const steps = {
 };
 
 /**
- * Tests that need the machine, or what is in the project's folder, for themselves. All others have servers
- * of their own and wait most of the time.
+ * Tests that keep the machine busy, or use the project's folder: they run alone. All others have their own
+ * servers and spend most of their time waiting.
  */
-const alone = ["deploy", "goodbye-chaos", "scripts", "start"].map(
-  (name) => `tests/${name}.test.ts`,
-);
-const filesAtOnce = 3;
+const alone = [
+  "backlog",
+  "bounds",
+  "bulk",
+  "crash",
+  "deploy",
+  "goodbye-chaos",
+  "limits",
+  "presence",
+  "scripts",
+  "start",
+].map((name) => `tests/${name}.test.ts`);
+const filesAtOnce = 2;
 
 function groupsOf(files) {
   const isAlone = (file) => alone.includes(file);
   return [
-    ["end-to-end tests, some at once", files.filter((file) => !isAlone(file)), filesAtOnce],
-    ["end-to-end tests and scripts, one at a time", files.filter(isAlone), 1],
+    ["end-to-end tests, two files at a time", files.filter((file) => !isAlone(file)), filesAtOnce],
+    ["end-to-end tests, one file at a time", files.filter(isAlone), 1],
   ].filter(([, files]) => files.length > 0);
 }
 
