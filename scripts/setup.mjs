@@ -18,6 +18,7 @@ import {
   systemEnv,
   toolsTarget,
 } from "./lib/project.mjs";
+import { runQuietly, step } from "./lib/steps.mjs";
 
 const wasmTarget = "wasm32-unknown-unknown";
 const say = (text) => console.error(`setup: ${text}`);
@@ -25,8 +26,7 @@ const readText = (file) => (existsSync(file) ? readFileSync(file, "utf8") : "");
 
 export async function setup() {
   await ensureToolchain();
-  // npm waits for the network, and cargo for the processor.
-  await Promise.all([ensurePackages(), ensureBindgen()]);
+  await ensurePackagesAndTool();
   ensureSecret();
   ensureCommonJsTypes();
 }
@@ -91,15 +91,19 @@ async function succeeds(command, args) {
   return code === 0 ? stdout.trim() : "";
 }
 
+async function ensurePackagesAndTool() {
+  // npm waits for the network, and cargo for the processor.
+  const ensure = () => Promise.all([ensurePackages(), ensureBindgen()]);
+  const isThere = packagesAreInstalled() && existsSync(inRoot(...bindgen));
+  if (isThere) await ensure();
+  else await step("Installing the npm packages and building the build's own tool", ensure);
+}
+
 async function ensurePackages() {
-  if (!packagesAreInstalled()) {
-    say("installing the npm packages (usually half a minute) ...");
-    // Whatever NODE_ENV says: all of them are tools.
-    await npm("ci", "--include=dev");
-  }
+  // Whatever NODE_ENV says: all of them are tools.
+  if (!packagesAreInstalled()) await npm("ci", "--include=dev");
   if (findNode()) return;
   // The package `node` puts its program in place by an install script, which npm may have skipped.
-  say("installing node's own program (usually 10 seconds) ...");
   await npm("rebuild", "node");
   if (findNode()) return;
   throw new Failure(
@@ -111,7 +115,7 @@ async function ensurePackages() {
 
 function npm(...args) {
   const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
-  return run("npm", [...args, ...quiet], { env: systemEnv() });
+  return runQuietly("npm", [...args, ...quiet], { env: systemEnv() });
 }
 
 function packagesAreInstalled() {
@@ -129,13 +133,10 @@ function lockedPackages(file) {
 
 /** Cargo knows by itself whether there is anything to do. */
 async function ensureBindgen() {
-  if (!existsSync(inRoot(...bindgen))) {
-    say("building the build's own tool (once; usually a minute on two cores) ...");
-  }
-  const where = [`--target-dir=${inRoot(...toolsTarget)}`, "--profile=tools", "--quiet"];
+  const where = [`--target-dir=${inRoot(...toolsTarget)}`, "--profile=tools"];
   const locked = process.env.CI ? ["--locked"] : [];
   const args = ["build", "--package=switchboard-bindgen", ...where, ...locked];
-  await run("cargo", args, { env: systemEnv() });
+  await runQuietly("cargo", args, { env: systemEnv() });
 }
 
 function ensureSecret() {

@@ -6,7 +6,17 @@ import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { describeLimits, limitArguments, localLimits } from "./lib/limits.mjs";
-import { Failure, defaultPort, inRoot, isMain, main, start, wrangler } from "./lib/project.mjs";
+import {
+  Failure,
+  defaultPort,
+  inRoot,
+  isMain,
+  main,
+  nodeScript,
+  start,
+  wrangler,
+} from "./lib/project.mjs";
+import { runQuietly, step } from "./lib/steps.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
 import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
 import { setup } from "./setup.mjs";
@@ -60,11 +70,19 @@ async function listens(port, address) {
   return code;
 }
 
+/** wrangler would build as well, and show every line of it. */
+async function buildWorker() {
+  const usually = existsSync(inRoot("build", "index.js")) ? "seconds" : "2 minutes the first time";
+  const title = `Building the Worker (usually ${usually})`;
+  await step(title, () => runQuietly(...nodeScript(inRoot("scripts", "build.mjs"))));
+}
+
 async function prepareDatabase(state) {
-  say("applying the D1 migrations and adding the demo users (a few seconds) ...");
   const where = ["--local", ...state];
-  await applyMigrations(where);
-  await addMissingUsers(demoUsers, where);
+  await step("Applying the D1 migrations and adding the demo users", async () => {
+    await applyMigrations(where);
+    await addMissingUsers(demoUsers, where);
+  });
 }
 
 /** What is wrong with the server: null if it serves, "" if it is not there yet, or what it says. */
@@ -121,11 +139,7 @@ Stop it with Ctrl-C.
 }
 
 async function serve({ port, state, others }) {
-  say(
-    existsSync(inRoot("build", "index.js"))
-      ? "building and starting the Worker (usually 10 seconds) ..."
-      : "building and starting the Worker (the first build usually takes 2 minutes) ...",
-  );
+  say("starting the Worker ...");
   const limits = localLimits(others);
   const fixed = [
     `--port=${port}`,
@@ -148,6 +162,7 @@ export async function startServing(args) {
   const settings = readArguments(args);
   await requireFreePort(settings.port);
   await setup();
+  await buildWorker();
   await prepareDatabase(settings.state);
   await serve(settings);
 }

@@ -5,7 +5,8 @@
 //!   the CONNECT payload; `message` is answered by `message-back` with the same arguments;
 //!   `message-with-ack` is acked with its arguments.
 //! - For our own tests: `ask` makes the server emit `question` with the same arguments and wait half
-//!   a second for the ack; then it emits `answer` with the ack's arguments, or `no-answer`.
+//!   a second for the ack; then it emits `answer` with the ack's arguments, or `no-answer`. `trap` ends the
+//!   wasm's instance as a panic would.
 //!
 //! Every connection is a user of its own, so each has an object of its own.
 
@@ -105,6 +106,7 @@ impl Handler for Fixture {
                 }
                 object.needs_schedule();
             }
+            ("trap", _) => std::arch::wasm32::unreachable(),
             _ => {}
         }
     }
