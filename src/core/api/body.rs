@@ -110,7 +110,7 @@ pub fn status_query(body: &str, config: &Config) -> Result<BulkStatusQuery, Prob
 /// A send on behalf of a user.
 #[derive(Debug)]
 pub struct OnBehalf {
-    /// The user whom the message will be from.
+    /// The message's author.
     pub sender_id: String,
     /// The event's payload.
     pub payload: Box<RawValue>,

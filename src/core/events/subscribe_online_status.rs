@@ -1,5 +1,5 @@
-//! `subscribe_online_status { userIds }` → `online_status_subscribed { [userId]: { isOnline, lastSeen }
-//! }`, and from then on `user_online_status` whenever one of them goes online or offline;
+//! `subscribe_online_status { userIds }` → `online_status_subscribed { [userId]: { isOnline, lastSeen } }`,
+//! and from then on `user_online_status` whenever one of them goes online or offline;
 //! `unsubscribe_online_status { userIds }` → `online_status_unsubscribed { userIds }`
 
 use serde::Serialize;

@@ -38,12 +38,12 @@ pub struct Entry<'a> {
     pub except_sid: Option<&'a str>,
 }
 
-/// A message whose sender waits to be told that a device has received it.
+/// A message whose sender is to be told when a device has received it.
 #[derive(Debug, Deserialize)]
 pub struct PendingReceipt {
     /// The message's log offset.
     pub offset: u64,
-    /// The sender, who is waiting.
+    /// The sender's user id.
     pub sender_id: String,
     /// The payload of the sender's notification, as JSON.
     pub payload: String,

@@ -14,7 +14,7 @@ use crate::core::watch::{self, Watches, first_version};
 pub struct Watched {
     /// The number of the user's last change.
     pub version: u64,
-    /// When to tell the watchers who know something else.
+    /// When to tell the watchers whose last known status is wrong; `None` if nothing is due.
     pub due_at: Option<Millis>,
 }
 
