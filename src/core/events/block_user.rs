@@ -15,9 +15,9 @@ pub const BLOCK: &str = "block_user";
 /// The request event that unblocks a user.
 pub const UNBLOCK: &str = "unblock_user";
 
-/// The reply to [`BLOCK`], sent in addition to the ack.
+/// The reply to [`BLOCK`], sent whether or not an ack is requested.
 pub const BLOCKED: &str = "user_blocked";
-/// The reply to [`UNBLOCK`], sent in addition to the ack.
+/// The reply to [`UNBLOCK`], sent whether or not an ack is requested.
 pub const UNBLOCKED: &str = "user_unblocked";
 
 /// The id of the user to block.

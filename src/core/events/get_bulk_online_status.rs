@@ -13,7 +13,7 @@ use crate::core::time::iso;
 /// The request event.
 pub const NAME: &str = "get_bulk_online_status";
 
-/// The reply event, sent in addition to the ack.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "bulk_online_status";
 
 /// A query for the presence of several users.

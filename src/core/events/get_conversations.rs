@@ -16,7 +16,7 @@ use crate::wire::socket_io::Args;
 /// The request event.
 pub const NAME: &str = "get_conversations";
 
-/// The reply event, sent in addition to the ack.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "conversations";
 
 /// Counting stops here: 1000 means that many or more.

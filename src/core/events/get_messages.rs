@@ -15,7 +15,7 @@ use crate::core::error::{EventError, to_json};
 /// The request event.
 pub const NAME: &str = "get_messages";
 
-/// The reply event, sent in addition to the ack.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "messages";
 
 /// A request for a page of a conversation's messages.
@@ -25,9 +25,9 @@ pub struct MessagePage {
     pub conversation_id: String,
     /// The maximum number of messages.
     pub limit: usize,
-    /// Return only messages before the one with this id.
+    /// If given, the page has only messages before the one with this id.
     pub before: Option<String>,
-    /// Return only messages after the one with this id.
+    /// If given, the page has only messages after the one with this id.
     pub after: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::core::time::iso;
 /// The request event.
 pub const NAME: &str = "get_online_status";
 
-/// The reply event, sent in addition to the ack. Also pushed to watchers.
+/// The reply event, sent whether or not an ack is requested. Also pushed to watchers.
 pub const REPLY: &str = "user_online_status";
 
 /// A query for a user's presence.

@@ -16,9 +16,9 @@ pub const JOIN: &str = "join_conversation";
 /// The request event to leave a conversation.
 pub const LEAVE: &str = "leave_conversation";
 
-/// The reply to [`JOIN`], sent in addition to the ack.
+/// The reply to [`JOIN`], sent whether or not an ack is requested.
 pub const JOINED: &str = "joined_conversation";
-/// The reply to [`LEAVE`], sent in addition to the ack.
+/// The reply to [`LEAVE`], sent whether or not an ack is requested.
 pub const LEFT: &str = "left_conversation";
 
 /// The id of the conversation to join.

@@ -1,5 +1,5 @@
-//! `mark_as_read { conversationId, messageIds? | upTo? }` → `message_read { conversationId, messageIds |
-//! upTo, readBy }`, for both participants' devices.
+//! `mark_as_read { conversationId, messageIds? | upTo? }` →
+//! `message_read { conversationId, messageIds | upTo, readBy }`, for both participants' devices.
 //!
 //! Read state is a watermark: everything up to it is read, so marking a message also marks all messages
 //! before it.
@@ -32,7 +32,7 @@ pub enum What {
 }
 
 impl What {
-    /// Returns the id of the last message that it names.
+    /// Returns the id of the last named message.
     pub fn last(&self) -> &str {
         match self {
             Self::MessageIds(ids) => ids.iter().max().map_or("", String::as_str),
@@ -40,7 +40,7 @@ impl What {
         }
     }
 
-    /// Limits it to messages up to `newest`: messages still to come cannot be marked.
+    /// Drops what is after `newest`: messages still to come cannot be marked.
     pub fn within(self, newest: &str) -> Self {
         match self {
             Self::MessageIds(mut ids) => {

@@ -1,7 +1,7 @@
 //! The events: one file for each, with its payloads and their validation.
 //!
 //! Every request event takes an optional ack. Its reply is sent as an event and, if requested, as the ack.
-//! The last argument is an object, never a string: a client takes a string in last place for a log offset.
+//! A payload ends in an object, never in a string: a client takes a string in last place for a log offset.
 
 pub mod block_user;
 pub mod content;

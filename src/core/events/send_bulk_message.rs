@@ -14,7 +14,7 @@ use crate::core::refusal::Refusal;
 /// The request event.
 pub const NAME: &str = "send_bulk_message";
 
-/// The reply event, sent in addition to the ack.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "bulk_message_sent";
 
 /// One message to many users.
@@ -22,7 +22,7 @@ pub const REPLY: &str = "bulk_message_sent";
 pub struct BulkMessage {
     /// The receivers, each once, in the order of the request.
     pub receiver_ids: Vec<String>,
-    /// The content.
+    /// Everything but the receivers.
     pub draft: Draft,
 }
 

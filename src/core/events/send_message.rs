@@ -15,7 +15,7 @@ use crate::core::time::{Millis, iso};
 /// The request event.
 pub const NAME: &str = "send_message";
 
-/// The reply event, sent in addition to the ack.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "message_sent";
 
 /// The event that tells the sender's devices that a device of the receiver has received a message.
@@ -38,7 +38,7 @@ pub enum To {
 pub struct DirectMessage {
     /// The conversation or the receiver.
     pub to: To,
-    /// The content.
+    /// Everything but the destination.
     pub draft: Draft,
 }
 

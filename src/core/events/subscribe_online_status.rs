@@ -14,9 +14,9 @@ pub const SUBSCRIBE: &str = "subscribe_online_status";
 /// The request event that stops watching users.
 pub const UNSUBSCRIBE: &str = "unsubscribe_online_status";
 
-/// The reply to [`SUBSCRIBE`], sent in addition to the ack.
+/// The reply to [`SUBSCRIBE`], sent whether or not an ack is requested.
 pub const SUBSCRIBED: &str = "online_status_subscribed";
-/// The reply to [`UNSUBSCRIBE`], sent in addition to the ack.
+/// The reply to [`UNSUBSCRIBE`], sent whether or not an ack is requested.
 pub const UNSUBSCRIBED: &str = "online_status_unsubscribed";
 
 /// The ids of the users to watch, each once.
