@@ -1,4 +1,4 @@
-//! What the Worker asks of polling gateways, and what a gateway and a User object tell each other on the
+//! What the Worker asks of polling gateways, and what a gateway and a User object send each other on the
 //! WebSocket of a polling session.
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,7 @@ use crate::core::time::Millis;
 use crate::core::token::{Identity, Verdict};
 use crate::wire::engine_io::{Frame, Packet, decode_payload, encode_payload};
 
-/// Tells a gateway what the token comes to that the handshake of one of its sessions brought. Later
-/// requests may bring none.
+/// Tells a gateway the verdict on the token from a session's handshake. Later requests may have no token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Greeting {
@@ -18,7 +17,7 @@ pub struct Greeting {
     pub engine_sid: String,
     /// When the Engine.IO session began.
     pub opened_at: Millis,
-    /// What the token comes to.
+    /// The verdict on the token.
     pub own: Verdict,
 }
 
@@ -27,24 +26,24 @@ impl Message for Greeting {
     type Answer = ();
 }
 
-/// Passes a client's GET or POST on to its gateway, with the client's body; so this stands in the header.
-/// The answer's status and body are the client's, too.
+/// Forwards a client's GET or POST to its gateway, with the client's body, so the message is in the
+/// header. The gateway's status and body are returned to the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Poll {
-    /// The Engine.IO session id, which the Worker has checked.
+    /// The Engine.IO session id, which the Worker has verified.
     pub engine_sid: String,
-    /// When the Engine.IO session began, as the sid says.
+    /// When the Engine.IO session began, according to the sid.
     pub opened_at: Millis,
-    /// Whether the gateway was told of the session at its handshake, as the sid says.
+    /// Whether the gateway was told of the session at its handshake, according to the sid.
     #[serde(default)]
     pub is_noted: bool,
-    /// What the token of the request's URL or header comes to, if it brings one.
+    /// The verdict on the token in the request's URL or header, if there is one.
     #[serde(default)]
     pub own: Option<Verdict>,
-    /// The user, if the session needs no CONNECT to be routed.
+    /// The user, if the session can be routed without a CONNECT.
     pub user: Option<Identity>,
-    /// Where the client is.
+    /// The client's region.
     #[serde(default)]
     pub region: Option<Region>,
 }
@@ -54,18 +53,19 @@ impl Message for Poll {
     type Answer = ();
 }
 
-/// Asks a gateway whose session this is. Waits for a CONNECT in flight; if none comes, the answer is 404.
+/// Asks a gateway which user a session belongs to. Waits for the CONNECT; if there is none, the answer is
+/// 404.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
     /// The Engine.IO session id.
     pub engine_sid: String,
-    /// When the Engine.IO session began, as the sid says.
+    /// When the Engine.IO session began, according to the sid.
     pub opened_at: Millis,
-    /// Whether the gateway was told of the session at its handshake, as the sid says.
+    /// Whether the gateway was told of the session at its handshake, according to the sid.
     #[serde(default)]
     pub is_noted: bool,
-    /// The user, if the session needs no CONNECT to be routed.
+    /// The user, if the session can be routed without a CONNECT.
     pub user: Option<Identity>,
 }
 
@@ -74,19 +74,20 @@ impl Message for Route {
     type Answer = Identity;
 }
 
-/// A WebSocket asks to take over a session whose user no CONNECT has told yet. [`LobbyStep::Take`] is
-/// answered by [`Taken`], or 404 if there is no such session; the others by an empty 200.
+/// A step of a WebSocket that takes over a session whose user is not yet known from a CONNECT.
+/// [`LobbyStep::Take`] is answered with [`Taken`], or with 404 if there is no such session; the other
+/// steps are answered with an empty 200.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LobbyRequest {
     /// The Engine.IO session id.
     pub engine_sid: String,
-    /// When the Engine.IO session began, as the sid says.
+    /// When the Engine.IO session began, according to the sid.
     pub opened_at: Millis,
-    /// Whether the gateway was told of the session at its handshake, as the sid says.
+    /// Whether the gateway was told of the session at its handshake, according to the sid.
     #[serde(default)]
     pub is_noted: bool,
-    /// Which step of the upgrade.
+    /// The step of the upgrade.
     pub step: LobbyStep,
 }
 
@@ -99,11 +100,11 @@ impl Message for LobbyRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LobbyStep {
-    /// `2probe`: let no GET wait.
+    /// The WebSocket sent `2probe`: no GET may wait any more.
     Probe,
-    /// The probe failed; go on polling.
+    /// The probe failed: polling continues.
     Fail,
-    /// `5`: the session is the WebSocket's. Waits for a CONNECT in flight.
+    /// The WebSocket sent `5` and takes over the session. Waits for a CONNECT in flight.
     Take,
     /// The client has left polling, and its WebSocket is gone, too.
     End,
@@ -113,47 +114,48 @@ pub enum LobbyStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Taken {
-    /// The session, still without a user, and what was queued for its client: a polling body.
+    /// The session, still without a user, and the packets queued for its client, as a polling body.
     Session(String),
-    /// The same of a session whose handshake brought a token.
+    /// The same for a session whose handshake had a token.
     Greeted {
-        /// As in [`Taken::Session`].
+        /// The queued packets, as in [`Taken::Session`].
         queue: String,
-        /// What the token comes to.
+        /// The verdict on the token.
         own: Verdict,
     },
-    /// Not the session: a CONNECT came in the meantime, and it is this user's object that has it.
+    /// Not the session: a CONNECT came in the meantime, and this user's object has the session.
     User(Identity),
 }
 
-/// The WebSocket close code by which a relay or a gateway tells a User object that the client's side
-/// broke. RFC 6455 has none for that that may be sent.
+/// The WebSocket close code with which a relay or a gateway tells a User object that the client's
+/// connection broke. RFC 6455 has no code for this that may be sent.
 pub const LOST: u16 = 4000;
 
-/// The close code by which a gateway tells a User object that the client was not heard for too long.
+/// The close code with which a gateway tells a User object that nothing was heard from the client for too
+/// long.
 pub const SILENT: u16 = 4001;
 
-/// What a gateway and a User object tell each other about the session whose WebSocket they share.
-/// Engine.IO packets begin with a digit, these with a letter; a gateway passes only packets on that
-/// it has decoded, so that no client can write one.
+/// A control frame between a gateway and a User object, about the session whose WebSocket they share.
+/// Engine.IO packets begin with a digit, control frames with a letter. A gateway forwards only packets
+/// that it has decoded, so no client can forge a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GatewayControl {
-    /// `u`, to the gateway: a WebSocket is probing; let no GET wait.
+    /// `u`, to the gateway: a WebSocket is probing; no GET may wait any more.
     Upgrading,
-    /// `f`, to the gateway: the probe failed; go on polling.
+    /// `f`, to the gateway: the probe failed; polling continues.
     UpgradeFailed,
-    /// `t`, to the gateway: the WebSocket takes over; hand me what is queued.
+    /// `t`, to the gateway: the WebSocket takes over; send the queued packets.
     TakeOver,
-    /// `q`, to the object, with a polling body: what was queued.
+    /// `q`, to the object: the queued packets, as a polling body.
     Queue(Vec<Packet>),
-    /// `s`, to the object, which sends it back: whatever it said before has arrived then.
+    /// `s`, to the object, which sends it back: everything that the object sent before has then arrived.
     Sync,
-    /// `c`, to the object, with an offset of the log: the client has everything up to there.
+    /// `c`, to the object: the client has received everything up to this log offset.
     Confirmed(u64),
 }
 
 impl GatewayControl {
-    /// As a frame.
+    /// Encodes the control frame.
     pub fn frame(&self) -> String {
         match self {
             Self::Upgrading => "u".to_owned(),
@@ -165,7 +167,7 @@ impl GatewayControl {
         }
     }
 
-    /// Reads a frame; `None` if it is a packet.
+    /// Reads a control frame. Returns `None` if the frame is a packet.
     pub fn read(frame: &Frame) -> Option<Self> {
         let Frame::Text(text) = frame else {
             return None;

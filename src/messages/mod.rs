@@ -1,14 +1,15 @@
 //! The messages between the Worker and the objects: all of them, typed, in one place.
 //!
-//! An object is reached by fetch only. Every request is built from nothing, so an object can trust what it
-//! reads; no client's header or URL is passed on.
+//! Objects are reached only by fetch. Every request is built from scratch, and no header or URL of a
+//! client is passed on, so an object can trust what it reads.
 //!
 //! ```text
 //!   client            Worker               PollingGateway          User object      other User objects
 //!     |-- WebSocket ----|--- Connect ---------------------------------->|
 //!     |-- handshake ----|--- Greeting -------->|                        |
 //!     |-- GET, POST ----|--- Poll ------------>|--- Connect ----------->|
-//!     |-- probe --------|--- Route, LobbyRequest ---->|                        |
+//!     |-- probe --------|--- Route,            |                        |
+//!     |                 |    LobbyRequest ---->|                        |
 //!     |                 |<-- Identity, Taken --|                        |
 //!     |                 |--- Connect ---------------------------------->|
 //!     |                                        |<-- GatewayControl ---->|
@@ -18,16 +19,18 @@
 //!     |                                                                 |--- Notify -------->|
 //!   backend             |                                               |
 //!     |-- /v1 ----------|--- PresenceQuery, Act, Disconnect, Erase ---->|
+//!     |-- /healthz -----|--- Pulse ------------------------------------>|
 //! ```
 //!
-//! Invariant: no URL says who somebody is, because Workers Logs records the URL of every request. A message
-//! is JSON in the request's body, which is recorded nowhere. Where the body is not free for it, or would cost
-//! too much, the same JSON stands in the header [`HEADER`], which the platform's logs redact. Only
-//! [`Deliver`] is a query, of a message's and a conversation's id: its body is shared by all receivers.
+//! Invariant: no URL contains a user's identity, because Workers Logs records the URL of every request. A
+//! message is JSON in the request's body, which is not recorded. Where the body is used for something
+//! else, or would cost too much, the same JSON is in the header [`HEADER`], which the platform redacts in
+//! its logs. Only [`Deliver`] is a query, made of a message id and a conversation id: its body is shared
+//! by all receivers.
 //!
-//! A deploy runs two versions side by side for minutes, so each has to read what the other writes: a new
-//! field has a default, a field that is unknown is ignored, and a message that the version before would
-//! misread gets a new path, which that version refuses. `tests.rs` pins the JSON.
+//! During a deploy, two versions run side by side for minutes, so each must be able to read what the other
+//! writes: a new field has a default, an unknown field is ignored, and a message that the previous version
+//! would misread gets a new path, which that version refuses. `tests.rs` pins the JSON.
 
 mod gateway;
 mod peers;
@@ -51,24 +54,25 @@ use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
 
-/// What the Worker or an object says to an object.
+/// A message to an object, from the Worker or another object.
 pub trait Message {
-    /// The path that the object knows it by.
+    /// The URL path that identifies the message.
     const PATH: &'static str;
-    /// What a 200 brings as JSON. `()` stands for nothing, and for an answer that is no JSON.
+    /// The JSON body of a 200 response. `()` also stands for a response that is not JSON.
     type Answer: Serialize + DeserializeOwned;
 }
 
-/// Where a message goes. The host means nothing: the stub is what finds the object.
+/// Returns the URL of a message. The host has no meaning: the stub determines the object.
 pub fn url<M: Message>() -> String {
     format!("https://object{}", M::PATH)
 }
 
-/// Carries a message that the body has no place for. The runtime redacts a header in what it logs if the
+/// The header for a message that cannot be in the body. The runtime redacts a header in its logs if the
 /// name contains `secret` (workerd, `src/workerd/api/trace.c++`).
 pub const HEADER: &str = "Switchboard-Secret-Message";
 
-/// A message as a header's value. It has to be ASCII, and JSON can escape whatever is not.
+/// Converts a message to a header value. It must be ASCII, so all other characters are escaped in the
+/// JSON.
 pub fn to_header<M: Message + Serialize>(message: &M) -> String {
     let mut value = String::new();
     for unit in to_json(message).encode_utf16() {
@@ -80,8 +84,8 @@ pub fn to_header<M: Message + Serialize>(message: &M) -> String {
     value
 }
 
-/// Reads a message from a query, as the version before sent it: JSON in the field `m`, or each of its fields
-/// as text. It can go when no such version runs any more.
+/// Reads a message from a query, as the previous version sends it: as JSON in the field `m`, or with each
+/// of its fields as text. It can be removed when that version no longer runs.
 pub fn read_query<M: DeserializeOwned>(query: &str) -> Option<M> {
     let fields = || form_urlencoded::parse(query.as_bytes());
     if let Some((_, json)) = fields().find(|(key, _)| key == "m") {
@@ -93,7 +97,7 @@ pub fn read_query<M: DeserializeOwned>(query: &str) -> Option<M> {
     serde_json::from_value(fields.into()).ok()
 }
 
-/// Opens a WebSocket to a User object. Such a request has no body, so this stands in the header.
+/// Opens a WebSocket to a User object. Such a request has no body, so the message is in the header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connect {
@@ -101,21 +105,21 @@ pub struct Connect {
     pub engine_sid: String,
     /// When the Engine.IO session began.
     pub opened_at: Millis,
-    /// Whose connection it is. The token was checked.
+    /// The user whose connection it is. The token has been verified.
     pub identity: Identity,
-    /// Tells a gateway's WebSocket, which another may take over, from a client's own.
+    /// Distinguishes a gateway's WebSocket, which another may take over, from a client's own.
     pub carrier: Carrier,
     /// [`Phase::Probing`] for an upgrade, [`Phase::Open`] otherwise.
     pub phase: Phase,
-    /// Whether the object has to send the handshake: nobody has done so yet.
+    /// Whether the object must send the Engine.IO handshake, because it has not been sent yet.
     pub send_open: bool,
-    /// Where the client is, for the user's row.
+    /// The client's region, for the user's row in D1.
     #[serde(default)]
     pub region: Option<Region>,
 }
 
 impl Connect {
-    /// The answer to a probe of a session that was taken over already, or has ended.
+    /// The status that answers a probe if the session has already been taken over or has ended.
     pub const NOTHING_TO_UPGRADE: u16 = 409;
 }
 

@@ -9,18 +9,19 @@ use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
 use crate::core::watch::StatusReport;
 
-/// Asks a User object whether its user is online. Whoever was blocked by the user sees them as offline and
-/// never seen. It is asked so often that a body, which is a stream, would be felt: it stands in the header.
+/// Asks a User object whether its user is online. To users whom this user has blocked, the user appears
+/// offline and never seen. This query is so frequent that the cost of a body, which is a stream, would be
+/// noticeable: the message is in the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceQuery {
-    /// Who asks; nobody in particular if it is the marketplace's own backend.
+    /// The user who asks; `None` for the marketplace's own backend.
     #[serde(default)]
     pub by: Option<String>,
 }
 
 impl PresenceQuery {
-    /// Where the version before asks. It knows the asker from the query only: asked there in the header, it
-    /// would tell those who are blocked.
+    /// The path of the previous version, which reads the asker only from the query: asked there with the
+    /// header, it would reveal the presence to blocked users.
     pub const PATH_BEFORE: &'static str = "/presence";
 }
 
@@ -29,11 +30,11 @@ impl Message for PresenceQuery {
     type Answer = Presence;
 }
 
-/// Asks to be told when the user goes online or offline. It holds until the watcher answers a
-/// [`Notify::Status`] that it is not wanted any more.
+/// Subscribes to the user's presence. The watch lasts until the watcher's answer to a [`Notify::Status`]
+/// says that it is no longer wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
-    /// Who watches.
+    /// The watcher's user id.
     pub by: String,
 }
 
@@ -42,20 +43,20 @@ impl Message for Watch {
     type Answer = Watching;
 }
 
-/// The answer to [`Watch`]: what the user is now.
+/// The answer to [`Watch`]: the user's current status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watching {
-    /// What whoever asked may know of it.
+    /// The presence, as far as the watcher may see it.
     #[serde(flatten)]
     pub presence: Presence,
-    /// Its place in the order of the user's changes; none if it is not for the watcher to know.
+    /// Its place in the order of the user's changes; `None` only from an earlier version of the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
 impl Watching {
-    /// As the watcher's side keeps it.
+    /// Converts to what the watcher's side stores.
     pub fn statement(&self) -> StatusReport {
         StatusReport {
             is_online: self.presence.is_online(),
@@ -64,16 +65,16 @@ impl Watching {
     }
 }
 
-/// Brings a message to a receiver's object. What all copies of a send have in common is the body
-/// ([`crate::core::events::new_message::Letter`]), made once; the query says which copy it is. Whose it is,
-/// the object knows by its own name.
+/// Delivers a message to a receiver's object. The body is what all copies of a send have in common
+/// ([`crate::core::events::new_message::Letter`]) and is built once; the query identifies the copy. The
+/// receiver is the object's own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deliver {
-    /// The receiver's conversation with the sender.
+    /// The id of the receiver's conversation with the sender.
     pub conversation_id: String,
-    /// The receiver's copy.
+    /// The message id of the receiver's copy.
     pub message_id: String,
-    /// Whether the object may have it already.
+    /// Whether the object may have received it already.
     pub is_repeat: bool,
 }
 
@@ -83,7 +84,7 @@ impl Message for Deliver {
 }
 
 impl Deliver {
-    /// Where this copy goes.
+    /// Returns the URL that delivers this copy.
     pub fn url(&self) -> String {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("conversation", &self.conversation_id)
@@ -93,7 +94,7 @@ impl Deliver {
         format!("{}?{query}", super::url::<Self>())
     }
 
-    /// Reads the query. The version before names the receiver there, too.
+    /// Reads the query. The previous version also names the receiver there, which is ignored.
     pub fn read(query: &str) -> Option<Self> {
         let find = |name: &str| {
             form_urlencoded::parse(query.as_bytes())
@@ -111,30 +112,31 @@ impl Deliver {
 /// The answer to [`Deliver`]: the message is in the receiver's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Whether a device was there to take it.
+    /// Whether a device of the receiver was online to receive it.
     pub delivered: bool,
 }
 
-/// Tells a User object what concerns its user. Each may come more than once, and counts once.
+/// Notifies a User object of something that concerns its user. A notification may arrive more than once
+/// and takes effect once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind", content = "what")]
 pub enum Notify {
-    /// A device took a message of the user's.
+    /// A device has received a message of the user's.
     Delivered(Delivered),
-    /// The other side has read up to a message.
+    /// The other participant has read up to a message.
     Read {
-        /// What their devices are told.
+        /// The event for the user's devices.
         read: Read,
-        /// The message up to which it is read.
+        /// The id of the last message that is read.
         up_to: String,
     },
-    /// The other side is typing, or stopped.
+    /// The other participant began or stopped typing.
     Typing(UserTyping),
-    /// A user who is watched went online or offline.
+    /// A watched user went online or offline.
     Status(StatusChange),
-    /// The other side was erased, and this conversation with them.
+    /// The other participant was erased, and with them this conversation.
     Forget {
-        /// The conversation has the same id on both sides.
+        /// The conversation's id, which is the same on both sides.
         conversation_id: String,
     },
 }
@@ -144,22 +146,22 @@ impl Message for Notify {
     type Answer = Heard;
 }
 
-/// A user's presence has changed.
+/// A change of a user's presence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusChange {
-    /// The user who is watched.
+    /// The watched user.
     pub user_id: String,
-    /// What it is now.
+    /// The presence now.
     pub presence: Presence,
-    /// Its place in the order of the user's changes; none if it overrules them: the user has blocked the
-    /// watcher, or is erased.
+    /// Its place in the order of the user's changes; `None` if the user is erased, which overrides every
+    /// version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
 impl StatusChange {
-    /// As the watcher's side keeps it.
+    /// Converts to what the watcher's side stores.
     pub fn statement(&self) -> StatusReport {
         StatusReport {
             is_online: self.presence.is_online(),
@@ -172,6 +174,6 @@ impl StatusChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Heard {
-    /// Whether there was any use in telling; false to a [`Notify::Status`] ends the watch.
+    /// Whether the notification was of any use. `false` in answer to a [`Notify::Status`] ends the watch.
     pub is_wanted: bool,
 }

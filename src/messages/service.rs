@@ -1,4 +1,5 @@
-//! What the Worker asks of User objects for the marketplace's own backend.
+//! What the Worker asks of User objects on behalf of the marketplace's own backend, and for the health
+//! check.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -6,16 +7,16 @@ use serde_json::value::RawValue;
 use super::Message;
 use crate::core::error::EventError;
 
-/// Carries out a request event on behalf of a user. The backend thereby gets what a device of the user would,
+/// Carries out a request event on behalf of a user. The backend gets what a device of the user would get,
 /// limits included.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
-    /// Whose object it is.
+    /// The user whose object this is sent to.
     pub user_id: String,
     /// The event's name.
     pub event: String,
-    /// As a device would send it: the object checks it.
+    /// The payload as a device would send it; the object validates it.
     pub payload: Box<RawValue>,
 }
 
@@ -30,11 +31,11 @@ impl Message for Act {
 pub enum Acted {
     /// The reply's payload.
     Reply(Box<RawValue>),
-    /// Why not.
+    /// The error that refused the event.
     Refused(EventError),
 }
 
-/// Closes every connection of the user.
+/// Closes all connections of the user.
 #[derive(Debug, Serialize)]
 pub struct Disconnect {}
 
@@ -46,15 +47,15 @@ impl Message for Disconnect {
 /// The answer to [`Disconnect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disconnected {
-    /// How many connections were closed.
+    /// The number of connections that were closed.
     pub disconnected: usize,
 }
 
-/// Erases the user. The answer comes when it is done; it can be repeated if it is not.
+/// Erases the user. The answer is sent when everything is erased; a failed attempt can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erase {
-    /// Whose object it is.
+    /// The user whose object this is sent to.
     pub user_id: String,
 }
 
@@ -63,12 +64,12 @@ impl Message for Erase {
     type Answer = ();
 }
 
-/// Asks whether objects answer.
+/// Checks that objects answer.
 #[derive(Debug, Serialize)]
 pub struct Pulse {}
 
 impl Pulse {
-    /// The object that is asked. No user has it for an id, which has no control characters.
+    /// The name of the object that is asked. It cannot be a user id, which has no control characters.
     pub const NAME: &'static str = "\n";
 }
 

@@ -1,8 +1,8 @@
-//! The JSON of today's messages and answers, pinned: for as long as a deploy runs two versions, each has to
-//! read what the other writes.
+//! Pins the JSON of the current messages and answers: while a deploy runs two versions, each must be able
+//! to read what the other writes.
 //!
-//! Whoever changes a message adds the new text and leaves the old one: a version before writes it, so it
-//! still has to be read (`what_the_version_before_writes_is_read`).
+//! When you change a message, add the new text and keep the old one: the previous version writes it, so it
+//! must still be readable (`what_the_version_before_writes_is_read`).
 
 use serde_json::Value;
 
@@ -15,13 +15,13 @@ use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
 use crate::core::token::{Role, TokenError};
 
-/// This is what is written, and it reads back.
+/// Asserts that `value` is written as `text` and reads back.
 fn pinned<T: Serialize + DeserializeOwned>(value: &T, text: &str) {
     assert_eq!(to_json(value), text);
     assert_eq!(to_json(&serde_json::from_str::<T>(text).unwrap()), text);
 }
 
-/// The same, and a field that only a later version knows is ignored.
+/// Asserts the same, and that a field known only to a later version is ignored.
 fn pinned_and_open<T: Serialize + DeserializeOwned>(value: &T, text: &str) {
     pinned(value, text);
     let mut later: Map<String, Value> = serde_json::from_str(text).unwrap();
@@ -271,7 +271,7 @@ fn messages_of_the_backend_are_pinned() {
         },
         r#"{"userId":"u"}"#,
     );
-    // These are not read: the path says it all.
+    // These are never read: the path says everything.
     assert_eq!(to_json(&Disconnect {}), "{}");
     assert_eq!(to_json(&Pulse {}), "{}");
     pinned_and_open(&Disconnected { disconnected: 2 }, r#"{"disconnected":2}"#);
@@ -292,7 +292,7 @@ fn what_the_version_before_writes_is_read() {
     assert_eq!(read_query(""), Some(PresenceQuery { by: None }));
     assert_eq!(read_query("by=a"), Some(Watch { by: "a".into() }));
     assert_eq!(read_query::<Watch>(""), None);
-    // What is not said is what was not known.
+    // A missing field means that the value is not known.
     let poll: Poll = serde_json::from_str(r#"{"engineSid":"E","openedAt":7,"user":null}"#).unwrap();
     assert_eq!((poll.is_noted, poll.own, poll.region), (false, None, None));
     let lobby = r#"{"engineSid":"E","openedAt":7,"step":"take"}"#;
@@ -313,7 +313,7 @@ fn what_the_version_before_writes_is_read() {
 
 #[test]
 fn no_url_says_who_somebody_is() {
-    // A message has one URL for all users, and a copy of a send has that of its ids.
+    // A message has the same URL for all users; only the copy of a send has its ids in the URL.
     assert_eq!(url::<Connect>(), "https://object/connect");
     assert_ne!(PresenceQuery::PATH, PresenceQuery::PATH_BEFORE);
 }

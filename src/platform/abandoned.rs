@@ -1,7 +1,8 @@
-//! A request that its client gives up.
+//! Detects that a client has abandoned its request.
 //!
-//! Told by the request's signal, which needs the compatibility flag `enable_request_signal`: the Worker's
-//! when its client's connection ends, an object's when the Worker that called it is gone or was told.
+//! The request's abort signal fires, which requires the compatibility flag `enable_request_signal`: in the
+//! Worker, when its client's connection ends; in an object, when the Worker that called it has ended or
+//! has been aborted itself.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,16 +13,17 @@ use wasm_bindgen::closure::Closure;
 use web_sys::AbortSignal;
 use worker::Request;
 
-/// Ends when the client gives the request up, and otherwise never. Whoever drops it stops listening.
+/// A future that completes when the client abandons the request, and never otherwise. Dropping it removes
+/// the listener.
 pub struct Abandoned {
     signal: AbortSignal,
     told: oneshot::Receiver<()>,
-    /// What the signal calls; it lives for as long as the signal may call it.
+    /// The signal's callback, kept for as long as the signal may call it.
     _listener: Closure<dyn FnMut()>,
 }
 
 impl Abandoned {
-    /// Listens from now on.
+    /// Starts to listen for the abort signal of `request`.
     pub fn of(request: &Request) -> Self {
         let signal = request.inner().signal();
         let (sender, told) = oneshot::channel();
@@ -48,7 +50,7 @@ impl Future for Abandoned {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // The sender lives in the listener, so it is not dropped before this is.
+        // The sender is owned by the listener, so it is not dropped before this future is.
         Pin::new(&mut self.told).poll(context).map(|_| ())
     }
 }

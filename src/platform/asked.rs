@@ -1,35 +1,35 @@
-//! A request to an object, as the object reads it: [`crate::messages`] says what it can be.
+//! A request to an object, as the object reads it. [`crate::messages`] lists the possible messages.
 
 use serde::de::DeserializeOwned;
 use worker::{Request, Response, Result, Url};
 
 use crate::messages::{HEADER, Message, read_query};
 
-/// A request of the Worker, or of another object.
+/// A request from the Worker or another object.
 pub struct ObjectRequest {
-    /// Where the message is not all that it brings.
+    /// The request, for content beside the message.
     pub request: Request,
     url: Url,
 }
 
 impl ObjectRequest {
-    /// Its URL is read at once.
+    /// Wraps a request and parses its URL.
     pub fn new(request: Request) -> Result<Self> {
         let url = request.url()?;
         Ok(Self { request, url })
     }
 
-    /// Which message it is.
+    /// Returns the path, which identifies the message.
     pub fn path(&self) -> &str {
         self.url.path()
     }
 
-    /// What the URL says beside the path.
+    /// Returns the URL's query, or an empty string if there is none.
     pub fn query(&self) -> &str {
         self.url.query().unwrap_or_default()
     }
 
-    /// The message, from wherever it stands; none if it cannot be read.
+    /// Reads the message from the query, the header or the body. Returns `None` if it cannot be read.
     pub async fn message<M: DeserializeOwned>(&mut self) -> Result<Option<M>> {
         if let Some(query) = self.url.query() {
             return Ok(read_query(query));
@@ -41,7 +41,7 @@ impl ObjectRequest {
         Ok(serde_json::from_str(&json).ok())
     }
 
-    /// Answers the message by what `act` returns.
+    /// Reads the message and returns the response of `act`, or a 400 if the message cannot be read.
     pub async fn respond<M: DeserializeOwned>(
         &mut self,
         act: impl AsyncFnOnce(M) -> Result<Response>,
@@ -52,7 +52,7 @@ impl ObjectRequest {
         }
     }
 
-    /// Answers the message by what `act` returns, as JSON.
+    /// Like [`Self::respond`], with the answer of `act` as JSON.
     pub async fn answer<M: Message + DeserializeOwned>(
         &mut self,
         act: impl AsyncFnOnce(M) -> Result<M::Answer>,
@@ -62,7 +62,7 @@ impl ObjectRequest {
     }
 }
 
-/// Refuses what nobody of ours asks, or only a later version.
+/// Returns the 400 for a message that is unknown, or known only to a later version.
 pub fn unknown() -> Result<Response> {
     Response::error("unknown message", 400)
 }

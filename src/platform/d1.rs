@@ -1,4 +1,4 @@
-//! D1: runs the statements of `core::record`.
+//! Runs the statements of `core::record` on D1.
 
 use serde::de::DeserializeOwned;
 use thiserror::Error as ThisError;
@@ -11,7 +11,7 @@ use crate::core::events::new_message::Message;
 use crate::core::record::history::{self, MessageRow, Pair};
 use crate::core::record::{Param, Statement};
 
-/// D1 did not answer, or not what was asked.
+/// D1 did not answer, or the answer was not as expected.
 #[derive(Debug, ThisError)]
 #[error("{0}")]
 pub struct D1Error(Error);
@@ -28,39 +28,40 @@ impl From<D1Error> for Error {
     }
 }
 
-/// What D1 answers.
+/// The result of a D1 call.
 type Answer<T> = std::result::Result<T, D1Error>;
 
 /// The binding's name in wrangler.toml.
 const BINDING: &str = "DB";
 
-/// Runs the statements as one batch: one round trip, one transaction. Either all of them are
-/// carried out or none.
+/// Runs the statements as one batch: one round trip and one transaction. Either all of them take effect or
+/// none.
 pub async fn batch(env: &Env, statements: &[Statement]) -> Answer<Vec<D1Result>> {
     metered(env, statements, &Meter::default()).await
 }
 
-/// As [`batch`], counted.
+/// Like [`batch`], and counts the costs in `meter`.
 pub async fn metered(env: &Env, statements: &[Statement], meter: &Meter) -> Answer<Vec<D1Result>> {
     let db = env.d1(BINDING)?;
     let prepared = statements
         .iter()
         .map(|statement| prepare(&db, statement))
         .collect::<Result<Vec<_>>>()?;
-    // Runs outside of the object: other events may be handled before it returns, and the object may
-    // be gone by then.
+    // D1 runs outside of the object: other events may be handled before it answers, and the object may be
+    // gone by then.
     let results = db.batch(prepared).await;
     let written = |result: &D1Result| result.meta().ok().flatten()?.rows_written;
     meter.d1(results.iter().flatten().filter_map(written).sum());
     Ok(results?)
 }
 
-/// Runs one statement: its rows.
+/// Runs one statement and returns its rows.
 pub async fn query<T: DeserializeOwned>(env: &Env, statement: Statement) -> Answer<Vec<T>> {
     Ok(rows(&batch(env, &[statement]).await?, 0)?)
 }
 
-/// A page of messages, and one more if there is one; the participants, if there is the conversation.
+/// Reads a page of messages, with one extra message if there are more. Also returns the participants, if
+/// the conversation exists.
 pub async fn messages(env: &Env, page: &MessagePage) -> Answer<(Option<Pair>, Vec<Message>)> {
     let results = batch(env, &history::messages(page)).await?;
     let pair = rows::<Pair>(&results, 0)?.pop();
@@ -71,7 +72,7 @@ pub async fn messages(env: &Env, page: &MessagePage) -> Answer<(Option<Pair>, Ve
     ))
 }
 
-/// Whether D1 answers.
+/// Checks that D1 answers.
 pub async fn ping(env: &Env) -> Answer<()> {
     let statement = Statement {
         sql: "SELECT 1",
@@ -93,10 +94,10 @@ fn value(param: &Param) -> JsValue {
     }
 }
 
-/// The rows of a batch's `index`th statement.
+/// Returns the rows of the batch's statement at `index`.
 pub fn rows<T: DeserializeOwned>(results: &[D1Result], index: usize) -> Result<Vec<T>> {
     results
         .get(index)
-        .ok_or_else(|| Error::RustError("D1 answered fewer statements than were asked".into()))?
+        .ok_or_else(|| Error::RustError("D1 returned fewer results than statements".into()))?
         .results()
 }

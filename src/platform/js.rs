@@ -1,6 +1,6 @@
-//! What the `worker` crate lacks, reached by small bindings.
+//! Small bindings for what the `worker` crate lacks.
 
-// The bindings' generated code is unsafe; ours is not.
+// The bindings' generated code is unsafe; our own is not.
 #![allow(unsafe_code)]
 
 use js_sys::{Object, Promise};
@@ -34,19 +34,19 @@ extern "C" {
     /// `DurableObjectStub`
     pub type ObjectStub;
 
-    /// One `init` may serve many calls: nothing is built or copied per call.
+    /// The same `init` can serve many calls, so nothing is built or copied per call.
     #[wasm_bindgen(method, catch)]
     pub fn fetch(this: &ObjectStub, url: &str, init: &Object) -> Result<Promise, JsValue>;
 }
 
-/// When the platform last answered this socket's pong for us, if ever.
+/// Returns when the platform last auto-responded to a pong on this socket, if ever.
 pub fn auto_responded_at(state: &State, socket: &WebSocket) -> Option<Millis> {
     let state: &ObjectState = state.as_raw().unchecked_ref();
     let date = state.auto_response_timestamp(socket.as_ref()).ok()??;
     Some(date.get_time() as Millis)
 }
 
-/// Makes a socket hand over binary messages as `ArrayBuffer`s, which can be read at once.
+/// Makes a socket deliver binary messages as `ArrayBuffer`s, which can be read synchronously.
 pub fn receive_array_buffers(socket: &WebSocket) {
     socket
         .as_ref()

@@ -1,5 +1,5 @@
-//! The platform, as the rest of the code sees it: time, randomness, configuration, calls from
-//! object to object, D1 and the log.
+//! The platform, as the rest of the code sees it: time, randomness, configuration, calls between objects,
+//! D1 and the log.
 
 pub mod abandoned;
 pub mod asked;
@@ -19,17 +19,18 @@ use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::wire::engine_io::Frame;
 
-/// The current time. On Workers it stands still while code runs and moves with each I/O.
+/// Returns the current Unix time in milliseconds. On Workers, it stands still while code runs and advances
+/// with each I/O.
 pub fn now() -> Millis {
     Date::now().as_millis()
 }
 
-/// 16 bytes, 122 bits of them random.
+/// Returns 16 bytes, of which 122 bits are random.
 pub fn random() -> [u8; 16] {
     *uuid::Uuid::new_v4().as_bytes()
 }
 
-/// Where a client is, if the platform knows.
+/// Returns the client's region, if the platform knows where the client is.
 pub fn region(request: &Request) -> Option<Region> {
     let cf = request.cf()?;
     let country = cf.country();
@@ -37,13 +38,13 @@ pub fn region(request: &Request) -> Option<Region> {
     Region::of(&cf.continent()?, country.as_deref(), longitude)
 }
 
-/// What a client speaks, such as `HTTP/2`, if the platform knows.
+/// Returns the client's HTTP protocol, such as `HTTP/2`, if the platform knows it.
 pub fn http_protocol(request: &Request) -> Option<String> {
     let cf = Reflect::get(request.inner(), &"cf".into()).ok()?;
     Reflect::get(&cf, &"httpProtocol".into()).ok()?.as_string()
 }
 
-/// A message that came in on a WebSocket.
+/// Converts a WebSocket message to a frame.
 pub fn frame(message: &MessageEvent) -> Option<Frame> {
     let text = message.text().map(Frame::Text);
     text.or_else(|| message.bytes().map(Frame::Binary))
@@ -57,7 +58,7 @@ pub fn send(socket: &WebSocket, frame: Frame) -> worker::Result<()> {
     }
 }
 
-/// Closes a WebSocket. It may be closed already; then there is nothing left to do.
+/// Closes a WebSocket. Does nothing if it is already closed.
 pub fn close(socket: &WebSocket, reason: impl Into<CloseReason>) {
     close_with(socket, reason.into().code());
 }
@@ -70,13 +71,13 @@ pub fn close_with(socket: &WebSocket, code: Option<(u16, &str)>) {
     };
 }
 
-/// Reads and checks the configuration.
+/// Reads and validates the configuration.
 pub fn config(env: &Env) -> Result<Config, ConfigError> {
     Config::read(|name| variable(env, name))
 }
 
-/// A variable as text. In wrangler.toml it may also be a number, or what cannot be used, which is then
-/// told as it stands there.
+/// Returns a variable as text. A value in wrangler.toml that is not a string is returned as JSON: it may
+/// be a number, or an invalid value that an error then quotes.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &name.into()).ok()?;
     if value.is_undefined() || value.is_null() {

@@ -27,7 +27,7 @@ pub const USER: &str = "USER";
 /// The binding of the polling gateways in wrangler.toml.
 pub const POLLING_GATEWAY: &str = "POLLING_GATEWAY";
 
-/// Asks for a WebSocket to the user's object. The response is fit to be a client's, too.
+/// Requests a WebSocket from the user's object. The response may be passed on to a client.
 pub async fn connect(env: &Env, connect: &Connect) -> Result<Response> {
     let headers = Headers::new();
     headers.set("Upgrade", "websocket")?;
@@ -41,15 +41,15 @@ pub async fn connect(env: &Env, connect: &Connect) -> Result<Response> {
         .await
 }
 
-/// How long to wait before each further try to reach a user's object. Its client has been accepted by
-/// then, and would come again at once if it were let go.
+/// The pauses before each further attempt to reach a user's object. Its client has been accepted by then,
+/// and would reconnect at once if it were disconnected.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_millis(1_500),
     Duration::from_millis(2_000),
 ];
 
-/// Opens a WebSocket to the user's object, for frames that we pass on.
+/// Opens a WebSocket to the user's object, for frames that the caller forwards.
 pub async fn open(env: &Env, message: &Connect) -> Result<WebSocket> {
     let mut response = connect(env, message).await;
     for pause in PAUSES {
@@ -63,7 +63,7 @@ pub async fn open(env: &Env, message: &Connect) -> Result<WebSocket> {
     let status = response.status_code();
     let socket = response
         .websocket()
-        .ok_or_else(|| Error::RustError(format!("a User object answered {status}")))?;
+        .ok_or_else(|| Error::RustError(format!("a User object returned {status}")))?;
     receive_array_buffers(&socket);
     socket.accept()?;
     Ok(socket)
@@ -75,7 +75,7 @@ fn is_fault(response: &Result<Response>) -> bool {
         .map_or(true, |response| response.status_code() >= 500)
 }
 
-/// Passes a client's POST on to its gateway, or its GET, which has no body.
+/// Forwards a client's POST, or its GET (`body` is `None`), to its gateway.
 pub async fn poll(
     env: &Env,
     gateway: &str,
@@ -93,7 +93,7 @@ pub async fn poll(
     fetch_gateway(env, gateway, &url::<Poll>(), &init).await
 }
 
-/// Calls a gateway.
+/// Sends a message to a gateway.
 pub async fn call_gateway<M: Message + Serialize>(
     env: &Env,
     gateway: &str,
@@ -117,7 +117,7 @@ async fn fetch_gateway(
         .await
 }
 
-/// Calls to User objects with one message: what all of them have in common is made once.
+/// Calls to User objects with one message. What all calls have in common is built once.
 pub struct UserObjects<M> {
     namespace: ObjectNamespace,
     url: String,
@@ -126,12 +126,12 @@ pub struct UserObjects<M> {
 }
 
 impl<M: Message + Serialize> UserObjects<M> {
-    /// The message goes in the body.
+    /// Prepares calls with the message in the body.
     pub fn new(env: &Env, message: &M) -> Result<Self> {
         Self::with_body(env, &to_json(message))
     }
 
-    /// The message goes in the header, and there is no body.
+    /// Prepares calls with the message in the header and no body.
     pub fn without_body(env: &Env, message: &M) -> Result<Self> {
         let headers = Object::new();
         Reflect::set(&headers, &HEADER.into(), &to_header(message).into())?;
@@ -159,7 +159,7 @@ impl<M: Message> UserObjects<M> {
         })
     }
 
-    /// Calls a user's object. If that makes the object, it is made in this region.
+    /// Calls a user's object. `region` is the location hint if the call creates the object.
     pub async fn call(&self, user_id: &str, region: Option<Region>) -> Result<M::Answer> {
         self.fetch(user_id, &self.url, region).await
     }
@@ -172,22 +172,22 @@ impl<M: Message> UserObjects<M> {
         let mut response = Response::from(response);
         let status = response.status_code();
         if status != 200 {
-            return Err(Error::RustError(format!("a User object answered {status}")));
+            return Err(Error::RustError(format!("a User object returned {status}")));
         }
         let text = response.text().await?;
-        // The version before answers nothing by an empty body.
+        // The previous version answers `()` with an empty body.
         let json = if text.is_empty() { "null" } else { &text };
         Ok(serde_json::from_str(json)?)
     }
 }
 
 impl UserObjects<Deliver> {
-    /// The copies of a send share its body.
+    /// Prepares deliveries: the copies of a send share their body.
     pub fn for_copies(env: &Env, letter: &Letter) -> Result<Self> {
         Self::with_body(env, &to_json(letter))
     }
 
-    /// Brings a receiver their copy.
+    /// Delivers a copy to its receiver.
     pub async fn deliver(
         &self,
         receiver_id: &str,
@@ -207,7 +207,7 @@ fn options(region: Option<Region>) -> Result<JsValue> {
     Ok(options.into())
 }
 
-/// Calls one user's object.
+/// Sends one message to one user's object.
 pub async fn call<M: Message + Serialize>(
     env: &Env,
     user_id: &str,
@@ -216,12 +216,13 @@ pub async fn call<M: Message + Serialize>(
     UserObjects::new(env, message)?.call(user_id, None).await
 }
 
-/// Whether objects answer.
+/// Checks that objects answer.
 pub async fn pulse(env: &Env) -> Result<()> {
     call(env, Pulse::NAME, &Pulse {}).await
 }
 
-/// Calls many users' objects, so many at a time. Who cannot be reached has an error for an answer.
+/// Calls many users' objects, `concurrency` at a time. The answer of an object that cannot be reached is
+/// an error.
 pub async fn call_all<M: Message>(
     objects: &UserObjects<M>,
     user_ids: &[String],
@@ -238,8 +239,8 @@ pub async fn call_all<M: Message>(
         .await
 }
 
-/// The regions of users, for calls that may make their objects. Hints only: without them an object
-/// is made near the caller.
+/// Returns the users' regions, for calls that may create their objects. These are only hints: without one,
+/// an object is created near the caller.
 pub async fn regions(env: &Env, user_ids: &[&str]) -> HashMap<String, Region> {
     if user_ids.is_empty() {
         return HashMap::new();

@@ -1,4 +1,4 @@
-//! Where facts go: the log and, if it is bound, an Analytics Engine dataset.
+//! Records facts: in the log and, if bound, in an Analytics Engine dataset.
 
 use js_sys::Reflect;
 use worker::{AnalyticsEngineDataPointBuilder, Env};
@@ -9,10 +9,10 @@ use crate::core::connection::Carrier;
 use crate::core::telemetry::Fact;
 use crate::core::token::TokenError;
 
-/// The optional binding in wrangler.toml.
+/// The name of the optional binding in wrangler.toml.
 const DATASET: &str = "ANALYTICS";
 
-/// Tells a fact, about a user if one is known.
+/// Records a fact, with the user if known.
 pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
     let user = user_id.map(|id| config.log_user_ids.name(config.secret(), id));
     worker::console_log!("{}", fact.line(user.as_deref()));
@@ -21,14 +21,14 @@ pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
     }
 }
 
-/// Tells that a CONNECT was refused before anybody knew whose it was.
+/// Records that a CONNECT was refused before its user was known.
 pub fn refused(env: &Env, config: &Config, carrier: Carrier, error: TokenError) {
     let code = error.code();
     let fact = Fact::ConnectionRefused { carrier, code };
     tell(env, config, None, &fact);
 }
 
-/// A data point costs no round trip: the platform writes it behind the request.
+/// Writes a data point. This costs no round trip: the platform writes it after the request.
 fn write(env: &Env, user: &str, fact: &Fact) -> worker::Result<()> {
     let is_bound = Reflect::get(env, &DATASET.into()).is_ok_and(|binding| !binding.is_undefined());
     if !is_bound {

@@ -1,4 +1,4 @@
-//! What requests say.
+//! Reads the bodies of API requests.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::core::token::Role;
 const MAX_NAME_CHARS: usize = 200;
 const MAX_URL_CHARS: usize = 2_000;
 
-/// The longest `Idempotency-Key`, as of events' `idempotencyKey`.
+/// The maximum length of `Idempotency-Key`, the same as that of the events' `idempotencyKey`.
 const MAX_KEY_CHARS: usize = 64;
 
 /// Reads the body of `PUT /v1/users/{id}`: `{ role?, name?, avatarUrl?, region? }`.
@@ -60,7 +60,7 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
     })
 }
 
-/// A field that is there, even if it is null: that is no way to leave something out.
+/// Reads a field that is present, even if it is null: null does not mean that the field was omitted.
 fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<serde_json::Value>, D::Error> {
     serde_json::Value::deserialize(field).map(Some)
 }
@@ -110,13 +110,14 @@ pub fn status_query(body: &str, config: &Config) -> Result<BulkStatusQuery, Prob
 /// A send on behalf of a user.
 #[derive(Debug)]
 pub struct OnBehalf {
-    /// Who the message will be from.
+    /// The message's author.
     pub sender_id: String,
     /// The event's payload.
     pub payload: Box<RawValue>,
 }
 
-/// Reads the body of a send: the event's payload and `senderId`. The key may come as a header.
+/// Reads the body of a send: the event's payload plus `senderId`. The idempotency key may come as a
+/// header.
 pub fn on_behalf(body: &str, key: Option<&str>) -> Result<OnBehalf, Problem> {
     let mut fields: BTreeMap<String, Box<RawValue>> = object(body)?;
     let sender_id = fields
@@ -144,7 +145,7 @@ pub fn on_behalf(body: &str, key: Option<&str>) -> Result<OnBehalf, Problem> {
     })
 }
 
-/// JSON that we wrote.
+/// Converts JSON that this code wrote.
 pub fn raw(json: String) -> Result<Box<RawValue>, Problem> {
     RawValue::from_string(json).map_err(|_| Problem::unavailable())
 }

@@ -1,5 +1,5 @@
-//! The HTTP API for the marketplace's own backend, as far as it can be decided without the platform:
-//! which request is meant, what it says, and how a refusal looks. `openapi.yaml` describes it.
+//! The HTTP API for the marketplace's own backend: everything that does not need the platform, that is
+//! routes, request bodies and error responses. `openapi.yaml` describes it.
 
 pub mod body;
 pub mod problem;
@@ -9,13 +9,13 @@ use problem::Problem;
 
 use super::ids::is_user_id;
 
-/// Everything under here is the API.
+/// The path prefix of the API.
 pub const PREFIX: &str = "/v1/";
 
-/// Whether the API, the database and the objects are there.
+/// The path of the health check, which tests the API, the database and the objects.
 pub const HEALTH: &str = "/healthz";
 
-/// A request, by method and path.
+/// A request's route, by method and path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiRoute {
     /// `PUT /v1/users/{id}`
@@ -39,7 +39,7 @@ pub enum ApiRoute {
 }
 
 impl ApiRoute {
-    /// The route's name in the operator's log, with nobody's ids.
+    /// Returns the route's name for the operator's log, without ids.
     pub fn name(&self) -> &'static str {
         match self {
             Self::PutUser(_) => "PUT /v1/users/{id}",
@@ -54,8 +54,8 @@ impl ApiRoute {
         }
     }
 
-    /// Finds the route of a request. `path` is as it stands in the URL, percent-encoded. HEAD is GET, whose
-    /// body the platform leaves out.
+    /// Finds the route of a request. `path` is percent-encoded, as in the URL. HEAD counts as GET; the
+    /// platform omits the body.
     pub fn find(method: &str, path: &str) -> Result<Self, Problem> {
         let method = if is_get(method) { "GET" } else { method };
         let segments: Vec<String> = path
@@ -89,7 +89,7 @@ impl ApiRoute {
     }
 }
 
-/// Whether a request by this method is answered as a GET is (RFC 9110, section 9.3.2).
+/// Returns whether a request with this method is answered like a GET (RFC 9110, section 9.3.2).
 pub fn is_get(method: &str) -> bool {
     matches!(method, "GET" | "HEAD")
 }
@@ -104,7 +104,7 @@ fn user_id(id: &str) -> Result<String, Problem> {
     }
 }
 
-/// Undoes percent-encoding (RFC 3986, section 2.1); `None` if that is no UTF-8.
+/// Undoes percent-encoding (RFC 3986, section 2.1). Returns `None` if the result is not UTF-8.
 fn decode(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
@@ -125,8 +125,8 @@ fn hex(digits: &[u8]) -> Option<u8> {
     u8::from_str_radix(text, 16).ok().filter(|_| is_hex)
 }
 
-/// The query of a page (`limit`, `cursor`, `before`, `after`) as the event's payload. What is no
-/// number stays a text, which the event then refuses by name.
+/// Converts a page's query (`limit`, `cursor`, `before`, `after`) to the event's payload. A `limit` that
+/// is not a number stays a string, so the event's error names the field.
 pub fn page_payload(query: &str, more: &[(&str, &str)]) -> String {
     let mut fields = serde_json::Map::new();
     for (key, value) in parse_query(query.as_bytes()) {

@@ -1,30 +1,30 @@
-//! Refusals as problem details (RFC 9457): `{ type, title, status, detail, code }`.
+//! Errors as problem details (RFC 9457): `{ type, title, status, detail, code }`.
 //!
-//! `code` is the stable part, the same as in events' errors. The type is `about:blank`: the problem
-//! is what the status says (section 4.2.1).
+//! `code` is the stable part, with the same values as in event errors. The type is `about:blank`: the
+//! problem has no meaning beyond that of the status (section 4.2.1).
 
 use serde::Serialize;
 
 use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::time::Millis;
 
-/// Why a request was not carried out.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The HTTP status.
+    /// The HTTP status code of the response.
     pub status: u16,
-    /// The stable, machine-readable part.
+    /// The stable, machine-readable error code.
     pub code: String,
-    /// What is wrong, for a person.
+    /// What is wrong, for a human reader.
     pub detail: String,
     /// When to try again, in milliseconds from now.
     pub retry_after_ms: Option<Millis>,
-    /// With 405: the methods that there are.
+    /// With 405: the methods that the path allows.
     pub allow: Vec<&'static str>,
 }
 
 impl Problem {
-    /// One that says nothing of when to try again, or of other methods.
+    /// Creates a problem without a retry time or allowed methods.
     pub fn new(status: u16, code: &str, detail: &str) -> Self {
         Self {
             status,
@@ -35,17 +35,17 @@ impl Problem {
         }
     }
 
-    /// The request is not what the API takes.
+    /// The request is not valid.
     pub fn invalid(detail: &str) -> Self {
         Self::new(400, "invalid_payload", detail)
     }
 
-    /// No such path.
+    /// There is no such path.
     pub fn not_found() -> Self {
         Self::new(404, "not_found", "There is nothing here")
     }
 
-    /// The path has other methods: these, and HEAD where there is GET.
+    /// The path does not allow the method. Allows `methods`, plus HEAD if GET is among them.
     pub fn method_not_allowed(methods: Vec<&'static str>) -> Self {
         let with_head = |method| match method {
             "GET" => vec!["GET", "HEAD"],
@@ -57,18 +57,18 @@ impl Problem {
         }
     }
 
-    /// The body is larger than a client's may be.
+    /// The body is larger than `max` bytes.
     pub fn too_large(max: usize) -> Self {
         let detail = format!("The body must not be larger than {max} bytes");
         Self::new(413, "too_large", &detail)
     }
 
-    /// A fault of ours, whose detail went to the log.
+    /// An internal fault, whose detail went to the log.
     pub fn unavailable() -> Self {
         Self::new(503, "unavailable", "Please try again")
     }
 
-    /// What the status means (RFC 9110, section 15).
+    /// Returns the status's reason phrase (RFC 9110, section 15).
     fn title(&self) -> &'static str {
         match self.status {
             400 => "Bad Request",
@@ -84,7 +84,7 @@ impl Problem {
         }
     }
 
-    /// The body, with `retryAfterMs` beside what RFC 9457 has.
+    /// Returns the body: the members of RFC 9457, plus `code` and `retryAfterMs`.
     pub fn body(&self) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]

@@ -24,7 +24,7 @@ fn spelling_makes_no_difference() {
         &["-1500", "-1.5e3", "-0.15e+04"],
         &["1e400", "10e399", "1.0E400"],
         &["9007199254740993", "9007199254740993.0"],
-        // The last one counts.
+        // The last member of the same name counts.
         &[r#"{"a":1,"a":2}"#, r#"{"a":2}"#],
         &[r#""\ud800""#, r#""\uD800""#],
     ] {
@@ -102,7 +102,7 @@ fn what_is_beyond_all_bounds_is_taken_as_it_is() {
     assert_ne!(form(&deep), form(&spaced));
 }
 
-/// JSON as a value. Strings are UTF-16 here, numbers a mantissa without zeros at its end, and a power.
+/// A JSON value. Strings are UTF-16; a number is a mantissa without trailing zeros, and a power of ten.
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
     Null,
@@ -113,7 +113,7 @@ enum Value {
     Object(BTreeMap<Vec<u16>, Value>),
 }
 
-/// Random numbers that are the same in each run: Knuth's MMIX generator.
+/// Random numbers that are the same in every run: Knuth's MMIX generator.
 struct Random(u64);
 
 impl Random {
@@ -134,7 +134,7 @@ impl Random {
             .collect()
     }
 
-    /// Few of each kind, so that equal ones come up.
+    /// Draws from few values of each kind, so that equal ones come up.
     fn value(&mut self, depth: u64) -> Value {
         match self.below(if depth == 0 { 4 } else { 6 }) {
             0 => Value::Null,
@@ -157,7 +157,7 @@ impl Random {
         ["", "", " ", "\n\t", "\r "][self.below(5) as usize]
     }
 
-    /// One of the ways to write it.
+    /// Writes the value in one of its possible spellings.
     fn spell(&mut self, value: &Value) -> String {
         let json = match value {
             Value::Null => "null".to_owned(),
@@ -178,7 +178,7 @@ impl Random {
                 if let Some((name, _)) = members.first_key_value()
                     && self.below(4) == 0
                 {
-                    // An earlier one of the same name does not count.
+                    // An earlier member of the same name does not count.
                     spelt.insert(0, format!("{}:[0]", self.spell_text(name)));
                 }
                 format!("{{{}{}}}", self.space(), spelt.join(","))

@@ -1,4 +1,4 @@
-//! The events that clients send, and what answers them.
+//! The events that clients send, and the replies to them.
 
 use serde_json::{Value, json};
 
@@ -9,18 +9,18 @@ use crate::core::events::{
     typing,
 };
 
-/// A request event.
+/// A request event and its reply.
 pub(super) struct Exchange {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    /// The schema of the payload.
+    /// The name of the payload's schema.
     pub(super) payload: &'static str,
     pub(super) example: Value,
-    /// Whether it may be sent without a payload.
+    /// Whether the event may be sent without a payload.
     pub(super) is_payload_optional: bool,
-    /// The event that answers; none if only the ack does.
+    /// The name of the reply event; `None` if only the ack replies.
     pub(super) reply: Option<&'static str>,
-    /// The schema of the ack, which is also that of the reply event.
+    /// The name of the ack's schema, which is also that of the reply event.
     pub(super) ack: &'static str,
 }
 

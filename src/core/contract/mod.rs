@@ -1,10 +1,10 @@
-//! The contract: every event with the shape of its payload, made from the very types that read and
-//! write the wire.
+//! The contract: every event with the schema of its payload, generated from the types that read and write
+//! the wire format.
 //!
-//! Here it becomes an AsyncAPI document; `npm run contract` makes `asyncapi.yaml` and the types of
-//! `client/` of it. Invariant: it says what the code does. Names, fields and optionality come from
-//! the types by derivation; that every field of a request is read, and read as described, and that
-//! the examples are what the code takes and gives, is tested below.
+//! This module builds an AsyncAPI document; from it, `npm run contract` generates `asyncapi.yaml` and the
+//! types in `client/`. Invariant: the contract agrees with the code. Names, fields and optionality are
+//! derived from the types. The tests check that every field of a request is read as described, and that
+//! the examples are what the code accepts and produces.
 
 mod exchanges;
 mod pushes;
@@ -99,7 +99,7 @@ fn document() -> Value {
         .iter()
         .filter_map(|exchange| exchange.reply)
         .collect();
-    // These come on their own, too.
+    // These are also sent without a request.
     let both = [get_online_status::REPLY, mark_as_read::READ];
     let is_told = |push: &&Push| !replies.contains(&push.name) || both.contains(&push.name);
 

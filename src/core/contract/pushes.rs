@@ -1,4 +1,4 @@
-//! The events that clients get. The examples are what the code itself makes of plain data.
+//! The events that clients receive. The examples are what the code produces from plain data.
 
 use serde_json::Value;
 
@@ -14,10 +14,10 @@ use crate::core::presence::Presence;
 use crate::core::refusal::Refusal;
 use crate::core::time::iso;
 
-/// When everything happens, in Unix milliseconds.
+/// The time of every example, in Unix milliseconds.
 const AT: u64 = 1_762_338_600_000;
 
-/// An event that clients get.
+/// An event that clients receive.
 pub(super) struct Push {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
@@ -26,12 +26,12 @@ pub(super) struct Push {
     pub(super) offset: Offset,
 }
 
-/// Whether the event comes with its offset in the user's log as a second argument.
+/// Whether the event carries its offset in the user's log as a second argument.
 #[derive(PartialEq, Eq)]
 pub(super) enum Offset {
     Never,
     Always,
-    /// Not where it is the reply to a request: replies are not in the log.
+    /// Except as the reply to a request: replies are not in the log.
     UnlessReply,
 }
 

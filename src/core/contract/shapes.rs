@@ -1,4 +1,4 @@
-//! The shapes of payloads, by name.
+//! The payload schemas, by name.
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -12,10 +12,10 @@ use crate::core::events::{
     send_bulk_message, send_message, subscribe_online_status, typing,
 };
 
-/// Where they stand in the document.
+/// Where the schemas are in the document.
 pub(super) const SCHEMAS: &str = "/components/schemas";
 
-/// All of these at once, for payloads that are read in parts.
+/// Combines schemas with `allOf`, for payloads that are read in parts.
 pub fn all_of(description: &str, mut parts: Vec<Schema>) -> Schema {
     for part in &mut parts {
         open(part.as_object_mut());
@@ -24,7 +24,7 @@ pub fn all_of(description: &str, mut parts: Vec<Schema>) -> Schema {
     schemars::json_schema!({ "description": description, "allOf": parts })
 }
 
-/// A part alone does not know the fields of the others.
+/// Permits additional properties: each part knows only its own fields.
 fn open(schema: Option<&mut serde_json::Map<String, Value>>) {
     let Some(schema) = schema else { return };
     schema.remove("additionalProperties");
@@ -49,7 +49,7 @@ fn generator(settings: SchemaSettings) -> SchemaGenerator {
         .into_generator()
 }
 
-/// The shapes of what clients send.
+/// The schemas of what clients send.
 fn request_schemas() -> serde_json::Map<String, Value> {
     let mut from = generator(SchemaSettings::draft07().for_deserialize());
     from.subschema_for::<UserRef>();
@@ -89,7 +89,7 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     schemas
 }
 
-/// The shapes of what clients get.
+/// The schemas of what clients receive.
 fn reply_schemas() -> serde_json::Map<String, Value> {
     let mut from = generator(SchemaSettings::draft07().for_serialize());
     from.subschema_for::<get_online_status::UserOnlineStatus>();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::events::{NAMES, testing};
 
-/// `npm run contract` reads the file and makes the rest of it.
+/// Writes the document, which `npm run contract` reads to generate the rest.
 #[test]
 fn the_document_is_written() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/contract");
@@ -35,7 +35,7 @@ fn the_examples_of_requests_are_taken() {
     }
 }
 
-/// The fields that a schema describes, wherever in it.
+/// Returns the fields that a schema describes, at any level of `allOf` and `oneOf`.
 fn fields_of(schema: &Value) -> Vec<String> {
     let own = schema["properties"].as_object().into_iter().flatten();
     let mut names: Vec<String> = own.map(|(name, _)| name.clone()).collect();
@@ -47,7 +47,7 @@ fn fields_of(schema: &Value) -> Vec<String> {
     names
 }
 
-/// Of these two fields one is to be named.
+/// Pairs of fields of which a request names exactly one.
 const ALTERNATIVES: [(&str, [&str; 2]); 2] = [
     ("SendMessage", ["conversationId", "receiverId"]),
     ("MarkAsRead", ["messageIds", "upTo"]),
@@ -71,7 +71,7 @@ fn every_field_of_a_request_is_read() {
             if let Some(other) = other_than(exchange.payload, &field) {
                 payload.remove(other);
             }
-            // No field takes this.
+            // No field accepts this value.
             payload.insert(field.clone(), json!([[7]]));
             let refusal = testing::refusal(exchange.name, &Value::from(payload).to_string());
             assert!(

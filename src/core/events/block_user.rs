@@ -1,7 +1,7 @@
 //! `block_user` / `unblock_user { userId }` → `user_blocked` / `user_unblocked { userId }`
 //!
-//! Whoever is blocked cannot send the blocker messages, does not show them as typing, and sees them
-//! as offline and never seen.
+//! A blocked user cannot send messages to the blocker, is not shown as typing to the blocker, and sees the
+//! blocker as offline and never seen.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,17 +10,17 @@ use super::{Reply, RequestPayload, only_user_id};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
-/// The event that a client sends.
+/// The request event that blocks a user.
 pub const BLOCK: &str = "block_user";
-/// The event that a client sends.
+/// The request event that unblocks a user.
 pub const UNBLOCK: &str = "unblock_user";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply to [`BLOCK`], sent whether or not an ack is requested.
 pub const BLOCKED: &str = "user_blocked";
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply to [`UNBLOCK`], sent whether or not an ack is requested.
 pub const UNBLOCKED: &str = "user_unblocked";
 
-/// Whom to block: a user id.
+/// The id of the user to block.
 #[derive(Debug)]
 pub struct Block(pub String);
 
@@ -30,7 +30,7 @@ impl RequestPayload for Block {
     }
 }
 
-/// Whom not to block any more: a user id.
+/// The id of the user to unblock.
 #[derive(Debug)]
 pub struct Unblock(pub String);
 
@@ -49,7 +49,7 @@ pub(crate) struct UserBlocked<'a> {
     user_id: &'a str,
 }
 
-/// Confirms a block, or the end of one.
+/// Returns the reply that confirms a block or its end.
 pub fn reply(event: &'static str, user_id: &str) -> Reply {
     Reply::event(event, to_json(&UserBlocked { user_id }))
 }

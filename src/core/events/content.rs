@@ -1,7 +1,6 @@
-//! What a message consists of: `messageType` and the `content` that it calls for.
+//! A message's `messageType`, and the `content` that it requires.
 //!
-//! Content is checked and then passed on as the sender wrote it: fields that we do not know reach
-//! the receiver, too.
+//! Content is checked and then passed on as the sender wrote it: unknown fields reach the receiver, too.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,7 +9,7 @@ use super::{fields, present};
 use crate::core::config::Config;
 use crate::core::error::{ErrorCode, EventError};
 
-/// What a message is.
+/// The type of a message, which determines the fields of `content`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageType {
     /// `content.text`
@@ -22,7 +21,7 @@ pub enum MessageType {
 }
 
 impl MessageType {
-    /// As it is stored and sent.
+    /// Returns the name that is stored and sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -127,10 +126,11 @@ pub fn check_content(
     }
 }
 
-/// Many JSON parsers, SQLite's among them, give up somewhere beyond a thousand levels.
+/// The maximum nesting depth. Many JSON parsers, SQLite's among them, fail somewhere beyond a thousand
+/// levels.
 const MAX_DEPTH: usize = 64;
 
-/// How deep objects and arrays stand in each other in JSON that is well-formed.
+/// Returns the nesting depth of objects and arrays in well-formed JSON.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut is_text, mut is_escaped) = (false, false);
@@ -197,7 +197,8 @@ fn check_optional(
     }
 }
 
-/// A JSON string has at most one character per byte, so only a long one has to be counted.
+/// Checks the text's length. A JSON string has at most one character per byte, so only a long one has to
+/// be counted.
 fn check_length(text: Option<&RawValue>, max: usize) -> Result<(), EventError> {
     let json = text.map_or("", RawValue::get);
     if json.len().saturating_sub(2) <= max || char_count(json) <= max {
@@ -209,18 +210,18 @@ fn check_length(text: Option<&RawValue>, max: usize) -> Result<(), EventError> {
     ))
 }
 
-/// The characters of a JSON string. A lone surrogate, which no Rust string can hold, is counted by
-/// its escape.
+/// Returns the number of characters in a JSON string. A lone surrogate, which no Rust string can hold,
+/// counts as the characters of its escape.
 fn char_count(json: &str) -> usize {
     serde_json::from_str::<String>(json).map_or(json.len(), |text| text.chars().count())
 }
 
-/// A string with something in it. It is looked at, not decoded: a lone surrogate is fine.
+/// Returns whether the value is a non-empty string. It is not decoded, so a lone surrogate is allowed.
 fn is_text(value: &RawValue) -> bool {
     value.get().starts_with('"') && value.get().len() > 2
 }
 
-/// To JSON, 7.0 is as whole a number as 7.
+/// Returns whether the value is a non-negative whole number. In JSON, 7.0 is as whole a number as 7.
 fn is_size(value: &RawValue) -> bool {
     let number = serde_json::from_str::<f64>(value.get());
     number.is_ok_and(|number| number >= 0.0 && number.fract() == 0.0)

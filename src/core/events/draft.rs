@@ -1,4 +1,4 @@
-//! What a message says, whoever it goes to: the fields that all sends have in common.
+//! The content of a message, independent of its receivers: the fields that every send has.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use crate::core::error::{EventError, to_json};
 const MAX_JOB_ID_CHARS: usize = 128;
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 64;
 
-/// A message before it has receivers.
+/// A message without its receivers.
 #[derive(Debug)]
 pub struct Draft {
-    /// What the message is.
+    /// The type, which determines the fields of `content`.
     pub message_type: MessageType,
-    /// The content object, checked and otherwise as the sender wrote it.
+    /// The content object, validated but otherwise as the sender wrote it.
     pub content: Box<RawValue>,
-    /// The job it is about.
+    /// The job's id, if any.
     pub job_id: Option<String>,
     /// A repeat with the same key returns the first result.
     pub idempotency_key: Option<String>,
@@ -72,20 +72,21 @@ impl Draft {
         })
     }
 
-    /// A hash of the event, its receivers and everything but the key: the same key with another hash is a
-    /// conflict. It is of what the JSON says, however it is written, and of the receivers as a set.
+    /// Returns a hash of the event, its receivers and everything but the key: the same key with another
+    /// hash is a conflict. Equal JSON has the same hash however it is written, and receivers count as a
+    /// set.
     pub fn fingerprint(&self, event: &str, receiver_ids: &[String]) -> String {
         let receiver_ids: BTreeSet<&String> = receiver_ids.iter().collect();
         self.hash(event, to_json(&receiver_ids), &canonical(&self.content))
     }
 
-    /// Whether a fingerprint is that of an equal send.
+    /// Returns whether a fingerprint belongs to an equal send.
     pub fn has_fingerprint(&self, fingerprint: &str, event: &str, receiver_ids: &[String]) -> bool {
         fingerprint == self.fingerprint(event, receiver_ids)
             || fingerprint == self.verbatim_fingerprint(event, receiver_ids)
     }
 
-    /// The fingerprint as it was stored before JSON was compared by what it says (November 2026): a repeat
+    /// Returns the fingerprint as it was stored before JSON was canonicalized (November 2026): a repeat
     /// comes up to a day later, perhaps after a deploy.
     fn verbatim_fingerprint(&self, event: &str, receiver_ids: &[String]) -> String {
         self.hash(event, to_json(&receiver_ids), self.content.get().as_bytes())
@@ -188,7 +189,7 @@ mod tests {
         assert_ne!(draft(file).fingerprint("send_message", &ids(&["a"])), first);
     }
 
-    /// Both kinds are out there, stored for a day.
+    /// Both kinds exist in production, stored for a day.
     #[test]
     fn stored_fingerprints_are_pinned() {
         let draft =

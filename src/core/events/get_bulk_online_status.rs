@@ -10,13 +10,13 @@ use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
 use crate::core::time::iso;
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "get_bulk_online_status";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "bulk_online_status";
 
-/// Whose presence is asked for.
+/// A query for the presence of several users.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BulkStatusQuery {
     /// The users, each once, in the order of the request.
@@ -30,7 +30,7 @@ impl RequestPayload for BulkStatusQuery {
     }
 }
 
-/// A reply by this name: a map in the order of the request.
+/// Returns a reply with the name `event`: a map in the order of the request.
 pub fn reply(event: &'static str, statuses: &[(String, Presence)]) -> Reply {
     Reply::event(event, to_json(&StatusMap(statuses)))
 }

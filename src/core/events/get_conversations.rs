@@ -1,8 +1,8 @@
 //! `get_conversations { limit?, cursor? }` → `conversations { items: [{ conversationId, participants,
 //! jobId, lastMessage, unreadCount, updatedAt }], nextCursor }`, newest first.
 //!
-//! The cursor is the id of the last message of the last item, so it stays where it is whatever is
-//! written meanwhile.
+//! The cursor is the id of the last item's newest message, so its place in the list stays the same
+//! whatever is written in the meantime.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -13,21 +13,21 @@ use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::wire::socket_io::Args;
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "get_conversations";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "conversations";
 
-/// Counting stops here: 1000 stands for that many or more.
+/// Counting stops here: 1000 means that many or more.
 pub const MAX_UNREAD_COUNT: u64 = 1_000;
 
-/// Which page.
+/// A request for a page of conversations.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConversationPage {
-    /// How many at most.
+    /// The maximum number of conversations.
     pub limit: usize,
-    /// Where the page before ended.
+    /// The `nextCursor` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Conversations<'a> {
     next_cursor: Option<&'a str>,
 }
 
-/// The reply, with as many of the conversations as fit into it.
+/// Returns the reply, with as many of the conversations as fit into it.
 pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
     let size = |conversation: &Conversation| conversation.last_message.content.get().len();
     let fitting = fitting(items.iter().map(size));

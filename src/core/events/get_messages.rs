@@ -1,8 +1,8 @@
 //! `get_messages { conversationId, limit?, before?, after? }` → `messages { items, nextCursor }`
 //!
-//! `before` and `after` are ids of messages, and so is `nextCursor`: the `before` (or, if the
-//! request had only an `after`, the `after`) of the next page; null on the last one. Newest first;
-//! with only an `after`, oldest first. Items are as in `new_message`.
+//! `before`, `after` and `nextCursor` are message ids. `nextCursor` is the `before` (or, if the request
+//! had only an `after`, the `after`) of the next page; it is null on the last page. Items are newest
+//! first; with only an `after`, oldest first. Their format is that of `new_message`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,22 +12,22 @@ use super::{Reply, RequestPayload, conversation_id, fields, fitting, limit, mess
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "get_messages";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "messages";
 
-/// Which page of which conversation.
+/// A request for a page of a conversation's messages.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MessagePage {
-    /// The conversation.
+    /// The conversation's id.
     pub conversation_id: String,
-    /// How many at most.
+    /// The maximum number of messages.
     pub limit: usize,
-    /// Only messages before this one.
+    /// If given, the page has only messages before the one with this id.
     pub before: Option<String>,
-    /// Only messages after this one.
+    /// If given, the page has only messages after the one with this id.
     pub after: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl RequestPayload for MessagePage {
 }
 
 impl MessagePage {
-    /// Whether the page goes from old to new.
+    /// Returns whether the page is sorted oldest first.
     pub fn is_oldest_first(&self) -> bool {
         self.after.is_some() && self.before.is_none()
     }
@@ -86,7 +86,7 @@ pub(crate) struct Messages<'a> {
     next_cursor: Option<&'a str>,
 }
 
-/// The reply, from one message more than the page holds, if there is one.
+/// Returns the reply. If there are more messages than `limit`, `items` holds one more than that.
 pub fn reply(page: &MessagePage, mut items: Vec<Message>) -> Reply {
     let fitting = fitting(items.iter().map(|message| message.content.get().len()));
     let taken = page.limit.min(fitting);

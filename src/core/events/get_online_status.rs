@@ -9,16 +9,16 @@ use crate::core::error::{EventError, to_json};
 use crate::core::presence::Presence;
 use crate::core::time::iso;
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "get_online_status";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply event, sent whether or not an ack is requested. Also pushed to watchers.
 pub const REPLY: &str = "user_online_status";
 
-/// Whose presence is asked for.
+/// A query for a user's presence.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StatusQuery {
-    /// The user.
+    /// The user's id.
     pub user_id: String,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct UserOnlineStatus<'a> {
     connection_count: usize,
 }
 
-/// What is told of a user's presence: the reply, and what watchers are pushed.
+/// Returns the status event: the reply to a query, and what watchers are pushed.
 pub fn reply(user_id: &str, presence: Presence) -> Reply {
     Reply::event(
         REPLY,

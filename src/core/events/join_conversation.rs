@@ -1,8 +1,8 @@
-//! `join_conversation` / `leave_conversation { conversationId }` →
-//! `joined_conversation` / `left_conversation { conversationId }`
+//! `join_conversation` / `leave_conversation { conversationId }` → `joined_conversation` /
+//! `left_conversation { conversationId }`
 //!
-//! Kept for clients of the server before this one: checked and answered. Nothing else is to do,
-//! since a user's devices get everything of all of their conversations.
+//! Kept for clients of the previous server: checked and replied to. There is nothing else to do, since a
+//! user's devices receive the events of all their conversations.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,17 +11,17 @@ use super::{Reply, RequestPayload, only_conversation_id};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 
-/// The event that a client sends.
+/// The request event to join a conversation.
 pub const JOIN: &str = "join_conversation";
-/// The event that a client sends.
+/// The request event to leave a conversation.
 pub const LEAVE: &str = "leave_conversation";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply to [`JOIN`], sent whether or not an ack is requested.
 pub const JOINED: &str = "joined_conversation";
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply to [`LEAVE`], sent whether or not an ack is requested.
 pub const LEFT: &str = "left_conversation";
 
-/// What to join: a conversation id.
+/// The id of the conversation to join.
 #[derive(Debug)]
 pub struct Join(pub String);
 
@@ -31,7 +31,7 @@ impl RequestPayload for Join {
     }
 }
 
-/// What to leave: a conversation id.
+/// The id of the conversation to leave.
 #[derive(Debug)]
 pub struct Leave(pub String);
 
@@ -50,12 +50,12 @@ pub(crate) struct ConversationNamed<'a> {
     conversation_id: &'a str,
 }
 
-/// The same, as JSON.
+/// Returns the payload that names a conversation, as JSON.
 pub fn payload(conversation_id: &str) -> String {
     to_json(&ConversationNamed { conversation_id })
 }
 
-/// Confirms that a conversation was joined or left.
+/// Returns the reply that confirms joining or leaving a conversation.
 pub fn reply(event: &'static str, conversation_id: &str) -> Reply {
     Reply::event(event, payload(conversation_id))
 }

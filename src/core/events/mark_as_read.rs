@@ -1,8 +1,8 @@
 //! `mark_as_read { conversationId, messageIds? | upTo? }` →
-//! `message_read { conversationId, messageIds | upTo, readBy }`, for both sides' devices.
+//! `message_read { conversationId, messageIds | upTo, readBy }`, for both participants' devices.
 //!
-//! Read state is a watermark: whatever is up to it is read, so marking messages marks all before
-//! them, too.
+//! Read state is a watermark: everything up to it is read, so marking a message also marks all messages
+//! before it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,13 +11,13 @@ use super::{RequestPayload, conversation_id, fields, message_id, message_ids, pr
 use crate::core::config::Config;
 use crate::core::error::EventError;
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "mark_as_read";
 
-/// The reply, and what everyone's devices get.
+/// The reply event, which both participants' devices receive.
 pub const READ: &str = "message_read";
 
-/// How many messages one request may name.
+/// The maximum number of messages that one request may name.
 const MAX_MESSAGE_IDS: usize = 1_000;
 
 /// What was read, as the client says it.
@@ -32,7 +32,7 @@ pub enum What {
 }
 
 impl What {
-    /// The last message that it names.
+    /// Returns the id of the last named message.
     pub fn last(&self) -> &str {
         match self {
             Self::MessageIds(ids) => ids.iter().max().map_or("", String::as_str),
@@ -40,7 +40,7 @@ impl What {
         }
     }
 
-    /// As far as there is something to read: nobody marks what is still to come.
+    /// Drops what is after `newest`: messages still to come cannot be marked.
     pub fn within(self, newest: &str) -> Self {
         match self {
             Self::MessageIds(mut ids) => {
@@ -53,12 +53,12 @@ impl What {
     }
 }
 
-/// Messages were read.
+/// A request to mark messages as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marking {
-    /// In which conversation.
+    /// The conversation's id.
     pub conversation_id: String,
-    /// Which.
+    /// The messages.
     pub what: What,
 }
 

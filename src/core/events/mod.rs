@@ -1,8 +1,7 @@
-//! The events: one file each, with its payloads and their validation.
+//! The events: one file for each, with its payloads and their validation.
 //!
-//! Every request event takes an optional ack. Its reply goes out as an event and, if asked for, as
-//! the ack. Payloads end in an object, never in a string: a client takes a string in last place for
-//! a log offset.
+//! Every request event takes an optional ack. Its reply is sent as an event and, if requested, as the ack.
+//! A payload ends in an object, never in a string: a client takes a string in last place for a log offset.
 
 pub mod block_user;
 pub mod content;
@@ -27,11 +26,11 @@ use super::error::{ErrorCode, EventError};
 use super::ids::{MAX_USER_ID_CHARS, is_user_id};
 use crate::wire::socket_io::Args;
 
-/// The event that reports what went wrong: `{ code, message, event }`.
+/// The event that reports an error: `{ code, message, event }`.
 pub const ERROR: &str = "error";
 
 /// The table of request events: the name, the variant of [`Request`], and the type that reads the payload.
-/// Whatever there is to know of all of them is made from it: here, and where they are carried out
+/// Everything that covers all request events is generated from it, here and where they are carried out
 /// (`user_do/requests`).
 macro_rules! request_events {
     ($make:ident) => {
@@ -54,16 +53,16 @@ macro_rules! request_events {
         }
     };
 }
-// Used by the objects, which native builds leave out.
+// Used by the objects, which native builds omit.
 #[allow(unused_imports)]
 pub(crate) use request_events;
 
 macro_rules! define_requests {
     ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
-        /// The name of every request event.
+        /// The names of all request events.
         pub(super) const NAMES: &[&str] = &[$($name),*];
 
-        /// A request event with its payload, checked.
+        /// A request event with its validated payload.
         #[derive(Debug)]
         #[allow(missing_docs)]
         pub enum Request {
@@ -71,7 +70,7 @@ macro_rules! define_requests {
         }
 
         impl Request {
-            /// Reads an event. The error names what is wrong with it.
+            /// Reads an event. The error says what is wrong with it.
             pub fn read(name: &str, args: &Args, config: &Config) -> Result<Self, EventError> {
                 $(
                     if name == $name {
@@ -87,17 +86,17 @@ macro_rules! define_requests {
 }
 request_events!(define_requests);
 
-/// Whether there is a request event by this name.
+/// Returns whether there is a request event with this name.
 pub fn is_event(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// What a request event asks for.
+/// The payload of a request event.
 pub trait RequestPayload: Sized {
-    /// Reads the payload. The error names the field that is wrong.
+    /// Reads the payload. The error names the invalid field.
     fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError>;
 
-    /// Reads the arguments: an object comes first.
+    /// Reads the arguments, the first of which must be an object.
     fn read_args(args: &Args, config: &Config) -> Result<Self, EventError> {
         Self::read(payload(args)?, config)
     }
@@ -106,14 +105,14 @@ pub trait RequestPayload: Sized {
 /// The reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The event; none if the request is answered by its ack alone.
+    /// The reply event's name; `None` if only the ack replies.
     pub event: Option<&'static str>,
-    /// The payload of the event and of the ack, JSON.
+    /// The payload of both the event and the ack, as JSON.
     pub payload: String,
 }
 
 impl Reply {
-    /// A reply as an event and as the ack.
+    /// Creates a reply that is sent as an event and as the ack.
     pub fn event(event: &'static str, payload: String) -> Self {
         Self {
             event: Some(event),
@@ -121,7 +120,7 @@ impl Reply {
         }
     }
 
-    /// A reply for whoever asked for an ack.
+    /// Creates a reply that is sent only as the ack.
     pub fn ack(payload: String) -> Self {
         Self {
             event: None,
@@ -130,7 +129,7 @@ impl Reply {
     }
 }
 
-/// The first argument, which must be a plain object.
+/// Returns the first argument, which must be a plain object.
 fn payload(args: &Args) -> Result<&RawValue, EventError> {
     if !args.attachments.is_empty() {
         return Err(EventError::invalid("The payload must not hold binary data"));
@@ -141,7 +140,7 @@ fn payload(args: &Args) -> Result<&RawValue, EventError> {
     }
 }
 
-/// The first argument, where a request without arguments is one without wishes.
+/// Returns the first argument, or an empty object if there are no arguments.
 fn payload_or_none(args: &Args) -> Result<&RawValue, EventError> {
     match args.values.first() {
         None => serde_json::from_str("{}").map_err(|_| EventError::internal()),
@@ -149,19 +148,18 @@ fn payload_or_none(args: &Args) -> Result<&RawValue, EventError> {
     }
 }
 
-/// Reads a payload's fields. Each field stays raw, so that the checks can name the one that is
-/// wrong.
+/// Reads a payload's fields. Each field stays raw, so that the checks can name the invalid one.
 fn fields<'a, T: Deserialize<'a>>(payload: &'a RawValue) -> Result<T, EventError> {
     serde_json::from_str(payload.get())
         .map_err(|_| EventError::invalid("The payload must be an object with each field once"))
 }
 
-/// A field that is there and not null.
+/// Returns the field unless it is missing or null.
 fn present(field: Option<&RawValue>) -> Option<&RawValue> {
     field.filter(|value| value.get() != "null")
 }
 
-/// A user id in the field `name`.
+/// Reads a user id from the field `name`.
 fn user_id(field: Option<&RawValue>, name: &str) -> Result<String, EventError> {
     field
         .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
@@ -173,14 +171,14 @@ fn user_id(field: Option<&RawValue>, name: &str) -> Result<String, EventError> {
         })
 }
 
-/// The distinct user ids of the field `name`, in order; at most `max` of them.
+/// Reads the distinct user ids from the field `name`, in order; at most `max` of them.
 fn user_ids(field: Option<&RawValue>, name: &str, max: usize) -> Result<Vec<String>, EventError> {
     ids(field, name, max, "users", |value, name| {
         user_id(Some(value), name)
     })
 }
 
-/// The distinct ids of an array, in order.
+/// Reads the distinct ids from an array, in order.
 fn ids(
     field: Option<&RawValue>,
     name: &str,
@@ -257,7 +255,7 @@ fn only_conversation_id(payload: &RawValue) -> Result<String, EventError> {
     conversation_id(fields::<ConversationRef>(payload)?.conversation_id)
 }
 
-/// The field `conversationId`. Whether there is such a conversation is the record's to say.
+/// Reads the field `conversationId`. Whether the conversation exists is checked against the record.
 fn conversation_id(field: Option<&RawValue>) -> Result<String, EventError> {
     optional_text(field, "conversationId", MAX_CONVERSATION_ID_CHARS)?.ok_or_else(|| {
         EventError::invalid(format!(
@@ -268,7 +266,7 @@ fn conversation_id(field: Option<&RawValue>) -> Result<String, EventError> {
 
 const MAX_CONVERSATION_ID_CHARS: usize = 64;
 
-/// A message id, which is also what cursors are.
+/// Reads a message id. Cursors are message ids, too.
 fn message_id(value: &RawValue, name: &str) -> Result<String, EventError> {
     serde_json::from_str::<String>(value.get())
         .ok()
@@ -277,7 +275,7 @@ fn message_id(value: &RawValue, name: &str) -> Result<String, EventError> {
         .ok_or_else(|| EventError::invalid(format!("{name} must be the id of a message")))
 }
 
-/// The distinct message ids of the field `name`, in order; at most `max` of them.
+/// Reads the distinct message ids from the field `name`, in order; at most `max` of them.
 fn message_ids(
     field: Option<&RawValue>,
     name: &str,
@@ -286,7 +284,7 @@ fn message_ids(
     ids(field, name, max, "messages", message_id)
 }
 
-/// How many items a page has: 50 unless `limit` says otherwise.
+/// Reads the number of items on a page: 50 unless `limit` is given.
 fn limit(field: Option<&RawValue>) -> Result<usize, EventError> {
     match present(field) {
         None => Ok(DEFAULT_PAGE),
@@ -302,7 +300,7 @@ fn limit(field: Option<&RawValue>) -> Result<usize, EventError> {
 const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 100;
 
-/// An optional string of 1 to `max` characters in the field `name`.
+/// Reads an optional string of 1 to `max` characters from the field `name`.
 fn optional_text(
     field: Option<&RawValue>,
     name: &str,
@@ -320,10 +318,10 @@ fn optional_text(
         })
 }
 
-/// A page's content, in bytes: what a polling client can take many of.
+/// The maximum content of a page, in bytes: a polling client can fetch many such pages.
 const MAX_PAGE_BYTES: usize = 512 * 1024;
 
-/// How many items of these sizes a page has room for: one at least.
+/// Returns how many items of these sizes fit on a page, at least one.
 fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
     let mut bytes = 0;
     let fits = sizes.take_while(|size| {
@@ -335,7 +333,7 @@ fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! Short hands for the payload tests.
+    //! Helpers for the payload tests.
     use super::*;
 
     pub fn config() -> Config {
@@ -356,7 +354,7 @@ pub(crate) mod testing {
         Request::read(name, &args, &config())
     }
 
-    /// The refusal of a payload.
+    /// Returns the error message for an invalid payload.
     pub fn refusal(name: &str, payload: &str) -> String {
         read(name, payload).unwrap_err().message
     }

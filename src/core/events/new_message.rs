@@ -1,4 +1,5 @@
-//! `new_message`: what every socket of a receiver gets.
+//! `new_message`: a message, for every device of the receiver and, after `send_message`, for the sender's
+//! other devices.
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -6,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::core::error::to_json;
 use crate::core::time::{Millis, iso};
 
-/// The event that brings a message.
+/// The event that carries a message.
 pub const NAME: &str = "new_message";
 
 /// Who wrote a message.
@@ -22,21 +23,21 @@ pub struct Author {
     pub avatar_url: Option<String>,
 }
 
-/// What all receivers of a send have in common: the body of a delivery.
+/// What all copies of a send have in common: the body of a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Letter {
-    /// Who wrote it.
+    /// The author.
     pub sender: Author,
     /// `text`, `image` or `file`.
     pub message_type: String,
     /// The content object, as the sender wrote it.
     pub content: Box<RawValue>,
-    /// The job it is about, if any.
+    /// The job's id, if any.
     pub job_id: Option<String>,
-    /// When it was accepted.
+    /// When the send was accepted.
     pub created_at: Millis,
-    /// Whether the sender wants to be told when a device takes it later.
+    /// Whether the sender is told when a device of the receiver has received the message.
     #[serde(default)]
     pub wants_receipt: bool,
 }
@@ -44,18 +45,18 @@ pub struct Letter {
 /// Where one receiver's copy of a send goes. Its JSON is what the SQL of `core::record` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
-    /// The receiver.
+    /// The receiver's id.
     #[serde(rename = "r")]
     pub receiver_id: String,
-    /// The conversation with the sender.
+    /// The id of the receiver's conversation with the sender.
     #[serde(rename = "c")]
     pub conversation_id: String,
-    /// The message.
+    /// The id of this copy.
     #[serde(rename = "m")]
     pub message_id: String,
 }
 
-/// The payload: `{ messageId, conversationId, senderId, sender: { id, name, avatarUrl },
+/// Returns the payload: `{ messageId, conversationId, senderId, sender: { id, name, avatarUrl },
 /// receiverId, messageType, content, jobId, timestamp }`.
 pub fn payload(letter: &Letter, target: &Target) -> String {
     to_json(&Wire {
@@ -71,24 +72,24 @@ pub fn payload(letter: &Letter, target: &Target) -> String {
     })
 }
 
-/// A message of the record, as history shows it: in the shape of the event.
+/// A message from the record, for history. It has the same JSON as the event.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The message.
+    /// The message's id. Ids sort in the order in which messages were accepted.
     pub message_id: String,
-    /// Its conversation.
+    /// The conversation's id.
     pub conversation_id: String,
-    /// Who wrote it.
+    /// The author.
     pub sender: Author,
-    /// Whom it is for.
+    /// The receiver's id.
     pub receiver_id: String,
     /// `text`, `image` or `file`.
     pub message_type: String,
     /// The content object, as the sender wrote it.
     pub content: Box<RawValue>,
-    /// The job it is about, if any.
+    /// The job's id, if any.
     pub job_id: Option<String>,
-    /// When it was accepted.
+    /// When the message was accepted.
     pub created_at: Millis,
 }
 

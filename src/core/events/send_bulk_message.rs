@@ -11,18 +11,18 @@ use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::refusal::Refusal;
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "send_bulk_message";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "bulk_message_sent";
 
-/// One message to many.
+/// One message to many users.
 #[derive(Debug)]
 pub struct BulkMessage {
     /// The receivers, each once, in the order of the request.
     pub receiver_ids: Vec<String>,
-    /// What it says.
+    /// Everything but the receivers.
     pub draft: Draft,
 }
 
@@ -48,12 +48,12 @@ impl RequestPayload for BulkMessage {
     }
 }
 
-/// What became of a send: which targets are in the record, and why the others are not.
+/// The outcome of a send: which targets are in the record, and why the others are not.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// In the order of the receivers.
+    /// The stored targets, in the order of the receivers.
     pub stored: Vec<Target>,
-    /// Receiver and reason, in the order of the receivers.
+    /// The refused receivers and the reasons, in the order of the receivers.
     pub refused: Vec<(String, Refusal)>,
 }
 
@@ -101,7 +101,7 @@ pub(crate) struct BulkMessageSent<'a> {
     errors: Vec<BulkError<'a>>,
 }
 
-/// The reply. `delivered` tells of a stored receiver whether one of its devices took the message.
+/// Returns the reply. `delivered` returns whether a device of a receiver has received the message.
 pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
     let results: Vec<BulkResult> = settled
         .stored
@@ -242,7 +242,7 @@ mod tests {
         let payload = |text: &str| {
             format!(r#"{{"receiverIds":["a"],"messageType":"text","content":{{"text":"{text}"}}}}"#)
         };
-        // MAX_TEXT_CHARS is 20 here. Characters count, not bytes or escapes.
+        // MAX_TEXT_CHARS is 20 here. It counts characters, not bytes or escapes.
         for fits in ["x".repeat(20), "\u{5b57}".repeat(20), r"\u5b57".repeat(20)] {
             good(&payload(&fits));
         }
@@ -262,7 +262,7 @@ mod tests {
             )
         };
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        // Brackets in a text are text.
+        // Brackets inside a string do not count as nesting.
         good(&payload(r#""[[\"{{[[""#));
         good(&payload(&nested(63)));
         assert_eq!(

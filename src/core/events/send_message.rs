@@ -1,6 +1,6 @@
 //! `send_message { conversationId | receiverId, messageType, content, jobId?, idempotencyKey? }` →
-//! `message_sent { messageId, conversationId, timestamp }`, and, when a device of the receiver took
-//! it, `message_delivered { messageId, conversationId, receiverId }`.
+//! `message_sent { messageId, conversationId, timestamp }` and, when a device of the receiver has received
+//! the message, `message_delivered { messageId, conversationId, receiverId }`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,13 +12,13 @@ use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::core::time::{Millis, iso};
 
-/// The event that a client sends.
+/// The request event.
 pub const NAME: &str = "send_message";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "message_sent";
 
-/// What the sender's devices get when a device of the receiver took it.
+/// The event that tells the sender's devices that a device of the receiver has received a message.
 pub const DELIVERED: &str = "message_delivered";
 
 /// Where a message goes: the field that says so, and its value.
@@ -36,9 +36,9 @@ pub enum To {
 /// One message to one user.
 #[derive(Debug)]
 pub struct DirectMessage {
-    /// Where it goes.
+    /// The conversation or the receiver.
     pub to: To,
-    /// What it says.
+    /// Everything but the destination.
     pub draft: Draft,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct MessageSent<'a> {
     timestamp: String,
 }
 
-/// Tells the sender that the message is in the record.
+/// Returns the reply that tells the sender that the message is in the record.
 pub fn reply(target: &Target, created_at: Millis) -> Reply {
     Reply::event(
         REPLY,

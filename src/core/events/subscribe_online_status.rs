@@ -1,4 +1,4 @@
-//! `subscribe_online_status { userIds }` → `online_status_subscribed { [userId]: { isOnline, lastSeen } }`
+//! `subscribe_online_status { userIds }` → `online_status_subscribed { [userId]: { isOnline, lastSeen } }`,
 //! and from then on `user_online_status` whenever one of them goes online or offline;
 //! `unsubscribe_online_status { userIds }` → `online_status_unsubscribed { userIds }`
 
@@ -9,17 +9,17 @@ use super::{Reply, RequestPayload, only_user_ids};
 use crate::core::config::Config;
 use crate::core::error::{ErrorCode, EventError, to_json};
 
-/// The event that a client sends.
+/// The request event that begins watching users.
 pub const SUBSCRIBE: &str = "subscribe_online_status";
-/// The event that a client sends.
+/// The request event that stops watching users.
 pub const UNSUBSCRIBE: &str = "unsubscribe_online_status";
 
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply to [`SUBSCRIBE`], sent whether or not an ack is requested.
 pub const SUBSCRIBED: &str = "online_status_subscribed";
-/// The event that answers it, beside the ack if one is asked for.
+/// The reply to [`UNSUBSCRIBE`], sent whether or not an ack is requested.
 pub const UNSUBSCRIBED: &str = "online_status_unsubscribed";
 
-/// Whom to watch: user ids, each once.
+/// The ids of the users to watch, each once.
 #[derive(Debug)]
 pub struct Subscription(pub Vec<String>);
 
@@ -29,7 +29,7 @@ impl RequestPayload for Subscription {
     }
 }
 
-/// Whom not to watch any more: user ids, each once.
+/// The ids of the users to stop watching, each once.
 #[derive(Debug)]
 pub struct Unsubscription(pub Vec<String>);
 
@@ -39,7 +39,7 @@ impl RequestPayload for Unsubscription {
     }
 }
 
-/// The refusal of a subscription to more users than a connection may watch.
+/// Returns the error for a subscription to more users than a connection may watch.
 pub fn too_many(max: usize) -> EventError {
     EventError::new(
         ErrorCode::TooMany,
@@ -56,7 +56,7 @@ pub(crate) struct OnlineStatusUnsubscribed<'a> {
     user_ids: &'a [String],
 }
 
-/// The reply to [`UNSUBSCRIBE`].
+/// Returns the reply to [`UNSUBSCRIBE`].
 pub fn unsubscribed(user_ids: &[String]) -> Reply {
     Reply::event(
         UNSUBSCRIBED,

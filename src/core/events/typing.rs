@@ -1,9 +1,9 @@
-//! `typing_start` / `typing_stop { conversationId }` →
-//! `user_typing { conversationId, userId, isTyping }` to the other side.
+//! `typing_start` / `typing_stop { conversationId }` → `user_typing { conversationId, userId, isTyping }`
+//! to the other participant.
 //!
-//! Volatile: never stored, and lost on whoever is not connected. A client forgets a `user_typing` by
-//! itself after 6 seconds, so that a `typing_stop` that never came does no harm; who goes on typing
-//! sends `typing_start` again.
+//! Volatile: never stored, and lost if the receiver is not connected. A client discards a `user_typing`
+//! after 6 seconds, so that a lost `typing_stop` does no harm; a client whose user keeps typing repeats
+//! `typing_start`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,15 +12,15 @@ use super::{RequestPayload, only_conversation_id};
 use crate::core::config::Config;
 use crate::core::error::EventError;
 
-/// The event that a client sends.
+/// The request event when the user begins to type.
 pub const START: &str = "typing_start";
-/// The event that a client sends.
+/// The request event when the user stops typing.
 pub const STOP: &str = "typing_stop";
 
-/// What the other side's devices get.
+/// The event that the other participant's devices receive.
 pub const USER_TYPING: &str = "user_typing";
 
-/// Where the user begins to type: a conversation id.
+/// The id of the conversation in which the user begins to type.
 #[derive(Debug)]
 pub struct Start(pub String);
 
@@ -30,7 +30,7 @@ impl RequestPayload for Start {
     }
 }
 
-/// Where the user stops: a conversation id.
+/// The id of the conversation in which the user stops typing.
 #[derive(Debug)]
 pub struct Stop(pub String);
 

@@ -1,4 +1,4 @@
-//! Conversations, messages and what was read: every page is a range read by primary key.
+//! Conversations, messages and read state. Every page is a range read by primary key.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use crate::core::events::mark_as_read::Marking;
 use crate::core::events::new_message::{Author, Message};
 use crate::core::time::{Millis, iso};
 
-/// The participants of a conversation: [`Pair`] rows, none or one.
+/// Reads the participants of a conversation: [`Pair`] rows, none or one.
 pub fn participants(conversation_id: &str) -> Statement {
     Statement {
         sql: "SELECT user_a AS userA, user_b AS userB, last_message_id AS lastMessageId
@@ -26,11 +26,11 @@ pub fn participants(conversation_id: &str) -> Statement {
 pub struct Pair {
     user_a: String,
     user_b: String,
-    /// The newest message.
+    /// The id of the newest message.
     pub last_message_id: String,
 }
 
-/// The other participant, or why there is none for this user.
+/// Returns the other participant, or an error if there is no such conversation or `user_id` is not in it.
 pub fn peer<'a>(user_id: &str, pair: Option<&'a Pair>) -> Result<&'a str, EventError> {
     match pair {
         None => Err(not_found()),
@@ -43,12 +43,12 @@ pub fn peer<'a>(user_id: &str, pair: Option<&'a Pair>) -> Result<&'a str, EventE
     }
 }
 
-/// There is no such conversation.
+/// The error for a conversation that does not exist.
 pub fn not_found() -> EventError {
     EventError::new(ErrorCode::NotFound, "Conversation not found")
 }
 
-/// A page of messages with their authors, in this order of their ids.
+/// Selects a page of messages with their authors, in the given order of their ids.
 macro_rules! message_page {
     ($order:literal) => {
         concat!(
@@ -69,12 +69,12 @@ ORDER BY m.message_id ",
 const NEWEST_FIRST: &str = message_page!("DESC");
 const OLDEST_FIRST: &str = message_page!("ASC");
 
-/// Before and after all UUIDs.
+/// Bounds that sort before and after every UUID.
 const FIRST: &str = "";
 const LAST: &str = "g";
 
-/// The batch of a page of messages: [`Pair`] rows, then [`MessageRow`] rows, one more than the page
-/// holds if there is one.
+/// The batch that reads a page of messages: [`Pair`] rows, then [`MessageRow`] rows, one more than fits on
+/// the page if there are more.
 pub fn messages(page: &MessagePage) -> Vec<Statement> {
     let read = Statement {
         sql: if page.is_oldest_first() {
@@ -109,7 +109,8 @@ pub struct MessageRow {
 }
 
 impl MessageRow {
-    /// As history shows it. Content that is no JSON, which nothing of ours writes, is null.
+    /// Converts the row to the message that history returns. Content that is not valid JSON becomes null;
+    /// this code never writes such content.
     pub fn message(self) -> Message {
         Message {
             message_id: self.message_id,
@@ -149,7 +150,7 @@ LEFT JOIN users AS b ON b.user_id = c.user_b
 WHERE ?2 IN (c.user_a, c.user_b)
 ORDER BY t.key";
 
-/// These conversations of the user, in this order: [`ConversationRow`] rows.
+/// Reads the given conversations of the user, in this order: [`ConversationRow`] rows.
 pub fn conversations(user_id: &str, conversation_ids: &[String]) -> Statement {
     Statement {
         sql: CONVERSATIONS,
@@ -161,7 +162,7 @@ pub fn conversations(user_id: &str, conversation_ids: &[String]) -> Statement {
     }
 }
 
-/// A conversation with its participants, its newest message and what is unread.
+/// A conversation with its participants, its newest message and the unread count.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationRow {
@@ -187,7 +188,7 @@ pub struct ConversationRow {
 }
 
 impl ConversationRow {
-    /// As a list shows it.
+    /// Converts the row to a list item.
     pub fn conversation(self) -> Conversation {
         let participant = |id: String, name, avatar_url, read_up_to| Participant {
             user: Author {
@@ -223,7 +224,7 @@ impl ConversationRow {
     }
 }
 
-/// The watermark moves to the newest message up to the one that was named, and only forward.
+/// Moves the watermark to the newest message that is not after the named one, and only forward.
 const MARK_READ: &str = "
 UPDATE conversations SET
   read_a = CASE ?2 WHEN user_a THEN up_to.id ELSE read_a END,
@@ -234,7 +235,7 @@ WHERE conversation_id = ?1 AND ?2 IN (user_a, user_b)
   AND up_to.id > coalesce(CASE ?2 WHEN user_a THEN read_a ELSE read_b END, '')
 RETURNING conversation_id AS moved";
 
-/// The batch of a marking: [`Pair`] rows, then one row if the watermark moved.
+/// The batch that marks messages as read: [`Pair`] rows, then one row if the watermark moved.
 pub fn mark_read(user_id: &str, marking: &Marking) -> Vec<Statement> {
     let mark = Statement {
         sql: MARK_READ,
@@ -247,6 +248,6 @@ pub fn mark_read(user_id: &str, marking: &Marking) -> Vec<Statement> {
     vec![participants(&marking.conversation_id), mark]
 }
 
-/// The watermark has moved.
+/// A row that [`mark_read`] returns if the watermark moved.
 #[derive(Debug, Deserialize)]
 pub struct Moved {}

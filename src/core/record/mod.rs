@@ -1,7 +1,7 @@
-//! The statements that read and write the record in D1, and what comes back.
+//! The SQL statements that read and write the record in D1, and the types of their rows.
 //!
-//! - [`send`]: a send, whole
-//! - [`history`]: conversations, messages, what was read
+//! - [`send`]: a complete send
+//! - [`history`]: conversations, messages, read state
 //! - [`users`]: users, blocks, regions, and the erasure of a user
 
 pub mod history;
@@ -18,16 +18,16 @@ use super::token::Role;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sender {
-    /// The role in the database: the one that counts.
+    /// The role in the database, which takes precedence over the token's.
     pub role: Role,
-    /// The display name.
+    /// The display name, if any.
     pub name: Option<String>,
-    /// The picture.
+    /// The URL of the user's picture, if any.
     pub avatar_url: Option<String>,
 }
 
 impl Sender {
-    /// As messages name them.
+    /// Converts to the author as messages show it.
     pub fn author(self, user_id: &str) -> Author {
         Author {
             id: user_id.to_owned(),

@@ -1,9 +1,9 @@
-//! A send, as statements.
+//! The statements of a send.
 //!
-//! Invariant: a send is one batch, which D1 runs as one transaction, whatever the number of its
-//! receivers: every statement is set-based over `json_each`. Running the same send again changes
-//! nothing (its message ids are the same, and inserts that conflict do nothing), so a send whose
-//! outcome is unknown can simply be repeated.
+//! Invariant: a send is one batch, which D1 runs as one transaction, however many receivers it has: every
+//! statement is set-based over `json_each`. Running the same send again changes nothing, because its
+//! message ids are the same and conflicting inserts do nothing. So a send whose outcome is unknown can
+//! simply be repeated.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::core::refusal::Refusal;
 use crate::core::region::Region;
 use crate::core::token::Role;
 
-/// The targets of a send, in the order of its receivers. The sender is not among them.
+/// Returns the targets of a send, in the order of its receivers, without the sender.
 pub fn targets(send: Uuid, sender_id: &str, receiver_ids: &[String]) -> Vec<Target> {
     receiver_ids
         .iter()
@@ -36,8 +36,9 @@ pub fn targets(send: Uuid, sender_id: &str, receiver_ids: &[String]) -> Vec<Targ
 
 const SENDER: &str = "SELECT role, name, avatar_url AS avatarUrl FROM users WHERE user_id = ?1";
 
-/// Conversations that a message can go into: the sender has the role that the send takes, the
-/// receiver exists and has not blocked the sender. The guard stands in both inserts, so that neither happens alone.
+/// Adds or updates the conversations that the message may go into: the sender has the required role, and
+/// the receiver exists and has not blocked the sender. Both inserts have the same guard, so neither takes
+/// effect without the other.
 const ADD_CONVERSATIONS: &str = "
 INSERT INTO conversations
   (conversation_id, user_a, user_b, job_id, last_message_id, created_at, updated_at)
@@ -80,8 +81,8 @@ JOIN messages AS m
 LEFT JOIN users AS u ON u.user_id = m.receiver_id
 ORDER BY t.key";
 
-/// The batch of a send by a user with this role, or with any. Its results are, in this order:
-/// [`Sender`] rows (none or one), nothing, nothing, [`RecordedCopy`] rows.
+/// The batch of a send. `role` is the role that the sender must have; `None` allows any. The results are,
+/// in this order: [`super::Sender`] rows (none or one), nothing, nothing, [`RecordedCopy`] rows.
 pub fn store(
     send: Uuid,
     sender_id: &str,
@@ -128,7 +129,7 @@ pub fn store(
     ]
 }
 
-/// The batch that reads a send back, for a fan-out that was interrupted: [`Sender`] rows, then
+/// The batch that reads a send back after an interrupted fan-out: [`super::Sender`] rows, then
 /// [`StoredMessage`] rows.
 pub fn read_back(sender_id: &str, targets: &[Target]) -> Vec<Statement> {
     vec![
@@ -143,41 +144,41 @@ pub fn read_back(sender_id: &str, targets: &[Target]) -> Vec<Statement> {
     ]
 }
 
-/// What became of one receiver's copy. SQLite's truth values are 0 and 1.
+/// The outcome for one receiver's copy. SQLite's truth values are 0 and 1.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordedCopy {
-    /// The receiver.
+    /// The receiver's id.
     pub receiver_id: String,
     /// 1 if the message is in the record.
     pub stored: u8,
-    /// 1 if there is such a user.
+    /// 1 if the receiver exists.
     pub known: u8,
-    /// Where the user's object belongs, if that is known.
+    /// The region of the receiver's object, if known.
     pub region: Option<Region>,
 }
 
-/// A message, read back.
+/// A stored message that was read back.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredMessage {
-    /// The receiver.
+    /// The receiver's id.
     pub receiver_id: String,
-    /// The conversation.
+    /// The conversation's id.
     pub conversation_id: String,
-    /// The message.
+    /// The message's id.
     pub message_id: String,
     /// `text`, `image` or `file`.
     pub message_type: String,
-    /// The content object, JSON.
+    /// The content object as JSON.
     pub content: String,
-    /// The job, if any.
+    /// The job's id, if any.
     pub job_id: Option<String>,
-    /// Where the receiver's object belongs, if that is known.
+    /// The region of the receiver's object, if known.
     pub region: Option<Region>,
 }
 
-/// Puts targets and outcomes together.
+/// Splits a send into stored targets and refused receivers.
 pub fn settle(
     sender_id: &str,
     receiver_ids: &[String],

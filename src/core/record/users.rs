@@ -1,4 +1,4 @@
-//! Users, whom they block, where their objects belong, and their erasure.
+//! Users, their blocks, the regions of their objects, and their erasure.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Role};
 
-/// Adds the user, unless there is a row already: then the database's role and name count. A region
-/// is learned once.
+/// Adds the user. If there is a row already, its role and name stay, and the region is set only if it was
+/// unknown.
 pub fn add_user(identity: &Identity, region: Option<Region>, now: Millis) -> Statement {
     Statement {
         sql:
@@ -26,16 +26,16 @@ pub fn add_user(identity: &Identity, region: Option<Region>, now: Millis) -> Sta
     }
 }
 
-/// What may be said of a user; what is not given stays as it is.
+/// The fields of a user that may be set. `None` leaves a field unchanged.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// `customer` (the default) or `contractor`.
     pub role: Option<Role>,
     /// The display name.
     pub name: Option<String>,
-    /// The picture.
+    /// The URL of the user's picture.
     pub avatar_url: Option<String>,
-    /// Where the user's object belongs.
+    /// The region of the user's object.
     pub region: Option<Region>,
 }
 
@@ -59,23 +59,23 @@ pub fn put_user(user_id: &str, profile: &Profile, now: Millis) -> Statement {
     }
 }
 
-/// A user.
+/// A user as the API returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// The id.
+    /// The user's id.
     pub user_id: String,
-    /// What they are on the marketplace.
+    /// The user's role on the marketplace.
     pub role: Role,
-    /// The display name.
+    /// The display name, if any.
     pub name: Option<String>,
-    /// The picture.
+    /// The URL of the user's picture, if any.
     pub avatar_url: Option<String>,
-    /// Where the user's object belongs.
+    /// The region of the user's object, if known.
     pub region: Option<Region>,
 }
 
-/// A user: [`User`] rows, none or one.
+/// Reads a user: [`User`] rows, none or one.
 pub fn find_user(user_id: &str) -> Statement {
     Statement {
         sql: "SELECT user_id AS userId, role, name, avatar_url AS avatarUrl, region
@@ -84,7 +84,7 @@ pub fn find_user(user_id: &str) -> Statement {
     }
 }
 
-/// The regions of those users who have one: [`Placed`] rows.
+/// Reads the regions of those users whose region is known: [`Placed`] rows.
 pub fn regions(user_ids: &[&str]) -> Statement {
     Statement {
         sql: "SELECT u.user_id AS userId, u.region FROM json_each(?1) AS t
@@ -93,17 +93,17 @@ pub fn regions(user_ids: &[&str]) -> Statement {
     }
 }
 
-/// Where a user's object belongs.
+/// The region of a user's object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placed {
-    /// The user.
+    /// The user's id.
     pub user_id: String,
-    /// The hint for the call that makes the object.
+    /// The location hint for the call that creates the object.
     pub region: Region,
 }
 
-/// `blocked_id`'s messages to `blocker_id` are refused from now on.
+/// Blocks a user: from now on, messages from `blocked_id` to `blocker_id` are refused.
 pub fn block(blocker_id: &str, blocked_id: &str, now: Millis) -> Statement {
     Statement {
         sql: "INSERT INTO blocks (blocker_id, blocked_id, created_at) VALUES (?1, ?2, ?3)
@@ -116,7 +116,7 @@ pub fn block(blocker_id: &str, blocked_id: &str, now: Millis) -> Statement {
     }
 }
 
-/// And no more.
+/// Removes a block.
 pub fn unblock(blocker_id: &str, blocked_id: &str) -> Statement {
     Statement {
         sql: "DELETE FROM blocks WHERE blocker_id = ?1 AND blocked_id = ?2",
@@ -124,8 +124,8 @@ pub fn unblock(blocker_id: &str, blocked_id: &str) -> Statement {
     }
 }
 
-/// Every conversation of the user: [`WithPeer`] rows. There is no index for it, which every message
-/// would have to pay for; an erasure reads the table.
+/// Reads every conversation of the user: [`WithPeer`] rows. This scans the table: every message would have
+/// to pay for an index.
 pub fn conversations_of(user_id: &str) -> Statement {
     Statement {
         sql: "SELECT conversation_id AS conversationId,
@@ -135,26 +135,26 @@ pub fn conversations_of(user_id: &str) -> Statement {
     }
 }
 
-/// A conversation of the user's.
+/// A conversation of the user.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WithPeer {
-    /// One of the user's conversations.
+    /// The conversation's id.
     pub conversation_id: String,
     /// The other participant.
     pub peer_id: String,
 }
 
-/// How many conversations one batch of an erasure takes: a bound text is at most 2 MB.
+/// The number of conversations that one batch of an erasure deletes: a bound text is at most 2 MB.
 pub const ERASED_AT_ONCE: usize = 1_000;
 
-/// Erases these conversations of the user, with all of their messages.
+/// Deletes these conversations of the user, with all their messages.
 pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<Statement> {
     let params = vec![
         Param::Text(to_json(&conversation_ids)),
         Param::from(user_id),
     ];
-    // Messages first: they refer to their conversation.
+    // Messages first: they reference their conversation.
     [
         "DELETE FROM messages WHERE conversation_id IN (
            SELECT c.conversation_id FROM json_each(?1) AS t
@@ -170,7 +170,8 @@ pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<St
     .into()
 }
 
-/// Erases the user, and who blocked whom. It reads the table of blocks, for the same reason.
+/// Deletes the user and every block by or against them. This scans `blocks`, which has no index for it
+/// either.
 pub fn erase_user(user_id: &str) -> Vec<Statement> {
     [
         "DELETE FROM blocks WHERE blocker_id = ?1 OR blocked_id = ?1",

@@ -1,4 +1,5 @@
-//! Whom the user talks to, and in which order to list them. The conversations themselves are in D1.
+//! The user's conversation list: the other participant of each conversation, and the list order. The
+//! conversations themselves are in D1.
 
 use serde::Deserialize;
 
@@ -8,20 +9,21 @@ use crate::core::events::new_message::Target;
 use crate::core::sql::Param;
 use crate::core::store::schema::{ADD_CONVERSATIONS, CONVERSATION_PAGE};
 
-/// Behind every id there is.
+/// Sorts after every message id.
 const LAST: &str = "g";
 
-/// A place in the list.
+/// An entry of the conversation list.
 #[derive(Debug, Deserialize)]
 pub struct Listed {
-    /// Which conversation.
+    /// The conversation's id.
     pub conversation_id: String,
-    /// Its newest message.
+    /// The id of the conversation's newest message, which determines its place in the list.
     pub last_message_id: String,
 }
 
 impl<D: Database> Store<D> {
-    /// Adds conversations, or moves them up. A target's receiver is the other side here.
+    /// Adds conversations to the list, or moves them up. Each target's `receiver_id` is the other
+    /// participant.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
         if targets.is_empty() {
             return Ok(());
@@ -33,7 +35,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The other participant of a conversation of this user's.
+    /// Returns the other participant of one of the user's conversations.
     pub fn peer(&self, conversation_id: &str) -> Result<Option<String>> {
         #[derive(Deserialize)]
         struct Row {
@@ -47,7 +49,8 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next().map(|row| row.peer_id))
     }
 
-    /// A page of the list, newest first, behind the conversation whose newest message this was.
+    /// Returns a page of the list, newest first. `cursor` is the newest message id of the last
+    /// conversation on the previous page.
     pub fn conversation_page(&self, cursor: Option<&str>, limit: usize) -> Result<Vec<Listed>> {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         self.read(
@@ -57,13 +60,13 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The newest message of any of the user's conversations.
+    /// Returns the id of the newest message in any of the user's conversations.
     pub fn newest_message(&self) -> Result<Option<String>> {
         let page = self.conversation_page(None, 1)?;
         Ok(page.into_iter().next().map(|newest| newest.last_message_id))
     }
 
-    /// All of the user's conversations: their ids and the other participants.
+    /// Returns `(conversation id, other participant)` for every conversation of the user.
     pub fn conversations_all(&self) -> Result<Vec<(String, String)>> {
         #[derive(Deserialize)]
         struct Row {
@@ -81,7 +84,7 @@ impl<D: Database> Store<D> {
             .collect())
     }
 
-    /// Takes a conversation off the list.
+    /// Removes a conversation from the list.
     pub fn conversation_remove(&self, conversation_id: &str) -> Result<()> {
         self.write(
             &self.user,

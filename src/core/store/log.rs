@@ -1,4 +1,4 @@
-//! The user's event log: what was delivered, for recovery and for users who were offline.
+//! The user's event log: delivered events, kept for recovery and for users who were offline.
 
 use serde::Deserialize;
 
@@ -10,57 +10,57 @@ use crate::core::time::Millis;
 /// An event in the log.
 #[derive(Debug, Deserialize)]
 pub struct LogEntry {
-    /// Its place in the log, which clients show when they recover.
+    /// Its position in the log. Clients send it back when they recover.
     pub offset: u64,
-    /// Its name.
+    /// The event's name.
     pub event: String,
-    /// Its payload, JSON.
+    /// The payload as JSON.
     pub payload: String,
 }
 
-/// What a client has missed.
+/// The events that a client has missed.
 pub struct Missed {
-    /// The events, in order.
+    /// The events, in log order.
     pub events: Vec<LogEntry>,
-    /// Whether that is all; otherwise it is the newest part.
+    /// Whether these are all of them; if not, they are the newest ones.
     pub is_complete: bool,
 }
 
 /// An event to append.
 pub struct Entry<'a> {
-    /// What tells it from others: a repeat is found by it.
+    /// Identifies the event: a repeated delivery is recognized by it.
     pub message_id: &'a str,
-    /// Its name.
+    /// The event's name.
     pub event: &'a str,
-    /// Its payload, JSON.
+    /// The payload as JSON.
     pub payload: &'a str,
-    /// The Socket.IO session that caused it, and does not get it.
+    /// The Socket.IO session that caused the event and must not receive it.
     pub except_sid: Option<&'a str>,
 }
 
-/// A message whose sender waits to hear that a device took it.
+/// A message whose sender is to be told when a device has received it.
 #[derive(Debug, Deserialize)]
 pub struct PendingReceipt {
-    /// The message's place.
+    /// The message's log offset.
     pub offset: u64,
-    /// Who waits.
+    /// The sender's user id.
     pub sender_id: String,
-    /// What to tell them, JSON.
+    /// The payload of the sender's notification, as JSON.
     pub payload: String,
 }
 
-/// What the log keeps.
+/// How much of the log is kept.
 pub struct Retention {
-    /// At most this many events.
+    /// The maximum number of events.
     pub events: u64,
-    /// For at most this long.
+    /// The maximum age of an event, in milliseconds.
     pub time: Millis,
 }
 
 impl<D: Database> Store<D> {
-    /// Appends an event to the log and lets go of what it need not keep: its offset. The newest
-    /// entry always stays, so that offsets only ever grow. The first one is the time, in milliseconds: so
-    /// they grow across an erasure, too, and a client from before it cannot take the new log for its own.
+    /// Appends an event, prunes the log, and returns the event's offset. The newest entry is never pruned,
+    /// so offsets only grow. The first offset is the time in Unix milliseconds, so offsets grow across an
+    /// erasure, too, and a client from before it cannot mistake the new log for its own.
     pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
         let bounds = self.log_bounds(0)?;
         let offset = bounds.map_or(now, |bounds| bounds.last + 1);
@@ -103,7 +103,8 @@ impl<D: Database> Store<D> {
             "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
             vec![Param::from(up_to), Param::from(since), Param::from(last)],
         )?;
-        // Nobody waits to hear of what no device has, or may have, or will take from here.
+        // Drop the receipts of pruned messages that no device has confirmed, may have received, or can
+        // still get from the log.
         let _: Vec<PendingReceipt> = self.read(
             &self.social,
             "DELETE FROM receipts
@@ -116,7 +117,7 @@ impl<D: Database> Store<D> {
         Ok(())
     }
 
-    /// Whether the log holds this message.
+    /// Returns whether the log holds this message.
     pub fn has_message(&self, message_id: &str) -> Result<bool> {
         #[derive(Deserialize)]
         struct Row {}
@@ -128,14 +129,14 @@ impl<D: Database> Store<D> {
         Ok(!rows.is_empty())
     }
 
-    /// The part of the log that is not older than `since`.
+    /// Returns the bounds of the part of the log that is not older than `since`.
     pub fn log_bounds(&self, since: Millis) -> Result<Option<LogBounds>> {
         #[derive(Deserialize)]
         struct Row {
             first: Option<u64>,
             last: Option<u64>,
         }
-        // Offsets grow with time, so the first one that is young enough bounds them all.
+        // Offsets grow with time, so the first entry that is recent enough is the lower bound.
         let rows: Vec<Row> = self.read(
             &self.user,
             "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first,
@@ -145,18 +146,18 @@ impl<D: Database> Store<D> {
         let row = rows.into_iter().next();
         Ok(row.and_then(|row| {
             let last = row.last?;
-            // Everything is too old: only a client that missed nothing can go on.
+            // Every entry is too old: only a client that missed nothing can recover.
             let first = row.first.unwrap_or(last + 1);
             Some(LogBounds { first, last })
         }))
     }
 
-    /// The log's last offset, 0 if it is empty.
+    /// Returns the log's last offset, or 0 if the log is empty.
     pub fn last_offset(&self) -> Result<u64> {
         Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
     }
 
-    /// When the event at this offset came in; 0 if the log does not hold it any more.
+    /// Returns when the event at this offset was appended, or 0 if the log no longer holds it.
     pub fn time_of(&self, offset: u64) -> Result<Millis> {
         #[derive(Deserialize)]
         struct Row {
@@ -170,7 +171,7 @@ impl<D: Database> Store<D> {
         Ok(rows.first().map_or(0, |row| row.created_at))
     }
 
-    /// The offset of the newest event that is not younger than `time`, 0 if there is none.
+    /// Returns the offset of the newest event appended at or before `time`, or 0 if there is none.
     pub fn last_offset_at(&self, time: Millis) -> Result<u64> {
         #[derive(Deserialize)]
         struct Row {
@@ -184,8 +185,9 @@ impl<D: Database> Store<D> {
         Ok(rows.first().map_or(0, |row| row.offset))
     }
 
-    /// The events after an offset that are not older than `since`, in order, as far as they are for
-    /// this session: the newest ones, of at most `max_bytes` together, so that they fit into memory.
+    /// Returns the events for this session after `offset` that are not older than `since`, in order.
+    /// Returns only the newest ones, at most `max_bytes` of payload in total, so that they fit into
+    /// memory.
     pub fn events_after(
         &self,
         offset: u64,
@@ -218,8 +220,8 @@ impl<D: Database> Store<D> {
         Ok(missed)
     }
 
-    /// Empties the events of a conversation. Their places stay, so that offsets only ever grow. Nobody waits
-    /// to hear of them any more: one of the two is being erased.
+    /// Blanks a conversation's events. Their offsets stay taken, so that offsets only grow. Also drops the
+    /// conversation's receipts: one of its two users is being erased.
     pub fn blank(&self, conversation_id: &str) -> Result<()> {
         let _: Vec<PendingReceipt> = self.read(
             &self.social,
@@ -235,7 +237,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Remembers that the sender of the message at this offset waits to hear of it.
+    /// Records that a message's sender waits for a receipt.
     pub fn receipt_add(&self, receipt: &PendingReceipt) -> Result<()> {
         self.write(
             &self.social,
@@ -248,7 +250,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The senders who wait to hear of messages up to this offset, in order.
+    /// Returns the pending receipts up to and including this offset, in order.
     pub fn receipts_up_to(&self, offset: u64) -> Result<Vec<PendingReceipt>> {
         self.read(
             &self.social,
@@ -257,7 +259,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The first offset from `from` on of which a sender waits to hear.
+    /// Returns the first offset, from `from` on, that has a pending receipt.
     pub fn next_receipt(&self, from: u64) -> Result<Option<u64>> {
         #[derive(Deserialize)]
         struct Row {
@@ -271,7 +273,8 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next().and_then(|row| row.offset))
     }
 
-    /// Nobody will hear of the messages between these offsets: no device gets them from here.
+    /// Drops the receipts from offset `from` up to, but not including, `before`: no device will get these
+    /// messages from the log.
     pub fn receipts_drop(&self, from: u64, before: u64) -> Result<()> {
         if self.next_receipt(from)?.is_none_or(|next| next >= before) {
             return Ok(());
@@ -283,7 +286,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The sender has heard.
+    /// Removes the receipt at this offset: its sender has been told.
     pub fn receipt_remove(&self, offset: u64) -> Result<()> {
         self.write(
             &self.social,

@@ -1,9 +1,8 @@
-//! The object's own SQLite storage: whether the user is online, the event log, the outbox, whom they
-//! talk to, watch and block. Its tables: [`schema`].
+//! The object's own SQLite storage: whether the user is online, the event log, the outbox, and whom the
+//! user talks to, watches and blocks. [`schema`] defines the tables.
 //!
-//! Storage calls are synchronous and the object runs one event at a time between awaits, so each
-//! method here is atomic. Tables are made by the first write: a question about a user who was never
-//! here writes nothing.
+//! Storage calls are synchronous and the object handles one event at a time between awaits, so each method
+//! here is atomic. The first write creates the tables: a query about an unknown user writes nothing.
 
 mod conversations;
 mod log;
@@ -26,13 +25,13 @@ pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
 pub use social::{PushOutcome, Watched, Watcher};
 
-/// Tables that are made together.
+/// Tables that are created together.
 struct Tables {
     steps: &'static [Step],
     are_there: Cell<bool>,
 }
 
-/// The storage failed, or holds what we did not write.
+/// The storage failed, or holds data that this code did not write.
 #[derive(Debug, Error)]
 #[error("storage: {0}")]
 pub struct StoreError(pub String);
@@ -43,12 +42,12 @@ impl From<serde_json::Error> for StoreError {
     }
 }
 
-/// What the storage answers.
+/// The result of a storage call.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A SQLite database: the object's own on the platform, one in memory in tests.
+/// A SQLite database: the object's own in production, an in-memory one in tests.
 pub trait Database {
-    /// Runs one statement. Its rows come as they are asked for, one by one.
+    /// Runs one statement. Rows are fetched lazily, one at a time.
     fn query<T: DeserializeOwned>(
         &self,
         sql: &str,
@@ -59,7 +58,7 @@ pub trait Database {
     fn execute(&self, sql: &str) -> Result<()>;
 }
 
-/// An object's own storage, over whatever runs the statements.
+/// An object's own storage, on top of a [`Database`].
 pub struct Store<D> {
     database: D,
     user: Tables,
@@ -67,23 +66,23 @@ pub struct Store<D> {
     outbox: Tables,
 }
 
-/// What is known of the user.
+/// The stored state of the user.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct UserState {
-    /// The user's id.
+    /// The user's id; empty until it is stored.
     pub user_id: String,
     /// 1 if the user is known to have a row in D1.
     pub is_recorded: u8,
-    /// 1 from the first connection's start to the last one's end.
+    /// 1 from the start of the first connection to the end of the last one.
     pub is_online: u8,
-    /// The last evidence of life when this was written.
+    /// The latest sign of life as of this row's last write.
     pub last_seen: Option<Millis>,
-    /// The log's last offset that a device has confirmed.
+    /// The last log offset that a device has confirmed.
     pub confirmed: u64,
 }
 
 impl<D: Database> Store<D> {
-    /// Over the object's database.
+    /// Creates the storage on top of the object's database.
     pub fn new(database: D) -> Self {
         let tables = |steps| Tables {
             steps,
@@ -97,7 +96,7 @@ impl<D: Database> Store<D> {
         }
     }
 
-    /// Everything was deleted.
+    /// Forgets which tables exist: the object's storage was deleted.
     pub fn forget_tables(&self) {
         for tables in [&self.user, &self.social, &self.outbox] {
             tables.are_there.set(false);
@@ -114,7 +113,7 @@ impl<D: Database> Store<D> {
         rows.into_iter().flatten().collect()
     }
 
-    /// Rows as they are asked for, one by one; none if the tables are not there.
+    /// Returns the rows lazily, or `None` if the tables do not exist.
     fn rows<T: DeserializeOwned>(
         &self,
         tables: &Tables,
@@ -134,7 +133,8 @@ impl<D: Database> Store<D> {
             .map(|_| ())
     }
 
-    /// Does the steps that are missing. If all of them are, only when asked to.
+    /// Runs the missing steps. If all of them are missing, runs them only if `may_make` is set. Returns
+    /// whether the tables exist.
     fn bring_up_to_date(&self, tables: &Tables, may_make: bool) -> Result<bool> {
         if tables.are_there.get() {
             return Ok(true);
@@ -161,7 +161,7 @@ impl<D: Database> Store<D> {
         Ok(found.next().is_some())
     }
 
-    /// What is known of the user; the default if nothing is.
+    /// Returns the user's state, or the default if nothing is stored.
     pub fn user_state(&self) -> Result<UserState> {
         let rows = self.read(
             &self.user,
@@ -171,7 +171,7 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
-    /// The user has come online, or has a row in D1.
+    /// Records that the user is online, and whether D1 is known to have a row for them.
     pub fn set_online(&self, user_id: &str, is_recorded: bool, now: Millis) -> Result<()> {
         self.write(
             &self.user,
@@ -183,12 +183,12 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The user has a row in D1.
+    /// Records that D1 has a row for the user.
     pub fn set_recorded(&self) -> Result<()> {
         self.write(&self.user, "UPDATE user_state SET is_recorded = 1", vec![])
     }
 
-    /// Whose object this is: for the work of alarms, which nobody tells.
+    /// Stores whose object this is, for alarms: an alarm does not carry the user's id.
     pub fn know_user(&self, user_id: &str) -> Result<()> {
         if !self.user_state()?.user_id.is_empty() {
             return Ok(());
@@ -200,7 +200,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The user has gone.
+    /// Records that the user is offline.
     pub fn set_offline(&self, last_seen: Millis, confirmed: u64) -> Result<()> {
         self.write(
             &self.user,
@@ -210,7 +210,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// A device has confirmed the log up to here.
+    /// Records that a device has confirmed the log up to this offset.
     pub fn set_confirmed(&self, confirmed: u64) -> Result<()> {
         self.write(
             &self.user,

@@ -1,4 +1,4 @@
-//! The outbox's rows: sends that may not be finished, and the results of idempotency keys.
+//! The outbox's rows: sends that may be unfinished, and the results of sends with idempotency keys.
 
 use std::collections::HashSet;
 
@@ -18,24 +18,24 @@ const KEY_RETENTION: Millis = 24 * 60 * 60_000;
 /// An earlier send with the same idempotency key.
 #[derive(Debug, Deserialize)]
 pub struct Keyed {
-    /// A UUIDv7, which tells the time of the send.
+    /// A UUIDv7, which contains the time of the send.
     pub send_id: String,
-    /// What it said.
+    /// The fingerprint of the send's content and receivers.
     pub fingerprint: String,
-    /// What it was answered with; none if it did not get that far.
+    /// The reply to the send; `None` if it was never replied to.
     pub result: Option<String>,
     receiver_ids: String,
 }
 
 impl Keyed {
-    /// Whom it was addressed to, in order.
+    /// Returns the receivers, in the order of the request.
     pub fn receiver_ids(&self) -> Result<Vec<String>> {
         Ok(serde_json::from_str(&self.receiver_ids)?)
     }
 }
 
 impl<D: Database> Store<D> {
-    /// Notes a send before it is committed.
+    /// Adds a send, before it is committed to D1.
     pub fn outbox_add(
         &self,
         entry: &OutboxEntry,
@@ -61,7 +61,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// A send whose answer was never given is run again, and its commit gets its time again.
+    /// Restarts a send that was never replied to, with the full time to commit.
     pub fn outbox_renew(&self, entry: &OutboxEntry, next_attempt_at: Millis) -> Result<()> {
         self.write(
             &self.outbox,
@@ -75,7 +75,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Strikes a send out.
+    /// Removes a send.
     pub fn outbox_remove(&self, send_id: Uuid) -> Result<()> {
         self.write(
             &self.outbox,
@@ -84,8 +84,9 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Records what a try has come to. A send that is done goes, unless it must be remembered for its
-    /// idempotency key: with its result, or, if the answer was never given, to be run again as it was.
+    /// Records the result of an attempt. A finished send is removed unless it has an idempotency key. With
+    /// a key it stays: with its result or, if it was never replied to, so that a repeat runs the same send
+    /// again.
     pub fn outbox_update(&self, send_id: Uuid, next: &Next) -> Result<()> {
         let id = Param::from(send_id.to_string());
         match next {
@@ -112,7 +113,7 @@ impl<D: Database> Store<D> {
         }
     }
 
-    /// Keeps the answer to a send for its idempotency key.
+    /// Stores the reply to a send for its idempotency key.
     pub fn outbox_keep_result(&self, send_id: Uuid, result: &str) -> Result<()> {
         self.write(
             &self.outbox,
@@ -121,7 +122,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// The sends that are not finished, oldest first.
+    /// Returns the unfinished sends, oldest first, each with the time of its next attempt.
     pub fn outbox_open(&self) -> Result<Vec<(OutboxEntry, Millis)>> {
         #[derive(Deserialize)]
         struct Row {
@@ -162,7 +163,7 @@ impl<D: Database> Store<D> {
             .collect()
     }
 
-    /// When the next send wants another try.
+    /// Returns when the next attempt is due.
     pub fn outbox_due(&self) -> Result<Option<Millis>> {
         #[derive(Deserialize)]
         struct Row {
@@ -176,7 +177,7 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next().and_then(|row| row.due))
     }
 
-    /// An earlier send with this key that still counts. Results that do not are let go.
+    /// Returns the earlier send with this key, if it has not expired. Deletes expired results.
     pub fn outbox_by_key(&self, key: &str, now: Millis) -> Result<Option<Keyed>> {
         self.write(
             &self.outbox,
@@ -193,7 +194,7 @@ impl<D: Database> Store<D> {
     }
 }
 
-/// Reads an id that we wrote.
+/// Parses an id that this code wrote.
 pub fn parse_id(text: &str) -> Result<Uuid> {
     Uuid::parse_str(text).map_err(|error| StoreError(error.to_string()))
 }

@@ -1,21 +1,22 @@
-//! The tables of a User object's own SQLite storage, as steps that lead from an empty database, or
-//! from any older one, to today's.
+//! The tables of a User object's own SQLite storage, as migration steps from an empty database, or from
+//! any earlier version, to the current one.
 //!
-//! Invariant: a step is never changed, only followed by another one. Objects are brought up to date
-//! one by one, when they next use the tables, so every older state is out there.
+//! Invariant: a step is never changed; a change is a new step after it. Each object migrates when it next
+//! uses the tables, so databases of every earlier version exist in production.
 //!
-//! Tables that belong together are made together, by the first write to any of them: a question
-//! about a user who was never here writes nothing, and a customer who only receives has no outbox.
+//! Related tables are created together, by the first write to any of them: a query about an unknown user
+//! writes nothing, and a customer who only receives messages has no outbox.
 
-/// A step, done exactly if its marker is there: the last thing that its SQL makes.
+/// A migration step. It has run exactly if its marker exists, which is the last thing that its SQL
+/// creates.
 pub struct Step {
     /// The name of a table or an index.
     pub marker: &'static str,
-    /// What is run if the marker is missing.
+    /// The SQL to run if the marker is missing.
     pub sql: &'static str,
 }
 
-/// What everyone needs who is reached or comes online.
+/// Tables for every user who is online or receives anything.
 pub const USER: &[Step] = &[
     Step {
         marker: "log",
@@ -37,8 +38,8 @@ CREATE TABLE IF NOT EXISTS log (
 );
 ",
     },
-    // conversations: whom the user talks to, and in which order to list them; D1 has the rest.
-    // except_sid: the session that caused the event, and does not get it.
+    // conversations: whom the user talks to, and the order of the list; D1 has the rest.
+    // except_sid: the session that caused the event and does not receive it.
     Step {
         marker: "conversations_by_last_message",
         sql: "
@@ -53,13 +54,13 @@ CREATE INDEX conversations_by_last_message ON conversations (last_message_id);
     },
 ];
 
-/// What only those need who use it.
+/// Tables that exist only for users who need one of them.
 ///
-/// - receipts: messages in the log whose senders wait to hear that a device took them
-/// - blocks: whom the user has blocked; D1 has the same, for sends
+/// - receipts: messages whose senders wait to be told that a device has received them
+/// - blocks: whom the user has blocked; D1 has the same rows, for sends
 /// - watches: whom each connection watches, by its Socket.IO session id
-/// - watchers: the users whose connections watch this one
-/// - watched: what they were told, and when to look again
+/// - watchers: the users whose connections watch this user
+/// - watched: what the watchers were told, and when to check again
 /// - buckets: rate limits
 pub const SOCIAL: &[Step] = &[
     Step {
@@ -92,10 +93,11 @@ CREATE TABLE buckets (
 ) WITHOUT ROWID;
 ",
     },
-    // watched.version: the number of the user's last change; told: of the last one that everybody was told;
-    // telling: of the one that they are being told.
-    // watchers: what a later subscription was told, whether a push is owed, how often they have asked.
-    // See core::watch.
+    // watched.version: the number of the user's last change.
+    // watched.told: the version that every watcher was told.
+    // watched.telling: the version that they are being told.
+    // watchers: the version that a later subscription was told, whether a push is owed, and how often the
+    // watcher has asked. See core::watch.
     Step {
         marker: "watchers_owed",
         sql: "
@@ -110,7 +112,7 @@ CREATE INDEX watchers_owed ON watchers (owed) WHERE owed = 1;
     },
 ];
 
-/// What only those need who send.
+/// Tables for users who send.
 pub const OUTBOX: &[Step] = &[
     Step {
         marker: "outbox_by_key",
@@ -130,7 +132,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS outbox_by_key ON outbox (idempotency_key)
   WHERE idempotency_key IS NOT NULL;
 ",
     },
-    // is_direct: one message to one user, of whose way the sender's devices are told.
+    // is_direct: one message to one user, whose delivery is reported to the sender's devices.
     Step {
         marker: "outbox_due",
         sql: "
@@ -140,14 +142,15 @@ CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE next_attempt_at IS NOT
     },
 ];
 
-/// Adds conversations, or moves them up: `?1` are targets as JSON, from the sender's side.
+/// Adds conversations to the list, or moves them up. `?1` is the targets as JSON; `r` is the other
+/// participant.
 pub const ADD_CONVERSATIONS: &str = "
 INSERT INTO conversations (conversation_id, peer_id, last_message_id)
 SELECT t.value ->> 'c', t.value ->> 'r', t.value ->> 'm' FROM json_each(?1) AS t WHERE true
 ON CONFLICT (conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id
 WHERE excluded.last_message_id > last_message_id";
 
-/// A page of the list, newest first.
+/// Reads a page of the list, newest first.
 pub const CONVERSATION_PAGE: &str = "
 SELECT conversation_id, last_message_id FROM conversations
 WHERE last_message_id < ?1 ORDER BY last_message_id DESC LIMIT ?2";
@@ -210,7 +213,7 @@ mod tests {
         db.execute(ADD_CONVERSATIONS, [targets]).unwrap();
         db.execute(ADD_CONVERSATIONS, [r#"[{"c":"k1","r":"a","m":"3"}]"#])
             .unwrap();
-        // A message that comes late moves nothing.
+        // A late message with an older id does not move the conversation.
         db.execute(ADD_CONVERSATIONS, [r#"[{"c":"k1","r":"a","m":"0"}]"#])
             .unwrap();
         let page = |before: &str| -> Vec<String> {

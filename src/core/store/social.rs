@@ -9,35 +9,35 @@ use crate::core::sql::Param;
 use crate::core::time::Millis;
 use crate::core::watch::{self, Watches, first_version};
 
-/// What is to be told to the user's watchers.
+/// What the user's watchers are to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Watched {
     /// The number of the user's last change.
     pub version: u64,
-    /// When to tell those who know something else.
+    /// When to tell the watchers whose last known status is wrong; `None` if nothing is due.
     pub due_at: Option<Millis>,
 }
 
-/// Who watches the user.
+/// A user who watches this one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Watcher {
-    /// Who watches.
+    /// The watcher's id.
     pub user_id: String,
-    /// How often they have asked.
+    /// How often the watcher has subscribed, been blocked or been unblocked.
     pub asked: u64,
-    /// 1 if the user has blocked them, to whom the user is offline then.
+    /// 1 if the user has blocked the watcher. The user then appears offline to them.
     #[serde(default)]
     pub is_blocked: u8,
 }
 
-/// What becomes of telling a watcher.
+/// The outcome of a push to a watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOutcome {
-    /// A connection of theirs watches.
+    /// At least one of the watcher's connections still watches the user.
     Heard,
-    /// None does any more.
+    /// None of the watcher's connections watches the user any more.
     Unwanted,
-    /// Their object did not answer.
+    /// The watcher's object did not answer.
     Unreached,
 }
 
@@ -45,7 +45,7 @@ pub enum PushOutcome {
 struct Found {}
 
 impl<D: Database> Store<D> {
-    /// Whether the user has blocked this one.
+    /// Returns whether the user has blocked `user_id`.
     pub fn has_blocked(&self, user_id: &str) -> Result<bool> {
         let rows: Vec<Found> = self.read(
             &self.social,
@@ -55,7 +55,7 @@ impl<D: Database> Store<D> {
         Ok(!rows.is_empty())
     }
 
-    /// Blocks a user. If they watch this one, they are to be told at `now` that this one is offline.
+    /// Blocks a user. If they watch this user, they are told at `now` that this user is offline.
     pub fn block_add(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(
             &self.social,
@@ -65,7 +65,7 @@ impl<D: Database> Store<D> {
         self.watcher_owe_truth(user_id, now)
     }
 
-    /// And no more: if they watch this one, they are to be told at `now` what is.
+    /// Unblocks a user. If they watch this user, they are told at `now` whether this user is online.
     pub fn block_remove(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(
             &self.social,
@@ -81,7 +81,7 @@ impl<D: Database> Store<D> {
         self.write(&self.social, watch::SET_DUE, vec![Param::from(now)])
     }
 
-    /// Whom a session watches.
+    /// Returns whom a session watches.
     pub fn watches(&self, sid: &str) -> Result<Watches> {
         #[derive(Deserialize)]
         struct Row {
@@ -98,7 +98,7 @@ impl<D: Database> Store<D> {
         }
     }
 
-    /// Keeps whom a session watches.
+    /// Stores whom a session watches.
     pub fn watches_set(&self, sid: &str, watches: &Watches) -> Result<()> {
         if watches.is_empty() {
             return self.watches_remove(sid);
@@ -111,7 +111,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// A session has ended for good.
+    /// Removes the watches of a session that has ended and cannot recover.
     pub fn watches_remove(&self, sid: &str) -> Result<()> {
         if self.watches(sid)?.is_empty() {
             return Ok(());
@@ -123,7 +123,8 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// A session has lost its connection: it may recover, up to the time that the log is kept.
+    /// Marks a session's watches as ended: its connection is lost, but the session may recover for as long
+    /// as the log is kept.
     pub fn watches_end(&self, sid: &str, now: Millis) -> Result<()> {
         if self.watches(sid)?.is_empty() {
             return Ok(());
@@ -135,7 +136,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// A session recovers whose client has seen what was sent before this time.
+    /// Resumes a session's watches. Its client has seen everything that was sent before `seen_until`.
     pub fn watches_resume(&self, sid: &str, seen_until: Millis) -> Result<()> {
         let mut watches = self.watches(sid)?;
         if watches.is_empty() {
@@ -149,7 +150,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Lets go of what belongs to sessions that ended before `since`.
+    /// Deletes the watches of sessions that ended before `since`.
     pub fn watches_prune(&self, since: Millis) -> Result<()> {
         self.write(
             &self.social,
@@ -158,7 +159,7 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// This user watches, and is told whether the user is online: the version of that.
+    /// Adds a watcher, who is told the current status. Returns its version.
     pub fn watcher_add(&self, user_id: &str, is_online: bool, now: Millis) -> Result<u64> {
         let first = first_version(is_online, now);
         self.write(&self.social, watch::BEGIN, vec![Param::from(first)])?;
@@ -168,7 +169,8 @@ impl<D: Database> Store<D> {
         Ok(version)
     }
 
-    /// The current version, which says whether the user is online.
+    /// Makes the stored version agree with `is_online` and returns it. An odd version means online, an
+    /// even one offline.
     pub fn watched_sync(&self, is_online: bool, now: Millis) -> Result<u64> {
         #[derive(Deserialize)]
         struct Row {
@@ -180,7 +182,8 @@ impl<D: Database> Store<D> {
         Ok(rows.first().map_or(0, |row| row.version))
     }
 
-    /// The user has come or gone, which is to be told at `due_at`, if it still holds.
+    /// Records that the user came online or went offline. The watchers are told at `due_at`, if it still
+    /// holds then.
     pub fn watched_change(&self, is_online: bool, due_at: Millis) -> Result<()> {
         if self.watched()?.is_none() {
             return Ok(());
@@ -189,13 +192,13 @@ impl<D: Database> Store<D> {
         self.write(&self.social, watch::CHANGE, bindings)
     }
 
-    /// Whether anybody watches, and when something is due.
+    /// Returns the current version and when a push is due; `None` if nobody watches.
     pub fn watched(&self) -> Result<Option<Watched>> {
         let rows = self.read(&self.social, watch::WATCHED, vec![])?;
         Ok(rows.into_iter().next())
     }
 
-    /// Whom to tell the current version. From here on they are being told.
+    /// Returns the watchers to tell the current version, and records that telling them has begun.
     pub fn watchers_to_tell(&self) -> Result<Vec<Watcher>> {
         let watchers = self.read(&self.social, watch::TO_TELL, vec![])?;
         if !watchers.is_empty() {
@@ -204,12 +207,12 @@ impl<D: Database> Store<D> {
         Ok(watchers)
     }
 
-    /// Everybody who watches.
+    /// Returns all watchers.
     pub fn watchers(&self) -> Result<Vec<Watcher>> {
         self.read(&self.social, "SELECT user_id, asked FROM watchers", vec![])
     }
 
-    /// What has become of telling a watcher.
+    /// Records the outcome of a push to a watcher.
     pub fn watcher_told(&self, watcher: &Watcher, outcome: PushOutcome) -> Result<()> {
         let user_id = Param::from(watcher.user_id.as_str());
         let asked = Param::from(watcher.asked);
@@ -222,7 +225,8 @@ impl<D: Database> Store<D> {
         }
     }
 
-    /// Everybody was told this, except those who are owed it: they are told at `next`.
+    /// Records that every watcher was told `version`, except those who are still owed a push: they are
+    /// told at `next`.
     pub fn watched_told(&self, watched: Watched, version: u64, next: Millis) -> Result<()> {
         let due_at = watched.due_at;
         let bindings = vec![Param::from(version), due_at.into()];
@@ -230,7 +234,7 @@ impl<D: Database> Store<D> {
         self.write(&self.social, watch::SET_DUE, vec![Param::from(next)])
     }
 
-    /// A rate limit's bucket.
+    /// Returns the bucket of a rate limit.
     pub fn bucket(&self, name: &str) -> Result<Bucket> {
         #[derive(Deserialize)]
         struct Row {
@@ -245,7 +249,7 @@ impl<D: Database> Store<D> {
         Ok(Bucket::stored(full_at.unwrap_or_default()))
     }
 
-    /// Keeps it.
+    /// Stores the bucket of a rate limit.
     pub fn bucket_set(&self, name: &str, bucket: Bucket) -> Result<()> {
         self.write(
             &self.social,

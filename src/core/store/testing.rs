@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{Database, Result, Store, StoreError};
 use crate::core::sql::Param;
 
-/// A storage that nothing was written to.
+/// Returns an empty storage.
 pub fn store() -> Store<Connection> {
     Store::new(Connection::open_in_memory().unwrap())
 }
@@ -41,7 +41,7 @@ impl Database for Connection {
     }
 }
 
-/// A row as the platform gives it: an object.
+/// Converts a row to an object, as the platform returns it.
 pub fn object(names: &[String], row: &Row) -> serde_json::Value {
     let fields = names.iter().enumerate().map(|(column, name)| {
         let value = match row.get(column).unwrap() {
@@ -54,7 +54,7 @@ pub fn object(names: &[String], row: &Row) -> serde_json::Value {
     serde_json::Value::Object(fields.collect())
 }
 
-/// A parameter as SQLite takes it.
+/// Converts a parameter to a SQLite value.
 pub fn value(param: &Param) -> Value {
     match param {
         Param::Text(text) => Value::Text(text.clone()),

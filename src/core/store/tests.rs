@@ -1,4 +1,4 @@
-//! The whole storage on SQLite.
+//! Tests of the whole storage on SQLite.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
@@ -64,7 +64,7 @@ fn the_log_keeps_so_many_for_so_long_and_its_newest() {
     assert_eq!((bounds.first, bounds.last), (2, 4));
     assert!(!store.has_message("a").unwrap());
     assert!(store.has_message("b").unwrap());
-    // What is too old goes with the next one; the newest stays, so that offsets only grow.
+    // Entries that are too old are pruned by the next append. The newest stays, so that offsets only grow.
     assert_eq!(store.append(&event("e"), 5_000, &KEEP).unwrap(), 5);
     assert_eq!(store.log_bounds(0).unwrap().unwrap().first, 5);
     assert_eq!(store.time_of(5).unwrap(), 5_000);
@@ -99,7 +99,7 @@ fn what_a_client_missed_is_its_newest_part_in_order() {
     assert_eq!((offsets(&missed), missed.is_complete), (vec![3, 4], false));
     assert_eq!(store.last_offset_at(1).unwrap(), 3);
     assert_eq!(store.last_offset_at(0).unwrap(), 0);
-    // An erased conversation leaves its places.
+    // A blanked conversation keeps its offsets.
     store.blank("k").unwrap();
     assert_eq!(
         offsets(&store.events_after(0, 0, "T", 999).unwrap()),
@@ -145,10 +145,10 @@ fn receipts_of_what_a_device_has_or_may_have_outlive_their_messages() {
         let offset = store.append(&event(id), 1, &KEEP).unwrap();
         store.receipt_add(&receipt(offset)).unwrap();
     }
-    // A device is there, and was sent both.
+    // A device is online and was sent both messages.
     fill();
     assert_eq!(store.receipts_up_to(9).unwrap().len(), 2);
-    // It has gone; the sender of what it has confirmed is still to be told.
+    // The device has disconnected. The sender of the message that it has confirmed is still to be told.
     store.set_offline(20, 1).unwrap();
     fill();
     let left = store.receipts_up_to(9).unwrap();
@@ -216,7 +216,7 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
     assert!(store.outbox_by_key("key", 90_000_000).unwrap().is_none());
 }
 
-/// Remembers which statements were run.
+/// Records every statement that is run.
 struct Spy {
     database: Connection,
     seen: RefCell<BTreeSet<String>>,
@@ -237,7 +237,7 @@ impl Database for Spy {
     }
 }
 
-/// Runs every statement that events run once, at least.
+/// Runs every statement that any event runs, at least once.
 fn run_everything(store: &Store<Spy>) -> Result<()> {
     let target = Target {
         receiver_id: "r".into(),
@@ -301,15 +301,15 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.set_offline(1, 1)
 }
 
-/// Tables of one row, or of as many as have to be looked at.
+/// Tables that may be scanned: they have one row, or every row has to be read.
 const SCANNED: [&str; 7] = [
     "user_state",
     "watched",
-    // Whoever is to be told: all of them, in most cases.
+    // Most pushes go to every watcher.
     "watchers",
-    // Those of lost connections go by time, when somebody subscribes: a row per connection.
+    // A subscription deletes the watches of lost connections by time: one row per connection.
     "watches",
-    // Results of keys go by time, when a key is used: a row per send of a day.
+    // A send with a key deletes expired results by time: one row per send of the last day.
     "outbox",
     "t",
     "sqlite_master",

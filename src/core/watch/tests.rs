@@ -1,4 +1,4 @@
-//! The statements of the watched side run on SQLite, both sides against each other in generated
+//! Runs the watched side's statements on SQLite, and runs both sides against each other in generated
 //! interleavings.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ fn so_many_and_no_more() {
 #[test]
 fn news_is_what_differs_from_what_was_told() {
     let mut watches = watching(&["a"]);
-    // Before the reply, which will say it.
+    // The reply to the subscription will contain it.
     assert!(!watches.on_push("a", statement(true, 1), 5));
     assert!(!watches.on_push("a", statement(true, 3), 5));
     assert!(watches.on_push("a", statement(false, 4), 5));
@@ -51,9 +51,9 @@ fn what_is_older_than_what_was_told_is_no_news() {
     assert!(watches.on_answer("a", statement(true, 5), 5));
     assert!(!watches.on_push("a", statement(false, 4), 5));
     assert!(watches.on_push("a", statement(false, 6), 5));
-    // The answer to a second subscription was overtaken by that push.
+    // That push overtook the answer to a second subscription.
     assert!(!watches.on_answer("a", statement(true, 5), 5));
-    // Without a version it overrules, and whatever comes later counts again.
+    // A statement without a version overrides all others, and whatever comes later counts again.
     let mut erased = watching(&["a"]);
     assert!(erased.on_answer("a", statement(true, 5), 5));
     let gone = StatusReport {
@@ -78,7 +78,7 @@ fn a_renewal_repeats_what_may_have_been_lost() {
     assert_eq!(renew(100).on_renewal("a", same, 200), Some(true));
     let news = statement(false, 6);
     assert_eq!(renew(101).on_renewal("a", news, 200), Some(false));
-    // It was told something newer on the new connection.
+    // The connection was told something newer after it recovered.
     let mut overtaken = renew(101);
     assert!(overtaken.on_push("a", news, 150));
     assert_eq!(overtaken.on_renewal("a", same, 200), None);
@@ -91,21 +91,21 @@ fn stored_json_is_pinned() {
     let json = r#"{"a":null,"b":[true,5,7]}"#;
     assert_eq!(serde_json::to_string(&watches).unwrap(), json);
     assert_eq!(serde_json::from_str::<Watches>(json).unwrap(), watches);
-    // As versions before wrote it.
+    // As earlier versions stored it.
     let mut old: Watches = serde_json::from_str(r#"{"a":null,"b":true}"#).unwrap();
     assert!(!old.on_push("b", statement(true, 1), 5));
     assert!(old.on_push("b", statement(false, 2), 5));
 }
 
-/// A watched user's object.
+/// The object of a watched user.
 struct WatchedUser {
     store: Store<Connection>,
-    /// How many connections are live.
+    /// The number of live connections.
     sockets: usize,
     blocked: BTreeSet<usize>,
 }
 
-/// Pushes that are under way, with what has become of each, once it is known.
+/// Pushes in progress, each with its outcome once known.
 struct Telling {
     watched: Watched,
     version: u64,
@@ -127,7 +127,7 @@ impl WatchedUser {
         self.store.watched().unwrap()?.due_at
     }
 
-    /// Whether they are online to this watcher.
+    /// Returns whether the user appears online to this watcher.
     fn is_online_to(&self, by: usize) -> bool {
         self.is_online() && !self.blocked.contains(&by)
     }
@@ -177,20 +177,20 @@ impl WatchedUser {
     }
 }
 
-/// A connection of a watcher, with what its client believes.
+/// A watcher's connection, with what its client believes.
 #[derive(Default)]
 struct Session {
     is_live: bool,
     row: Watches,
     believes: Option<bool>,
-    /// An answer that is on its way: to a subscription, or to its renewal.
+    /// An answer in flight, and whether it is to a renewal rather than to a first subscription.
     asked: Option<(StatusReport, bool)>,
-    /// From when on what it was told may have been lost.
+    /// What the connection was told from this time on may have been lost.
     seen_until: u64,
 }
 
 impl Session {
-    /// The connection is lost. What was told before has been seen.
+    /// Loses the connection. Everything that was told before has been seen.
     fn lose(&mut self, now: u64) {
         self.is_live = false;
         self.asked = None;
@@ -201,7 +201,7 @@ impl Session {
 const USER: &str = "watched";
 const GRACE: Millis = 50;
 
-/// Draws numbers, the same ones for the same seed (xorshift64*).
+/// Draws pseudorandom numbers, the same ones for the same seed (xorshift64*).
 struct Draw(u64);
 
 impl Draw {
@@ -222,7 +222,7 @@ struct World {
     now: Millis,
     watched: WatchedUser,
     telling: Option<Telling>,
-    /// By watcher, then by connection.
+    /// The connections of each watcher.
     sessions: BTreeMap<usize, Vec<Session>>,
 }
 
@@ -265,12 +265,12 @@ impl World {
         let sockets = usize::from(!self.watched.is_online());
         match self.draw.below(6) {
             0 => self.watched.change(2, self.now),
-            // Whoever went without a word is found out later: told in the same way.
+            // A user who disappeared silently is noticed later, and pushed in the same way.
             _ => self.watched.change(sockets, due_at),
         }
     }
 
-    /// A watcher, and one of their connections.
+    /// Draws a watcher and one of their connections.
     fn any(&mut self) -> (usize, usize) {
         (self.draw.below(3), self.draw.below(2))
     }
@@ -279,7 +279,7 @@ impl World {
         &mut self.sessions.get_mut(&watcher).unwrap()[index]
     }
 
-    /// Asks; the answer is given now, and comes in later.
+    /// Subscribes. The answer is determined now and arrives later.
     fn subscribe(&mut self) {
         let now = self.now;
         let any = self.any();
@@ -302,7 +302,7 @@ impl World {
         settle_answer(self.session(any), now);
     }
 
-    /// A connection is lost, or its session recovers.
+    /// Loses a connection, or recovers its session.
     fn lose_or_recover(&mut self) {
         let now = self.now;
         let any = self.any();
@@ -324,7 +324,7 @@ impl World {
         }
     }
 
-    /// One of the pushes that are under way comes in, and is answered.
+    /// Delivers one of the pushes in progress, and its answer.
     fn push(&mut self) {
         let Some(telling) = &mut self.telling else {
             return;
@@ -349,7 +349,7 @@ impl World {
             let statement = statement(is_online, version);
             let is_told = session.row.on_push(USER, statement, self.now);
             if self.draw.once_in(6) {
-                // What is sent is lost only with its connection.
+                // Whatever was sent can be lost only together with its connection.
                 session.lose(self.now);
             } else if is_told {
                 session.believes = Some(statement.is_online);
@@ -357,7 +357,8 @@ impl World {
         }
     }
 
-    /// The object has heard from everybody, or is evicted in between and forgets that it was telling.
+    /// Finishes the pushes, if every answer is in. Otherwise the object may be evicted, and forgets that
+    /// it was pushing.
     fn finish_or_interrupt(&mut self) {
         match self.telling.take() {
             Some(telling) if telling.is_over() => self.watched.end_of_telling(telling, self.now),
@@ -366,7 +367,7 @@ impl World {
         }
     }
 
-    /// Everything that is under way comes to its end.
+    /// Lets everything in progress finish.
     fn become_quiet(&mut self) {
         for _ in 0..1_000 {
             self.now += 10;

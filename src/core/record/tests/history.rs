@@ -1,8 +1,8 @@
-//! Conversations, messages and what was read.
+//! Tests of conversations, messages and read state.
 
 use super::*;
 
-/// A conversation of `c1` and `a` with so many messages of `c1`: their ids.
+/// Sends `count` messages from `c1` to `a` and returns their ids.
 fn talk(db: &Connection, count: u64) -> Vec<String> {
     (0..count)
         .map(|minute| {
@@ -38,7 +38,7 @@ fn pages_go_both_ways() {
     let db = database();
     let ids = talk(&db, 5);
     let backwards = |ids: &[String]| ids.iter().rev().cloned().collect::<Vec<_>>();
-    // One more than the page holds tells that there is another one.
+    // One message more than fits on the page shows that there is another page.
     assert_eq!(read(&db, &page(2, None, None)), backwards(&ids[2..]));
     assert_eq!(
         read(&db, &page(2, Some(&ids[3]), None)),
@@ -80,14 +80,14 @@ fn the_watermark_only_moves_forward() {
     assert!(!mark(&db, "a", &ids[1]));
     assert!(!mark(&db, "a", &ids[0]));
     assert_eq!(unread(&db, "a"), 1);
-    // What is still to come is not read, whatever id a client makes up.
+    // Messages still to come are not read, whatever id a client makes up.
     assert!(mark(&db, "a", "ffffffff-ffff-7fff-8fff-ffffffffffff"));
     send(&db, id(NOW + 9), "c1", &message(&["a"], None));
     assert_eq!(unread(&db, "a"), 1);
-    // Before the first message nothing is read, and nobody else reads at all.
+    // An id before the first message marks nothing, and a user who is not a participant marks nothing.
     assert!(!mark(&db, "c1", "00000000-0000-7000-8000-000000000000"));
     assert!(!mark(&db, "b", &ids[0]));
-    // One row, whatever the number of messages.
+    // Marking writes one row, however many messages it covers.
     let before = db.total_changes();
     assert!(mark(&db, "c1", &ids[2]));
     assert_eq!(db.total_changes() - before, 1);
@@ -115,7 +115,7 @@ fn a_list_shows_both_sides_and_the_newest_message() {
     assert_eq!(json[1]["lastMessage"]["sender"]["id"], "c1");
     assert_eq!(json[1]["jobId"], "job");
     assert_eq!(items.len(), 2);
-    // To somebody else they are nothing.
+    // Another user does not see these conversations.
     let list = conversations("b", &[with_n, conversation()]);
     assert!(rows::<ConversationRow>(&db, &list).is_empty());
 }

@@ -1,4 +1,4 @@
-//! The statements, run on SQLite with the migrations applied.
+//! Runs the statements on SQLite with the migrations applied.
 
 mod history;
 mod users;
@@ -58,7 +58,7 @@ fn add(db: &Connection, id: &str, role: Role, name: Option<&str>) {
     run(db, &add_user(&identity, None, NOW));
 }
 
-/// Runs a statement: its rows as text.
+/// Runs a statement and returns its rows as text.
 fn run(db: &Connection, statement: &Statement) -> Vec<Vec<String>> {
     let params = statement.params.iter().map(value);
     let mut prepared = db.prepare(statement.sql).unwrap();
@@ -73,7 +73,7 @@ fn run(db: &Connection, statement: &Statement) -> Vec<Vec<String>> {
     rows.map(Result::unwrap).collect()
 }
 
-/// Runs a statement and reads its rows as D1 gives them: objects.
+/// Runs a statement and returns its rows as objects, as D1 does.
 fn rows<T: serde::de::DeserializeOwned>(db: &Connection, statement: &Statement) -> Vec<T> {
     let rows = Database::query(db, statement.sql, statement.params.clone()).unwrap();
     rows.map(Result::unwrap).collect()
@@ -111,7 +111,7 @@ fn message(receiver_ids: &[&str], job_id: Option<&str>) -> BulkMessage {
     }
 }
 
-/// Whose copy is not in the record, and what the sender is told of that.
+/// Returns each refused receiver and the reason that the sender is told.
 fn refusals(settled: &Settled) -> Vec<(String, String)> {
     let refused = settled.refused.iter();
     refused
@@ -119,7 +119,7 @@ fn refusals(settled: &Settled) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Sends as D1 does, in one transaction, and reads the outcome.
+/// Runs a send's statements and returns the outcome. D1 runs them in one transaction.
 fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> Settled {
     let targets = targets(send, sender_id, &message.receiver_ids);
     let role = Some(Role::Contractor);
@@ -231,7 +231,7 @@ fn two_rows_are_written_for_a_known_receiver() {
     let before = db.total_changes();
     send(&db, id(NOW + 1), "c1", &message(&["a", "b"], None));
     assert_eq!(db.total_changes() - before, 4);
-    // A send without a job leaves the conversation's.
+    // A send without a job leaves the conversation's job unchanged.
     assert_eq!(
         query(&db, "SELECT job_id FROM conversations"),
         [["job"], ["job"]]
@@ -380,7 +380,7 @@ fn every_statement_reads_by_key() {
             step.starts_with("SCAN") && !others.iter().any(|other| step.contains(other))
         };
         assert_eq!(plan.iter().filter(is_scan).count(), 0, "{sql}: {plan:?}");
-        // What is in order by its key is not sorted. A list of ids is.
+        // Rows read in key order are not sorted. Rows from a list of ids may be.
         let sorts = plan.iter().filter(|step| step.contains("TEMP B-TREE"));
         let is_list = statement.sql.contains("json_each");
         assert!(is_list || sorts.count() == 0, "{sql}: {plan:?}");

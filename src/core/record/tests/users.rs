@@ -1,4 +1,4 @@
-//! Users, their erasure, and the migrations on data.
+//! Tests of users, their erasure, and the migrations on existing data.
 
 use super::*;
 use crate::core::region::Region;
@@ -68,7 +68,7 @@ fn an_erasure_takes_the_users_conversations_and_no_others() {
     assert_eq!(of("a"), ["c1"]);
     assert_eq!(of("c1").len(), 2);
     let pair = |a: &str, b: &str| crate::core::ids::conversation_id(a, b);
-    // A list that names somebody else's conversation does it no harm.
+    // A list that contains another user's conversation does not affect that conversation.
     let list = [pair("a", "c1"), pair("b", "c1")];
     for statement in erase_conversations("a", &list)
         .iter()
@@ -85,7 +85,7 @@ fn an_erasure_takes_the_users_conversations_and_no_others() {
     );
 }
 
-/// Every migration in the folder is tested here, in order, on the data of the first.
+/// Runs every migration in the folder, in order, on data of the first one's schema.
 #[test]
 fn migrations_keep_what_is_there() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
