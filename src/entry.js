@@ -1,6 +1,6 @@
 // The Worker's entry point: forwards the platform's calls to the wasm.
 //
-// A panic or a trap leaves the wasm's memory in an inconsistent state, so that instance is never used again: the
+// A panic or a trap leaves the wasm's memory inconsistent. That instance is never reused: the
 // next call starts a fresh one, and each object is constructed again in it, as after an eviction.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";

@@ -1,8 +1,8 @@
-//! `switchboard-bindgen IN.wasm FOLDER`: writes the wasm and its JavaScript glue to FOLDER, as `index_bg.wasm`
-//! and `index.js`.
+//! `switchboard-bindgen IN.wasm FOLDER`: writes the wasm and its JavaScript glue to FOLDER, as
+//! `index_bg.wasm` and `index.js`.
 //!
-//! This is the only part of wasm-bindgen-cli that the build needs. The whole tool also contains test runners and
-//! a web server, and takes minutes to build.
+//! This is the only part of wasm-bindgen-cli that the build needs. The whole tool also contains test runners
+//! and a web server, and takes minutes to build.
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
