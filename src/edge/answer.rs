@@ -24,8 +24,7 @@ pub fn not_found() -> Result<Response> {
     Response::error("Not found\n", 404)
 }
 
-/// A variable is missing or invalid. The response names it, so that whoever deployed the Worker finds it at
-/// once.
+/// A variable is missing or invalid. The response names it, so that the operator finds it at once.
 pub fn misconfigured(error: &ConfigError) -> Result<Response> {
     log::error("configuration", error);
     let body = serde_json::json!({ "message": format!("Configuration error: {error}") });
