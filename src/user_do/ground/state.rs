@@ -22,7 +22,8 @@ impl UserObject {
         }
     }
 
-    /// The current work may need an earlier alarm, or none any more. The entry point sets it when it ends.
+    /// Records that the current work may need an earlier alarm, or none any more. The entry point sets the
+    /// alarm when it ends.
     pub(crate) fn needs_schedule(&self) {
         self.needs_schedule.set(true);
     }
