@@ -89,7 +89,7 @@ pub fn with_subprotocol(response: Response, name: Option<String>) -> Result<Resp
     }
 }
 
-/// Returns the response with `more` headers.
+/// Returns the response with the headers in `more` added.
 pub fn with_headers(response: Response, more: cors::Headers) -> Result<Response> {
     if more.is_empty() {
         return Ok(response);

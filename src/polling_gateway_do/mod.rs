@@ -243,8 +243,8 @@ impl PollingGateway {
             close(&self.sessions, sid, End::Silent);
         }
         let lobby = Lobby::new(opened_at, Active::NAMESPACES, config);
-        // An unknown sid that was noted, or that is too old to be new, belongs to a session that has ended or
-        // was lost.
+        // If the sid is unknown, but the gateway was informed of it or it is too old to be new, its session
+        // has ended or was lost.
         if known.is_some() || is_noted || lobby.is_over(now()) {
             return Ok(());
         }

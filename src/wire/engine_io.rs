@@ -210,7 +210,7 @@ pub enum RequestError {
     /// The request is invalid in another way.
     #[error("Bad request")]
     BadRequest,
-    /// JSONP polling, which only browsers need that no client of this protocol version supports.
+    /// JSONP polling, for browsers that no client of this protocol version supports.
     #[error("JSONP polling is not supported")]
     Jsonp,
     /// The query does not contain `EIO=4`.

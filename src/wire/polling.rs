@@ -104,7 +104,7 @@ impl PollingSession {
         }
     }
 
-    /// Returns whether nothing has arrived from the client for `silence` milliseconds.
+    /// Returns whether no valid POST has arrived for `silence` milliseconds. Clients answer pings by POST.
     pub fn is_silent(&self, now: Millis, silence: Millis) -> bool {
         now >= self.last_heard + silence
     }
