@@ -1,18 +1,18 @@
-// The Worker's entry: hands what the platform calls on to the wasm.
+// The Worker's entry point: forwards the platform's calls to the wasm.
 //
-// A panic or a trap leaves the wasm's memory in the middle of things, so it is never used again: the next call
-// gets a fresh instance, and each object is made anew in it, as after an eviction.
+// A panic or a trap leaves the wasm's memory inconsistent. That instance is never reused: the
+// next call starts a fresh one, and each object is constructed again in it, as after an eviction.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "switchboard-wasm";
 
-/** `criticalError` is set by the crate `worker` when the wasm panics. */
+/** The crate `worker` sets `criticalError` when the wasm panics. */
 const state = wasm.__worker_init_state();
 let instance = 0;
 
 function replaceBrokenInstance() {
   if (!state.criticalError) return;
-  console.error("the wasm has panicked: beginning with a fresh instance");
+  console.error("the wasm has panicked: starting a fresh instance");
   wasm.__wbg_reset_state();
   state.criticalError = false;
   instance += 1;
@@ -22,7 +22,7 @@ function noteTrap(error) {
   if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
 }
 
-// What nobody awaits ends up here.
+// Catches traps in tasks that nothing awaits.
 addEventListener("error", ({ error }) => noteTrap(error));
 
 async function guarded(call) {
@@ -35,7 +35,7 @@ async function guarded(call) {
   }
 }
 
-/** A Durable Object around one of the wasm's, with the handlers that this one has. */
+/** Wraps a Durable Object class of the wasm, with the handlers that this class has. */
 function durableObject(Inner) {
   class Outer extends DurableObject {
     #instance;

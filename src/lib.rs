@@ -1,21 +1,20 @@
-//! Switchboard: presence, conversations and messages to many, for real Socket.IO clients, on Cloudflare's
-//! edge.
+//! Switchboard: presence, conversations and bulk messages for real Socket.IO clients, on Cloudflare's edge.
 //!
-//! The way in is the way through:
+//! The modules follow the path of a request:
 //!
 //! ```text
 //! edge (Worker)  ->  polling_gateway_do  ->  user_do (one object per user)  ->  D1
 //!       \________________________________/
 //! ```
 //!
-//! - [`core`]: everything that can be decided without the platform. No `worker` import, native tests.
+//! - [`core`]: every decision that does not need the platform. No `worker` import; native tests.
 //! - [`wire`]: the protocols, Engine.IO and Socket.IO, which know nothing of the product.
 //! - [`messages`]: the typed messages between the Worker and the objects.
 //! - `edge`: the stateless Worker: origins, tokens, routing, the relay.
-//! - `polling_gateway_do`: polling sessions, until they upgrade.
-//! - `handler`: what happens to a connection's events; the product is one, the conformance fixture another.
+//! - `polling_gateway_do`: polling sessions until they upgrade.
+//! - `handler`: handles a connection's events; either the product or the conformance fixture.
 //! - `user_do`: a user's live connections, last-seen time and event log.
-//! - `platform`: what the `worker` crate lacks, and the calls from object to object.
+//! - `platform`: what the `worker` crate lacks, and the calls between objects.
 
 #![cfg_attr(
     test,
@@ -26,7 +25,7 @@
         clippy::indexing_slicing
     )
 )]
-// The fixture leaves the product's events unused.
+// The fixture does not use the product's events.
 #![cfg_attr(feature = "conformance", allow(dead_code))]
 
 pub mod core;

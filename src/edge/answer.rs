@@ -1,5 +1,5 @@
-//! The one place where an outcome becomes an HTTP answer: clear to the caller, detailed in the log,
-//! and never telling one what belongs in the other.
+//! The one place that turns an outcome into an HTTP response. The response is clear to the caller and the log
+//! has the details; neither contains what belongs only in the other.
 
 use std::fmt::Display;
 
@@ -19,51 +19,51 @@ pub fn welcome() -> Result<Response> {
     Response::ok("Switchboard is running. Clients connect with Socket.IO at /socket.io/.\n")
 }
 
-/// No such path.
+/// The path is not served.
 pub fn not_found() -> Result<Response> {
     Response::error("Not found\n", 404)
 }
 
-/// A variable is missing or wrong: the answer names it, so that whoever deployed finds it at once.
+/// A variable is missing or invalid. The response names it, so that the operator finds it at once.
 pub fn misconfigured(error: &ConfigError) -> Result<Response> {
     log::error("configuration", error);
     let body = serde_json::json!({ "message": format!("Configuration error: {error}") });
     json(500, &body.to_string())
 }
 
-/// A request that Engine.IO refuses.
+/// Engine.IO rejects the request.
 pub fn refused(error: RequestError) -> Result<Response> {
     json(400, &error.body())
 }
 
-/// A page of this origin may not connect (Engine.IO's code 4).
+/// The page's origin is not allowed (Engine.IO's error code 4).
 pub fn forbidden_origin() -> Result<Response> {
     json(403, r#"{"code":4,"message":"Origin not allowed"}"#)
 }
 
-/// A fault of ours. The caller may try again.
+/// A fault on our side. The caller may retry.
 pub fn unavailable(what: &str, detail: &dyn Display) -> Result<Response> {
     log::error(what, detail);
     json(503, r#"{"message":"Please try again"}"#)
 }
 
-/// A preflight, which asks for these headers.
+/// Answers a CORS preflight that asks for the `requested` headers.
 pub fn preflight(requested: Option<&str>) -> Result<Response> {
     let answer = Response::empty()?.with_status(204);
     with_headers(answer, cors::preflight(requested))
 }
 
-/// The answer to a poll that goes on waiting.
+/// The streamed response to a poll that is still waiting.
 pub fn held_poll(body: impl Stream<Item = Result<Vec<u8>>> + 'static) -> Result<Response> {
     ResponseBuilder::new()
         .with_header("Content-Type", "text/plain; charset=UTF-8")?
         .with_header("Cache-Control", "no-store, no-transform")?
-        // Whoever compressed it would keep the bytes until there are enough of them.
+        // A proxy that compressed the body would buffer the keepalive bytes.
         .with_header("Content-Encoding", "identity")?
         .from_stream(body)
 }
 
-/// A polling body, or the plain `ok` of a POST.
+/// A polling body, the plain `ok` of a POST, or a JSON error.
 pub fn polling(status: u16, body: &str) -> Result<Response> {
     if body.starts_with('{') {
         return json(status, body);
@@ -71,7 +71,7 @@ pub fn polling(status: u16, body: &str) -> Result<Response> {
     unstored(status, "text/plain; charset=UTF-8", body)
 }
 
-/// A WebSocket that is accepted and closed at once: clients treat that better than an HTTP error.
+/// Accepts a WebSocket and closes it at once: clients handle that better than an HTTP error.
 pub fn closed_websocket(reason: impl Into<CloseReason>) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;
@@ -79,7 +79,7 @@ pub fn closed_websocket(reason: impl Into<CloseReason>) -> Result<Response> {
     Response::from_websocket(pair.client)
 }
 
-/// Names the subprotocol of a WebSocket, if the client asked for one and the answer is a WebSocket.
+/// Sets the negotiated subprotocol, if the client requested one and the response is a WebSocket.
 pub fn with_subprotocol(response: Response, name: Option<String>) -> Result<Response> {
     match name {
         Some(name) if response.status_code() == 101 => {
@@ -89,7 +89,7 @@ pub fn with_subprotocol(response: Response, name: Option<String>) -> Result<Resp
     }
 }
 
-/// Adds headers.
+/// Returns the response with the headers in `more` added.
 pub fn with_headers(response: Response, more: cors::Headers) -> Result<Response> {
     if more.is_empty() {
         return Ok(response);
@@ -104,7 +104,7 @@ pub fn with_headers(response: Response, more: cors::Headers) -> Result<Response>
     Ok(response.with_headers(headers))
 }
 
-/// A refusal of the HTTP API.
+/// An error response of the HTTP API.
 pub fn problem(problem: &Problem) -> Result<Response> {
     let mut response = ResponseBuilder::new()
         .with_status(problem.status)
@@ -121,7 +121,7 @@ pub fn problem(problem: &Problem) -> Result<Response> {
     Ok(response.fixed(problem.body().into_bytes()))
 }
 
-/// A request to the HTTP API that brings nothing good.
+/// The HTTP API's refusal of a request without valid credentials.
 pub fn unauthorized(error: ServiceError) -> Problem {
     let detail = error.to_string();
     match error {
@@ -135,7 +135,7 @@ pub fn unauthorized(error: ServiceError) -> Problem {
     }
 }
 
-/// An answer for machines, which no cache may keep.
+/// A JSON response that no cache may store.
 pub fn json(status: u16, body: &str) -> Result<Response> {
     unstored(status, "application/json", body)
 }

@@ -1,5 +1,6 @@
-//! The console page at `/`: static assets, whose document goes through here so that one variable
-//! can switch it off. Everything it loads is served without the Worker and says nothing by itself.
+//! The console page at `/`. It consists of static assets; only the document passes through the Worker, so
+//! that the variable CONSOLE can disable it. The other assets are served without the Worker, and contain no
+//! data.
 
 use worker::{Env, Request, Response, Result};
 
@@ -9,7 +10,7 @@ use crate::platform;
 /// The binding of the assets in wrangler.toml.
 const ASSETS: &str = "ASSETS";
 
-/// Serves the page, or, if it is switched off or not deployed, a line that says who is answering.
+/// Serves the page. If it is disabled or not deployed, returns one line that says what is running here.
 pub async fn serve(request: Request, env: &Env) -> Result<Response> {
     let config = match platform::config(env) {
         Ok(config) => config,

@@ -1,4 +1,4 @@
-//! A GET that polls: it waits at its gateway, and its client is noticed when it goes.
+//! A polling GET: it waits at its gateway, and we notice when its client disconnects.
 //!
 //! ```text
 //!  client               here                  gateway
@@ -8,8 +8,8 @@
 //!    |<-- \x1e, packets --|<-- packets --------|
 //! ```
 //!
-//! Should the client go, the runtime ends this request, and with it the gateway's, whose signal tells
-//! (`polling_gateway_do/abandoned.rs`).
+//! If the client disconnects, the runtime cancels this request and with it the request to the gateway, whose
+//! abort signal fires (`polling_gateway_do/abandoned.rs`).
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::platform::objects;
 /// The gateway's answer: status and body.
 type Answer = LocalBoxFuture<'static, Result<(u16, String)>>;
 
-/// Serves a GET. Without a `pause` its client is not written to before there is something to say.
+/// Serves a GET. Without a `pause`, nothing is written to the client before the gateway has answered.
 pub async fn serve(
     env: &Env,
     gateway: String,
@@ -41,7 +41,7 @@ pub async fn serve(
     };
     match select(answered, abandoned).await {
         Either::Left((response, _)) => response,
-        // Nobody is there to read it.
+        // The client is gone; nobody reads this response.
         Either::Right(_) => Response::empty(),
     }
 }
@@ -56,7 +56,7 @@ async fn answer_at_once(asked: Answer) -> Result<Response> {
 }
 
 async fn answer_or_hold(asked: Answer, pause: Duration) -> Result<Response> {
-    // Most GETs are answered sooner, with a status of their own.
+    // Most GETs are answered before that, and then have a status of their own.
     match select(asked, Delay::from(pause * 2)).await {
         Either::Left((answered, _)) => respond(answered),
         Either::Right((_, asked)) => answer::held_poll(keep_alive(asked, pause)),
@@ -70,14 +70,14 @@ fn respond(answered: Result<(u16, String)>) -> Result<Response> {
     }
 }
 
-/// What is left to send.
+/// What remains to be sent.
 enum Rest {
     All(Answer),
     Answer(Answer),
     Nothing,
 }
 
-/// The body of a GET that waits for long.
+/// The body of a GET that is held open: a noop, keepalive bytes, then the packets.
 fn keep_alive(asked: Answer, pause: Duration) -> impl Stream<Item = Result<Vec<u8>>> {
     stream::unfold(Rest::All(asked), move |rest| async move {
         match rest {
@@ -91,7 +91,7 @@ fn keep_alive(asked: Answer, pause: Duration) -> impl Stream<Item = Result<Vec<u
     })
 }
 
-/// The status was sent long ago: what is no success breaks the connection off, which is as clear.
+/// The 200 was sent long ago, so any other status can only be reported by breaking the connection off.
 fn last(answered: Result<(u16, String)>) -> Result<Vec<u8>> {
     match answered? {
         (200, body) => bytes(&keepalive::ending(&body)),

@@ -1,5 +1,5 @@
-//! The Worker: stateless. Checks origin, version and transport, and routes; see [`socket_io`],
-//! [`api`] for the marketplace's own backend, and [`console`] for people.
+//! The stateless Worker. It checks origin, version and transport, and routes: [`socket_io`] for clients,
+//! [`api`] for the marketplace's own backend, [`console`] for the console page.
 
 mod answer;
 mod api;
@@ -14,8 +14,8 @@ use worker::{Context, Env, Request, Response, Result, event};
 use crate::core::api::{HEALTH, PREFIX};
 use crate::handler::{Active, Handler};
 
-/// A request's body, or `None` if it is larger than `max` bytes: then no more of it is read, since
-/// anybody may send one, and memory is shared.
+/// Reads a request's body. Returns `None` as soon as it exceeds `max` bytes and reads no further: anybody may
+/// send a body, and the isolate's memory is shared.
 async fn read_body(request: &mut Request, max: usize) -> Result<Option<Vec<u8>>> {
     if request.inner().body().is_none() {
         return Ok(Some(Vec::new()));

@@ -1,12 +1,12 @@
-//! `/socket.io/`: which way a request goes.
+//! `/socket.io/`: where each request goes.
 //!
 //! | transport | sid | token in URL or header | goes to |
 //! | --- | --- | --- | --- |
-//! | websocket | no  | good | the User object, directly |
-//! | websocket | no  | none | [`relay`], which waits for the CONNECT |
-//! | websocket | yes |      | the User object, as an upgrade of a polling session; [`relay`] if the user is not known yet |
-//! | polling   | no  | none | answered here; no object is touched |
-//! | polling   | no  | any  | answered here; the session's gateway is told what the token comes to |
+//! | websocket | no  | valid | the User object, directly |
+//! | websocket | no  | none or invalid | [`relay`], which waits for the CONNECT |
+//! | websocket | yes |      | an upgrade, at the User object; [`relay`] if the user is not known yet |
+//! | polling   | no  | none | answered here; no object is called |
+//! | polling   | no  | any  | answered here; the session's gateway is sent the result of checking the token |
 //! | polling   | yes |      | the session's gateway, which the sid names |
 
 use crate::wire::close::ProtocolEnd;
@@ -33,11 +33,11 @@ use crate::platform::abandoned::Abandoned;
 use crate::platform::{self, now, objects};
 use crate::wire::engine_io::{self, RequestError};
 
-/// How long an upgrade waits for a CONNECT that was posted at the same time. The POST goes out on a
-/// connection that is open already, and so is here before the WebSocket, or nearly.
+/// How long an upgrade waits for a CONNECT that was posted at the same time. The POST uses a connection that
+/// is already open, so it arrives before the WebSocket or shortly after.
 const CONNECT_IN_FLIGHT: Duration = Duration::from_millis(300);
 
-/// A request, as far as it matters here.
+/// A request, with what routing needs.
 struct SocketIoRequest {
     request: Request,
     env: Env,
@@ -46,7 +46,7 @@ struct SocketIoRequest {
     path: String,
 }
 
-/// Serves a request.
+/// Serves a request to `/socket.io/`.
 pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     let config = match platform::config(&env) {
         Ok(config) => config,
@@ -72,7 +72,7 @@ pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
     let answered = call.route().await;
     let answered = answered.or_else(|error| answer::unavailable("request", &error))?;
     match answered.status_code() {
-        // No script reads a WebSocket's answer.
+        // CORS headers do not apply to WebSockets.
         101 => Ok(answered),
         _ => answer::with_headers(answered, cors),
     }
@@ -100,7 +100,7 @@ impl SocketIoRequest {
         self.query.get(name).map(String::as_str)
     }
 
-    /// The token of the URL or the header.
+    /// The token in the URL, or else in the header.
     fn token(&self) -> Option<String> {
         let header = || self.request.headers().get("Authorization").ok().flatten();
         self.param("token").map(str::to_owned).or_else(header)
@@ -122,7 +122,7 @@ impl SocketIoRequest {
             engine_sid: text,
             opened_at: sid.opened_at,
             is_noted: sid.is_noted,
-            // Only a POST brings a CONNECT.
+            // Only a POST can contain a CONNECT.
             own: self.token_verdict().filter(|_| method == Method::Post),
             region: platform::region(&self.request),
         };
@@ -137,7 +137,7 @@ impl SocketIoRequest {
         }
     }
 
-    /// How often a GET that waits is written to.
+    /// The interval at which a waiting GET is written to, if it needs keepalives.
     fn keepalive(&self) -> Option<Duration> {
         let protocol = platform::http_protocol(&self.request);
         let pause = self.config.poll_keepalive;
@@ -148,8 +148,8 @@ impl SocketIoRequest {
     async fn post(&mut self, sid: &EngineSid, poll: &Poll) -> Result<Response> {
         let body = read_body(&mut self.request, self.config.max_payload).await?;
         let is_too_large = body.is_none();
-        // What is no payload, such as nothing, ends the session, as a frame that is too large ends any
-        // connection.
+        // A body that was not read is forwarded as an empty one. That is an invalid payload and ends the
+        // session, just as an oversized frame ends any connection.
         let body = Some(body.unwrap_or_default());
         match objects::poll(&self.env, &sid.gateway(), poll, body).await {
             Ok(_) if is_too_large => answer::polling(413, ""),
@@ -171,8 +171,9 @@ impl SocketIoRequest {
         answer::polling(200, &engine_io::encode_payload(&[open]))
     }
 
-    /// Tells the session's gateway of the handshake's token: clients may send their headers here only.
-    /// Whether it took note of it; one of an earlier version knows no such message.
+    /// Sends the verdict on the handshake's token to the session's gateway: some clients send their headers
+    /// with the handshake only. Returns whether the gateway recorded it; one that runs an earlier version
+    /// does not know this message.
     async fn greet(&self, sid: &EngineSid, own: Verdict) -> Result<bool> {
         let noted = EngineSid {
             is_noted: true,
@@ -233,12 +234,12 @@ impl SocketIoRequest {
                 };
                 connected(objects::connect(&self.env, &connect).await)
             }
-            // A bad token is told in answer to the CONNECT, where a client can see it.
+            // An invalid token is reported in reply to the CONNECT, where the client can see it.
             own => relay::start(self.relay(sid, engine_sid, own), Begin::Handshake),
         }
     }
 
-    /// What the request's token comes to, if it brings one.
+    /// The verdict on the request's token, if it has one.
     fn token_verdict(&self) -> Option<Verdict> {
         let token = self.token()?;
         let verdict = verify(self.config.keys(), &token, now());
@@ -257,8 +258,8 @@ impl SocketIoRequest {
         }
     }
 
-    /// A WebSocket that wants to take over a polling session. Its gateway knows the user, or is about
-    /// to; a client that opens the WebSocket before it says who it is goes through the relay.
+    /// A WebSocket that upgrades a polling session. The session's gateway knows the user, or soon will; a
+    /// client that opens the WebSocket before it sends a CONNECT goes through the relay.
     async fn upgrade(self, text: String) -> Result<Response> {
         let Some(sid) = EngineSid::decode(self.config.keys(), &text) else {
             return answer::refused(RequestError::UnknownSession);
@@ -292,7 +293,7 @@ impl SocketIoRequest {
             carrier: Carrier::WebSocket,
             phase: Phase::Probing,
             send_open: false,
-            // The polling session has told where its client is.
+            // The polling session has already reported the client's location.
             region: None,
         };
         connected(objects::connect(&self.env, &connect).await)
@@ -302,7 +303,7 @@ impl SocketIoRequest {
 fn connected(response: Result<Response>) -> Result<Response> {
     match response {
         Ok(response) if response.status_code() == 101 => Ok(response),
-        // Clients take a WebSocket that closes better than an HTTP error.
+        // Clients handle a closed WebSocket better than an HTTP error.
         Ok(response) if response.status_code() == Connect::NOTHING_TO_UPGRADE => {
             answer::closed_websocket(ProtocolEnd::UpgradeFailed)
         }

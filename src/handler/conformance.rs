@@ -1,14 +1,14 @@
 //! The fixture that the official test suites expect.
 //!
-//! - Engine.IO v4, path `/engine.io/`: every message is echoed, text and binary.
-//! - Socket.IO v5, path `/socket.io/`: on connect, the namespaces `/` and `/custom` emit `auth` with
-//!   the CONNECT payload; `message` is answered by `message-back` with the same arguments;
-//!   `message-with-ack` is acked with its arguments.
-//! - For our own tests: `ask` makes the server emit `question` with the same arguments and wait half
-//!   a second for the ack; then it emits `answer` with the ack's arguments, or `no-answer`. `trap` ends the
-//!   wasm's instance as a panic would.
+//! - Engine.IO v4, path `/engine.io/`: echoes every message, text and binary.
+//! - Socket.IO v5, path `/socket.io/`: on connect, the namespaces `/` and `/custom` emit `auth` with the
+//!   CONNECT payload; `message` is answered by `message-back` with the same arguments; `message-with-ack` is
+//!   acknowledged with its arguments.
+//! - For our own tests: `ask` makes the server emit `question` with the same arguments and wait half a second
+//!   for the ack; then it emits `answer` with the ack's arguments, or `no-answer`. `trap` ends the
+//!   wasm's instance, as a panic would.
 //!
-//! Every connection is a user of its own, so each has an object of its own.
+//! Every connection is a separate user, and so has its own object.
 
 use serde_json::value::RawValue;
 
@@ -29,10 +29,10 @@ const SOCKET_IO: &str = "/socket.io";
 /// How long `ask` waits for an ack, in milliseconds.
 const ASK_TIMEOUT: u64 = 500;
 
-/// A time that no test lives to see, in Unix milliseconds.
+/// An expiry that no test reaches, in Unix milliseconds.
 const NEVER: u64 = 4_000_000_000_000;
 
-/// Serves both suites at once: the path says which protocol.
+/// Serves both suites at once: the path tells the protocols apart.
 pub struct Fixture;
 
 impl Handler for Fixture {

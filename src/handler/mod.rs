@@ -1,9 +1,8 @@
-//! The seam: what happens to a connection's events.
+//! The seam between the protocol and the product: it decides how a connection's events are handled.
 //!
 //! Everything below it (transports, sessions, heartbeats, upgrades) is the same for every handler.
-//! [`product`] is the one that is deployed. The feature `conformance` puts the fixture of the
-//! official protocol test suites in its place, so that those suites can be run against the very
-//! code that serves the product.
+//! [`product`] is the one that is deployed. The feature `conformance` replaces it with the fixture of the
+//! official protocol test suites, so that those suites run against the same code that serves the product.
 
 #[cfg(feature = "conformance")]
 mod conformance;
@@ -18,29 +17,31 @@ use crate::wire::engine_io::Packet;
 use crate::wire::session::{Awaited, Event};
 use crate::wire::socket_io::Args;
 
-/// The handler that is built in.
+/// The handler of this build.
 #[cfg(not(feature = "conformance"))]
 pub type Active = product::Product;
-/// The handler that is built in.
+/// The handler of this build.
 #[cfg(feature = "conformance")]
 pub type Active = conformance::Fixture;
 
-/// What a handler decides.
+/// Handles what the protocol leaves to the application.
 pub trait Handler {
-    /// The paths that it serves, without the slash at the end.
+    /// The paths that it serves, without the trailing slash.
     const PATHS: &'static [&'static str];
 
     /// The namespaces that a client may join.
     const NAMESPACES: &'static [&'static str];
 
-    /// The user of a connection that needs no CONNECT to be known. `None`: a token has to say.
+    /// Returns the user of a connection that is identified without a CONNECT, or `None` if a token has to
+    /// identify it.
     fn user_at_handshake(path: &str, engine_sid: &str) -> Option<Identity>;
 
-    /// The answer to an Engine.IO message that is not for Socket.IO. `None`: it is.
+    /// Returns the reply to an Engine.IO message that is not meant for Socket.IO, or `None` if Socket.IO
+    /// handles it.
     fn on_message(connection: &Connection, packet: &Packet) -> Option<Packet>;
 
-    /// A CONNECT to one of the namespaces, with its `auth` object. Joins or refuses. Returns what is left to
-    /// do for a connection that has joined, if anything.
+    /// Handles a CONNECT to one of the namespaces, with its `auth` object: joins or refuses. Returns the
+    /// remaining work for a connection that has joined, if any.
     async fn on_connect(
         object: &UserObject,
         socket: Socket,
@@ -48,9 +49,9 @@ pub trait Handler {
         auth: Option<Box<RawValue>>,
     ) -> Option<JoinedConnection>;
 
-    /// An event, complete with its attachments.
+    /// Handles an event, complete with its attachments.
     async fn on_event(object: &UserObject, socket: Socket, event: Event);
 
-    /// An ack that the handler asked for, or `None` if it did not come in time.
+    /// Handles an ack that the handler requested; `None` if it did not arrive in time.
     fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>);
 }

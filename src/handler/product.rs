@@ -1,4 +1,4 @@
-//! Switchboard itself: users known by their tokens, their log, the request events.
+//! Switchboard itself: users identified by their tokens, their log, the request events.
 
 use serde_json::value::RawValue;
 
@@ -38,6 +38,6 @@ impl Handler for Product {
         object.on_request(socket, event).await;
     }
 
-    /// No event of ours asks for an ack.
+    /// None of the product's events requests an ack.
     fn on_ack(_object: &UserObject, _socket: Socket, _awaited: Awaited, _args: Option<Args>) {}
 }

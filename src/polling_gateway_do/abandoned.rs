@@ -1,13 +1,13 @@
-//! A client that gives its GET up has gone: so ends the session.
+//! A client that aborts its GET is gone, so its session ends.
 //!
-//! During an upgrade that is for the WebSocket to say. If it takes over, nobody needs the GET; if it
-//! fails, its client has to go on polling, and at once.
+//! During an upgrade the WebSocket decides. If it takes over, the GET is no longer needed; if it fails, the
+//! client has to resume polling at once.
 //!
 //! ```text
-//!  GET given up while       the session
+//!  GET aborted while        the session
 //!  it waits for a packet    ends
-//!  a WebSocket probes       goes on; ends when the probe fails, unless its client comes back
-//!  it was answered          goes on: that GET is over, and another one may wait
+//!  a WebSocket probes       continues; ends when the probe fails, unless the client polls again
+//!  it was answered          continues: that GET is done, and another one may be waiting
 //! ```
 
 use std::time::Duration;
@@ -22,12 +22,12 @@ use crate::platform::abandoned::Abandoned;
 use crate::wire::engine_io::RequestError;
 use crate::wire::polling::PollingPhase;
 
-/// How long a client may take to poll again after a probe that failed, with no GET of its waiting. The
-/// noop that ended its GET has to reach it, and the next GET us.
+/// How long a client without a waiting GET may take to poll again after a failed probe. In that time the noop
+/// that ended its GET reaches the client, and the next GET reaches us.
 const BACK_TO_POLLING: Duration = Duration::from_millis(1_500);
 
 impl PollingGateway {
-    /// Waits for the next packet, the upgrade or the end. The sender goes with the session.
+    /// Waits for the next packet, the upgrade or the end of the session, which drops the sender.
     pub(super) async fn wait(
         &self,
         sid: &str,
@@ -40,7 +40,7 @@ impl PollingGateway {
             }
             Either::Right((_, receiver)) => {
                 self.with(sid, |session| session.give_up(&receiver));
-                // Nobody is there to read it.
+                // The client is gone; nobody reads this response.
                 answer(refusal(RequestError::UnknownSession))
             }
         }
@@ -48,7 +48,7 @@ impl PollingGateway {
 }
 
 impl GatewaySession {
-    /// The client of the GET that this answers has gone.
+    /// The client has aborted the GET that `receiver` belongs to.
     fn give_up(&mut self, receiver: &oneshot::Receiver<Answer>) {
         let waits = self.get.as_ref();
         if !waits.is_some_and(|get| get.is_connected_to(receiver)) {
@@ -66,8 +66,8 @@ impl GatewaySession {
     }
 }
 
-/// A probe has failed while no GET waited: ends the session unless its client comes back. The session's
-/// WebSocket keeps the gateway awake in any case, so the timer costs nothing.
+/// A probe has failed while no GET was waiting: ends the session unless the client polls again. The session's
+/// WebSocket keeps the gateway awake anyway, so the timer costs nothing.
 pub(super) fn expect_client(session: &mut GatewaySession, sessions: Sessions, sid: String) {
     if session.get.is_some() {
         return;

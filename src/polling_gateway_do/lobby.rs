@@ -1,8 +1,8 @@
 //! A session whose user is not known yet.
 //!
-//! The [`Lobby`](crate::core::lobby::Lobby) decides what its packets lead to. Some clients open the
-//! WebSocket before they post their CONNECT, and send it there. So a session in the lobby can be taken over
-//! by a WebSocket that the Worker relays: what was queued goes with it, and the session ends here.
+//! The [`Lobby`](crate::core::lobby::Lobby) decides how its packets are handled. Some clients open the
+//! WebSocket before they post their CONNECT, and send the CONNECT over it. So a WebSocket that the Worker
+//! relays can take over a session in the lobby: the queued packets move with it, and the session ends here.
 
 use futures::channel::oneshot;
 use worker::{Response, Result};
@@ -37,11 +37,11 @@ impl PollingGateway {
                 LobbyEffect::Enter(user, connect) => {
                     self.link(sid, user, Some(connect), poll.region).await;
                 }
-                // The client is still to get the last refusal.
+                // The client must still receive the last refusal.
                 LobbyEffect::Close(CloseReason::Flooding) => {
                     self.with(sid, GatewaySession::leave);
                 }
-                // Probes do not come by polling.
+                // Probes do not arrive over polling.
                 LobbyEffect::Close(_)
                 | LobbyEffect::AbandonProbe(_)
                 | LobbyEffect::Probe
@@ -52,7 +52,7 @@ impl PollingGateway {
         }
     }
 
-    /// A step of a WebSocket that asks for a session.
+    /// Performs one step of a WebSocket's upgrade of a session in the lobby.
     pub(super) async fn lobby(
         &self,
         lobby: messages::LobbyRequest,
@@ -65,7 +65,7 @@ impl PollingGateway {
             LobbyStep::Probe | LobbyStep::Fail => {
                 let is_probe = lobby.step == LobbyStep::Probe;
                 self.with(sid, |session| {
-                    // The Worker that relays the probe may die without a word.
+                    // The Worker that relays the probe may die without notice.
                     let until = now() + config.upgrade_timeout;
                     session.polling.probed_until = is_probe.then_some(until);
                     session.has_probe = is_probe;
@@ -85,9 +85,9 @@ impl PollingGateway {
     }
 
     async fn take(&self, sid: &str) -> Option<Taken> {
-        // A CONNECT that is under way is answered first; it decides whose the session is.
+        // A CONNECT in progress is answered first: it decides which user the session belongs to.
         if let Some(Some(answered)) = self.with(sid, GatewaySession::connecting) {
-            // The sender goes with the answer, and with the session.
+            // Answering drops the sender, and so does ending the session.
             let _ = answered.await;
         }
         self.with(sid, GatewaySession::hand_over).flatten()
@@ -95,7 +95,7 @@ impl PollingGateway {
 }
 
 impl GatewaySession {
-    /// What tells that the CONNECT is answered, if one is under way.
+    /// Returns a receiver that resolves when the CONNECT in progress is answered, if there is one.
     fn connecting(&mut self) -> Option<oneshot::Receiver<()>> {
         let is_under_way = match self.polling.phase {
             PollingPhase::Lobby => self.is_linking,
@@ -109,7 +109,7 @@ impl GatewaySession {
         })
     }
 
-    /// What a WebSocket gets that takes the session over.
+    /// Hands the session over to the WebSocket that takes it over.
     fn hand_over(&mut self) -> Option<Taken> {
         match self.polling.phase {
             PollingPhase::Lobby => {

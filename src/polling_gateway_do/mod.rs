@@ -1,11 +1,11 @@
 //! The polling gateway: holds the polling sessions of a shard until they end or upgrade.
 //!
-//! Invariant: nothing that matters is kept here. A session's packets and presence live in its
-//! user's object, to which the session holds a WebSocket; a gateway that loses its memory loses
-//! transports, which its clients open anew. Shards are per data centre, so they are near and warm.
+//! Invariant: nothing essential is kept here. A session's packets and presence live in its user's object, to
+//! which the session holds a WebSocket; a gateway that loses its memory loses transports, which its clients
+//! reopen. Shards are per data centre, so they are close to their clients and warm.
 //!
-//! A borrow of `sessions` never crosses an await: handlers of other requests run in between. After
-//! each await the session is looked up again, since it may have been closed or taken over.
+//! A borrow of `sessions` never crosses an await: handlers of other requests run in between. After each await
+//! the session is looked up again, since it may have been closed or taken over.
 
 mod abandoned;
 mod lobby;
@@ -37,28 +37,28 @@ use crate::wire::socket_io::is_disconnect;
 
 use user_link::sync;
 
-/// What a GET that waits is answered with: status and body.
+/// The response to a waiting GET: status and body.
 type Answer = (u16, String);
 
-/// A session with what hangs on it.
+/// A session and everything attached to it.
 struct GatewaySession {
     polling: PollingSession,
-    /// What its client may do until its user is known.
+    /// Decides what the client may do until its user is known.
     lobby: Lobby,
-    /// The GET that waits.
+    /// Answers the waiting GET.
     get: Option<oneshot::Sender<Answer>>,
-    /// A probing WebSocket that waits for the user to be known.
+    /// Answers a probing WebSocket that waits for the user to be known.
     route: Option<oneshot::Sender<Option<Identity>>>,
-    /// Whether a WebSocket probes: only one may at a time, as in the reference server.
+    /// Whether a WebSocket is probing. Only one may at a time, as in the reference server.
     has_probe: bool,
-    /// Requests that wait for the WebSocket to the user's object.
+    /// Wakes the requests that wait until the user's object has the connection.
     entering: Vec<oneshot::Sender<()>>,
     identity: Option<Identity>,
     /// Whether the WebSocket to the user's object is being opened.
     is_linking: bool,
     /// Whether the user's object has answered the CONNECT: only then may a WebSocket take over.
     is_answered: bool,
-    /// Whether the client has to come back, or is gone.
+    /// Whether the session ends unless the client polls again (see `expect_client`).
     is_expected: bool,
     /// The WebSocket to the user's object.
     user: Option<WebSocket>,
@@ -66,7 +66,7 @@ struct GatewaySession {
 
 type Sessions = Rc<RefCell<HashMap<String, GatewaySession>>>;
 
-/// The Durable Object.
+/// One gateway: a Durable Object per shard of a data centre.
 #[durable_object]
 pub struct PollingGateway {
     state: State,
@@ -110,7 +110,7 @@ impl DurableObject for PollingGateway {
         }
     }
 
-    /// Lets go of sessions that are over, and comes again while there are any.
+    /// Ends stale sessions and forgets ended ones; runs again while there are any.
     async fn alarm(&self) -> Result<Response> {
         if let Ok(config) = platform::config(&self.env) {
             self.sweep(&config);
@@ -194,7 +194,7 @@ impl PollingGateway {
         }
     }
 
-    /// A session begins whose handshake brought a token.
+    /// Starts a session whose handshake had a token.
     async fn greet(&self, greeting: Greeting, config: &Config) -> Result<Response> {
         let sid = &greeting.engine_sid;
         self.enter(sid, greeting.opened_at, false, config).await?;
@@ -202,7 +202,7 @@ impl PollingGateway {
         Response::empty()
     }
 
-    /// Tells whose session this is, as soon as it is known.
+    /// Returns the session's user as soon as it is known.
     async fn route(&self, route: Route, config: &Config) -> Result<Response> {
         let sid = &route.engine_sid;
         self.enter(sid, route.opened_at, route.is_noted, config)
@@ -219,15 +219,15 @@ impl PollingGateway {
                 session.resolve_route(session.identity.clone());
             }
         });
-        // Waits for the CONNECT; the senders go with the session.
+        // Waits for the CONNECT. If the session ends, the sender is dropped.
         match receiver.await {
             Ok(Some(identity)) => Response::from_json(&identity),
             _ => Response::error("no user", 404),
         }
     }
 
-    /// Finds the session, or begins it: the Worker has answered its handshake without us, unless it is
-    /// noted. Ends it if it is overdue.
+    /// Finds the session, or creates it: the Worker answers handshakes without the gateway, unless the sid
+    /// says that the gateway was informed (`is_noted`). Ends a session that is overdue.
     async fn enter(
         &self,
         sid: &str,
@@ -243,7 +243,8 @@ impl PollingGateway {
             close(&self.sessions, sid, End::Silent);
         }
         let lobby = Lobby::new(opened_at, Active::NAMESPACES, config);
-        // Such a sid that is not here is one that has ended, or that we have forgotten.
+        // If the sid is unknown, but the gateway was informed of it or it is too old to be new, its session
+        // has ended or was lost.
         if known.is_some() || is_noted || lobby.is_over(now()) {
             return Ok(());
         }
@@ -307,8 +308,8 @@ impl PollingGateway {
             if session.is_overdue(config) {
                 session.end(End::Silent);
             }
-            // A closed session is remembered for as long as its sid would pass for a new one, and while its
-            // client may still come for the last words.
+            // A closed session is remembered for as long as its sid could pass for a new one, and while its
+            // client may still fetch the last packets.
             session.polling.phase != PollingPhase::Closed
                 || !session.lobby.is_over(now())
                 || (session.polling.has_more() && !session.is_overdue(config))
@@ -322,73 +323,73 @@ impl PollingGateway {
 }
 
 impl GatewaySession {
-    /// Whether its client should have been heard by now, or its user should be known.
+    /// Whether the client has been silent for too long, or its user is still unknown after the deadline.
     fn is_overdue(&self, config: &Config) -> bool {
         let is_lost = self.polling.phase == PollingPhase::Lobby && self.lobby.is_over(now());
         is_lost || self.polling.is_silent(now(), config.silence())
     }
 
-    /// Queues a packet for the client and answers the GET that waits. A client that takes nothing
-    /// is let go: its socket to the user's object is closed, which ends the session.
+    /// Queues a packet for the client and answers the waiting GET. If the client does not fetch its packets,
+    /// closes the session's WebSocket to the user's object and so ends the session.
     fn hand_out(&mut self, packet: Packet) {
         let fits = self.polling.push(packet);
         self.answer_get();
         if !fits {
-            log::error("polling session", &"the client does not take its packets");
+            log::error("polling session", &"the client does not fetch its packets");
             self.end(End::Lost);
         }
     }
 
-    /// Tells the user's object what the client has confirmed by its GETs: when it leaves, because until
-    /// then pongs do, at less cost.
+    /// Reports to the user's object what the client has confirmed by its GETs. This happens only when the
+    /// client leaves: until then pongs confirm the same at less cost.
     fn report_confirmed(&mut self, end: End) {
         let confirmed = match end {
             End::Closed => self.polling.confirmed_at_goodbye(now()),
             End::Lost | End::Silent => self.polling.confirmed_at_end(),
         };
         if let (Some(offset), Some(user)) = (confirmed, &self.user) {
-            // A WebSocket that cannot take it is closing, and the client gets more than it needs.
+            // If the send fails, the WebSocket is closing; the next connect then resends more than necessary.
             let _ = user.send_with_str(GatewayControl::Confirmed(offset).frame());
         }
     }
 
-    /// Answers the GET that waits, if there is something for it.
+    /// Answers the waiting GET, if there is anything to send.
     fn answer_get(&mut self) {
         let Some(body) = self.polling.flush(now()) else {
             return;
         };
         if let Some(get) = self.get.take() {
-            // The client may have gone; then the transport is lost, and the client comes again.
+            // If the client has gone, the transport is lost, and the client reconnects.
             let _ = get.send((200, body));
         }
     }
 
-    /// Tells the probing WebSocket whose session it is; without a user, it may not take over.
+    /// Tells the probing WebSocket which user the session belongs to. Without a user it may not take over.
     fn resolve_route(&mut self, identity: Option<Identity>) {
         if identity.is_none() {
             self.has_probe = false;
         }
         if let Some(route) = self.route.take() {
-            // Whoever stopped waiting goes through the lobby.
+            // If the Worker has stopped waiting, it continues in the lobby.
             let _ = route.send(identity);
         }
     }
 
-    /// The user's object has the connection: a WebSocket may take over.
+    /// The user's object has the connection, so a WebSocket may take over.
     fn answered(&mut self) {
         self.is_answered = true;
         self.entering.clear();
         self.resolve_route(self.identity.clone());
     }
 
-    /// The last words have been said; they wait for the next GET if none is there.
+    /// Closes the session after its last packets. If no GET is waiting, they wait for the next one.
     fn leave(&mut self) {
         self.polling.leave();
         self.user = None;
         self.over();
     }
 
-    /// Whoever waits is answered.
+    /// Marks the session as closed and answers every waiting request.
     fn over(&mut self) {
         self.polling.phase = PollingPhase::Closed;
         self.answer_get();
@@ -397,12 +398,12 @@ impl GatewaySession {
         self.resolve_route(None);
     }
 
-    /// The client's way out: the user's object is told how it ended.
+    /// Ends the session and reports to the user's object how it ended.
     fn end(&mut self, end: End) {
         if self.polling.phase == PollingPhase::Closed {
             return;
         }
-        // What nobody fetched was not received, however politely the client left.
+        // Packets that were not fetched were not received, even if the client left cleanly.
         self.polling.drain();
         self.over();
         self.report_confirmed(end);
@@ -412,7 +413,7 @@ impl GatewaySession {
                 End::Lost => LOST,
                 End::Silent => SILENT,
             };
-            // It may be closed already.
+            // The WebSocket may already be closed.
             let _ = user.close(Some(code), Some("polling session ended"));
         }
     }
@@ -421,15 +422,15 @@ impl GatewaySession {
 /// How a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The client said so.
+    /// The client closed it.
     Closed,
-    /// It broke, or the client broke the protocol.
+    /// The transport broke, or the client violated the protocol.
     Lost,
-    /// The client was not heard for too long.
+    /// The client was silent for too long.
     Silent,
 }
 
-/// Ends a session.
+/// Ends a session, if it is still known.
 fn close(sessions: &Sessions, sid: &str, end: End) {
     if let Some(session) = sessions.borrow_mut().get_mut(sid) {
         session.end(end);

@@ -18,8 +18,8 @@ use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::polling::PollingPhase;
 
 impl PollingGateway {
-    /// If the user is known without a CONNECT, the first request of the session opens the WebSocket,
-    /// and those that come in meanwhile wait for it.
+    /// If the user is known without a CONNECT, the session's first request opens the WebSocket, and
+    /// concurrent requests wait for it.
     pub(super) async fn link_at_handshake(&self, sid: &str, user: Option<&Identity>) {
         let Some(user) = user else { return };
         let (sender, receiver) = oneshot::channel();
@@ -36,11 +36,11 @@ impl PollingGateway {
             self.link(sid, user.clone(), None, None).await;
             self.with(sid, |session| session.answered());
         }
-        // A session that is not in the lobby has dropped the sender, and nothing is waited for.
+        // If the session is not in the lobby, the sender is already dropped and this returns at once.
         let _ = receiver.await;
     }
 
-    /// Opens the WebSocket and hands the CONNECT over, if there is one.
+    /// Opens the WebSocket and forwards the CONNECT, if there is one.
     pub(super) async fn link(
         &self,
         sid: &str,
@@ -61,7 +61,7 @@ impl PollingGateway {
             send_open: false,
             region,
         };
-        // Meanwhile the session may be closed, or a second CONNECT may come in.
+        // In the meantime the session may be closed, or a second CONNECT may arrive.
         let opened = objects::open(&self.env, &message).await;
         self.with(sid, |session| session.is_linking = false);
         let user = match opened {
@@ -92,16 +92,16 @@ impl PollingGateway {
     }
 }
 
-/// Takes what the user's object sends, until its WebSocket ends.
+/// Handles what the user's object sends until its WebSocket ends.
 fn listen(sessions: Sessions, sid: String, user: WebSocket) {
     spawn_local(async move {
-        // However it ends, it has ended; an error is but a connection that broke.
+        // An error means that the connection broke, which is just another way to end.
         let ended = take_all(&sessions, &sid, &user).await;
         finish(&sessions, &sid, ended.ok().flatten());
     });
 }
 
-/// The close code, if there was one.
+/// Returns the close code, if there was one.
 async fn take_all(sessions: &Sessions, sid: &str, user: &WebSocket) -> Result<Option<u16>> {
     let mut events = user.events()?;
     while let Some(event) = events.next().await {
@@ -123,7 +123,7 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
         return Ok(());
     };
     match GatewayControl::read(&frame) {
-        // What crosses the session's end does not bring it back.
+        // Control messages that arrive after the session's end must not revive it.
         Some(_) if session.polling.phase == PollingPhase::Closed => {}
         Some(GatewayControl::Upgrading) => {
             session.polling.phase = PollingPhase::Upgrading;
@@ -136,27 +136,28 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
             expect_client(session, all.clone(), sid.to_owned());
         }
         Some(GatewayControl::TakeOver) => {
-            // It may say goodbye right behind its `5`. What it has got by polling since, pongs confirm.
+            // Counts as a goodbye, because one may follow right after the `5`. What the client received by
+            // polling in the last moment is confirmed by pongs.
             session.report_confirmed(End::Closed);
             let queue = GatewayControl::Queue(session.polling.drain());
             session.polling.phase = PollingPhase::Closed;
-            // A GET that still waits came after the `5`.
+            // A GET that is still waiting was sent after the `5`.
             session.get = None;
             user.send_with_str(queue.frame())?;
         }
-        // These are for the object alone.
+        // Only the gateway sends these, to the object.
         Some(GatewayControl::Queue(_) | GatewayControl::Confirmed(_)) => {}
         None => take_packet(session, frame),
     }
     Ok(())
 }
 
-/// How long a GET that meets a probe is held before the user's object is asked about it. Its client
-/// may have sent the `5` already, on another connection; this gives that the time to arrive. The GET
-/// keeps the gateway awake in any case, so the timer costs nothing.
+/// How long a GET that arrives during a probe is held before the user's object is asked about it. The client
+/// may already have sent the `5` on another connection, which needs the time to arrive. The GET keeps the
+/// gateway awake anyway, so the timer costs nothing.
 const UPGRADE_IN_FLIGHT: Duration = Duration::from_millis(25);
 
-/// Asks the user's object whether a WebSocket has taken over; the answer ends the GET that waits.
+/// Asks the user's object whether a WebSocket has taken over; the reply ends the waiting GET.
 pub(super) fn sync(sessions: Sessions, sid: String) {
     spawn_local(async move {
         Delay::from(UPGRADE_IN_FLIGHT).await;
@@ -165,7 +166,7 @@ pub(super) fn sync(sessions: Sessions, sid: String) {
             .get(&sid)
             .and_then(|session| session.user.clone());
         if let Some(user) = user {
-            // A WebSocket that cannot take it is closing, and that ends the session.
+            // If the send fails, the WebSocket is closing, which ends the session.
             let _ = user.send_with_str(GatewayControl::Sync.frame());
         }
     });
@@ -173,19 +174,19 @@ pub(super) fn sync(sessions: Sessions, sid: String) {
 
 fn take_packet(session: &mut super::GatewaySession, frame: Frame) {
     match Packet::from_frame(frame) {
-        // The auto-response to the client's pong.
+        // The auto-response to the client's pong, or not a packet.
         Ok(Packet::Noop) | Err(_) => {}
         Ok(packet) => {
             session.hand_out(packet);
-            // The first packet answers the CONNECT.
+            // The first packet is the reply to the CONNECT.
             session.answered();
         }
     }
 }
 
-/// The user's object has closed the WebSocket: so ends the session. Did it say why (it closes by 1000
-/// then), the client gets that with its next GET; otherwise it is told by a close packet if a GET waits,
-/// and by an unknown session if none does.
+/// The user's object has closed the WebSocket, so the session ends. If it gave a reason (and so closed with
+/// 1000), the client receives it with its next GET. Otherwise a waiting GET gets a close packet; if none is
+/// waiting, the next GET finds the session unknown.
 fn finish(sessions: &Sessions, sid: &str, code: Option<u16>) {
     let mut sessions = sessions.borrow_mut();
     let Some(session) = sessions.get_mut(sid) else {

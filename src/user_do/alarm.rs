@@ -1,4 +1,4 @@
-//! The object's one alarm: heartbeat, deadlines and outbox. See `core::heartbeat` for the rhythm.
+//! The object's only alarm: heartbeat, deadlines and outbox. `core::heartbeat` explains the schedule.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 
-/// How long an alarm that waits for others leaves the heartbeat alone, at least and at most.
+/// The shortest and the longest time between two heartbeats while an alarm waits for D1 or other objects.
 const SHORTEST_BEAT: Millis = 10;
 const LONGEST_BEAT: Millis = 60_000;
 
 impl UserObject {
     pub(crate) async fn on_alarm(&self) {
-        // It has fired, so none is set.
+        // The alarm has fired, so none is set.
         self.alarm_at.set(Some(None));
         self.settle_crash();
         self.beat();
         let work = self.work();
         pin_mut!(work);
-        // No alarm fires while this one runs, and D1 and other objects take their time: so the heartbeat
-        // goes on beside them. The timer pins nothing that they do not pin anyway.
+        // No alarm fires while this one runs, and D1 and other objects take time, so the heartbeat continues
+        // alongside. The timer keeps the object awake no longer than that work does.
         loop {
             match select(work.as_mut(), Delay::from(self.until_next_beat())).await {
                 Either::Left(_) => break,
@@ -37,7 +37,7 @@ impl UserObject {
         }
     }
 
-    /// What has to do with time alone.
+    /// The work that depends only on time.
     fn beat(&self) {
         self.close_what_is_over();
         self.give_up_acks();
@@ -46,7 +46,7 @@ impl UserObject {
         }
     }
 
-    /// What asks others. Other events are handled meanwhile.
+    /// The work that calls D1 or other objects. Other events are handled in the meantime.
     async fn work(&self) {
         self.tell_watchers().await;
         self.tell_senders().await;
@@ -80,7 +80,7 @@ impl UserObject {
         }
     }
 
-    /// Whether a CONNECT was under way when the object lost its memory: nobody will answer it.
+    /// Returns whether the object lost its memory during a CONNECT, which will never be answered.
     fn is_interrupted(&self, socket: &Socket) -> bool {
         let Connection {
             phase, engine_sid, ..
@@ -104,7 +104,7 @@ impl UserObject {
         }
     }
 
-    /// Pings what is due, and what may be pinged along with it; writes down what the pongs before
+    /// If a ping is due, sends it together with those that may go out early, and records what earlier pongs
     /// have confirmed.
     fn ping(&self) -> Result<()> {
         let config = self.config()?;

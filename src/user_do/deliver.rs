@@ -1,4 +1,4 @@
-//! A message arrives for this user: into the log, and to every live socket.
+//! Delivers a message to this user: appends it to the log and sends it to every live socket.
 
 use worker::{Error, Response, Result};
 
@@ -11,7 +11,7 @@ use crate::messages::{Deliver, Receipt};
 use crate::platform::asked;
 
 impl UserObject {
-    /// The query says which copy it is, and the object's own name whose.
+    /// The query identifies the copy, and the object's name is the receiver.
     pub(crate) fn deliver(&self, query: &str, letter: &str) -> Result<Response> {
         let letter = serde_json::from_str::<Letter>(letter);
         let (Some(copy), Ok(letter)) = (Deliver::read(query), letter) else {
@@ -31,8 +31,8 @@ impl UserObject {
         Response::from_json(&Receipt { delivered })
     }
 
-    /// Not one await: the log and the sockets cannot come apart. The platform holds what is sent
-    /// back until the write is durable. Returns whether a device is there.
+    /// There is no await here, so the log and the sockets cannot diverge. The platform holds outgoing
+    /// messages back until the write is durable. Returns whether the user is online.
     fn take_letter(&self, target: &Target, is_repeat: bool, letter: Letter) -> Result<bool> {
         let is_online = self.presence()?.is_online();
         if is_repeat && self.store.has_message(&target.message_id)? {

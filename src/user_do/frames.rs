@@ -1,4 +1,4 @@
-//! A frame comes in: decoded, judged by the session, carried out.
+//! Handles an incoming frame: decodes it, passes it to the session, carries out the effect.
 
 use crate::wire::close::ProtocolEnd;
 use futures::future::{join, join_all};
@@ -14,7 +14,7 @@ use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::probe::receive_probing;
 use crate::wire::session::{Effect, decode};
 
-/// How much is held for a connection, as a multiple of the largest frame.
+/// How many bytes are held for a connection, as a multiple of the largest frame.
 const MAX_HELD_PAYLOADS: usize = 4;
 
 impl UserObject {
@@ -42,8 +42,8 @@ impl UserObject {
         }
     }
 
-    /// A gateway's own frames keep their order with its controls, so they are never held for an
-    /// upgrade; those of the WebSocket that takes over are.
+    /// A gateway's own frames must stay in order with its control messages, so an upgrade never holds them.
+    /// It holds those of the WebSocket that takes over.
     fn must_hold(&self, socket: &Socket) -> bool {
         match socket.connection.phase {
             Phase::Connecting => true,
@@ -67,7 +67,7 @@ impl UserObject {
                     Some(CloseReason::Flooding)
                 }
             }
-            // What it waited for was interrupted, and will not come.
+            // The CONNECT or upgrade that it waits for was interrupted.
             None => Some(CloseReason::Interrupted),
         };
         if let Some(reason) = problem {
@@ -75,12 +75,12 @@ impl UserObject {
         }
     }
 
-    /// Handles frames that were held, as if they came in now: begun in their order, and before any that
-    /// comes in from here on; none waits for the end of the one before it.
+    /// Handles held frames as if they arrived now. They are started in order, and before any frame that
+    /// arrives from now on; none waits for the previous one to finish.
     async fn replay(&self, socket: Socket, frames: Vec<Frame>) {
         let ws = &socket.ws;
         let handled = frames.into_iter().map(|frame| async move {
-            // The frame before it may have changed the attachment, or closed the socket.
+            // The previous frame may have changed the attachment or closed the socket.
             if let Some(socket) = Socket::load(ws.clone()) {
                 Box::pin(self.on_frame(socket, frame)).await;
             }
@@ -116,8 +116,8 @@ impl UserObject {
                 let Some(joined) = Active::on_connect(self, socket, namespace, auth).await else {
                     return;
                 };
-                // What was held is next as soon as the decision is made; nothing else that follows concerns
-                // this connection.
+                // The held frames are replayed as soon as the decision is made; the remaining work runs
+                // alongside.
                 let ws = joined.ws.clone();
                 let replayed = async {
                     if let Some(socket) = Socket::load(ws) {

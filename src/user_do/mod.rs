@@ -1,22 +1,22 @@
 //! The User object: one per user, named by the user's id.
 //!
-//! Invariant: an object can lose its memory between any two events, and is called again in the
-//! middle of an await. So everything that matters stands in its storage ([`ground::storage`]), its sockets'
-//! attachments ([`ground::socket`]) or D1; what is in memory is a cache, or belongs to work in progress whose
-//! loss closes the connection it belongs to. No timers, but for those beside something that is waited for:
-//! time is the alarm's job, so that the object can hibernate with its sockets open.
+//! Invariant: an object can lose its memory between any two events, and can be called again in the middle of
+//! an await. So everything essential is in its storage ([`ground::storage`]), its sockets' attachments
+//! ([`ground::socket`]) or D1. What is in memory is a cache, or belongs to work in progress whose loss closes
+//! its connection. There are no timers except alongside work that is being awaited: everything else that is
+//! timed uses the alarm, so that the object can hibernate with its sockets open.
 //!
-//! The floors, from the top down; calls go down only:
+//! The layers, from top to bottom; calls only go down:
 //!
 //! ```text
-//!  entries    here: fetch, a frame, a close, the alarm. An event in, work, one schedule at the end
+//!  entries    this file: fetch, a frame, a close, the alarm: an event in, work, one schedule at the end
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, refuse, room, upgrade, close
 //!             sending/    send, fan_out
-//!             watch       presence as others watch it
+//!             watch       presence subscriptions
 //!  services   publish  presence  peers  conversations  enrol  receipts  schedule
-//!  ground     sockets, storage, what is held, turns
+//!  ground     sockets, storage, held frames and packets, turns
 //! ```
 
 mod alarm;
@@ -57,40 +57,41 @@ use ground::lane::Lane;
 pub(crate) use ground::socket::Socket;
 use ground::storage::{ObjectDatabase, Storage};
 
-/// The Durable Object.
+/// One user's Durable Object.
 #[durable_object]
 pub struct UserObject {
     state: State,
     env: Env,
     config: std::result::Result<Config, ConfigError>,
     store: Storage,
-    /// By Engine.IO sid. Its loss closes the connection.
+    /// What is held during a CONNECT or an upgrade, by Engine.IO sid. Losing it closes the connection.
     held: RefCell<HashMap<String, Held>>,
-    /// Binary packets whose attachments are arriving, by Engine.IO sid. Its loss closes the
+    /// Binary packets whose attachments are still arriving, by Engine.IO sid. Losing one closes the
     /// connection.
     pending: RefCell<HashMap<String, Reassembly>>,
-    /// Sends of this user, one after the other: so messages reach a receiver in their order.
+    /// Runs the user's sends one at a time, so that messages reach a receiver in order.
     sends: Lane,
-    /// One block or unblock at a time: the record and the copy here must not cross.
+    /// Runs one block or unblock at a time: the row in D1 and the copy here must change in the same order.
     blocking: Lane,
-    /// CONNECTs that have failed on our side. Its loss only makes a client try again.
+    /// CONNECTs that failed on our side. If it is lost, a client only retries more often.
     faults: RefCell<Bucket>,
-    /// Users whose regions were asked for; a cache.
+    /// Users whose region has already been looked up; a cache.
     placed: RefCell<HashSet<String>>,
-    /// When senders who could not be reached are to be told of receipts again; a cache.
+    /// When to retry receipts to senders that could not be reached; a cache.
     unreached_senders: RefCell<HashMap<String, Millis>>,
-    /// Whether what was done may need another alarm than the one that is set.
+    /// Whether the work just done may need a different alarm than the one that is set.
     needs_schedule: Cell<bool>,
-    /// When the alarm is set for; `None` if that has to be asked first.
+    /// When the alarm is set for; the outer `None` means that storage has to be read first.
     alarm_at: Cell<Option<Option<Millis>>>,
-    /// The alarm that was set when this instance woke up, if the one before it left without a
-    /// word: the last trace of when it was alive.
+    /// The alarm that was set when this instance started, if the previous one stopped without notice: the
+    /// last trace of when that one was alive.
     left_alarm: Rc<Cell<Option<Millis>>>,
 }
 
 impl DurableObject for UserObject {
     fn new(state: State, env: Env) -> Self {
-        // Answers pongs for us: they do not wake the object, and their time is the evidence of life.
+        // The platform answers pongs. So they do not wake the object, and the time of the last one shows that
+        // the client is alive.
         if let Ok(pair) = WebSocketRequestResponsePair::new("3", "6") {
             state.set_websocket_auto_response(&pair);
         }
@@ -166,7 +167,7 @@ impl DurableObject for UserObject {
 }
 
 impl UserObject {
-    /// Answers a message of another object, or of the Worker.
+    /// Answers a message from another object or the Worker.
     async fn answer(&self, request: Request) -> Result<Response> {
         let mut asked = ObjectRequest::new(request)?;
         match asked.path() {

@@ -1,4 +1,4 @@
-//! What users' objects tell each other, messages apart.
+//! What users' objects tell each other, except for messages.
 
 use worker::Result;
 
@@ -10,7 +10,7 @@ use crate::messages::{Heard, Notify};
 use crate::wire::socket_io::{MAIN, event_text};
 
 impl UserObject {
-    /// Not one await, as with a delivery.
+    /// As with a delivery, there is no await here.
     pub(crate) fn heed(&self, notify: Notify) -> Result<Heard> {
         let is_wanted = match notify {
             Notify::Delivered(delivered) => self.delivered(&delivered)?,

@@ -1,4 +1,4 @@
-//! What the marketplace's own backend asks of a user's object, by way of the Worker.
+//! What the marketplace's own backend requests of a user's object, through the Worker.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::wire::session::Event;
 use crate::wire::socket_io::{Args, MAIN};
 
 impl UserObject {
-    /// Carries out an event as if a device of the user had sent it.
+    /// Carries out an event as if one of the user's devices had sent it.
     pub(crate) async fn act(&self, act: Act) -> Result<Acted> {
         self.store.know_user(&act.user_id)?;
         let event = Event {
@@ -41,8 +41,7 @@ impl UserObject {
         })
     }
 
-    /// Closes every connection. Clients are told by a DISCONNECT, and do not come back by
-    /// themselves.
+    /// Closes every connection with a DISCONNECT, after which clients do not reconnect by themselves.
     pub(crate) fn disconnect(&self) -> Disconnected {
         let sockets = self.live_sockets();
         let disconnected = sockets.len();
@@ -52,16 +51,16 @@ impl UserObject {
         Disconnected { disconnected }
     }
 
-    /// Erases the user. What is still to do is read from D1 and from the own list, which go last, so
-    /// a repeat finishes what was interrupted.
+    /// Erases the user. What remains to be erased is read from D1 and from the object's own list, which are
+    /// deleted last, so a repeat finishes an interrupted erasure.
     pub(crate) async fn erase(&self, erase: Erase) -> Result<()> {
         let user_id = erase.user_id;
         self.store.know_user(&user_id)?;
         self.disconnect();
-        // A send that is under way ends first.
+        // Waits for a send in progress.
         let _turn = self.sends.turn().await;
         let conversations = self.all_conversations(&user_id).await?;
-        // Some at a time, to the end, so that a repeat goes on where an invocation found its limits.
+        // Each chunk is erased completely, so that a repeat continues where an invocation reached its limits.
         for some in conversations.chunks(ERASED_AT_ONCE) {
             self.make_peers_forget(some).await?;
             let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
@@ -83,7 +82,7 @@ impl UserObject {
         Ok(())
     }
 
-    /// The user's conversations and the other participants, as D1 and the own list know them.
+    /// Returns the user's conversations with the other participants, from D1 and the object's own list.
     async fn all_conversations(&self, user_id: &str) -> Result<Vec<(String, String)>> {
         let recorded: Vec<WithPeer> = d1::query(&self.env, conversations_of(user_id)).await?;
         let recorded = recorded

@@ -1,17 +1,17 @@
-//! Presence as others watch it, and as this user's connections watch others.
+//! Presence subscriptions: of other users to this user, and of this user's connections to others.
 //!
 //! ```text
 //!  a connection          its user's object          a watched user's object
-//!    |-- subscribe --------->|--- Watch ----------------->|   keeps the watcher
+//!    |-- subscribe --------->|--- Watch ----------------->|   stores the watcher
 //!    |<-- subscribed --------|<-- presence, version ------|
-//!    |                       |                            |   ... comes or goes: due_at
+//!    |                       |                            |   ... goes online or offline: due_at
 //!    |                       |<-- Status, version --------|   the alarm, when it is due
-//!    |<-- user_online_status |--- is it wanted? --------->|   if not, the watcher goes
+//!    |<-- user_online_status |--- is it wanted? --------->|   if not, deletes the watcher
 //! ```
 //!
-//! What is kept on either side, and why everybody ends up with the truth: `core::watch`. A change is told
-//! when its time has come and it still holds, by the alarm; so a reconnect within the grace is no change,
-//! and a change is told after a crash, too.
+//! `core::watch` explains what each side stores, and why every watcher ends up with the current status. The
+//! alarm pushes a change when it is due and still holds. So a reconnect within the grace period is not
+//! reported, and a change is reported even after a crash.
 
 use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
@@ -32,24 +32,24 @@ use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, event_text};
 
-/// How often a user's object is asked that does not answer.
+/// How many times to call a user's object that does not respond.
 const ASKED_AT_MOST: usize = 3;
 
-/// When those who could not be told are told again.
+/// The pause before watchers that could not be reached are told again.
 const RETRY: Millis = 30_000;
 
 impl UserObject {
-    /// Another user's connections watch this one from now on.
+    /// Adds another user as a watcher of this one.
     pub(crate) fn watch(&self, watch: &Watch) -> Result<Watching> {
         self.settle_presence();
         let watching = self.watched_by(&watch.by)?;
-        // A ghost is looked for in time from now on.
+        // From now on, the alarm also looks for ghosts in time.
         self.needs_schedule();
         Ok(watching)
     }
 
-    /// What was told of the user must not change without an event: ghosts are closed, and a crash is
-    /// written down, before anybody is told what is.
+    /// The reported status must not change without an event. So before it is reported, ghosts are closed and
+    /// a crash is recorded.
     fn settle_presence(&self) {
         self.settle_crash();
         for socket in self.live_sockets() {
@@ -79,7 +79,7 @@ impl UserObject {
         matches!(self.store.watched(), Ok(Some(_)))
     }
 
-    /// The alarm's part.
+    /// Pushes a status change that is due to the watchers; called by the alarm.
     pub(crate) async fn tell_watchers(&self) {
         if let Err(error) = self.try_tell_watchers().await {
             log::error("watchers", &error);
@@ -98,7 +98,7 @@ impl UserObject {
         let watchers = self.store.watchers_to_tell()?.into_iter();
         let (blocked, others): (Vec<Watcher>, Vec<Watcher>) =
             watchers.partition(|watcher| watcher.is_blocked == 1);
-        // Meanwhile the user may come or go again; then another time is set, and stands.
+        // If the user goes online or offline in the meantime, a new due time is set, and kept.
         let have_heard = self.tell(&others, presence, Some(version)).await?;
         let have_heard = self
             .tell(&blocked, Presence::default(), Some(version))
@@ -108,7 +108,7 @@ impl UserObject {
         Ok(self.store.watched_told(watched, version, next)?)
     }
 
-    /// Tells watchers: whether all of them could be reached. Those who do not watch any more go.
+    /// Notifies watchers, and deletes those that no longer watch. Returns whether all could be reached.
     pub(crate) async fn tell(
         &self,
         watchers: &[Watcher],
@@ -152,7 +152,7 @@ impl UserObject {
         Ok(have_all_heard)
     }
 
-    /// A watched user has come or gone: whether any connection still watches them.
+    /// Handles a status change of a watched user. Returns whether any connection still watches them.
     pub(crate) fn learn_status(&self, change: &StatusChange) -> Result<bool> {
         let mut is_wanted = false;
         for socket in self.live_sockets() {
@@ -173,7 +173,7 @@ impl UserObject {
         Ok(is_wanted)
     }
 
-    /// Changes a connection's row, which is written only if that makes a difference.
+    /// Changes a connection's row, and writes it only if it differs.
     fn update_watches<T>(
         &self,
         sid: &str,
@@ -195,8 +195,8 @@ impl UserObject {
         self.send(socket, Packet::Text(text));
     }
 
-    /// Watches these users on behalf of this one: what they are now, in their order. Who cannot be reached
-    /// is an error of theirs.
+    /// Subscribes this user to `user_ids`, and returns their current status in that order. The status of a
+    /// user whose object cannot be reached is an error.
     pub(crate) async fn watch_all(
         &self,
         user_id: &str,
@@ -225,8 +225,8 @@ impl UserObject {
             .collect())
     }
 
-    /// A session has recovered: its watches, too. What has changed meanwhile is told now, and again what may
-    /// have been lost with the old connection.
+    /// Renews the subscriptions of a recovered session. Pushes what has changed in the meantime, and again
+    /// what may have been lost with the old connection.
     pub(crate) async fn resume_watches(&self, user_id: &str, sid: &str) -> Result<()> {
         let watched = self.store.watches(sid)?.user_ids();
         if watched.is_empty() {
@@ -240,7 +240,7 @@ impl UserObject {
                     continue;
                 }
             };
-            // Meanwhile pushes may have come in, and the connection may be gone.
+            // In the meantime pushes may have arrived, and the connection may be gone.
             let on_renewal =
                 |watches: &mut Watches| watches.on_renewal(&user_id, watching.statement(), now());
             let Some(socket) = self.live_socket(sid) else {

@@ -1,35 +1,35 @@
-//! Ends of a connection that the protocol knows.
+//! Why a connection ends, as the protocol sees it.
 
 use serde::{Deserialize, Serialize};
 
-/// What was sent less than this before a client's goodbye, in milliseconds, may have crossed it: longer than
-/// messages take on networks that people call usable. Over polling, a GET that came in less than this before
-/// may have been sent behind it, on another connection.
+/// The age in milliseconds below which a message may have crossed a client's goodbye: longer than messages
+/// take on any usable network. Over polling, a GET that arrived less than this before the goodbye may have
+/// been sent after it, on another connection.
 pub const CROSSING: u64 = 2_000;
 
-/// Why a connection ends, as far as the protocol is concerned.
+/// The protocol's reasons for closing a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProtocolEnd {
-    /// The client said `1`, or closed its WebSocket in the regular way.
+    /// The client sent `1`, or closed its WebSocket cleanly.
     ClientClosed,
-    /// The transport broke.
+    /// The transport broke without a clean close.
     TransportLost,
-    /// A frame that no client may send.
+    /// The client sent a frame that it may not send.
     ProtocolError,
-    /// A frame over the limit.
+    /// The client sent a frame over the size limit.
     TooLarge,
-    /// A ping was not answered within pingTimeout.
+    /// The client did not answer a ping in time.
     PingTimeout,
-    /// No CONNECT in time.
+    /// No CONNECT was accepted before the deadline.
     ConnectTimeout,
-    /// An upgrade that was not finished in time, or that nobody waits for any more.
+    /// The upgrade was not finished in time, violated the protocol, or its session is gone.
     UpgradeFailed,
 }
 
 impl ProtocolEnd {
-    /// The WebSocket close code and reason (RFC 6455, section 7.4.1). `None`: a close without a code,
-    /// as the reference server closes; a client sees 1005.
+    /// Returns the WebSocket close code and reason (RFC 6455, section 7.4.1). `None` closes without a code,
+    /// as the reference server does; clients then see 1005.
     pub fn code(self) -> Option<(u16, &'static str)> {
         match self {
             Self::TooLarge => Some((1009, "frame too large")),
@@ -37,7 +37,7 @@ impl ProtocolEnd {
         }
     }
 
-    /// Its name in the log.
+    /// Returns the reason's name in logs and telemetry.
     pub fn name(self) -> &'static str {
         match self {
             Self::ClientClosed => "client_closed",

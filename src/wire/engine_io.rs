@@ -1,8 +1,8 @@
-//! Engine.IO v4 packets, apart from the transports that carry them.
+//! Engine.IO v4 packets, independent of the transports that carry them.
 //!
-//! Source: Engine.IO protocol v4, "Protocol" and "Packet encoding". A WebSocket frame is one packet
-//! (a binary frame is a binary message); a polling body is packets joined by the record separator,
-//! binary as `b` and base64.
+//! Source: Engine.IO protocol v4, "Protocol" and "Packet encoding". A WebSocket frame is one packet (a binary
+//! frame is a binary message). A polling body is a list of packets joined by the record separator, with
+//! binary messages encoded as `b` and base64.
 
 use base64::Engine;
 use base64::alphabet;
@@ -13,23 +13,23 @@ use thiserror::Error;
 
 use crate::core::error::to_json;
 
-/// What joins the packets of a polling body.
+/// Separates the packets in a polling body.
 pub const SEPARATOR: char = '\x1e';
 
-/// The data of the ping and pong with which a client probes a WebSocket.
+/// The data of the ping and the pong that probe a WebSocket.
 pub const PROBE: &str = "probe";
 
-/// A WebSocket message.
+/// A WebSocket message that is not a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// A text frame.
+    /// UTF-8 text.
     Text(String),
-    /// A binary frame.
+    /// Raw bytes.
     Binary(Vec<u8>),
 }
 
 impl Frame {
-    /// Its size in bytes.
+    /// Returns the payload's size in bytes.
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -37,40 +37,40 @@ impl Frame {
         }
     }
 
-    /// Whether it carries nothing.
+    /// Returns whether the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// An Engine.IO packet.
+/// A decoded Engine.IO packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    /// `0`: the server's handshake, JSON.
+    /// `0`: the server's handshake, as JSON.
     Open(String),
-    /// `1`: this side is done.
+    /// `1`: the sender closes the connection.
     Close,
-    /// `2`: a heartbeat, or with data `probe` an upgrade's first step.
+    /// `2`: a heartbeat; with the data `probe`, the first step of an upgrade.
     Ping(String),
     /// `3`: the answer to a ping.
     Pong(String),
-    /// `4`: a message, here of Socket.IO.
+    /// `4`: a text message, here a Socket.IO packet.
     Text(String),
-    /// `5`: the upgrade's last step.
+    /// `5`: the last step of an upgrade.
     Upgrade,
-    /// `6`: nothing, to end a poll.
+    /// `6`: no content; ends a poll.
     Noop,
-    /// A binary message.
+    /// A binary message, here an attachment of a Socket.IO packet.
     Binary(Vec<u8>),
 }
 
-/// Not an Engine.IO packet.
+/// The input is not an Engine.IO packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not an Engine.IO packet")]
 pub struct EngineDecodeError;
 
 impl Packet {
-    /// Reads a WebSocket message.
+    /// Decodes a WebSocket message.
     pub fn from_frame(frame: Frame) -> Result<Self, EngineDecodeError> {
         match frame {
             Frame::Text(text) => Self::from_text(&text),
@@ -94,7 +94,7 @@ impl Packet {
         }
     }
 
-    /// As a WebSocket message.
+    /// Encodes the packet as a WebSocket message.
     pub fn into_frame(self) -> Frame {
         match self {
             Self::Binary(bytes) => Frame::Binary(bytes),
@@ -102,7 +102,7 @@ impl Packet {
         }
     }
 
-    /// As it stands in a polling body.
+    /// Encodes the packet as text, for a polling body or a text frame.
     fn text(&self) -> String {
         match self {
             Self::Open(data) => format!("0{data}"),
@@ -117,7 +117,7 @@ impl Packet {
     }
 }
 
-/// Reads a polling body.
+/// Decodes a polling body. An empty body is an error.
 pub fn decode_payload(body: &str) -> Result<Vec<Packet>, EngineDecodeError> {
     body.split(SEPARATOR)
         .map(|packet| match packet.strip_prefix('b') {
@@ -127,7 +127,7 @@ pub fn decode_payload(body: &str) -> Result<Vec<Packet>, EngineDecodeError> {
         .collect()
 }
 
-/// Takes what base64 encoders write that differ from ours: with or without padding.
+/// Accepts base64 with or without padding, and with any trailing bits: other encoders differ from ours.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -135,8 +135,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Reads base64 as the reference server does, whose `Buffer.from` takes either alphabet (RFC 4648,
-/// sections 4 and 5), needs no padding and skips white space: Java's encoder breaks its lines (RFC 2045,
+/// Decodes base64 like the reference server, whose `Buffer.from` accepts both alphabets (RFC 4648, sections 4
+/// and 5), does not require padding and skips white space: Java's encoder inserts line breaks (RFC 2045,
 /// section 6.8). Any other character is an error.
 fn decode_base64(text: &str) -> Result<Vec<u8>, EngineDecodeError> {
     let standard: Vec<u8> = text
@@ -151,7 +151,7 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, EngineDecodeError> {
     LENIENT.decode(standard).map_err(|_| EngineDecodeError)
 }
 
-/// Writes a polling body.
+/// Encodes a polling body.
 pub fn encode_payload(packets: &[Packet]) -> String {
     let mut body = String::new();
     for (index, packet) in packets.iter().enumerate() {
@@ -163,19 +163,19 @@ pub fn encode_payload(packets: &[Packet]) -> String {
     body
 }
 
-/// What the handshake announces.
+/// The values that the handshake announces.
 #[derive(Debug, Clone, Copy)]
 pub struct Handshake {
-    /// How often the server pings, in milliseconds.
+    /// The interval between the server's pings, in milliseconds.
     pub ping_interval: u64,
-    /// How long the client may take to answer, in milliseconds.
+    /// How long the client may take to answer a ping, in milliseconds.
     pub ping_timeout: u64,
-    /// The largest frame or body that a client may send, in bytes.
+    /// The maximum size of a frame or body from the client, in bytes.
     pub max_payload: usize,
 }
 
-/// The handshake. Its keys are exactly these (Engine.IO protocol v4, "Handshake"). `upgrades` is
-/// empty on a WebSocket, which has nothing to upgrade to.
+/// Returns the handshake packet. It has exactly these keys (Engine.IO protocol v4, "Handshake"). `upgrades`
+/// is empty on a WebSocket, which cannot be upgraded.
 pub fn open(sid: &str, upgrades: &[&str], handshake: Handshake) -> Packet {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -195,31 +195,31 @@ pub fn open(sid: &str, upgrades: &[&str], handshake: Handshake) -> Packet {
     }))
 }
 
-/// Why an HTTP request is refused (Engine.IO's error codes, as its reference server sends them).
+/// Why an HTTP request is refused, with the error codes of Engine.IO's reference server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RequestError {
-    /// No such transport, or not one for this request.
+    /// The transport does not exist, or does not suit this request.
     #[error("Transport unknown")]
     UnknownTransport,
-    /// No such session, or not any more.
+    /// The session does not exist, or has ended.
     #[error("Session ID unknown")]
     UnknownSession,
-    /// A handshake that is not a GET.
+    /// The handshake is not a GET.
     #[error("Bad handshake method")]
     BadHandshakeMethod,
-    /// Anything else that is wrong with it.
+    /// The request is invalid in another way.
     #[error("Bad request")]
     BadRequest,
-    /// Polling by script tags, for browsers that no client of this protocol version runs in.
+    /// JSONP polling, for browsers that no client of this protocol version supports.
     #[error("JSONP polling is not supported")]
     Jsonp,
-    /// Not `EIO=4`.
+    /// The query does not contain `EIO=4`.
     #[error("Unsupported protocol version")]
     UnsupportedVersion,
 }
 
 impl RequestError {
-    /// The body of the 400: `{"code":n,"message":"..."}`.
+    /// Returns the body of the 400 response: `{"code":n,"message":"..."}`.
     pub fn body(self) -> String {
         #[derive(Serialize)]
         struct Body {

@@ -1,10 +1,10 @@
-//! A polling session: what its GETs and POSTs are answered with.
+//! A polling session: how its GETs and POSTs are answered.
 //!
-//! Invariant: every packet for the client is handed out once and in order: to one GET, or, at the
-//! upgrade, to the WebSocket that takes over. A batch that was handed out may be lost with its connection:
-//! only the client's next GET confirms it, and not in the last moment before the client leaves: its transport
-//! polls on while it says goodbye, and drops what it gets. Rules: Engine.IO protocol v4 ("HTTP long-polling",
-//! "Upgrade"), and the reference server's behaviour.
+//! Invariant: every packet for the client is handed out once and in order, to one GET or, at the upgrade, to
+//! the WebSocket that takes over. A batch may be lost with the connection of its GET, so only the client's
+//! next GET confirms it. GETs in the last moment before the client leaves confirm nothing: the client's
+//! transport keeps polling while it says goodbye, and drops what it receives. Rules: Engine.IO protocol v4
+//! ("HTTP long-polling", "Upgrade"), and the reference server's behaviour.
 
 use std::collections::VecDeque;
 
@@ -13,81 +13,81 @@ use super::engine_io::{Packet, decode_payload, encode_payload};
 use super::socket_io::log_offset;
 use crate::core::time::Millis;
 
-/// How far the session is.
+/// The session's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollingPhase {
-    /// No CONNECT was accepted, so no user is known.
+    /// No CONNECT has been accepted yet, so the user is not known.
     Lobby,
-    /// Its packets go to its user's object.
+    /// Packets go to the user's object.
     Routed,
-    /// A WebSocket is probing: no GET may stay open, since the client waits for its end.
+    /// A WebSocket is probing. No GET may stay open, since the client waits for it to end.
     Upgrading,
-    /// Over: closed, or taken over by a WebSocket.
+    /// Closed, or taken over by a WebSocket.
     Closed,
 }
 
-/// What a GET is answered with.
+/// How to answer a GET.
 #[derive(Debug, PartialEq, Eq)]
 pub enum GetOutcome {
-    /// This body, at once.
+    /// With this body, at once.
     Body(String),
-    /// Nothing yet: it waits for the next packet.
+    /// Not yet: the GET waits for the next packet.
     Wait,
-    /// Nothing yet: while a WebSocket probes, no GET may stay open, but whether this one came before
-    /// or after the WebSocket took over only the user's object knows. It is asked ([`GatewayControl::
-    /// Sync`]); when it has answered, [`PollingSession::flush`] ends the GET.
+    /// Not yet: no GET may stay open while a WebSocket probes, but only the user's object knows whether this
+    /// GET was sent before or after the WebSocket took over. The gateway asks it ([`GatewayControl::Sync`]);
+    /// when the reply arrives, [`PollingSession::flush`] ends the GET.
     ///
     /// [`GatewayControl::Sync`]: crate::messages::GatewayControl::Sync
     Sync,
-    /// 400, and the session is closed; a GET that was waiting is answered `1`.
+    /// With 400. The session is closed, and the GET that was waiting is answered with `1`.
     Overlap,
-    /// 400: there is no such session (any more).
+    /// With 400: the session does not exist, or has ended.
     Unknown,
 }
 
-/// What a POST brought.
+/// What a POST contains, or how to refuse it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PostOutcome {
-    /// Packets to act on, in order.
+    /// Packets to handle in order.
     Packets(Vec<Packet>),
-    /// 400, and the session is closed.
+    /// 400; the session is closed.
     Invalid,
-    /// 413.
+    /// 413; the session is closed.
     TooLarge,
-    /// 400: there is no such session (any more).
+    /// 400: the session does not exist, or has ended.
     Unknown,
 }
 
-/// A client that takes nothing for this long a queue is gone.
+/// A client that leaves more bytes than this unfetched is considered gone.
 const MAX_QUEUE_BYTES: usize = 8_000_000;
 
-/// One polling session.
+/// The state of one polling session.
 #[derive(Debug)]
 pub struct PollingSession {
-    /// How far it is.
+    /// Where the session stands between handshake and end.
     pub phase: PollingPhase,
-    /// When the last packet came in.
+    /// When the last valid POST arrived.
     pub last_heard: Millis,
     /// When the handshake was answered.
     pub opened_at: Millis,
-    /// Until when a WebSocket probes that knows the user no more than we do, if one does.
+    /// The deadline of a WebSocket that is probing while the user is still unknown, if there is one.
     pub probed_until: Option<Millis>,
     get_waits: bool,
-    /// Whether the client is still to be told, by a close packet, that the session is over.
+    /// Whether the client still has to receive the close packet that ends the session.
     owes_close: bool,
     queue: Vec<Packet>,
     queued_bytes: usize,
-    /// The log's offset up to which the last batch goes that no GET has confirmed yet, if any.
+    /// The last log offset of the latest batch, until a GET confirms it.
     handed_out: Option<u64>,
-    /// When GETs came that followed a batch, and the log's offset up to which that went: those of the last
-    /// moment, and the last one before.
+    /// When GETs arrived that confirmed a batch, and the last log offset of that batch. Keeps those of the
+    /// last moment, and the latest one before it.
     arrived: VecDeque<(Millis, u64)>,
-    /// When the last GET came in.
+    /// When the last GET arrived.
     last_get: Millis,
 }
 
 impl PollingSession {
-    /// A session whose handshake was answered at `opened_at`.
+    /// Creates a session whose handshake was answered at `opened_at`.
     pub fn new(opened_at: Millis) -> Self {
         Self {
             phase: PollingPhase::Lobby,
@@ -104,12 +104,12 @@ impl PollingSession {
         }
     }
 
-    /// Whether it should have been heard by now: its client may be silent for this long.
+    /// Returns whether no valid POST has arrived for `silence` milliseconds. Clients answer pings by POST.
     pub fn is_silent(&self, now: Millis, silence: Millis) -> bool {
         now >= self.last_heard + silence
     }
 
-    /// A GET came in.
+    /// Handles a GET.
     pub fn on_get(&mut self, now: Millis) -> GetOutcome {
         self.has_arrived(now);
         if self.phase == PollingPhase::Closed && !self.has_more() {
@@ -135,7 +135,7 @@ impl PollingSession {
         self.probed_until.is_some_and(|until| now < until)
     }
 
-    /// A POST came in.
+    /// Handles a POST.
     pub fn on_post(&mut self, body: &[u8], now: Millis, max_payload: usize) -> PostOutcome {
         if self.phase == PollingPhase::Closed {
             return PostOutcome::Unknown;
@@ -155,7 +155,7 @@ impl PollingSession {
         }
     }
 
-    /// A packet for the client. False if the client takes nothing and must be let go.
+    /// Queues a packet for the client. Returns false if too much is queued; then the session must be ended.
     #[must_use]
     pub fn push(&mut self, packet: Packet) -> bool {
         self.queued_bytes += match &packet {
@@ -167,7 +167,7 @@ impl PollingSession {
         self.queued_bytes <= MAX_QUEUE_BYTES
     }
 
-    /// The body for the GET that waits, if one does and there is something for it. Call it after
+    /// Returns the body for the waiting GET, if there is one and there is something to send. Call it after
     /// every change.
     pub fn flush(&mut self, now: Millis) -> Option<String> {
         if !self.get_waits {
@@ -183,24 +183,24 @@ impl PollingSession {
         Some(encode_payload(&packets))
     }
 
-    /// The client has given up the GET that waits.
+    /// Forgets the waiting GET, which the client has aborted.
     pub fn forget_get(&mut self) {
         self.get_waits = false;
     }
 
-    /// The other side has said its last words: the session is over when the client has them.
+    /// Closes the session. The client can still fetch the queued packets, and then a close packet.
     pub fn leave(&mut self) {
         self.phase = PollingPhase::Closed;
         self.owes_close = true;
     }
 
-    /// Whether there is still something for the client.
+    /// Returns whether the client still has something to fetch.
     pub fn has_more(&self) -> bool {
         !self.queue.is_empty() || self.owes_close
     }
 
-    /// What the next GET gets. A close packet comes by itself: the JavaScript client acts on one before
-    /// it acts on what stands in front of it in the same payload.
+    /// Takes what the next GET receives. A close packet is sent alone: the JavaScript client acts on one
+    /// before it handles the packets before it in the same payload.
     fn take(&mut self) -> Vec<Packet> {
         if self.queue.is_empty() && std::mem::take(&mut self.owes_close) {
             return vec![Packet::Close];
@@ -210,12 +210,12 @@ impl PollingSession {
             Packet::Text(text) => log_offset(text),
             _ => None,
         };
-        // Offsets grow, so the last one stands for all.
+        // Offsets grow, so the last one covers the batch.
         self.handed_out = packets.iter().rev().find_map(offset).or(self.handed_out);
         packets
     }
 
-    /// The client asks for more, so that it has what was handed out to it.
+    /// A GET confirms the previous batch: the client has received it.
     fn has_arrived(&mut self, now: Millis) {
         self.last_get = now;
         let Some(offset) = self.handed_out.take() else {
@@ -228,8 +228,8 @@ impl PollingSession {
         }
     }
 
-    /// The log's offset up to which a client that says goodbye now has confirmed, unless that was asked
-    /// before.
+    /// Returns the log offset up to which a client that says goodbye now has confirmed, unless it was
+    /// returned before.
     pub fn confirmed_at_goodbye(&mut self, now: Millis) -> Option<u64> {
         let before = now.saturating_sub(CROSSING);
         let arrived = std::mem::take(&mut self.arrived);
@@ -237,12 +237,12 @@ impl PollingSession {
         confirmed.map(|(_, offset)| *offset)
     }
 
-    /// The same, of a client that has gone without a word. Its goodbye may have been lost.
+    /// Does the same for a client that disappeared: its goodbye may have been lost.
     pub fn confirmed_at_end(&mut self) -> Option<u64> {
         self.confirmed_at_goodbye(self.last_heard.max(self.last_get))
     }
 
-    /// What no GET has taken: for a GET, or for the WebSocket that takes over.
+    /// Takes the packets that no GET has fetched, for a GET or for the WebSocket that takes over.
     pub fn drain(&mut self) -> Vec<Packet> {
         self.queued_bytes = 0;
         std::mem::take(&mut self.queue)
@@ -299,7 +299,7 @@ mod tests {
         assert!(session.push(text(r#"3["no event"]"#)));
         assert!(matches!(session.on_get(5000), GetOutcome::Body(_)));
         assert_eq!(session.on_get(5001), GetOutcome::Wait);
-        // A batch for the GET that waits, which is not asked behind any more.
+        // A batch for the waiting GET, which no later GET confirms.
         assert!(session.push(event("9")));
         assert!(session.flush(6000).is_some());
         assert_eq!(session.confirmed_at_goodbye(7001), Some(8));
@@ -314,7 +314,7 @@ mod tests {
             assert!(matches!(session.on_get(at), GetOutcome::Body(_)));
         }
         assert_eq!(session.on_get(8001), GetOutcome::Wait);
-        // 7 was asked behind at 6000, 8 at 8000.
+        // The GET at 6000 confirms 7, the one at 8000 confirms 8.
         assert_eq!(session.confirmed_at_end(), Some(7));
         assert_eq!(session.confirmed_at_goodbye(60_000), None);
     }
@@ -359,7 +359,7 @@ mod tests {
         session.leave();
         assert!(session.has_more());
         assert_eq!(session.on_get(5000), GetOutcome::Body("41".into()));
-        // The end comes after them, not with them.
+        // The close packet comes after them, not with them.
         assert_eq!(session.on_get(5000), GetOutcome::Body("1".into()));
         assert_eq!(session.on_get(5000), GetOutcome::Unknown);
         assert!(!session.has_more());
@@ -372,7 +372,7 @@ mod tests {
         session.probed_until = Some(5001);
         assert_eq!(session.flush(5000), Some("6".into()));
         assert_eq!(session.on_get(5000), GetOutcome::Body("6".into()));
-        // A probe that nobody ends is over by itself.
+        // A probe that is not ended expires.
         assert_eq!(session.on_get(5001), GetOutcome::Wait);
     }
 

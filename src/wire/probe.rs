@@ -1,10 +1,11 @@
-//! A WebSocket that asks to take over a polling session: `2probe`, and `5` (Engine.IO protocol v4, "Upgrade").
+//! A WebSocket that probes to take over a polling session: `2probe`, then `5` (Engine.IO protocol v4,
+//! "Upgrade").
 
 use super::close::ProtocolEnd;
 use super::engine_io::{PROBE, Packet};
 use super::session::Effect;
 
-/// Carries out a packet on a WebSocket that asks to take over a polling session.
+/// Returns the effect of a packet on a probing WebSocket.
 pub fn receive_probing(packet: &Packet) -> Effect {
     match packet {
         Packet::Ping(data) if data == PROBE => Effect::Probe,

@@ -1,6 +1,6 @@
-//! Properties that hold for whatever a client sends: no decoder panics, and what is written reads back.
+//! Properties that hold for any input from a client: no decoder panics, and what is written reads back.
 //!
-//! Random text is hardly ever a packet. So most cases are made of the pieces that packets are made of.
+//! Random text is hardly ever a packet, so most cases are assembled from the pieces of packets.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -15,7 +15,7 @@ use super::socket_io::{self, Args, Body, MAX_ATTACHMENTS, ack_packets, event_pac
 
 const NAMESPACES: [&str; 2] = ["/", "/custom"];
 
-/// Text that is nearly a packet.
+/// Text that resembles a packet.
 fn nearly() -> impl Strategy<Value = String> {
     let pieces = r#"0 1 2 3 4 5 6 b / /custom , - [ ] { } " \ "a" : null 1e400 \ud800 ü = + probe"#
         .split(' ')
@@ -32,7 +32,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         4 => nearly().prop_map(Frame::Text),
-        // Messages of Socket.IO, which begin with Engine.IO's `4`.
+        // Socket.IO packets, which start with Engine.IO's `4`.
         4 => nearly().prop_map(|text| Frame::Text(format!("4{text}"))),
         2 => prop::sample::select(vec!["40", "42[\"a\"]", "451-[\"a\"]", "41", "431[]"])
             .prop_map(|text| Frame::Text(text.to_owned())),
@@ -76,7 +76,7 @@ fn namespace() -> impl Strategy<Value = String> {
     "/[^,]{0,8}"
 }
 
-/// The header's text, and what comes behind it.
+/// Splits off the header's text.
 fn split(packets: Vec<Packet>) -> (String, Vec<Packet>) {
     let mut packets = packets.into_iter();
     match packets.next() {
@@ -159,7 +159,7 @@ proptest! {
     fn an_event_reads_back(
         namespace in namespace(),
         ack_id in option::of(any::<u64>()),
-        // A client may not emit some names; all of those are longer.
+        // The reserved event names are all longer.
         name in ".{0,6}",
         args in args(),
     ) {
@@ -193,7 +193,7 @@ proptest! {
         let last = format!("\"{offset}\"");
         let event = socket_io::event_text("/", "a", &[payload.get(), &last]);
         prop_assert_eq!(log_offset(&event), Some(offset));
-        // On anything else it only has to come back.
+        // On any other text it only must not panic.
         log_offset(&text);
     }
 
@@ -214,7 +214,7 @@ proptest! {
                 Effect::Close(_) => return Ok(()),
                 _ => {}
             }
-            // Only who has joined makes us keep attachments.
+            // Attachments are kept only for clients that have joined.
             prop_assert!(pending.is_none() || session.is_joined());
             let stored = serde_json::to_string(&session).unwrap();
             prop_assert_eq!(serde_json::from_str::<Session>(&stored).unwrap(), session.clone());

@@ -1,8 +1,8 @@
-//! The session: frames of one client in, effects out.
+//! The session: takes a client's packets and returns effects.
 //!
-//! Invariant: an [`Effect`] depends on the session and the packet alone. Everything a client can
-//! get wrong ends in [`Effect::Close`] or an answer to that client, never in a panic and never in
-//! another connection. Rules: Socket.IO protocol v5, and the reference server's behaviour.
+//! Invariant: an [`Effect`] depends only on the session and the packet. Any mistake of a client results in
+//! [`Effect::Close`] or a reply to that client, never in a panic and never in an effect on another
+//! connection. Rules: Socket.IO protocol v5, and the reference server's behaviour.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,23 +15,23 @@ use crate::core::time::Millis;
 /// A namespace that the client has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
-    /// As the client names it; `/` is the main one.
+    /// The namespace as the client names it; `/` is the main one.
     pub namespace: String,
-    /// The Socket.IO session id in it.
+    /// The Socket.IO session id in this namespace.
     pub sid: String,
 }
 
-/// An ack that we wait for. It stands in the attachment: the object may hibernate meanwhile.
+/// An ack that we wait for. It is stored in the attachment, because the object may hibernate in the meantime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Awaited {
-    /// The namespace that the event went to.
+    /// The namespace that the event was sent to.
     pub namespace: String,
     /// The id that the event carried.
     pub ack_id: u64,
-    /// What the handler wants to be reminded of.
+    /// Tells the handler what it asked.
     pub purpose: String,
-    /// After this, nobody waits any more.
+    /// When we stop waiting, in Unix milliseconds.
     pub deadline: Millis,
 }
 
@@ -51,42 +51,42 @@ pub(crate) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// A binary packet whose attachments are still arriving. Kept in memory only: should the object
-/// lose it between two frames, the next frame closes the connection and the client comes again.
+/// A binary packet whose attachments are still arriving. It is kept in memory only: if the object loses it
+/// between two frames, the next frame closes the connection and the client reconnects.
 #[derive(Debug)]
 pub struct Reassembly(socket_io::SocketPacket);
 
 /// An event from a client, complete with its attachments.
 #[derive(Debug)]
 pub struct Event {
-    /// The namespace it was sent to.
+    /// The namespace that it was sent to.
     pub namespace: String,
-    /// The first argument on the wire; a number is one, too.
+    /// The first argument on the wire; a number counts as a name, too.
     pub name: String,
-    /// The arguments after the name, raw.
+    /// The arguments after the name, as raw JSON.
     pub args: Args,
-    /// Which ack it asks for.
+    /// The id of the ack that the client requests, if any.
     pub ack_id: Option<u64>,
 }
 
-/// What a packet asks for.
+/// What to do about a packet.
 #[derive(Debug)]
 pub enum Effect {
-    /// The packet was taken, and asks for nothing more.
+    /// Nothing more.
     Nothing,
-    /// Answer with this message.
+    /// Send this message to the client.
     Reply(String),
-    /// A CONNECT to a namespace that we serve, with its `auth` object.
+    /// Handle a CONNECT to a namespace that we serve, with its `auth` object.
     Connect(String, Option<Box<RawValue>>),
-    /// The client left a namespace, in which this was its session id.
+    /// The client left a namespace, in which it had this session id.
     Left(String),
-    /// An event for the handler, in a namespace that the client has joined.
+    /// Handle an event in a namespace that the client has joined.
     Event(Event),
-    /// The answer to an event that asked for an ack.
+    /// Handle the ack of one of our events.
     Ack(Awaited, Args),
-    /// The first step of an upgrade: `2probe`.
+    /// Answer the first step of an upgrade, `2probe`.
     Probe,
-    /// The last step of an upgrade: `5`.
+    /// Perform the last step of an upgrade, `5`.
     Upgrade,
     /// Close the connection.
     Close(ProtocolEnd),
@@ -95,12 +95,12 @@ pub enum Effect {
 const INVALID: Effect = Effect::Close(ProtocolEnd::ProtocolError);
 
 impl Session {
-    /// Whether at least one CONNECT was accepted and not undone.
+    /// Returns whether the client is in at least one namespace.
     pub fn is_joined(&self) -> bool {
         !self.joined.is_empty()
     }
 
-    /// Whether any CONNECT was ever accepted.
+    /// Returns whether a CONNECT was ever accepted.
     pub fn was_joined(&self) -> bool {
         self.ever_joined
     }
@@ -114,12 +114,12 @@ impl Session {
         });
     }
 
-    /// Whether this is its session id in any namespace.
+    /// Returns whether this is the client's session id in any namespace.
     pub fn is_in(&self, sid: &str) -> bool {
         self.joined.iter().any(|joined| joined.sid == sid)
     }
 
-    /// The session id in a namespace, if the client has joined it.
+    /// Returns the session id in a namespace, if the client has joined it.
     pub fn sid(&self, namespace: &str) -> Option<&str> {
         self.joined
             .iter()
@@ -127,7 +127,7 @@ impl Session {
             .map(|joined| joined.sid.as_str())
     }
 
-    /// Waits for an ack: the id for the event to carry.
+    /// Starts to wait for an ack. Returns the ack id that the event must carry.
     pub fn ask(&mut self, namespace: &str, purpose: &str, deadline: Millis) -> u64 {
         let ack_id = self.asked;
         self.asked += 1;
@@ -140,19 +140,19 @@ impl Session {
         ack_id
     }
 
-    /// When the next awaited ack is given up.
+    /// Returns the earliest deadline of the awaited acks.
     pub fn ack_deadline(&self) -> Option<Millis> {
         self.awaited.iter().map(|awaited| awaited.deadline).min()
     }
 
-    /// Gives up the acks whose time is over.
+    /// Removes and returns the awaited acks whose deadline has passed.
     pub fn expire_acks(&mut self, now: Millis) -> Vec<Awaited> {
         self.awaited
             .extract_if(.., |awaited| awaited.deadline <= now)
             .collect()
     }
 
-    /// Carries out a packet on a connection that is open. `namespaces` are the ones we serve.
+    /// Handles a packet on an open connection. `namespaces` are the ones that we serve.
     pub fn receive(
         &mut self,
         packet: Packet,
@@ -164,7 +164,7 @@ impl Session {
             Packet::Close => Effect::Close(ProtocolEnd::ClientClosed),
             Packet::Text(_) if pending.is_some() => INVALID,
             Packet::Text(text) => match socket_io::SocketPacket::decode(&text) {
-                // Attachments are kept for those only whose event would be taken.
+                // Attachments are kept only if their event would be accepted.
                 Ok(packet) if packet.attachments > 0 && self.sid(&packet.namespace).is_none() => {
                     INVALID
                 }
@@ -179,7 +179,7 @@ impl Session {
                 Some(reassembly) => self.attach(reassembly, bytes, pending, namespaces),
                 None => INVALID,
             },
-            // A client never opens or pings, and upgrades only a WebSocket that probes.
+            // A client never opens or pings, and sends an upgrade only on a probing WebSocket.
             Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => INVALID,
         }
     }
@@ -229,7 +229,7 @@ impl Session {
         }
     }
 
-    /// As in the reference, an ack that nobody waits for (any more) is ignored.
+    /// As in the reference server, an ack that nothing waits for is ignored.
     fn acked(&mut self, namespace: &str, ack_id: Option<u64>, args: Args) -> Effect {
         let is_it = |one: &mut Awaited| one.namespace == namespace && Some(one.ack_id) == ack_id;
         match self.awaited.extract_if(.., is_it).next() {
@@ -255,7 +255,7 @@ impl Session {
     }
 }
 
-/// Reads a frame within the size limit.
+/// Decodes a frame, unless it is larger than `max_payload` bytes.
 pub fn decode(frame: Frame, max_payload: usize) -> Result<Packet, ProtocolEnd> {
     if frame.len() > max_payload {
         return Err(ProtocolEnd::TooLarge);

@@ -1,21 +1,20 @@
-//! Socket.IO v5 packets, as they stand in an Engine.IO message.
+//! Socket.IO v5 packets, as they appear in an Engine.IO message.
 //!
-//! Source: Socket.IO protocol v5, "Packet encoding". Arguments stay raw JSON text: decoding them
-//! into generic values would reorder keys and refuse lone surrogates and `1e400`, which every
-//! JavaScript client accepts.
+//! Source: Socket.IO protocol v5, "Packet encoding". Arguments stay raw JSON text: decoding them into generic
+//! values would reorder keys and reject lone surrogates and `1e400`, which every JavaScript client accepts.
 
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::engine_io::Packet as Engine;
 
-/// The namespace that needs no name on the wire.
+/// The main namespace, which packets need not name.
 pub const MAIN: &str = "/";
 
-/// How many attachments a binary packet may have, as in the reference parser.
+/// The maximum number of attachments of a binary packet, as in the reference parser.
 pub const MAX_ATTACHMENTS: usize = 10;
 
-/// Names a client may not emit (Socket.IO, "Reserved events").
+/// Event names that a client may not emit (Socket.IO, "Reserved events").
 const RESERVED: [&str; 6] = [
     "connect",
     "connect_error",
@@ -25,13 +24,12 @@ const RESERVED: [&str; 6] = [
     "removeListener",
 ];
 
-/// An event's or ack's arguments, raw, with the attachments that their placeholders stand for.
+/// The raw arguments of an event or ack, with the attachments that their placeholders refer to.
 #[derive(Debug, Clone, Default)]
 pub struct Args {
-    /// Each argument as JSON text. An event's name is not among them.
+    /// Each argument as JSON text, without the event's name.
     pub values: Vec<Box<RawValue>>,
-    /// Binary attachments, by placeholder number. On a packet that has just been decoded they are
-    /// still to come.
+    /// Binary attachments, by placeholder number. Empty on a packet that has just been decoded.
     pub attachments: Vec<Vec<u8>>,
 }
 
@@ -41,39 +39,39 @@ impl Args {
     }
 }
 
-/// A packet's header and arguments.
+/// A decoded Socket.IO packet.
 #[derive(Debug, Clone)]
 pub struct SocketPacket {
-    /// The namespace, `/` if none was named.
+    /// The namespace; `/` if the packet names none.
     pub namespace: String,
-    /// Which ack is asked for, or given.
+    /// The id of the ack that an event requests, or of the event that an ack answers.
     pub ack_id: Option<u64>,
-    /// How many binary frames follow.
+    /// The number of binary frames that follow.
     pub attachments: usize,
-    /// What it is.
+    /// The packet's type and data.
     pub body: Body,
 }
 
-/// What a packet is.
+/// A packet's type and data.
 #[derive(Debug, Clone)]
 pub enum Body {
-    /// `0`, from a client: its `auth` object, if any.
+    /// `0`, from a client: its `auth` object, if it has one.
     Connect(Option<Box<RawValue>>),
-    /// `1`.
+    /// `1`: the client leaves the namespace.
     Disconnect,
     /// `2`, or `5` with attachments: the event's name and the arguments after it.
     Event(String, Args),
-    /// `3`, or `6` with attachments.
+    /// `3`, or `6` with attachments: the ack's arguments.
     Ack(Args),
 }
 
-/// Not a Socket.IO packet that a client may send.
+/// The text is not a Socket.IO packet that a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a Socket.IO packet that a client may send")]
 pub struct SocketDecodeError;
 
 impl SocketPacket {
-    /// Reads the text of an Engine.IO message from a client.
+    /// Decodes the text of an Engine.IO message from a client.
     pub fn decode(text: &str) -> Result<Self, SocketDecodeError> {
         let mut rest = text.chars();
         let kind = rest.next().ok_or(SocketDecodeError)?;
@@ -127,7 +125,7 @@ fn ack_id(text: &str) -> Result<(Option<u64>, &str), SocketDecodeError> {
     digits(id).map(|id| (Some(id), data))
 }
 
-/// Digits only: `str::parse` alone would take a sign, too.
+/// Accepts digits only; `str::parse` alone would accept a sign, too.
 fn digits(text: &str) -> Result<u64, SocketDecodeError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(SocketDecodeError);
@@ -160,7 +158,7 @@ fn event_body(data: &str) -> Result<Body, SocketDecodeError> {
         return Err(SocketDecodeError);
     }
     let name = args.values.remove(0);
-    // The reference parser takes a number for a name, too.
+    // The reference parser accepts a number as a name, too.
     let name = serde_json::from_str::<String>(name.get()).or_else(|_| {
         serde_json::from_str::<serde_json::Number>(name.get()).map(|number| number.to_string())
     });
@@ -170,7 +168,7 @@ fn event_body(data: &str) -> Result<Body, SocketDecodeError> {
     }
 }
 
-/// `0`: a CONNECT was accepted. `pid` makes the client ask for recovery when it comes back.
+/// Returns `0`: the CONNECT was accepted. With a `pid`, the client asks for recovery when it reconnects.
 pub fn connected(namespace: &str, sid: &str, pid: Option<&str>) -> String {
     let data = match pid {
         Some(pid) => serde_json::json!({ "sid": sid, "pid": pid }),
@@ -179,36 +177,36 @@ pub fn connected(namespace: &str, sid: &str, pid: Option<&str>) -> String {
     format!("0{}{data}", prefix(namespace))
 }
 
-/// `4`: a CONNECT was refused. `data` is JSON text.
+/// Returns `4`: the CONNECT was refused. `data` is JSON text.
 pub fn connect_error(namespace: &str, data: &str) -> String {
     format!("4{}{data}", prefix(namespace))
 }
 
-/// `1`: the server has ended the session; the client does not come back by itself.
+/// Returns `1`: the server has ended the session. The client does not reconnect by itself.
 pub fn disconnect_text(namespace: &str) -> String {
     format!("1{}", prefix(namespace))
 }
 
-/// Whether a client's message is a DISCONNECT.
+/// Returns whether a client's message is a DISCONNECT.
 pub fn is_disconnect(message: &str) -> bool {
     message.starts_with('1')
 }
 
-/// `2`: an event whose arguments are JSON texts.
+/// Returns `2`: an event. The arguments are JSON texts.
 pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
     event(namespace, None, name, args, 0)
 }
 
-/// The log's offset that an event of ours carries as its last argument, if it does. `message` is what we
-/// have made ourselves: every event that has none ends in an object.
+/// Returns the log offset that one of our events carries as its last argument, if it has one. `message` must
+/// be one of our own: our events without an offset end in an object.
 pub fn log_offset(message: &str) -> Option<u64> {
     let args = message.strip_prefix('2')?.strip_suffix("\"]")?;
     let (_, offset) = args.rsplit_once(",\"")?;
     offset.parse().ok()
 }
 
-/// An event with its attachments, ready to be sent: `2`, or `5` and a binary frame for each.
-/// `ack_id` asks for an ack.
+/// Returns an event with its attachments: `2`, or `5` followed by a binary packet for each. With an `ack_id`,
+/// it requests an ack.
 pub fn event_packets(namespace: &str, ack_id: Option<u64>, name: &str, args: &Args) -> Vec<Engine> {
     let attachments = args.attachments.len();
     let text = event(namespace, ack_id, name, &args.texts(), attachments);
@@ -234,7 +232,7 @@ fn event(
     format!("{kind}{}{ack_id}[{}]", prefix(namespace), list.join(","))
 }
 
-/// An ack with its attachments, ready to be sent.
+/// Returns an ack with its attachments: `3`, or `6` followed by a binary packet for each.
 pub fn ack_packets(namespace: &str, ack_id: u64, args: &Args) -> Vec<Engine> {
     let attachments = args.attachments.len();
     let text = ack_text(namespace, ack_id, &args.texts(), attachments);
@@ -248,7 +246,7 @@ fn packets(text: String, attachments: &[Vec<u8>]) -> Vec<Engine> {
         .collect()
 }
 
-/// `3`, or `6` with attachments: an ack.
+/// Returns an ack: `3`, or `6` with attachments. The arguments are JSON texts.
 pub fn ack_text(namespace: &str, ack_id: u64, args: &[&str], attachments: usize) -> String {
     let kind = match attachments {
         0 => "3".to_owned(),

@@ -1,8 +1,8 @@
-//! `switchboard-bindgen IN.wasm FOLDER`: writes the wasm and the JavaScript around it, as `index_bg.wasm`
-//! and `index.js`.
+//! `switchboard-bindgen IN.wasm FOLDER`: writes the wasm and its JavaScript glue to FOLDER, as
+//! `index_bg.wasm` and `index.js`.
 //!
-//! It is the one thing of wasm-bindgen-cli that the build needs. The whole tool has test runners and a web
-//! server in it, and takes minutes to build.
+//! This is the only part of wasm-bindgen-cli that the build needs. The whole tool also contains test runners
+//! and a web server, and takes minutes to build.
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         .input_path(input)
         .out_name("index")
         .typescript(false)
-        // What src/entry.js begins anew with after a panic.
+        // With these, src/entry.js starts a fresh instance after a panic.
         .reset_state_function(true)
         .force_enable_abort_handler(true)
         .generate(folder)

@@ -1,5 +1,5 @@
-//! `/v1/`: the HTTP API for the marketplace's own backend. What concerns one user is asked of their
-//! object, as a device of theirs would ask it; users' rows and history are read from D1 right here.
+//! `/v1/`: the HTTP API for the marketplace's own backend. Requests that concern one user go to that user's
+//! object, as if a device had sent them; users' rows and history are read directly from D1.
 
 mod users;
 
@@ -21,20 +21,20 @@ use crate::messages::{Act, Acted, PresenceQuery};
 use crate::platform::objects::UserObjects;
 use crate::platform::{self, d1, log, now, objects, telemetry};
 
-/// What a request comes to: a status and a body, or a problem.
+/// The result of a request: a status and a body, or a problem.
 type ApiAnswer = std::result::Result<(u16, String), Problem>;
 
-/// A request, with what all of them need.
+/// What every handler needs of a request.
 struct ApiRequest {
     env: Env,
     config: Config,
     query: String,
     body: String,
-    /// `Idempotency-Key`
+    /// The `Idempotency-Key` header.
     key: Option<String>,
 }
 
-/// Serves a request.
+/// Serves a request to the HTTP API.
 pub async fn serve(request: Request, env: Env) -> Result<Response> {
     let config = match platform::config(&env) {
         Ok(config) => config,
@@ -76,7 +76,7 @@ async fn run(
         now(),
     )
     .map_err(answer::unauthorized)?;
-    // Whoever may not ask is not told what there is.
+    // Authentication comes first: an unauthenticated caller must not learn which routes exist.
     let route = route?;
     let bytes = read_body(&mut request, config.max_payload)
         .await
@@ -102,7 +102,7 @@ async fn run(
     }
 }
 
-/// Logs a fault of ours and tells the caller to try again.
+/// Logs a fault on our side and tells the caller to try again.
 fn ours<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Problem {
     move |error| {
         log::error(what, &error);
@@ -122,7 +122,7 @@ impl ApiRequest {
         Ok((200, get_online_status::reply(user_id, presence).payload))
     }
 
-    /// `POST /v1/status`. One object that cannot be reached does not spoil the answer.
+    /// `POST /v1/status`. Users whose object cannot be reached count as offline.
     async fn bulk_status(&self) -> ApiAnswer {
         let query = status_query(&self.body, &self.config)?;
         let ids = &query.user_ids;
@@ -191,7 +191,8 @@ impl ApiRequest {
     }
 }
 
-/// `GET /healthz`: whether D1 and objects answer, and the version. Needs no token.
+/// `GET /healthz`: reports whether the configuration is valid and D1 and the objects respond, and the
+/// version. Needs no token.
 pub async fn health(request: &Request, env: &Env) -> Result<Response> {
     if !is_get(&request.inner().method()) {
         return answer::problem(&Problem::method_not_allowed(vec!["GET"]));

@@ -1,4 +1,4 @@
-//! Users: their rows, their connections, their erasure.
+//! The users' routes: their rows, their connections and their erasure.
 
 use super::{ApiAnswer, ApiRequest, ours};
 use crate::core::api::body::profile;
@@ -9,7 +9,7 @@ use crate::messages::{Disconnect, Erase};
 use crate::platform::{d1, now, objects};
 
 impl ApiRequest {
-    /// The user, if there is one.
+    /// Returns the user's row, or a 404 problem.
     pub(super) async fn known(&self, user_id: &str) -> Result<User, Problem> {
         let users: Vec<User> = d1::query(&self.env, find_user(user_id))
             .await

@@ -1,9 +1,9 @@
-//! The relay: a WebSocket whose user is not known yet.
+//! The relay: serves a WebSocket whose user is not known yet.
 //!
-//! The Worker sends the handshake, and carries out what the [`Lobby`] decides until it knows the user. Then
-//! it opens a WebSocket to the User object, hands the CONNECT over and passes frames on both ways. From then
-//! on it keeps no state of the session. What a WebSocket needs that upgrades a polling session before any
-//! CONNECT is in [`upgrade`].
+//! The Worker sends the handshake and carries out what the [`Lobby`] decides until it knows the user. Then it
+//! opens a WebSocket to the User object, hands the CONNECT over and relays frames in both directions. From
+//! then on it keeps no state of the session. A WebSocket that upgrades a polling session before any CONNECT
+//! is handled in [`upgrade`].
 
 mod upgrade;
 
@@ -29,26 +29,26 @@ use crate::platform::{close, close_with, frame, log, now, objects, send, telemet
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, open};
 
-/// What is known of the connection.
+/// What the relay knows about a connection.
 pub struct Relay {
     pub env: Env,
     pub config: Config,
     pub engine_sid: String,
-    /// What the sid says.
+    /// The decoded `engine_sid`.
     pub sid: EngineSid,
-    /// What the request's own token comes to, if it brings one: it counts for a CONNECT that brings none.
+    /// The verdict on the request's own token, if it has one. It applies to a CONNECT without a token.
     pub own: Option<Verdict>,
-    /// The user, if no CONNECT is needed to know it.
+    /// The user, if known without a CONNECT.
     pub user_at_handshake: Option<Identity>,
-    /// Where the client is.
+    /// The client's location.
     pub region: Option<Region>,
 }
 
-/// How the connection begins.
+/// How the relay starts.
 pub enum Begin {
-    /// With a handshake.
+    /// It sends the handshake.
     Handshake,
-    /// By taking over a polling session.
+    /// The client upgrades a polling session.
     Upgrade,
 }
 
@@ -90,7 +90,7 @@ impl Relay {
         }
     }
 
-    /// Hands the connection over to the user's object, the CONNECT first.
+    /// Hands the connection over to the user's object, starting with the CONNECT.
     async fn enter(
         &self,
         client: &WebSocket,
@@ -101,7 +101,7 @@ impl Relay {
         let Some(user) = self.open(client, user, Phase::Open).await else {
             return Ok(());
         };
-        // The stream must listen before the first frame can arrive.
+        // Listen before the first frame can arrive.
         let from_user = user.events()?.filter_map(|event| async { incoming(event) });
         if let Some(connect) = connect {
             send(&user, connect)?;
@@ -110,8 +110,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Opens the WebSocket to the user's object; if that goes on failing, the client is let go, and comes
-    /// again.
+    /// Opens the WebSocket to the user's object. If the retries fail, too, closes the client's connection;
+    /// the client reconnects.
     async fn open(&self, client: &WebSocket, user: Identity, phase: Phase) -> Option<WebSocket> {
         let connect = Connect {
             engine_sid: self.engine_sid.clone(),
@@ -135,7 +135,7 @@ impl Relay {
         }
     }
 
-    /// Serves the lobby until its client leaves it.
+    /// Serves the client until it leaves the lobby.
     async fn serve_lobby(
         &self,
         client: &WebSocket,
@@ -192,20 +192,20 @@ impl Relay {
     }
 }
 
-/// What an effect comes to: whether the client stays in the lobby.
+/// The result of an effect: the client stays in the lobby, or leaves it.
 type Step = Result<ControlFlow<Exit>>;
 
 /// How a client leaves the lobby.
 enum Exit {
-    /// It goes to its user's object, with the CONNECT that was needed to know the user, if one was.
+    /// To its user's object, with the CONNECT that identified the user, if there was one.
     Enter(Identity, Option<Frame>),
-    /// This user's object has its session already, and carries out the upgrade.
+    /// The object of this user already has the session, and performs the upgrade.
     Upgrade(Identity),
-    /// Its connection is closed.
+    /// The connection is closed.
     Closed,
 }
 
-/// Something that came in on a WebSocket.
+/// What arrives on a WebSocket.
 enum Incoming {
     Frame(Frame),
     /// The close code and reason.
@@ -222,7 +222,7 @@ fn incoming(event: Result<WebsocketEvent>) -> Option<Incoming> {
     }
 }
 
-/// Passes frames on until either side closes, and then closes the other in the same way.
+/// Relays frames until either side closes, then closes the other side with the same code and reason.
 async fn pass_on(
     client: &WebSocket,
     from_client: impl Stream<Item = Incoming>,
@@ -257,7 +257,7 @@ async fn pass_on(
     }
 }
 
-/// 1005 and 1006 only ever stand for a close frame that was not there (RFC 6455, section 7.4.1).
+/// 1005 and 1006 stand for a missing close frame and must not be sent (RFC 6455, section 7.4.1).
 fn sendable(code: u16) -> Option<u16> {
     match code {
         1005 => None,

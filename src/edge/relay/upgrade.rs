@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!  client               here                  gateway
-//!    |--- 2probe -------->|--- probe ---------->|    no GET waits any longer
+//!    |--- 2probe -------->|--- probe ---------->|    GETs no longer wait
 //!    |<-- 3probe ---------|                     |
 //!    |--- 5 ------------->|--- take ----------->|    the session ends there
 //!    |<-- queue ----------|<-- session ---------|
-//!    |--- 40 ------------>|                          and goes on as on any relayed WebSocket
+//!    |--- 40 ------------>|                          and continues like any relayed WebSocket
 //! ```
 //!
-//! Should a CONNECT be posted in between, the gateway answers `take` with the user, and the upgrade
-//! is carried out at the user's object on the client's behalf (see `user_do/upgrade.rs`).
+//! If a CONNECT is posted in between, the gateway answers `take` with the user, and the relay performs the
+//! upgrade at the user's object on the client's behalf (see `user_do/connect/upgrade.rs`).
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -27,7 +27,7 @@ use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, PROBE, Packet, decode_payload};
 
 impl Relay {
-    /// Asks the gateway for the session, and sends what was queued for polling.
+    /// Takes the session over from the gateway, and sends the packets that were queued for polling.
     pub(super) async fn take_over(&self, client: &WebSocket, lobby: &mut Lobby) -> Step {
         let mut response = self.tell_gateway(LobbyStep::Take).await?;
         if response.status_code() != 200 {
@@ -40,7 +40,7 @@ impl Relay {
             Taken::User(user) => return Ok(Break(Exit::Upgrade(user))),
         };
         lobby.take_over(own);
-        // A queue that is empty is no payload.
+        // An empty queue is not a valid payload.
         for packet in decode_payload(&queue).unwrap_or_default() {
             send(client, packet.into_frame())?;
         }
@@ -57,12 +57,12 @@ impl Relay {
         objects::call_gateway(&self.env, &self.sid.gateway(), &message).await
     }
 
-    /// The client has left polling and was let go: nobody will poll any more.
+    /// Ends the session at the gateway: the client has stopped polling, and its WebSocket was closed.
     async fn give_up(&self) -> Result<()> {
         self.tell_gateway(LobbyStep::End).await.map(|_| ())
     }
 
-    /// The user's object has the session: upgrades there, then passes frames on.
+    /// The user's object has the session: performs the upgrade there, then relays frames.
     pub(super) async fn pass_upgrade_on(
         &self,
         client: &WebSocket,
@@ -77,7 +77,7 @@ impl Relay {
             .filter_map(|event| async { incoming(event) })
             .boxed_local();
         send(&user, Packet::Ping(PROBE.to_owned()).into_frame())?;
-        // The object answers the probe with a pong, or closes.
+        // The object answers the probe with a pong, or closes the WebSocket.
         let answered = from_user.next().await;
         if !matches!(answered, Some(Incoming::Frame(Frame::Text(_)))) {
             close(client, ProtocolEnd::UpgradeFailed);

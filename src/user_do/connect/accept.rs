@@ -1,4 +1,4 @@
-//! A WebSocket comes in: from a client, the Worker's relay or a gateway.
+//! Accepts a WebSocket, from a client, the Worker's relay or a gateway.
 
 use worker::{Response, Result, WebSocketPair};
 
@@ -9,7 +9,7 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::open;
 
-/// Sockets of one object, joined or not. The platform takes 32,768.
+/// The maximum number of sockets of one object, joined or not. The platform allows 32,768.
 const MAX_SOCKETS: usize = 12_000;
 
 impl UserObject {
@@ -19,12 +19,12 @@ impl UserObject {
         if is_probe && self.polling_socket(&connect.engine_sid).is_none() {
             return Ok(Response::empty()?.with_status(Connect::NOTHING_TO_UPGRADE));
         }
-        // The platform's own limit is one that accepting beyond it would not survive.
+        // Stays below the platform's limit, because the object would not survive exceeding it.
         if self.state.get_websockets().len() >= MAX_SOCKETS {
             return Ok(Response::empty()?.with_status(503));
         }
         let pair = WebSocketPair::new()?;
-        // The tag finds the sockets of a session again; 40 of at most 256 characters.
+        // The tag is used to find the sockets of a session. It has 40 characters of at most 256.
         self.state
             .accept_websocket_with_tags(&pair.server, &[&connect.engine_sid]);
         let connection = Connection::new(

@@ -1,4 +1,4 @@
-//! The one way out for a connection, whoever ends it.
+//! The only way in which a connection ends, no matter which side ends it.
 
 use crate::wire::close::ProtocolEnd;
 use worker::{Result, WebSocket};
@@ -19,7 +19,7 @@ use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, disconnect_text, event_text};
 
 impl UserObject {
-    /// We end a connection.
+    /// Closes a connection from our side.
     pub(crate) fn close(&self, socket: Socket, reason: impl Into<CloseReason>) {
         let reason = reason.into();
         let ws = socket.ws.clone();
@@ -38,7 +38,7 @@ impl UserObject {
         self.closed(socket, reason);
     }
 
-    /// The other side has ended a connection. Without our own close the client would wait for the
+    /// The other side has closed a connection. We must close it, too: otherwise the client would wait for our
     /// close frame.
     pub(crate) fn on_close(&self, ws: WebSocket, code: usize, was_clean: bool) {
         let Some(socket) = Socket::load(ws.clone()) else {
@@ -61,7 +61,7 @@ impl UserObject {
         if let Err(error) = socket.save() {
             log::error("close", &error);
         }
-        // What is held for the session is not the probe's.
+        // What is held belongs to the session, not to a probe.
         if phase != Phase::Probing {
             self.forget(&socket);
         }
@@ -82,8 +82,8 @@ impl UserObject {
         self.pending.borrow_mut().remove(sid);
     }
 
-    /// Writes down what this connection has confirmed and, if it was the last one, when its user
-    /// was last seen.
+    /// Records what this connection has confirmed and, if it was the user's last one, when the user was last
+    /// seen.
     fn record_end(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
         let heard = socket.heard(&self.state);
         self.fact(
@@ -99,7 +99,7 @@ impl UserObject {
         if self.live_sockets().is_empty() {
             self.store
                 .set_offline(last_seen(reason, heard), confirmed)?;
-            // A ghost has been gone for a while; anybody else may be back in a moment.
+            // A ghost left when it was last heard; any other client may reconnect within the grace period.
             let gone_at = match reason {
                 CloseReason::Protocol(ProtocolEnd::PingTimeout) => heard,
                 _ => now(),
@@ -126,23 +126,23 @@ impl UserObject {
         }
     }
 
-    /// Watches end with their session. As in the reference, a client that did not leave the namespace
-    /// may come back for its session, however its transport ended.
+    /// Ends the session's subscriptions. As in the reference server, a client that did not leave the
+    /// namespace can recover its session, no matter how its transport ended.
     fn end_watches(&self, socket: &Socket, reason: CloseReason) -> Result<()> {
         let Some(sid) = socket.connection.session.sid(MAIN) else {
             return Ok(());
         };
         match reason {
             CloseReason::Disconnected => self.store.watches_remove(sid)?,
-            // The session goes on, on another connection.
+            // The session continues on another connection.
             CloseReason::Replaced => {}
             _ => self.store.watches_end(sid, now())?,
         }
         Ok(())
     }
 
-    /// The client has left the namespace (`41`) and keeps its transport: as good as a close, except
-    /// that it may join again.
+    /// The client has left the namespace (`41`) but keeps its transport. This is like a close, except that it
+    /// may join again.
     pub(crate) fn left(&self, socket: Socket, sid: &str) {
         if let Err(error) = socket.save() {
             log::error("leave", &error);
@@ -158,9 +158,8 @@ impl UserObject {
         self.record_end(socket, ProtocolEnd::ClientClosed.into())
     }
 
-    /// We end a session that a WebSocket is about to take over. After `3probe` its client may ask the
-    /// gateway for nothing more, so it learns of the end on the WebSocket: at once if it listens there
-    /// already, and at its `5` otherwise.
+    /// Ends the upgrade of a polling session that we close. After `3probe` its client may not poll any more,
+    /// so it is told on the WebSocket: at once if it has sent its `5`, otherwise when it does.
     pub(crate) fn end_upgrade(&self, polling: &Socket, reason: CloseReason) {
         let sid = &polling.connection.engine_sid;
         if polling.connection.carrier != Carrier::Gateway {
@@ -187,12 +186,12 @@ impl UserObject {
         }
     }
 
-    /// A WebSocket that was to take a session over has gone. Before its `5` the client goes on
-    /// polling; after it nobody can say what arrived, and the client has to come again.
+    /// A WebSocket that was about to take a session over has closed. Before its `5`, the client continues
+    /// polling; after it, nobody knows what arrived, so the session is closed and the client reconnects.
     pub(crate) fn upgrade_failed(&self, socket: &Socket, phase: Phase) {
         let sid = &socket.connection.engine_sid;
         if phase == Phase::Probing {
-            // Nothing to tell if another one has taken over meanwhile.
+            // If another WebSocket has taken over in the meantime, there is nothing to report.
             if let Some(polling) = self.polling_socket(sid) {
                 polling.control(&GatewayControl::UpgradeFailed);
             }
@@ -206,8 +205,8 @@ impl UserObject {
     }
 }
 
-/// What a client is told in the protocol's words before its connection ends: a close alone would bring
-/// it back at once.
+/// Returns the packet that tells a client why its connection ends, if it needs one: after a close alone, it
+/// would reconnect at once.
 pub(crate) fn farewell(reason: CloseReason) -> Option<Packet> {
     match reason {
         CloseReason::Disconnected => Some(Packet::Text(disconnect_text(MAIN))),
@@ -220,7 +219,7 @@ pub(crate) fn farewell(reason: CloseReason) -> Option<Packet> {
     }
 }
 
-/// A client that leaves is there until then; any other end says nothing of it.
+/// A client that leaves was present until now. Any other end only shows that it was present when last heard.
 fn last_seen(reason: CloseReason, heard: Millis) -> Millis {
     if reason.is_clean() { now() } else { heard }
 }

@@ -1,4 +1,4 @@
-//! A CONNECT: who is it, have they been here a moment ago, and what did they miss?
+//! A CONNECT: identifies the user, resumes or creates the session, and sends the missed events.
 
 use futures::future::join;
 use serde_json::value::RawValue;
@@ -19,22 +19,23 @@ use crate::wire::engine_io::{Frame, Packet};
 /// A connection that has joined.
 pub(crate) struct JoinedConnection {
     pub(crate) ws: WebSocket,
-    /// The frames that came in meanwhile, to be handled next.
+    /// The frames that arrived in the meantime, to be handled next.
     pub(crate) held: Vec<Frame>,
     pub(crate) entered: AfterJoin,
 }
 
-/// What a CONNECT has led to.
+/// What remains to be done after a join.
 pub(crate) struct AfterJoin {
     user_id: String,
     /// The connections that this one replaces.
     replaced: Vec<Socket>,
-    /// The session that goes on.
+    /// The id of the session, if it was resumed.
     resumed: Option<String>,
 }
 
 impl UserObject {
-    /// Joins the client, refuses it or closes its connection. Returns what is left to do if it has joined.
+    /// Joins the client, refuses it or closes its connection. Returns the remaining work if the client has
+    /// joined.
     pub(crate) async fn join(
         &self,
         mut socket: Socket,
@@ -67,7 +68,7 @@ impl UserObject {
                 return None;
             }
         };
-        // An upgrade under way means that the session has been here before.
+        // A session that is being upgraded has connected before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
             return self.finish_join(socket, &namespace, &auth, is_recorded, Vec::new());
         }
@@ -80,7 +81,7 @@ impl UserObject {
         self.start_holding(&sid);
         let recorded = async { is_recorded || self.record_user(&socket.connection).await };
         let (is_recorded, ()) = join(recorded, self.make_room(&socket, &auth)).await;
-        // Meanwhile the socket may have closed; its frames were held.
+        // The socket may have closed in the meantime. Its frames were held.
         let held = self.stop_holding(&sid).frames;
         let mut socket = socket.reload()?;
         if socket.connection.phase != Phase::Connecting {
@@ -90,14 +91,14 @@ impl UserObject {
         self.finish_join(socket, &namespace, &auth, is_recorded, held)
     }
 
-    /// Whether the user has a row in D1, and whether they have all the connections that they may.
+    /// Returns whether the user has a row in D1, and whether they have reached the connection limit.
     fn obstacles(&self, socket: &Socket, auth: &ConnectAuth) -> Result<(bool, bool)> {
         let is_recorded = self.store.user_state()?.is_recorded == 1;
         let others = self.others(socket, auth, Standing::Counts)?.len();
         Ok((is_recorded, others >= self.config()?.max_connections))
     }
 
-    /// The CONNECT's own token counts; without one, the one that the connection came with.
+    /// Verifies the CONNECT's own token. Without one, the identity that the connection came with applies.
     fn identify(&self, socket: &Socket, auth: &ConnectAuth) -> Verdict {
         match (&auth.token, self.config()) {
             (Some(token), Ok(config)) => verify(config.keys(), token, now()),
@@ -105,8 +106,8 @@ impl UserObject {
         }
     }
 
-    /// Nothing can be delivered while this runs, so a client gets every event either from the log here or
-    /// live, and none twice.
+    /// Nothing can be delivered while this runs, so a client receives every event exactly once, either from
+    /// the log here or live.
     fn finish_join(
         &self,
         mut socket: Socket,
@@ -141,8 +142,7 @@ impl UserObject {
         })
     }
 
-    /// What a recovered session has watched is asked for again. Nothing depends on the connection any more:
-    /// it may be gone by now.
+    /// Renews a recovered session's subscriptions. The connection may be gone by now.
     pub(crate) async fn after_join(&self, entered: AfterJoin) {
         if let Some(sid) = entered.resumed
             && let Err(error) = self.resume_watches(&entered.user_id, &sid).await
@@ -151,8 +151,7 @@ impl UserObject {
         }
     }
 
-    /// Joins, unless the user has too many connections: then the client is told so. The decision is
-    /// `core::connect`'s.
+    /// Joins the client, or tells it that the user has too many connections. `core::connect` decides.
     fn enter(
         &self,
         socket: &mut Socket,

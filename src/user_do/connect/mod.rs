@@ -1,4 +1,4 @@
-//! A connection, from its first frame to its last.
+//! A connection, from the first frame to the last.
 
 mod accept;
 pub(crate) mod close;

@@ -1,5 +1,5 @@
-//! A CONNECT that is not accepted: its client is told why, or comes again. Which of the two, and why, says
-//! `core::connect_refusal`.
+//! Refuses CONNECTs: either the client is told why, or its connection is closed and it reconnects.
+//! `core::connect_refusal` explains which, and why.
 
 use crate::core::close::CloseReason;
 use crate::core::connect_refusal::{ConnectRefusal, FAULTS};
@@ -12,9 +12,9 @@ use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::socket_io::MAIN;
 
 impl UserObject {
-    /// Somebody else than the object's user. Whoever has been here before comes again, and is routed by the
-    /// CONNECT. Who has not was routed by a token in the URL, the header or the handshake, and would be
-    /// again.
+    /// The CONNECT is for another user than the object's. A client that has joined before reconnects, and is
+    /// then routed by its CONNECT. One that has not was routed here by a token in the URL, a header or the
+    /// handshake; reconnecting would lead here again, so it is refused.
     pub(crate) fn turn_away(&self, socket: Socket, namespace: &str) {
         if socket.connection.session.was_joined() {
             return self.close(socket, CloseReason::OtherUser);
@@ -30,7 +30,8 @@ impl UserObject {
         self.send(&socket, Packet::Text(refusal.packet(namespace)));
     }
 
-    /// A fault of ours. It may be over when the client tries again; if it goes on, the client is told.
+    /// A fault on our side. The connection is closed, and the fault may be over when the client reconnects;
+    /// if it persists, the client is told.
     pub(crate) fn fail(&self, socket: Socket, namespace: &str) {
         if self.faults.borrow_mut().take(FAULTS, now()).is_ok() {
             return self.close(socket, CloseReason::Interrupted);
@@ -41,7 +42,7 @@ impl UserObject {
         self.close(socket, CloseReason::Unavailable);
     }
 
-    /// A CONNECT that is too large, before its connection is closed for that.
+    /// Tells the client that its CONNECT is too large, before the connection is closed for that.
     pub(crate) fn refuse_unread(&self, socket: &Socket, frame: &Frame, max_payload: usize) {
         let connection = &socket.connection;
         let is_waiting = connection.phase == Phase::Open && !connection.session.was_joined();

@@ -1,9 +1,9 @@
-//! Room for one more connection of the user.
+//! Makes room for one more connection of the user.
 //!
-//! Invariant: the limit never locks out whoever is there. Clients that went without a word (a page that was
-//! reloaded, a phone that changed its network) stay connected for us until a ping goes unanswered; before a
-//! new connection is refused, the others are pinged out of turn, and those that do not answer go, as many
-//! as need be.
+//! Invariant: the limit never locks out a live client. A client that disappears without notice (a page
+//! reload, a phone that changes networks) stays connected from our point of view until a ping goes
+//! unanswered. So before a new connection is refused, the others are pinged at once, and as many of those
+//! that do not answer are closed as necessary.
 
 use crate::wire::close::ProtocolEnd;
 use std::time::Duration;
@@ -19,18 +19,18 @@ use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 
-/// How long the answer to a ping may take at most on a connection that is in use.
+/// The longest time that a pong may take on a connection that is in use.
 const ROUND_TRIP: Millis = 2_000;
 
-/// How long a new connection waits for room at most: for the answers to pings that go out a little later
-/// than the first ones, too.
+/// The longest time that a new connection waits for room. It covers pongs to pings that go out slightly later
+/// than the first ones.
 const LONGEST_WAIT: Millis = 2 * ROUND_TRIP;
 
-/// How often the answers are looked for. The platform takes pongs without an event.
+/// How often to check for pongs. The platform receives them without an event.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl UserObject {
-    /// The user's other connections of this standing to one that brings this `auth`.
+    /// Returns the user's other connections that have the `wanted` standing towards one with this `auth`.
     pub(crate) fn others(
         &self,
         socket: &Socket,
@@ -44,14 +44,14 @@ impl UserObject {
         Ok(others)
     }
 
-    /// The live connections of the user but this one.
+    /// Returns the user's live connections except this one.
     pub(crate) fn live_sockets_but(&self, socket: &Socket) -> Vec<Socket> {
         let mut others = self.live_sockets();
         others.retain(|other| other.connection.engine_sid != socket.connection.engine_sid);
         others
     }
 
-    /// A connection as the decision on another one sees it.
+    /// Describes a connection to the decision about another one.
     pub(crate) fn as_other<'a>(&self, socket: &'a Socket) -> Other<'a> {
         Other {
             connection: &socket.connection,
@@ -59,7 +59,7 @@ impl UserObject {
         }
     }
 
-    /// Lets connections go that do not answer, until there is room, all have answered, or had their time.
+    /// Closes connections that do not answer a ping, until there is room, all have answered, or time is up.
     pub(crate) async fn make_room(&self, socket: &Socket, auth: &ConnectAuth) {
         if let Err(error) = self.try_make_room(socket, auth).await {
             log::error("connect", &error);
@@ -69,7 +69,7 @@ impl UserObject {
     async fn try_make_room(&self, socket: &Socket, auth: &ConnectAuth) -> Result<()> {
         let max = self.config()?.max_connections;
         let begun = now();
-        // Each time around others may have come, gone or answered.
+        // In each iteration, others may have connected, closed or answered.
         loop {
             let others = self.others(socket, auth, Standing::Counts)?;
             if others.len() < max {
@@ -95,7 +95,7 @@ impl UserObject {
         }
     }
 
-    /// Pings those that were not pinged since `begun`: whether there were any.
+    /// Pings the connections that have not been pinged since `begun`. Returns whether there were any.
     fn ask_others(&self, others: Vec<Socket>, begun: Millis) -> Result<bool> {
         let last_offset = self.store.last_offset()?;
         let mut has_asked = false;

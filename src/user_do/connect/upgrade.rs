@@ -1,22 +1,22 @@
-//! A WebSocket takes over a polling session, with no packet lost or repeated.
+//! A WebSocket takes over a polling session, and no packet is lost or repeated.
 //!
 //! ```text
 //!  client              gateway              this object
 //!    |--- WebSocket, 2probe ---------------------->|
-//!    |                    |<-- u (upgrading) ------|    no GET waits any longer
+//!    |                    |<-- u (upgrading) ------|    GETs no longer wait
 //!    |<-- 3probe ----------------------------------|
 //!    |<-- 6 on the GET ---|                        |
-//!    |                    |--- s, and back ------->|    the GET ends only if no t came before
-//!    |--- 5 -------------------------------------->|    from here on all is held:
+//!    |                    |--- s, and back ------->|    ends the GET, unless a t came before
+//!    |--- 5 -------------------------------------->|    from here on, hold everything:
 //!    |                    |<-- t (take over) ------|    frames of the WebSocket, packets for it
-//!    |                    |--- q (queue) --------->|    the last word of the gateway
-//!    |<-- queue, then what was held ---------------|    then the held frames are handled
+//!    |                    |--- q (queue) --------->|    the gateway's last message
+//!    |<-- queue, then the held packets ------------|    then handle the held frames
 //! ```
 //!
-//! Why that holds: the gateway's WebSocket keeps its order, so every packet that the client posted
-//! has been handled when `q` arrives, and every packet that we sent before `t` is in a GET's answer
-//! or in `q`. What is held is in memory; if it is lost, both sockets close and the client comes
-//! again, to be served from the log.
+//! Why this works: the gateway's WebSocket preserves order, so when `q` arrives, every packet that the client
+//! posted has been handled, and every packet that we sent before `t` is in the response to a GET or in `q`.
+//! Held frames and packets are in memory; if they are lost, both sockets close, and the client reconnects and
+//! recovers from the log.
 
 use super::close::farewell;
 use crate::core::close::CloseReason;
@@ -29,7 +29,7 @@ use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, PROBE, Packet};
 
 impl UserObject {
-    /// `2probe`
+    /// Handles `2probe`.
     pub(crate) fn probe(&self, socket: Socket) {
         let Some(polling) = self.polling_socket(&socket.connection.engine_sid) else {
             return self.close(socket, ProtocolEnd::UpgradeFailed);
@@ -38,7 +38,7 @@ impl UserObject {
         socket.send(Packet::Pong(PROBE.to_owned()));
     }
 
-    /// `5`
+    /// Handles `5`.
     pub(crate) fn take_over(&self, mut socket: Socket) {
         let Some(mut polling) = self.polling_socket(&socket.connection.engine_sid) else {
             let reason = socket.connection.ended;
@@ -57,8 +57,8 @@ impl UserObject {
         polling.control(&GatewayControl::TakeOver);
     }
 
-    /// A gateway's word. Returns the WebSocket that has taken the session over, if one has, and the frames
-    /// that were held for it.
+    /// Handles a gateway's control message. Returns the WebSocket that has taken the session over, if one
+    /// has, and the frames that were held for it.
     pub(crate) fn on_control(
         &self,
         polling: Socket,
@@ -68,12 +68,12 @@ impl UserObject {
             GatewayControl::Queue(packets) => return self.hand_over(polling, packets),
             GatewayControl::Sync => polling.control(&message),
             GatewayControl::Confirmed(offset) => self.confirmed_by_poll(offset),
-            _ => log::error("upgrade", &"a gateway sent what only we send"),
+            _ => log::error("upgrade", &"a gateway sent an unexpected control message"),
         }
         None
     }
 
-    /// `q`: the session moves to the WebSocket.
+    /// Handles `q`: the session moves to the WebSocket.
     fn hand_over(&self, mut polling: Socket, packets: Vec<Packet>) -> Option<(Socket, Vec<Frame>)> {
         let sid = polling.connection.engine_sid.clone();
         let taker = self.sockets_of(&sid).into_iter().find(|socket| {
@@ -84,7 +84,7 @@ impl UserObject {
             self.close(polling, ProtocolEnd::UpgradeFailed);
             return None;
         };
-        // The pongs that polling brought are the polling socket's, which goes.
+        // Pongs received over polling belong to the polling socket, which closes.
         if let Err(error) = self.store.set_confirmed(polling.confirmed(&self.state)) {
             log::error("upgrade", &error);
         }
@@ -101,7 +101,7 @@ impl UserObject {
         for packet in packets.into_iter().chain(held.packets) {
             taker.send(packet);
         }
-        // What waits for a receipt could not be asked about meanwhile.
+        // No ping could go out during the upgrade to confirm what awaits a receipt.
         if let Err(error) = self.ask_for_receipts() {
             log::error("receipts", &error);
         }

@@ -1,8 +1,8 @@
-//! Who asks for something.
+//! The origin of a request.
 
-/// A user, by one of their connections or by the marketplace's backend.
+/// A user, through one of their connections or the marketplace's backend.
 pub(crate) struct Caller {
     pub(crate) user_id: String,
-    /// The Socket.IO session; none if the marketplace's backend asks on the user's behalf.
+    /// The Socket.IO session; `None` if the marketplace's backend acts on the user's behalf.
     pub(crate) sid: Option<String>,
 }

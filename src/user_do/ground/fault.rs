@@ -1,23 +1,22 @@
-//! Why a request is not carried out, and what becomes of that: one place logs it in detail, and tells the
-//! client what it needs to know.
+//! Why a request fails. One place logs the details and tells the client what it needs to know.
 
 use crate::core::error::EventError;
 use crate::core::store::StoreError;
 use crate::platform::d1::D1Error;
 use crate::platform::log;
 
-/// Why a request is not carried out.
+/// Why a request fails.
 pub(crate) enum Failure {
-    /// The client's fault, or a limit. It is told as it is.
+    /// The client's mistake, or a limit. The client receives the error as it is.
     Refused(EventError),
     /// D1 did not answer.
     Database(D1Error),
-    /// A fault of ours.
+    /// A fault on our side.
     Fault(worker::Error),
 }
 
 impl Failure {
-    /// Logs what is ours to know, and returns what the client is told. `event` is the request.
+    /// Logs the details of a fault, and returns the error for the client. `event` names the request.
     pub(crate) fn told(self, event: &str) -> EventError {
         match self {
             Self::Refused(error) => error,

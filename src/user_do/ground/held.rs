@@ -1,23 +1,23 @@
-//! What is held back for a connection while something of ours is under way: a CONNECT, an upgrade.
+//! What is held for a connection during a CONNECT or an upgrade.
 //!
-//! It is in memory alone. Should the object lose it, the connection is closed and its client comes again.
+//! It is in memory only. If the object loses it, the connection is closed and its client reconnects.
 
 use crate::user_do::UserObject;
 use crate::wire::engine_io::{Frame, Packet};
 
-/// What is held back for a connection while something of ours is under way.
+/// What is held for a connection during a CONNECT or an upgrade.
 #[derive(Default)]
 pub(crate) struct Held {
     /// Frames from the client.
     pub(crate) frames: Vec<Frame>,
-    /// How many bytes that is.
+    /// The total size of `frames`.
     bytes: usize,
     /// Packets for the client.
     pub(crate) packets: Vec<Packet>,
 }
 
 impl Held {
-    /// Holds a frame, unless that makes it more than `max` bytes.
+    /// Holds a frame. Returns false if the total exceeds `max` bytes.
     pub(crate) fn hold(&mut self, frame: Frame, max: usize) -> bool {
         self.bytes += frame.len();
         self.frames.push(frame);
@@ -26,14 +26,14 @@ impl Held {
 }
 
 impl UserObject {
-    /// Starts to hold frames and packets back.
+    /// Starts to hold frames and packets for a session.
     pub(crate) fn start_holding(&self, engine_sid: &str) {
         self.held
             .borrow_mut()
             .insert(engine_sid.to_owned(), Held::default());
     }
 
-    /// Stops, and gives what was held.
+    /// Stops holding, and returns what was held.
     pub(crate) fn stop_holding(&self, engine_sid: &str) -> Held {
         self.held
             .borrow_mut()

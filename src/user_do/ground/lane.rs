@@ -1,5 +1,5 @@
-//! A queue for work that must happen one after the other, in the order in which it came, although
-//! the object handles other events at each await.
+//! A queue for work that must run one at a time and in order of arrival, although the object handles other
+//! events at each await.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 
-/// The queue. Cheap to clone; clones are the same queue.
+/// The queue. Cloning is cheap; all clones share one queue.
 #[derive(Clone, Default)]
 pub struct Lane(Rc<RefCell<Inner>>);
 
@@ -17,16 +17,16 @@ struct Inner {
     waiting: VecDeque<oneshot::Sender<Turn>>,
 }
 
-/// The right to work; passes on when dropped.
+/// The right to run; dropping it passes it on.
 pub struct Turn(Lane);
 
 impl Lane {
-    /// Whether somebody has the turn.
+    /// Returns whether a turn is held.
     pub fn is_taken(&self) -> bool {
         self.0.borrow().is_taken
     }
 
-    /// Waits for one's turn.
+    /// Waits for a turn.
     pub async fn turn(&self) -> Turn {
         loop {
             let receiver = {
@@ -54,7 +54,7 @@ impl Drop for Turn {
             inner.is_taken = next.is_some();
             next
         };
-        // Whoever stopped waiting drops the turn that comes back, which passes it on.
+        // If the receiver has stopped waiting, `send` returns the turn, and dropping that passes it on.
         if let Some(next) = next {
             let _ = next.send(Turn(self.0.clone()));
         }

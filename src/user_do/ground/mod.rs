@@ -1,4 +1,4 @@
-//! The ground floor: sockets, storage, what is held, turns. It calls nothing above it.
+//! The lowest layer: sockets, storage, held frames and packets, turns. It calls no other layer of the object.
 
 pub(crate) mod caller;
 pub(crate) mod fault;

@@ -1,4 +1,4 @@
-//! A live socket with its attachment.
+//! A socket with its attachment.
 
 use worker::{Result, State, WebSocket};
 
@@ -11,8 +11,7 @@ use crate::platform::js::auto_responded_at;
 use crate::platform::{close, send};
 use crate::wire::engine_io::Packet;
 
-/// A socket and what its attachment says. The attachment is a copy: whoever held one across an
-/// await reads it anew.
+/// A socket and its decoded attachment. The attachment is a copy, so reload it after an await.
 #[derive(Clone)]
 pub struct Socket {
     pub ws: WebSocket,
@@ -20,14 +19,14 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Reads a socket's attachment.
+    /// Reads the socket's attachment. Returns `None` if it is missing or invalid.
     pub fn load(ws: WebSocket) -> Option<Self> {
         let json: String = ws.deserialize_attachment().ok()??;
         let connection = serde_json::from_str(&json).ok()?;
         Some(Self { ws, connection })
     }
 
-    /// Reads the attachment anew, after an await.
+    /// Reads the attachment again, after an await.
     pub fn reload(self) -> Option<Self> {
         Self::load(self.ws)
     }
@@ -42,29 +41,28 @@ impl Socket {
         auto_responded_at(state, &self.ws).max(self.connection.ponged_by_polling)
     }
 
-    /// When the client was last heard, by packet or by pong.
+    /// When the client was last heard: its last packet or pong.
     pub fn heard(&self, state: &State) -> Millis {
         let pong = self.ponged_at(state).unwrap_or_default();
         self.connection.last_heard.max(pong)
     }
 
-    /// The log's last offset that the client has confirmed by a pong.
+    /// Returns the last log offset that the client has confirmed by a pong.
     pub fn confirmed(&self, state: &State) -> u64 {
         self.connection.confirmed_by_pong(self.ponged_at(state))
     }
 
-    /// Sends a packet. A socket that cannot take it is closing; its close event will tell.
+    /// Sends a packet. If that fails, the socket is closing, and its close event handles it.
     pub fn send(&self, packet: Packet) {
         let _ = send(&self.ws, packet.into_frame());
     }
 
-    /// Tells the gateway that carries the connection. One that cannot be told is gone, and its close event
-    /// will say so.
+    /// Sends a message to the gateway that carries the connection. If that fails, the gateway is gone, and
+    /// the close event handles it.
     pub fn control(&self, message: &GatewayControl) {
         let _ = self.ws.send_with_str(message.frame());
     }
 
-    /// Closes the WebSocket.
     pub fn close_ws(&self, reason: CloseReason) {
         close(&self.ws, reason);
     }

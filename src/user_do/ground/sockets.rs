@@ -1,4 +1,4 @@
-//! The user's sockets, and what can be said to them.
+//! The user's sockets, and what can be sent to them.
 
 use worker::Result;
 
@@ -11,7 +11,7 @@ use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::MAIN;
 
 impl UserObject {
-    /// All sockets, live or not.
+    /// Returns all sockets, live or not.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = Socket> {
         self.state
             .get_websockets()
@@ -19,14 +19,14 @@ impl UserObject {
             .filter_map(Socket::load)
     }
 
-    /// The sockets that make the user online.
+    /// Returns the sockets that make the user online.
     pub(crate) fn live_sockets(&self) -> Vec<Socket> {
         self.sockets()
             .filter(|socket| socket.connection.is_live())
             .collect()
     }
 
-    /// The sockets of one Engine.IO session: one, or two during an upgrade.
+    /// Returns the sockets of one Engine.IO session: one, or two during an upgrade.
     pub(crate) fn sockets_of(&self, engine_sid: &str) -> Vec<Socket> {
         self.state
             .get_websockets_with_tag(engine_sid)
@@ -35,27 +35,27 @@ impl UserObject {
             .collect()
     }
 
-    /// The polling side of a session, if it is in use.
+    /// Returns the polling side of a session, if it is in use.
     pub(crate) fn polling_socket(&self, engine_sid: &str) -> Option<Socket> {
         self.sockets_of(engine_sid).into_iter().find(|other| {
             other.connection.carrier == Carrier::Gateway && other.connection.phase == Phase::Open
         })
     }
 
-    /// The connection of a session.
+    /// Returns the socket of a Socket.IO session, if it is live.
     pub(crate) fn live_socket(&self, sid: &str) -> Option<Socket> {
         let mut sockets = self.live_sockets().into_iter();
         sockets.find(|socket| socket.connection.session.sid(MAIN) == Some(sid))
     }
 
-    /// Whether the connection's client has vanished without a word.
+    /// Returns whether the client has disappeared without notice.
     pub(crate) fn is_ghost(&self, socket: &Socket) -> bool {
         let heard = socket.heard(&self.state);
         self.config()
             .is_ok_and(|config| is_ghost(&socket.connection, heard, now(), config))
     }
 
-    /// The log's last offset that any device has confirmed.
+    /// Returns the last log offset that any device has confirmed.
     pub(crate) fn confirmed(&self) -> Result<u64> {
         let stored = self.store.user_state()?.confirmed;
         let live = self
@@ -66,7 +66,7 @@ impl UserObject {
         Ok(stored.max(live.unwrap_or_default()))
     }
 
-    /// Sends a packet to a client. During an upgrade it is held until the new WebSocket is in use.
+    /// Sends a packet to a client. During an upgrade, holds it until the new WebSocket takes over.
     pub(crate) fn send(&self, socket: &Socket, packet: Packet) {
         if socket.connection.phase != Phase::Upgrading {
             return socket.send(packet);
@@ -77,12 +77,12 @@ impl UserObject {
             .get_mut(&socket.connection.engine_sid)
         {
             Some(held) => held.packets.push(packet),
-            // The upgrade was interrupted: the alarm closes the connection, the client recovers.
-            None => log::error("upgrade", &"interrupted; the client has to come again"),
+            // The upgrade was interrupted: the alarm closes the connection, and the client recovers.
+            None => log::error("upgrade", &"interrupted; the client has to reconnect"),
         }
     }
 
-    /// Pings a client, behind everything in the log up to `last_offset`.
+    /// Pings a client, after everything in the log up to `last_offset`.
     pub(crate) fn ping_socket(&self, mut socket: Socket, last_offset: u64) -> Result<()> {
         let ponged_at = socket.ponged_at(&self.state);
         socket.connection.pinged(now(), last_offset, ponged_at);
@@ -91,7 +91,8 @@ impl UserObject {
         Ok(())
     }
 
-    /// Counts the event. The count stands in the attachment, so it survives hibernation.
+    /// Counts an event against the rate limit. The count is stored in the attachment, so it survives
+    /// hibernation.
     pub(crate) fn admit(&self, socket: &mut Socket) -> Result<Admission> {
         let rate = self.config()?.events;
         let admission = socket.connection.admit(rate, now());

@@ -1,4 +1,4 @@
-//! The object's own database, as `core::store` uses it.
+//! The object's SQLite database, behind the interface that `core::store` uses.
 
 use serde::de::DeserializeOwned;
 use worker::{Error, SqlStorage, SqlStorageValue};
@@ -6,10 +6,9 @@ use worker::{Error, SqlStorage, SqlStorageValue};
 use crate::core::sql::Param;
 use crate::core::store::{Database, Result, Store, StoreError};
 
-/// The storage of an object.
 pub(crate) type Storage = Store<ObjectDatabase>;
 
-/// The platform's database of an object.
+/// The platform's SQL storage.
 pub(crate) struct ObjectDatabase(pub(crate) SqlStorage);
 
 impl Database for ObjectDatabase {

@@ -11,8 +11,8 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Block {
-    /// Here first, then in D1: should that fail, the block errs on the side of the one who asked for
-    /// it until they repeat it.
+    /// Writes the block here first, then to D1. If D1 fails, the block already applies here; repeating the
+    /// request completes it.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;
         if user_id == caller.user_id {
@@ -21,7 +21,7 @@ impl CarryOut for Block {
         let _turn = object.blocking.turn().await;
         object.store.know_user(&caller.user_id)?;
         object.store.block_add(&user_id, now())?;
-        // The alarm tells who watches.
+        // The alarm notifies the subscribers.
         object.needs_schedule();
         d1::batch(&object.env, &[block(&caller.user_id, &user_id, now())]).await?;
         Ok(reply(BLOCKED, &user_id))
@@ -29,7 +29,7 @@ impl CarryOut for Block {
 }
 
 impl CarryOut for Unblock {
-    /// In D1 first, for the same reason.
+    /// Deletes it from D1 first, so that after a failure the block still applies.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;
         let _turn = object.blocking.turn().await;

@@ -10,7 +10,7 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for BulkStatusQuery {
-    /// One object that cannot be reached does not spoil the answer: its user counts as offline.
+    /// Users whose object cannot be reached count as offline.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let mut presences = object.presences(&caller.user_id, &self.user_ids).await?;
         let statuses: Vec<(String, Presence)> = self

@@ -10,7 +10,7 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for ConversationPage {
-    /// The order is known here, the rest is read from D1 in one round trip.
+    /// The order is stored here; everything else is read from D1 in one round trip.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let mut listed = object
             .store

@@ -12,7 +12,7 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Marking {
-    /// Both sides are told only if the watermark moved: marking twice is marking once.
+    /// Notifies both participants only if the read marker moved, so a repeat notifies nobody.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let user_id = &caller.user_id;
         let results = d1::batch(&object.env, &mark_read(user_id, &self)).await?;
@@ -30,7 +30,7 @@ impl CarryOut for Marking {
         let payload = to_json(&read);
         if !moved.is_empty() {
             object.publish_read(&read, &up_to, caller.sid.as_deref())?;
-            // Whoever is blocked is not to see that the user was here.
+            // A blocked user must not see that this user was here.
             if !object.store.has_blocked(peer)? {
                 object.tell_peer(peer, &Notify::Read { read, up_to }).await;
             }

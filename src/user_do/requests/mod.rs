@@ -1,4 +1,4 @@
-//! The request events, one file each: read, carried out, answered.
+//! The request events, one file each: parse, carry out, reply.
 
 mod block_user;
 mod get_bulk_online_status;
@@ -27,7 +27,7 @@ use crate::wire::session::Event;
 use crate::wire::socket_io::{ack_text, event_text};
 
 impl UserObject {
-    /// Carries out an event. The reply goes to the socket that asked, as an event and as the ack.
+    /// Handles a request event. The reply goes to the socket that sent it, as an event and as the ack.
     pub(crate) async fn on_request(&self, mut socket: Socket, event: Event) {
         let caller = Caller {
             user_id: socket.connection.identity.user_id.clone(),
@@ -50,7 +50,7 @@ impl UserObject {
             self.fact(
                 &socket.connection.identity.user_id,
                 &Fact::RequestFailed {
-                    // What is no event's name may be anything, and is nobody else's business.
+                    // An unknown name may contain anything, so it is not reported.
                     event: if is_event(&event.name) {
                         event.name.clone()
                     } else {
@@ -60,8 +60,8 @@ impl UserObject {
                 },
             );
         }
-        // Meanwhile the socket may have been closed, replaced by an upgrade, or its client may have left
-        // and joined anew.
+        // In the meantime the socket may have been closed or replaced by an upgrade, or its client may have
+        // left and joined again.
         let sid = &socket.connection.engine_sid;
         let live = self
             .sockets_of(sid)
@@ -106,8 +106,7 @@ impl UserObject {
     }
 }
 
-/// A request event's payload, which knows what is to be done.
+/// The payload of a request event, which knows how to carry the request out.
 pub(crate) trait CarryOut {
-    /// Carries the request out.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure>;
 }

@@ -11,7 +11,7 @@ use crate::user_do::sending::send::Outgoing;
 
 impl CarryOut for DirectMessage {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
-        // Before anybody is asked anything: the order of sends is the one in which they came in.
+        // Take the turn before any lookup: sends are ordered by arrival.
         let turn = object.sends.turn().await;
         let receiver_id = match self.to {
             To::Receiver(id) => id,

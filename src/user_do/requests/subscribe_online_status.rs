@@ -14,12 +14,12 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Subscription {
-    /// The row is written before the others are asked, so that what changes meanwhile finds it.
+    /// Writes the row before it calls the other objects, so that changes in the meantime find it.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_ids) = self;
         let sid = session(caller)?;
         let config = object.config()?;
-        // Sessions that cannot recover any more have left theirs behind.
+        // Remove the rows of sessions that can no longer be recovered.
         object
             .store
             .watches_prune(now().saturating_sub(config.log_retention))?;
@@ -29,7 +29,7 @@ impl CarryOut for Subscription {
             .ok_or_else(|| too_many(config.max_subscriptions))?;
         object.store.watches_set(sid, &watches)?;
         let answers = object.watch_all(&caller.user_id, &user_ids).await?;
-        // Meanwhile the row may have learned of changes, or be gone with its connection.
+        // In the meantime the row may have recorded changes, or been deleted with its connection.
         let mut watches = object.store.watches(sid)?;
         let mut is_complete = true;
         let mut statuses: Vec<(String, Presence)> = Vec::new();
@@ -46,7 +46,7 @@ impl CarryOut for Subscription {
             }
         }
         if !is_complete {
-            // An error tells the client nothing of anybody, so nothing of what came in counts as told.
+            // An error tells the client no status, so none of the answers counts as sent.
             let mut watches = object.store.watches(sid)?;
             watches.remove(&new);
             object.store.watches_set(sid, &watches)?;
@@ -58,7 +58,7 @@ impl CarryOut for Subscription {
 }
 
 impl CarryOut for Unsubscription {
-    /// The others are not told: they find out when they next have something to tell.
+    /// Does not notify the watched users' objects: they find out when they next send an update.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_ids) = self;
         let sid = session(caller)?;

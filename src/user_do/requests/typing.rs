@@ -22,7 +22,7 @@ impl CarryOut for Stop {
 }
 
 impl UserObject {
-    /// Volatile: told once, to whoever is there. It is answered by the ack alone.
+    /// Volatile: sent once, to the devices that are connected. The only reply is the ack.
     async fn tell_typing(
         &self,
         caller: &Caller,
@@ -36,7 +36,7 @@ impl UserObject {
             user_id: caller.user_id.clone(),
             is_typing,
         };
-        // Whoever is blocked is not to see that the user is here.
+        // A blocked user must not see that this user is here.
         if !self.store.has_blocked(&peer)? {
             self.tell_peer(&peer, &Notify::Typing(typing)).await;
         }

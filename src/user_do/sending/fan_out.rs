@@ -1,8 +1,8 @@
-//! Sends, to the end: the fan-out to the receivers' objects, and the outbox that finishes it when
-//! something came in between.
+//! Completes sends: the fan-out to the receivers' objects, and the outbox that finishes it after an
+//! interruption.
 //!
-//! Invariant: a receiver never gets a later message of this sender before an earlier one. So one
-//! who still waits for an earlier one is not called: the outbox brings them both, in order.
+//! Invariant: a receiver never gets a later message of this sender before an earlier one. So the fan-out
+//! skips a receiver who is still waiting for an earlier message: the outbox delivers both, in order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,35 +26,35 @@ use crate::platform::{d1, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 
-/// A send that is in the record.
+/// A send that is committed to D1.
 pub(crate) struct CommittedSend {
     pub(crate) entry: OutboxEntry,
     pub(crate) letter: Letter,
     pub(crate) targets: Vec<Target>,
-    /// Where receivers' objects belong, of those of whom that is known.
+    /// The regions of the receivers' objects, where known.
     pub(crate) regions: HashMap<String, Region>,
-    /// Whether some receivers may have it already.
+    /// Whether some receivers may already have the message.
     pub(crate) is_repeat: bool,
 }
 
-/// What a fan-out has come to.
+/// The result of a fan-out.
 #[derive(Default)]
 pub(crate) struct FannedOut {
     delivered: HashSet<String>,
-    /// Whose object has not taken the message.
+    /// The receivers whose objects have not taken the message.
     pub(crate) failed: HashSet<String>,
 }
 
 impl FannedOut {
-    /// Whether one of the receiver's devices took it.
+    /// Returns whether the receiver was online when their object took the message.
     pub(crate) fn took(&self, receiver_id: &str) -> bool {
         self.delivered.contains(receiver_id)
     }
 }
 
 impl UserObject {
-    /// What the sender's own side keeps of a send: the conversations go up in their list, and a
-    /// direct message goes to the other devices. Once, however often a send is run.
+    /// Updates the sender's own object: moves the conversations up in the list, and sends a direct message to
+    /// the sender's other devices. Has no further effect if the send is run again.
     pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &CommittedSend) -> Result<()> {
         self.store.conversations_add(&send.targets)?;
         let (SendKind::Direct, Some(target)) = (send.entry.kind, send.targets.first()) else {
@@ -72,7 +72,7 @@ impl UserObject {
         Ok(())
     }
 
-    /// Calls the receivers' objects, many at once. `waiting` are not called.
+    /// Calls the receivers' objects concurrently, except for those in `waiting`.
     pub(crate) async fn fan_out(
         &self,
         send: &CommittedSend,
@@ -138,7 +138,7 @@ impl UserObject {
         Ok(receipts)
     }
 
-    /// Who still waits for an earlier message than this send's.
+    /// Returns the receivers that are waiting for a message of an earlier send than this one.
     pub(crate) fn waiting_receivers(&self, send_id: Uuid) -> Result<HashSet<String>> {
         let open = self.store.outbox_open()?;
         Ok(open
@@ -148,14 +148,14 @@ impl UserObject {
             .collect())
     }
 
-    /// The alarm's part.
+    /// Resumes the unfinished sends that are due; called by the alarm.
     pub(crate) async fn retry_outbox(&self) {
         let due = match self.store.outbox_due() {
             Ok(due) => due,
             Err(error) => return log::error("outbox", &error),
         };
-        // While somebody has the turn, what is not due is theirs. If nobody has, it is what a life before
-        // this one has left.
+        // While a send holds the turn, an entry that is not due belongs to it. If none does, the entry may
+        // have been left by an earlier instance of the object.
         let is_open = due.is_some_and(|due| due <= now() || !self.sends.is_taken());
         if !is_open {
             return;
@@ -164,12 +164,12 @@ impl UserObject {
             Ok(state) => state.user_id,
             Err(error) => return log::error("outbox", &error),
         };
-        // A send that is under way has the turn; once it is ours, nobody is at any of them.
+        // Any send in progress holds the turn, so once we have it, nothing else works on the outbox.
         let _turn = self.sends.turn().await;
         self.settle_outbox(&user_id, None).await;
     }
 
-    /// Takes up what is due, oldest first, except for the send that has the turn.
+    /// Resumes the sends that are due, oldest first, except for `current`.
     pub(crate) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) {
         let open = match self.store.outbox_open() {
             Ok(open) => open,
@@ -192,7 +192,7 @@ impl UserObject {
         }
     }
 
-    /// Reads a send back from D1 and brings it to those who have not taken it.
+    /// Reads a send back from D1 and delivers it to the receivers that have not taken it.
     async fn resume(&self, user_id: &str, entry: &OutboxEntry) -> Result<Next> {
         let mut targets = targets(entry.send_id, user_id, &entry.receiver_ids);
         if let Some(pending) = &entry.pending {

@@ -1,4 +1,4 @@
-//! Sends: noted, committed, fanned out, answered, and finished whatever comes in between.
+//! Sends: recorded in the outbox, committed, fanned out, answered, and finished even if interrupted.
 
 mod fan_out;
 pub(crate) mod send;

@@ -1,7 +1,7 @@
-//! A send: noted, committed, fanned out, answered.
+//! A send: recorded in the outbox, committed, fanned out, answered.
 //!
-//! One send of a user at a time: so the messages of one sender reach a receiver in the order in
-//! which they were accepted, and a repeat of an idempotency key waits for the first.
+//! A user's sends run one at a time. So the messages of one sender reach a receiver in the order in which
+//! they were accepted, and a repeated idempotency key waits for the first send.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -31,7 +31,7 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::lane::Turn;
 
-/// A send, as it was asked for.
+/// A send, as requested.
 pub(crate) struct Outgoing {
     pub(crate) kind: SendKind,
     pub(crate) receiver_ids: Vec<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// What every receiver gets.
+    /// Returns what every receiver gets.
     fn letter(&self, sender: Author, created_at: Millis) -> Letter {
         Letter {
             sender,
@@ -51,7 +51,7 @@ impl Outgoing {
         }
     }
 
-    /// What a repeat of its idempotency key is compared with; without a key nothing is.
+    /// Identifies the content of the send, to detect a reused idempotency key. Empty without a key.
     fn fingerprint(&self) -> String {
         match self.draft.idempotency_key {
             Some(_) => self
@@ -67,31 +67,30 @@ impl Outgoing {
     }
 }
 
-/// What an idempotency key leads to.
+/// What is known of an idempotency key.
 enum Earlier {
-    /// It is new.
+    /// The key is new.
     None,
-    /// It was used, and this was the answer.
+    /// The key was used, and this was the reply.
     Answered(String),
-    /// It was used, and the send did not get as far as an answer: it is run again, as it was.
+    /// The key was used, but its send got no reply: it is run again unchanged.
     Unanswered(OutboxEntry),
 }
 
-/// What is in the record.
+/// The result of a commit.
 struct Committed {
     sender: Sender,
     settled: Settled,
     regions: HashMap<String, Region>,
 }
 
-/// The bucket of [`crate::core::config::Config::bulk_sends`].
+/// The name of the bucket for [`crate::core::config::Config::bulk_sends`].
 const BULK: &str = "bulk";
 
 type Outcomes<T> = std::result::Result<T, Failure>;
 
 impl UserObject {
-    /// The turn is the caller's to take, and goes at the end: whatever comes in meanwhile waits for its
-    /// own.
+    /// The caller takes the turn. It is held until the reply, so that later sends wait.
     pub(crate) async fn send_out(
         &self,
         caller: &Caller,
@@ -105,7 +104,7 @@ impl UserObject {
             }
             Earlier::Unanswered(entry) => {
                 self.store.outbox_renew(&entry, now() + COMMIT_DEADLINE)?;
-                // Each message's id is its receiver's by their order, which a repeat may have changed.
+                // A message's id depends on the receiver's position, which the repeat may have changed.
                 outgoing.receiver_ids.clone_from(&entry.receiver_ids);
                 entry
             }
@@ -114,7 +113,8 @@ impl UserObject {
                 self.note(&outgoing)?
             }
         };
-        // Durable before D1 is asked: should the object die meanwhile, its alarm finishes the send.
+        // The entry and its alarm must be durable before D1 is called: if the object dies in the meantime,
+        // the alarm finishes the send.
         self.schedule().await;
         self.settle_outbox(&caller.user_id, Some(entry.send_id))
             .await;
@@ -130,7 +130,7 @@ impl UserObject {
             entry,
             targets: settled.stored.clone(),
             regions,
-            // A send that was begun before may have reached some.
+            // The first attempt may have reached some receivers.
             is_repeat: outgoing.draft.idempotency_key.is_some(),
         };
         self.keep_own_copy(caller, &send)?;
@@ -160,7 +160,7 @@ impl UserObject {
         Ok(Earlier::Unanswered(entry))
     }
 
-    /// So many bulk sends a minute. A repeat is none.
+    /// Applies the rate limit for bulk sends. A repeat does not count.
     fn limit_bulk(&self, outgoing: &Outgoing) -> Outcomes<()> {
         let rate = self.config()?.bulk_sends;
         if outgoing.kind == SendKind::Direct || rate.pause_us == 0 {
@@ -173,10 +173,11 @@ impl UserObject {
         Ok(self.store.bucket_set(BULK, bucket)?)
     }
 
-    /// Notes the send before it is committed: from here on it is finished, whatever happens.
+    /// Records the send in the outbox before it is committed. From here on it will be finished, whatever
+    /// happens.
     fn note(&self, outgoing: &Outgoing) -> Result<OutboxEntry> {
         let now = now();
-        // Clocks differ from machine to machine; ids only grow.
+        // Clocks differ between machines, but ids must only grow.
         let newest = self.store.newest_message()?;
         let newest = newest.map(|id| parse_id(&id)).transpose()?.map(created_at);
         let time = newest.map_or(now, |newest| now.max(newest + 1));
@@ -192,7 +193,7 @@ impl UserObject {
         Ok(entry)
     }
 
-    /// One round trip to D1, one transaction.
+    /// Commits the send to D1: one round trip and one transaction.
     async fn commit(
         &self,
         caller: &Caller,
@@ -203,7 +204,7 @@ impl UserObject {
         let user_id = &caller.user_id;
         if caller.sid.is_some() && !self.record_belatedly().await? {
             return Err(self
-                .not_committed(entry, &"the sender could not be added")
+                .not_committed(entry, &"the sender's row could not be added")
                 .into());
         }
         let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
@@ -236,7 +237,7 @@ impl UserObject {
         })
     }
 
-    /// D1 did not say that it committed. Should it have done so, the outbox finds out.
+    /// D1 did not confirm the commit. The outbox finds out whether it happened.
     fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
         log::error("commit", error);
         let next = entry.after_unavailable(now());

@@ -1,5 +1,5 @@
-//! Who takes part in a conversation. The object knows its user's conversations; D1 is asked only for
-//! those it does not know, which are mostly somebody else's or nobody's.
+//! Finds the participants of a conversation. The object knows its user's conversations, so D1 is only queried
+//! for unknown ids, most of which belong to other users or do not exist.
 
 use crate::core::events::new_message::Target;
 use crate::core::record::history::{self, Pair, peer};
@@ -8,7 +8,7 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::fault::Failure;
 
 impl UserObject {
-    /// The other participant.
+    /// Returns the other participant.
     pub(crate) async fn peer(
         &self,
         user_id: &str,

@@ -1,4 +1,4 @@
-//! The user's row in D1, which the first connect adds.
+//! The user's row in D1, which is added on the first connect.
 
 use worker::Result;
 
@@ -8,8 +8,8 @@ use crate::platform::{d1, log, now};
 use crate::user_do::UserObject;
 
 impl UserObject {
-    /// Makes sure that the user has a row in D1. If D1 does not answer, the user connects all the
-    /// same, and the next connect tries again.
+    /// Adds the user's row to D1. Returns whether D1 confirmed it. If not, the user connects anyway, and the
+    /// next alarm or send tries again ([`Self::record_belatedly`]).
     pub(crate) async fn record_user(&self, connection: &Connection) -> bool {
         let statement = add_user(&connection.identity, connection.region, now());
         match d1::batch(&self.env, &[statement]).await {
@@ -21,18 +21,18 @@ impl UserObject {
         }
     }
 
-    /// A user who connected while D1 did not answer is added to it as soon as it does: whether they are
-    /// there now.
+    /// Adds the row of a user who connected while D1 did not respond. Returns whether the row is there now.
     pub(crate) async fn record_belatedly(&self) -> Result<bool> {
         if self.store.user_state()?.is_recorded == 1 {
             return Ok(true);
         }
-        // Without a device nobody knows what the row should say; the next one brings it along.
+        // Only a connection knows what the row should contain; without one, this is left to the next alarm or
+        // send.
         let Some(socket) = self.live_sockets().pop() else {
             return Ok(false);
         };
         let is_recorded = self.record_user(&socket.connection).await;
-        // Meanwhile the user may have been erased; then there is nothing that this would change.
+        // If the user has been erased in the meantime, this changes nothing.
         if is_recorded {
             self.store.set_recorded()?;
         }

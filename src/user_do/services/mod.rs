@@ -1,5 +1,5 @@
-//! What the entries and the work of the object are made of. A service calls others and the ground, never
-//! what is above it.
+//! What the layers above are built from. A service calls other services and the ground layer, and nothing
+//! above.
 
 mod conversations;
 mod enrol;

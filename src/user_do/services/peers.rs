@@ -1,4 +1,4 @@
-//! Other users' objects, as this one asks and tells them.
+//! Calls to other users' objects.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use crate::platform::objects::UserObjects;
 use crate::platform::{log, objects};
 use crate::user_do::UserObject;
 
-/// How many users' regions are remembered as asked for.
+/// How many looked-up users are remembered.
 const MAX_PLACED: usize = 10_000;
 
 impl UserObject {
-    /// Tells another user's object; whoever cannot be told finds out when they next look.
+    /// Notifies another user's object. If that fails, the user finds out at their next query.
     pub(crate) async fn tell_peer(&self, peer_id: &str, notify: &Notify) {
         if let Err(error) = objects::call(&self.env, peer_id, notify).await {
             log::error("notify", &error);
         }
     }
 
-    /// The presence of users, as this one sees it.
+    /// Returns the presence of users, as `user_id` may see it.
     pub(crate) async fn presences(
         &self,
         user_id: &str,
@@ -36,8 +36,8 @@ impl UserObject {
             .await
     }
 
-    /// Asks users' objects concurrently; one's own answer is at hand. Who cannot be reached has an error
-    /// for an answer.
+    /// Calls users' objects concurrently; `own` provides this user's answer. The answer of an object that
+    /// cannot be reached is an error.
     pub(crate) async fn ask_each<M: Message>(
         &self,
         objects: &UserObjects<M>,
@@ -59,8 +59,8 @@ impl UserObject {
         Ok(answers)
     }
 
-    /// Where users' objects belong, for calls that may make them. Each user is asked for once: after
-    /// the call that follows, their object is there.
+    /// Returns the regions of users, for calls that may create their objects. Looks each user up once: after
+    /// the call that follows, their object exists.
     async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
         let new: Vec<&str> = {
             let mut placed = self.placed.borrow_mut();

@@ -1,9 +1,9 @@
-//! Is the user online, and when were they last seen?
+//! Whether the user is online, and when they were last seen.
 //!
-//! The sockets themselves say who is online. `user_state` is written when the user comes and goes.
-//! If the object went without a word (a deploy, a crash), it still says online while no socket is
-//! there; then the alarm that was left behind tells when the object was last alive, to within one
-//! heartbeat, and no heartbeat has to write anything down for that.
+//! The sockets show whether the user is online. `user_state` is written when the user goes online or offline.
+//! If the object stops without notice (a deploy, a crash), `user_state` still says online although there is
+//! no socket. The alarm left by the previous instance then shows when that instance was last alive, to within
+//! one heartbeat, so no heartbeat has to write anything.
 
 use worker::Result;
 
@@ -15,7 +15,7 @@ use crate::platform::{log, now};
 use crate::user_do::UserObject;
 
 impl UserObject {
-    /// As somebody else sees it.
+    /// Returns the presence that the querying user may see.
     pub(crate) fn presence_for(&self, query: &PresenceQuery) -> Result<Presence> {
         match &query.by {
             Some(by) if self.store.has_blocked(by)? => Ok(Presence::default()),
@@ -31,7 +31,7 @@ impl UserObject {
         for socket in self.live_sockets() {
             let heard = socket.heard(&self.state);
             last_heard = last_heard.max(Some(heard));
-            // A ghost counts no more, although its socket is closed only at the next waking.
+            // A ghost no longer counts, although its socket is only closed when the object next wakes up.
             if !is_ghost(&socket.connection, heard, now, config) {
                 connection_count += 1;
             }
@@ -48,8 +48,8 @@ impl UserObject {
         })
     }
 
-    /// Called when the object wakes up: if it went without a word, keeps hold of the alarm that was
-    /// left behind, before it fires. No event is handled until then.
+    /// Called when the object wakes up. If the previous instance stopped without notice, remembers the alarm
+    /// that it left, before that fires. No event is handled until this is done.
     pub(crate) fn look_for_a_crash(&self) {
         let is_online = matches!(self.store.user_state(), Ok(state) if state.is_online == 1);
         if !is_online || !self.live_sockets().is_empty() {
@@ -57,7 +57,7 @@ impl UserObject {
         }
         let storage = self.state.storage();
         let left = self.left_alarm.clone();
-        // The promise is the platform's to wait for.
+        // The platform waits for this promise.
         let _blocked = self.state.block_concurrency_while(async move {
             if let Ok(alarm) = storage.get_alarm().await {
                 left.set(alarm.and_then(|at| Millis::try_from(at).ok()));
@@ -66,15 +66,15 @@ impl UserObject {
         });
     }
 
-    /// When the object was last alive, as the alarm that it left behind tells: an alarm is set at
-    /// most one sleep ahead.
+    /// Returns when the previous instance was last alive, derived from the alarm that it left: an alarm is
+    /// set at most `longest_sleep` ahead.
     fn last_trace(&self) -> Option<Millis> {
         let sleep = longest_sleep(self.config().ok()?);
         let trace = self.left_alarm.get()?.saturating_sub(sleep);
         Some(trace.min(now()))
     }
 
-    /// The user is said to be online while no socket is there: writes down that they went.
+    /// If the user is recorded as online but has no socket, records when they went offline.
     pub(crate) fn settle_crash(&self) {
         if let Err(error) = self.try_settle_crash() {
             log::error("presence", &error);

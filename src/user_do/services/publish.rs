@@ -1,4 +1,5 @@
-//! What all of the user's devices are told: by the log, so that it is recovered, or in passing.
+//! Sends events to all of the user's devices, either through the log, so that they can be recovered, or live
+//! only.
 
 use worker::Result;
 
@@ -12,8 +13,8 @@ use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, event_text};
 
 impl UserObject {
-    /// Appends an event to the log and sends it to every live socket that it is for, with its offset
-    /// as the last argument: the offset.
+    /// Appends an event to the log, and sends it to every live socket that it is meant for, with its offset
+    /// as the last argument. Returns the offset.
     pub(crate) fn publish(&self, entry: &NewEntry) -> Result<u64> {
         let config = self.config()?;
         let keep = Retention {
@@ -27,7 +28,7 @@ impl UserObject {
         Ok(offset)
     }
 
-    /// Sends a packet to every live socket but one session's.
+    /// Sends a packet to every live socket except that of session `except_sid`.
     pub(crate) fn send_to_all(&self, text: &str, except_sid: Option<&str>) {
         for socket in self.live_sockets() {
             if except_sid.is_none() || socket.connection.session.sid(MAIN) != except_sid {
@@ -36,8 +37,8 @@ impl UserObject {
         }
     }
 
-    /// Tells this user's devices that a device took a message of theirs. Once, however often it is
-    /// heard: the log knows.
+    /// Tells this user's devices that one of their messages was delivered. A repeat has no effect, since the
+    /// log knows it.
     pub(crate) fn delivered(&self, delivered: &Delivered) -> Result<bool> {
         let key = format!("delivered:{}", delivered.message_id);
         if self.store.has_message(&key)? {
@@ -52,7 +53,7 @@ impl UserObject {
         Ok(true)
     }
 
-    /// Tells this user's devices that somebody has read.
+    /// Tells this user's devices that a participant has read messages.
     pub(crate) fn publish_read(
         &self,
         read: &Read,

@@ -1,15 +1,15 @@
-//! Receipts: a message's sender hears when a device of the receiver has it.
+//! Receipts: a message's sender is told when a device of the receiver has it.
 //!
-//! Invariant: `message_delivered` is told only of what a device has confirmed (`core::confirmation`), once
-//! a message, and sooner or later of each. A receipt is a row from the delivery on, whether a device is
-//! there or not, and goes when its sender has heard: so a device that leaves, a crash or a sender who
-//! cannot be reached lose none.
+//! Invariant: `message_delivered` is only sent for what a device has confirmed (`core::confirmation`), once
+//! per message, and eventually for every such message. A receipt is stored with the delivery, whether a
+//! device is connected or not, and deleted when its sender has been notified. So none is lost when a device
+//! disconnects, the object crashes or a sender cannot be reached.
 //!
 //! ```text
 //!  sender's object        this object                  its devices
 //!    |--- Deliver -------->|--- message, ping ---------->|
-//!    |                     |<-- pong (the platform) -----|    wakes nobody
-//!    |                     |   ... the alarm looks, 2 s later
+//!    |                     |<-- pong (the platform) -----|    does not wake the object
+//!    |                     |   ... the alarm checks, 2 s later
 //!    |<-- Delivered -------|
 //! ```
 
@@ -23,12 +23,11 @@ use crate::messages::Notify;
 use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 
-/// When a sender who could not be reached is tried again.
+/// The pause before a sender that could not be reached is tried again.
 const RETRY: Millis = 30_000;
 
 impl UserObject {
-    /// Pings the devices that were sent what a sender waits to hear of, if they may be asked now; whoever
-    /// may not is asked by the next alarm.
+    /// If receipts are pending, pings the devices that may be pinged now. The next alarm pings the others.
     pub(crate) fn ask_for_receipts(&self) -> Result<()> {
         if self.awaited_receipt()?.is_none() {
             return Ok(());
@@ -42,7 +41,7 @@ impl UserObject {
         Ok(())
     }
 
-    /// The first offset of which a sender waits to hear and that no device has confirmed.
+    /// Returns the first log offset with a pending receipt that no device has confirmed.
     fn awaited_receipt(&self) -> Result<Option<u64>> {
         if self.store.next_receipt(0)?.is_none() {
             return Ok(None);
@@ -50,7 +49,7 @@ impl UserObject {
         Ok(self.store.next_receipt(self.confirmed()? + 1)?)
     }
 
-    /// When to look for confirmations, or to tell senders.
+    /// Returns when to check for confirmations or notify senders.
     pub(crate) fn receipts_due(&self) -> Result<Option<Millis>> {
         let Some(first) = self.store.next_receipt(0)? else {
             return Ok(None);
@@ -68,7 +67,7 @@ impl UserObject {
         Ok(looks.min())
     }
 
-    /// The alarm's part: tells the senders of what was confirmed, and asks on.
+    /// Notifies the senders of confirmed messages, and pings for the others; called by the alarm.
     pub(crate) async fn tell_senders(&self) {
         if let Err(error) = self.try_tell_senders().await {
             log::error("receipts", &error);
@@ -102,14 +101,14 @@ impl UserObject {
         Ok(())
     }
 
-    /// When the sender of this one may be told. One who cannot be reached delays nobody else.
+    /// Returns when the receipt's sender may be notified. A sender that cannot be reached delays no others.
     fn retry_at(&self, receipt: &PendingReceipt) -> Millis {
         let unreached = self.unreached_senders.borrow();
         unreached.get(&receipt.sender_id).copied().unwrap_or(0)
     }
 
-    /// A repeat, if this is interrupted, is heard once: the sender's log knows. Whoever is blocked is not
-    /// to see that the user was here.
+    /// If this is interrupted, the repeat has no effect, since the sender's log knows the receipt. A blocked
+    /// sender must not see that the user was here.
     async fn tell_sender(&self, receipt: &PendingReceipt) -> Result<()> {
         if !self.store.has_blocked(&receipt.sender_id)? {
             let notify = Notify::Delivered(serde_json::from_str(&receipt.payload)?);
@@ -118,7 +117,7 @@ impl UserObject {
         Ok(self.store.receipt_remove(receipt.offset)?)
     }
 
-    /// A polling client's next GET has confirmed its events up to this offset.
+    /// A polling client's GETs have confirmed its events up to this offset.
     pub(crate) fn confirmed_by_poll(&self, offset: u64) {
         let confirmed = self
             .store

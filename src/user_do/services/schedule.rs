@@ -1,7 +1,7 @@
-//! The object's one alarm, set for whatever is due next.
+//! The object's only alarm, set for whatever is due next.
 //!
-//! It is set where an entry of the object ends, if what was done needs it ([`UserObject::needs_schedule`]),
-//! and in one more place: a send must find its alarm set before it waits for D1 (`sending/send.rs`).
+//! It is set at the end of each entry point, if the work requires it ([`UserObject::needs_schedule`]), and in
+//! one more place: a send must set its alarm before it waits for D1 (`sending/send.rs`).
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 
-/// An alarm that is set for now while another one runs may never come (workerd issue 6866).
+/// An alarm that is set for now while another one runs may never fire (workerd issue 6866).
 const SHORTEST_PAUSE: Millis = 5;
 
 impl UserObject {
-    /// Where an entry ends.
+    /// Called at the end of each entry point.
     pub(crate) async fn schedule_if_needed(&self) {
         if self.needs_schedule.get() {
             self.schedule().await;
         }
     }
 
-    /// Sets the alarm for the next thing to do, unless it is set for then or earlier. Each setting
-    /// costs a write, so an alarm that comes too early is left to come.
+    /// Sets the alarm for the next thing to do, unless it is already set for then or earlier. Setting it
+    /// costs a write, so an alarm that is too early is left as it is.
     pub(crate) async fn schedule(&self) {
         self.needs_schedule.set(false);
         if let Err(error) = self.try_schedule().await {
@@ -35,7 +35,7 @@ impl UserObject {
     async fn try_schedule(&self) -> Result<()> {
         let current = match self.alarm_at.get() {
             Some(current) => current,
-            // Storage only: no other event is handled meanwhile.
+            // Only storage is awaited, so no other event is handled in the meantime.
             None => {
                 let stored = self.state.storage().get_alarm().await?;
                 let stored = stored.and_then(|at| Millis::try_from(at).ok());
@@ -55,7 +55,7 @@ impl UserObject {
                 let pause = wanted.saturating_sub(now()).max(SHORTEST_PAUSE);
                 let pause = Duration::from_millis(pause);
                 if let Err(error) = self.state.storage().set_alarm(pause).await {
-                    // What is set is not known any more, and is asked the next time.
+                    // It is no longer known which alarm is set, so read it next time.
                     self.alarm_at.set(None);
                     return Err(error);
                 }
@@ -64,7 +64,7 @@ impl UserObject {
         Ok(())
     }
 
-    /// When the next connection needs something.
+    /// Returns when the next connection needs attention.
     pub(crate) fn next_beat(&self, is_watched: bool) -> Result<Option<Millis>> {
         let config = self.config()?;
         let now = now();
