@@ -1,13 +1,13 @@
-//! Canonical JSON: one form for all texts that say the same.
+//! Canonical JSON: all texts with the same meaning have the same form.
 //!
-//! Invariant: two texts have the same form exactly if they are equal JSON. The order of an object's members,
-//! white space and the spelling of strings and numbers make no difference; of members with the same name
-//! the last one counts, as it does to JavaScript. Nothing is read into a type that has no room for it:
-//! strings may hold lone surrogates, and numbers are compared digit by digit, so `1e400` is no other
-//! number than `10e399`, and 2^53 + 1 is not 2^53.
+//! Invariant: two texts have the same form exactly if they are equal as JSON. The order of an object's
+//! members, whitespace, and the spelling of strings and numbers make no difference; if members share a name,
+//! the last one counts, as in JavaScript. No value is read into a type that cannot represent it: strings may
+//! contain lone surrogates, and numbers are compared digit by digit, so `1e400` equals `10e399`, and 2^53 + 1
+//! differs from 2^53.
 //!
-//! Known forms, such as RFC 8785, take only what JavaScript's numbers and Unicode's strings hold, and our
-//! clients send more.
+//! Existing standards, such as RFC 8785, cover only JavaScript numbers and valid Unicode strings, but our
+//! clients send more than that.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// What is nested deeper is taken as it is written.
+/// Values nested more deeply than this are copied as written.
 const MAX_DEPTH: usize = 128;
 
-/// The form of a JSON text.
+/// Returns the canonical form of a JSON text.
 pub fn canonical(json: &RawValue) -> Vec<u8> {
     let mut form = Vec::with_capacity(json.get().len());
     write(json, MAX_DEPTH, &mut form);
@@ -67,7 +67,7 @@ fn write_array(text: &str, depth: usize, form: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A string's characters: UTF-8, but for lone surrogates, which stand in it as if they were characters.
+/// A string's characters in UTF-8, except that lone surrogates are encoded as if they were characters.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Text(Vec<u8>);
 
@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for Text {
                 Err(A::Error::custom("not a string"))
             }
         }
-        // Asked for a string, the parser would refuse lone surrogates.
+        // If asked for a string, the parser would reject lone surrogates.
         deserializer.deserialize_bytes(Bytes)
     }
 }
@@ -105,7 +105,7 @@ fn write_text(Text(bytes): &Text, form: &mut Vec<u8>) {
     form.push(b'"');
 }
 
-/// A number as its significant digits and a power of ten; `None` if the power is out of all bounds.
+/// Returns a number as its significant digits and a power of ten, or `None` if the power overflows an `i64`.
 fn number(text: &str) -> Option<String> {
     let (sign, unsigned) = match text.strip_prefix('-') {
         Some(unsigned) => ("-", unsigned),

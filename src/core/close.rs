@@ -1,31 +1,32 @@
-//! Why a connection ends: the protocol's reasons, and the product's.
+//! Why a connection ends: the reasons that the protocol defines, and our own.
 
 use serde::{Deserialize, Serialize};
 
 use crate::wire::close::ProtocolEnd;
 
-/// How often a client may join on one transport: it gets what it missed each time.
+/// How many authenticated CONNECTs a client may send on one transport: each one replays what it missed.
 pub const MAX_JOINS: u64 = 8;
 
-/// Why a connection ends.
+/// The reason why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
-    /// Its token has expired.
+    /// The token has expired.
     TokenExpired,
-    /// It went on sending in spite of refusals.
+    /// The client kept sending after refusals, joined too often, or sent too much while its frames were held.
     Flooding,
-    /// The marketplace's backend disconnected or erased its user.
+    /// The marketplace's backend disconnected or erased the user.
     Disconnected,
-    /// A CONNECT for a user whom another object serves.
+    /// The CONNECT was for a user whom another object serves.
     OtherUser,
-    /// Its client has come back on another connection.
+    /// The client has reconnected on another connection, or has upgraded to a WebSocket.
     Replaced,
-    /// The object was interrupted while it held the connection's frames, or failed at its CONNECT.
+    /// The user's object was interrupted while it held the connection's frames, failed to carry out its
+    /// CONNECT, or could not be reached.
     Interrupted,
-    /// Its CONNECT goes on failing on our side, and its client was told so.
+    /// The CONNECT keeps failing on our side, and the client was told so.
     Unavailable,
-    /// One of the protocol's.
+    /// A reason that the protocol defines.
     #[serde(untagged)]
     Protocol(ProtocolEnd),
 }
@@ -37,8 +38,8 @@ impl From<ProtocolEnd> for CloseReason {
 }
 
 impl CloseReason {
-    /// The WebSocket close code and reason, as [`ProtocolEnd::code`]. The reference server has no ends
-    /// such as these.
+    /// Returns the WebSocket close code and reason, as [`ProtocolEnd::code`] does. The reference server has no
+    /// counterpart to the reasons listed here.
     pub fn code(self) -> Option<(u16, &'static str)> {
         match self {
             Self::TokenExpired => Some((1000, "token expired")),
@@ -52,7 +53,7 @@ impl CloseReason {
         }
     }
 
-    /// Its name in the log.
+    /// Returns the name that the log uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::TokenExpired => "token_expired",
@@ -66,7 +67,7 @@ impl CloseReason {
         }
     }
 
-    /// Whether the client ended the connection itself, in good order.
+    /// Returns whether the client itself closed the connection cleanly.
     pub fn is_clean(self) -> bool {
         self == Self::Protocol(ProtocolEnd::ClientClosed)
     }

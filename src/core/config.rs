@@ -1,6 +1,6 @@
-//! Configuration: every limit, interval and size, declared once with its documentation, default
-//! and unit. Values come from `[vars]` in wrangler.toml, the secret from `wrangler secret` or
-//! `.dev.vars`. A missing or bad value is an error that names it.
+//! Configuration: every limit, interval and size is declared once, with its documentation, default
+//! and unit. Values come from `[vars]` in wrangler.toml, secrets from `wrangler secret` or
+//! `.dev.vars`. A missing or invalid value is an error that names the variable.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -15,80 +15,81 @@ use super::time::Millis;
 use super::user_ids::UserIds;
 use crate::wire::engine_io::Handshake;
 
-/// A value that is missing or cannot be used. Its text names the variable, never a secret's value.
+/// A missing or invalid value. The error's text names the variable and never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{name}: {problem}")]
 pub struct ConfigError {
-    /// The variable.
+    /// The name of the variable, e.g. `JWT_SECRET`.
     pub name: &'static str,
-    /// What is wrong with it.
+    /// What is wrong with its value, for the operator to read.
     pub problem: String,
 }
 
-/// The configuration, checked.
+/// The validated configuration. A variable's default is in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `JWT_SECRET`, a secret of at least 32 bytes: the key of the clients' tokens (HS256).
+    /// `JWT_SECRET`, a secret of at least 32 bytes: the key for client tokens (HS256).
     pub jwt_secret: String,
-    /// `JWT_SECRET_PREVIOUS`, a secret; none unless set: the key before, which still counts while the key
-    /// is being changed.
+    /// `JWT_SECRET_PREVIOUS`, an optional secret of at least 32 bytes: the previous key, which remains valid
+    /// during a rotation.
     pub jwt_secret_previous: Option<String>,
-    /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas, with stars for
-    /// subdomains: [`super::origin`].
+    /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas, with `*` for
+    /// subdomains: see [`super::origin`].
     pub allowed_origins: AllowedOrigins,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
     pub console: bool,
-    /// `PING_INTERVAL_MS` [25000]: how often a client is pinged, as the handshake tells it.
+    /// `PING_INTERVAL_MS` [25000]: how often a client is pinged, as announced in the handshake.
     pub ping_interval: Millis,
-    /// `PING_TIMEOUT_MS` [20000]: how long a client may take to answer a ping, as the handshake tells it.
+    /// `PING_TIMEOUT_MS` [20000]: how long a client may take to answer a ping, as announced in the handshake.
     pub ping_timeout: Millis,
-    /// `CONNECT_TIMEOUT_MS` [45000]: how long a connection may wait before its CONNECT.
+    /// `CONNECT_TIMEOUT_MS` [45000]: how long a connection may stay open without a CONNECT.
     pub connect_timeout: Millis,
     /// `UPGRADE_TIMEOUT_MS` [10000]: how long an upgrade from polling to WebSocket may take.
     pub upgrade_timeout: Millis,
-    /// `POLL_KEEPALIVE_MS` [500]: how often a GET is written to that has waited for twice as long, so that
-    /// its client's end is noticed where only that tells ([`super::keepalive`]). 0: never.
+    /// `POLL_KEEPALIVE_MS` [500]: how often the server writes a byte to an HTTP/1.1 GET that has waited twice
+    /// as long, to detect that its client has gone ([`super::keepalive`]). 0 means never.
     pub poll_keepalive: Millis,
-    /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body that a client may send.
+    /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body from a client.
     pub max_payload: usize,
-    /// `API_KEY`, a secret of at least 32 bytes; none unless set: the HTTP API takes it in place of a
-    /// service token.
+    /// `API_KEY`, an optional secret of at least 32 bytes: the HTTP API accepts it in place of a service
+    /// token.
     pub api_key: Option<String>,
-    /// `MAX_BULK_RECIPIENTS` [1000]: receivers of one bulk send, at most 4096.
+    /// `MAX_BULK_RECIPIENTS` [1000]: receivers of one bulk send, at most 4096, even if the variable is 0.
     pub max_bulk_recipients: usize,
     /// `MAX_BULK_SENDS_PER_MINUTE` [5]: bulk sends of one contractor.
     pub bulk_sends: Rate,
-    /// `MAX_EVENTS_PER_SECOND` [50] and `EVENT_BURST` [100]: events of one connection.
+    /// `MAX_EVENTS_PER_SECOND` [50] and `EVENT_BURST` [100]: the rate of events of one connection, and how
+    /// many of them may arrive at once.
     pub events: Rate,
     /// `MAX_CONNECTIONS_PER_USER` [20]: live connections of one user.
     pub max_connections: usize,
-    /// `MAX_TEXT_CHARS` [10000]: the length of a `content.text`, in characters.
+    /// `MAX_TEXT_CHARS` [10000]: characters in a `content.text`.
     pub max_text_chars: usize,
-    /// `MAX_CONTENT_BYTES` [65536]: the size of a message's `content` as JSON.
+    /// `MAX_CONTENT_BYTES` [65536]: bytes in a message's `content` as JSON.
     pub max_content_bytes: usize,
     /// `MAX_STATUS_USERS` [500]: users in one bulk status query.
     pub max_status_users: usize,
-    /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection watches.
+    /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection may watch.
     pub max_subscriptions: usize,
-    /// `PRESENCE_GRACE_MS` [5000]: who is back within this time was not offline for those who watch.
+    /// `PRESENCE_GRACE_MS` [5000]: a user who reconnects within this time does not appear offline to watchers.
     pub presence_grace: Millis,
-    /// `FANOUT_CONCURRENCY` [50]: calls to other users' objects that are under way at once.
+    /// `FANOUT_CONCURRENCY` [50]: concurrent calls from one object to other users' objects.
     pub fanout_concurrency: usize,
-    /// `POLLING_SHARDS` [4]: gateway objects per data centre, 1 to 256.
+    /// `POLLING_SHARDS` [4]: polling gateways per data centre, 1 to 256.
     pub polling_shards: usize,
     /// `LOG_USER_IDS` [`hashed`]: how the operator's log names users, `hashed` or `plain`.
     pub log_user_ids: UserIds,
-    /// `LOG_MAX_EVENTS` [1000]: events that a user's log keeps.
+    /// `LOG_MAX_EVENTS` [1000]: how many events a user's log keeps.
     pub log_max_events: u64,
     /// `LOG_RETENTION_MS` [86400000]: how long a user's log keeps an event.
     pub log_retention: Millis,
-    /// `LOG_REPLAY_BYTES` [4000000]: how much of the log, its newest part, a client gets that connects.
-    /// A polling client must be able to take that in one go ([`super::polling`]), with room for more.
+    /// `LOG_REPLAY_BYTES` [4000000]: how many bytes of the log (the newest) a client gets when it connects.
+    /// They must fit into a polling session's queue ([`crate::wire::polling`]) and leave room for more.
     pub log_replay_bytes: usize,
 }
 
 impl Config {
-    /// Reads the configuration through `lookup`, which gives a variable's text if it is set.
+    /// Reads the configuration through `lookup`, which returns a variable's text if it is set.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let vars = Vars(lookup);
         Ok(Self {
@@ -126,18 +127,18 @@ impl Config {
         })
     }
 
-    /// The key by which MACs are made.
+    /// Returns the current key, which makes all MACs.
     pub fn secret(&self) -> &[u8] {
         self.jwt_secret.as_bytes()
     }
 
-    /// The keys by which tokens and MACs are checked.
+    /// Returns the keys that tokens and MACs are checked against.
     pub fn keys(&self) -> Keys<'_> {
         let previous = self.jwt_secret_previous.as_deref().map(str::as_bytes);
         Keys::new(self.secret(), previous)
     }
 
-    /// What the handshake announces.
+    /// Returns the values that the handshake announces.
     pub fn handshake(&self) -> Handshake {
         Handshake {
             ping_interval: self.ping_interval,
@@ -146,13 +147,13 @@ impl Config {
         }
     }
 
-    /// Whoever has not been heard for this long is gone, on either side.
+    /// Returns pingInterval + pingTimeout: after this much silence, either side considers the other gone.
     pub fn silence(&self) -> Millis {
         self.ping_interval + self.ping_timeout
     }
 
-    /// How long a connection that no user has claimed yet may stay. It gets no ping, so it must be
-    /// gone before its client would give up waiting for one.
+    /// Returns how long a connection may stay open while its user is unknown. It gets no pings, so it must
+    /// close before its client would give up waiting for one.
     pub fn lobby_timeout(&self) -> Millis {
         self.connect_timeout.min(self.silence())
     }
@@ -187,7 +188,7 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         }
     }
 
-    /// A limit that 0 switches off.
+    /// Reads a limit that 0 disables.
     fn limit(&self, name: &'static str, default: usize, max: usize) -> Result<usize, ConfigError> {
         match self.number(name, default, 0, max)? {
             0 => Ok(usize::MAX),
@@ -287,7 +288,7 @@ mod tests {
             .chain(names.map(|name| (name, "0")))
             .collect();
         let config = read(&vars).unwrap();
-        // A send cannot name more messages than its counter has room for.
+        // A send cannot have more message ids than its counter can number.
         assert_eq!(config.max_bulk_recipients, 4_096);
         assert_eq!(config.bulk_sends, Rate::UNLIMITED);
         assert_eq!(config.events, Rate::UNLIMITED);

@@ -1,47 +1,49 @@
-//! What a client has certainly received, by evidence, and what may have been lost on the way.
+//! Which events a client has provably received, and which may have been lost in transit.
 //!
-//! Invariant: an offset of the log counts as confirmed only if the client's side has shown that
-//! everything up to it arrived. Whatever is not confirmed is sent again at the next connect, so a message
-//! may arrive twice, and none is lost. The evidence:
+//! Invariant: a log offset counts as confirmed only if there is evidence that everything up to it has
+//! arrived at the client. Unconfirmed events are sent again at the next CONNECT, so a message may arrive
+//! twice, but none is lost. The evidence:
 //!
-//! - the pong to a ping that was sent behind it: both directions keep their order, so whoever answers the
-//!   ping has read what came before it. Other packets show nothing: they may have crossed the message;
-//! - over polling, the next GET: the client asks again when it has the answer to its last one. The
-//!   gateway knows that, and tells the user's object ([`crate::messages::GatewayControl::Confirmed`]);
-//! - over WebSocket, a close in good order, for what had been out for [`CROSSING`] by then. What is
-//!   younger may have crossed the close;
-//! - a client that recovers and names the offset of the last event that it got.
+//! - the pong to a ping that was sent after the event: both directions preserve order, so a client that
+//!   answers the ping has read everything before it. Other packets prove nothing: they may have crossed the
+//!   event in transit;
+//! - over polling, the next GET: the client sends it only after it has received the answer to the last one.
+//!   The gateway sees that and tells the user's object ([`crate::messages::GatewayControl::Confirmed`]);
+//! - over WebSocket, a clean close, for events sent at least [`CROSSING`] before it. Later events may have
+//!   crossed the close;
+//! - a recovery: the client gives the offset of the last event that it received.
 
 use super::connection::{Carrier, Connection};
 use super::heartbeat::may_be_pinged;
 use super::time::Millis;
 use crate::wire::close::CROSSING;
 
-/// How long after a ping its pong is looked for, if somebody waits to hear of what it confirms: for most
-/// clients once, and a few times more for those who take their time.
+/// How long after a ping to look for its pong while a sender waits for a receipt. For most clients one look
+/// is enough; the others are for slow clients.
 const LOOKS_AFTER: [Millis; 4] = [2_000, 4_000, 8_000, 16_000];
 
-/// The time up to which a close in good order at `now` confirms what was sent; none if it confirms
+/// Returns the time up to which a clean close at `now` confirms what was sent, or `None` if it confirms
 /// nothing.
 pub fn by_goodbye(connection: &Connection, now: Millis) -> Option<Millis> {
     let up_to = now.saturating_sub(CROSSING);
-    // A gateway answers for its client: this close is its own.
+    // Only a WebSocket is closed by the client itself; a gateway closes its own socket and reports what its
+    // client has confirmed.
     let is_clients_own = connection.carrier == Carrier::WebSocket;
     (is_clients_own && connection.caught_up_at <= up_to).then_some(up_to)
 }
 
-/// Whether a ping may go out at once, out of turn, so that its pong confirms what was just sent. The pong
-/// to the last one must have come: a late one would pass for the answer to this one. And it must not have
-/// come in this very millisecond, for the same reason.
+/// Returns whether an extra ping may be sent now, so that its pong confirms what was just sent. The pong to
+/// the last ping must have arrived, because a late pong would pass for the answer to this ping. For the same
+/// reason it must not have arrived in this very millisecond.
 pub fn may_ask(connection: &Connection, ponged_at: Option<Millis>, now: Millis) -> bool {
     let is_first = connection.pinged_at.is_none();
     let is_answered = connection.is_answered(ponged_at) && ponged_at < Some(now);
     (is_first || is_answered) && connection.is_live() && may_be_pinged(connection)
 }
 
-/// When to look for a pong of the client, if somebody waits to hear of what it was sent: the pong confirms
-/// that, or lets the next ping go out, which asks. None if it had its time: then the next ping in the
-/// heartbeat's turn finds out.
+/// Returns when to look for the client's pong next while a sender waits for a receipt: the pong confirms the
+/// message, or allows the ping that will. Returns `None` after the last look; then the heartbeat's next ping
+/// decides.
 pub fn look_at(connection: &Connection, now: Millis) -> Option<Millis> {
     let pinged_at = connection.pinged_at.filter(|_| connection.is_live())?;
     let looks = LOOKS_AFTER.iter().map(|pause| pinged_at + pause);
@@ -94,10 +96,10 @@ mod tests {
     fn a_late_pong_confirms_what_its_own_ping_was_sent_behind() {
         let mut connection = connection();
         connection.pinged(26_000, 5, None);
-        // It was heard otherwise, so the next ping went out all the same.
+        // The client was heard by other packets, so the next ping went out anyway.
         connection.pinged(51_000, 9, None);
         assert_eq!(connection.confirmed_by_pong(Some(51_050)), 5);
-        // Whether the pong to the second ping has come as well, nobody knows.
+        // It is unknown whether the pong to the second ping has arrived as well.
         connection.pinged(76_000, 12, Some(51_060));
         assert_eq!(connection.confirmed_by_pong(Some(51_060)), 5);
         assert_eq!(connection.confirmed_by_pong(Some(76_001)), 9);
@@ -122,7 +124,7 @@ mod tests {
     fn a_goodbye_confirms_what_cannot_have_crossed_it() {
         let mut connection = connection();
         assert_eq!(by_goodbye(&connection, 9_000), Some(7_000));
-        // What it was sent at its CONNECT is too young.
+        // What was sent at the CONNECT is too recent.
         assert_eq!(by_goodbye(&connection, 2_999), None);
         assert_eq!(by_goodbye(&connection, 3_000), Some(1_000));
         connection.carrier = Carrier::Gateway;

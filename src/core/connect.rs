@@ -1,8 +1,8 @@
-//! A CONNECT, decided: whether there is room, whose session goes on, and what the client is sent.
+//! Decides a CONNECT: whether there is room, whether a session is resumed, and what the client is sent.
 //!
-//! Invariant: the decision reads and writes the storage in one go, with nothing in between, so a client gets
-//! every event either from the log here or live, and none twice. Whoever carries it out sends the messages
-//! in their order before anything else is delivered.
+//! Invariant: the decision reads and writes the storage without yielding in between, so a client gets every
+//! event either from the log here or live, and none twice. The caller sends the messages in order before
+//! anything else is delivered.
 
 use super::config::Config;
 use super::connect_refusal::ConnectRefusal;
@@ -14,45 +14,46 @@ use super::store::{Database, LogEntry, Missed, Result, Store};
 use super::time::Millis;
 use crate::wire::socket_io::{connected, event_text};
 
-/// What a CONNECT brings, and what else the decision rests on.
+/// A CONNECT and everything else that the decision depends on.
 pub struct ConnectRequest<'a> {
-    /// Whose it is.
+    /// The user that the token names.
     pub user_id: &'a str,
-    /// The one that is joined; the reply names it.
+    /// The namespace to join, which the reply names.
     pub namespace: &'a str,
-    /// Its `auth` object.
+    /// The fields of the CONNECT's `auth` object.
     pub auth: &'a ConnectAuth,
-    /// The id of the session, should it be a new one.
+    /// The Socket.IO session id to use if no session is resumed.
     pub new_sid: String,
-    /// The log's last offset that any device has confirmed.
+    /// The last log offset that any device has confirmed.
     pub confirmed: u64,
-    /// When it is decided.
+    /// The time of the decision.
     pub now: Millis,
 }
 
 /// Another live connection of the user.
 pub struct Other<'a> {
-    /// What is known of it.
+    /// The connection's attachment.
     pub connection: &'a Connection,
-    /// When its client was last heard.
+    /// When its client was last heard, by packet or pong.
     pub heard: Millis,
 }
 
-/// What another connection is to one that comes in.
+/// How another connection of the user affects a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// One of the user's connections.
+    /// It counts towards the limit on connections.
     Counts,
-    /// One whose client has vanished.
+    /// Its client has vanished, so it does not count.
     Ghost,
-    /// One of the very session that the client shows: it has come back, whether it recovers or not.
+    /// It belongs to the session that the client presents: the client has reconnected, whether or not it
+    /// recovers.
     Replaced,
 }
 
-/// What a CONNECT leads to.
+/// The outcome of a CONNECT.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is refused.
+    /// The client is refused.
     Refused(ConnectRefusal),
     /// The client has joined.
     Entered(Entered),
@@ -61,22 +62,22 @@ pub enum Decision {
 /// A client that has joined.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entered {
-    /// Its Socket.IO session id.
+    /// The Socket.IO session id, new or resumed.
     pub sid: String,
-    /// Whether its session goes on.
+    /// Whether the client resumes an earlier session.
     pub is_resumed: bool,
-    /// The reply, and then what it has missed.
+    /// The reply, followed by the events that the client has missed.
     pub messages: Vec<String>,
-    /// Whether the user was online before.
+    /// Whether the user was already online.
     pub was_online: bool,
 }
 
-/// The session of which the client shows that it is its own, by a pid of ours.
+/// Returns the id of the session that the client proves to be its own by a valid pid.
 pub fn shown_sid<'a>(config: &Config, user_id: &str, auth: &'a ConnectAuth) -> Option<&'a str> {
     sid_of_pid(config.keys(), user_id, auth.pid.as_deref()?)
 }
 
-/// What `other` is to a connection that shows this session.
+/// Returns how `other` affects a connection whose client presents the session `shown_sid`.
 pub fn standing(other: &Other, shown_sid: Option<&str>, now: Millis, config: &Config) -> Standing {
     if shown_sid.is_some_and(|sid| other.connection.session.is_in(sid)) {
         return Standing::Replaced;
@@ -87,7 +88,7 @@ pub fn standing(other: &Other, shown_sid: Option<&str>, now: Millis, config: &Co
     Standing::Counts
 }
 
-/// Decides a CONNECT whose token was found good.
+/// Decides a CONNECT whose token is valid.
 pub fn decide<D: Database>(
     store: &Store<D>,
     config: &Config,
@@ -118,15 +119,15 @@ pub fn decide<D: Database>(
     }))
 }
 
-/// A session as it goes on or begins.
+/// A session that is resumed or begins.
 struct Session {
     sid: String,
     is_resumed: bool,
     missed: Vec<LogEntry>,
 }
 
-/// The session that goes on: the client shows its pid and the offset of the last event that it got, and the
-/// log holds all that came after.
+/// Returns the session to resume: the client presents its pid and the offset of the last event that it
+/// received, and everything after that can be replayed from the log.
 fn resumed<D: Database>(
     store: &Store<D>,
     config: &Config,
@@ -141,9 +142,9 @@ fn resumed<D: Database>(
     if !missed.is_complete {
         return Ok(None);
     }
-    // It says itself up to where it got everything.
+    // The client's offset confirms everything up to it.
     store.set_confirmed(after)?;
-    // Before anything newer goes out, by which it could not be told what was lost.
+    // Before newer status pushes go out: they could not be told apart from those that were lost.
     store.watches_resume(&sid, store.time_of(after)?)?;
     Ok(Some(Session {
         sid,
@@ -152,7 +153,7 @@ fn resumed<D: Database>(
     }))
 }
 
-/// A new session, with what no device has confirmed.
+/// Returns a new session with the events that no device has confirmed.
 fn begun<D: Database>(
     store: &Store<D>,
     config: &Config,
@@ -161,7 +162,8 @@ fn begun<D: Database>(
 ) -> Result<Session> {
     let sid = asked.new_sid.clone();
     let missed = missed(store, config, asked, asked.confirmed, &sid)?.events;
-    // What is too old, or too much, no device takes from here; but another one may have it already.
+    // Events that are too old or do not fit will not be sent any more, so no receipt will come for them,
+    // unless another device that is online already has them.
     if !was_online {
         let first = match missed.first() {
             Some(entry) => entry.offset,
@@ -190,10 +192,10 @@ fn since(config: &Config, asked: &ConnectRequest) -> Millis {
     asked.now.saturating_sub(config.log_retention)
 }
 
-/// The reply comes first: what comes before it a client keeps until it is there, without its offset, and
-/// would get again if the connection broke in between.
+/// Returns the reply and the missed events. The reply comes first: a client buffers earlier events without
+/// recording their offsets, and would get them again if the connection broke in between.
 fn messages(config: &Config, asked: &ConnectRequest, session: &Session) -> Vec<String> {
-    // A client takes its session for recovered only if its own pid comes back, whichever key made it.
+    // A client considers its session recovered only if it gets its own pid back, whichever key made it.
     let shown = asked.auth.pid.clone().filter(|_| session.is_resumed);
     let pid = shown.unwrap_or_else(|| pid(config.secret(), asked.user_id, &session.sid));
     let reply = connected(asked.namespace, &session.sid, Some(&pid));
@@ -214,7 +216,7 @@ mod tests {
     use crate::core::store::{NewEntry, PendingReceipt, Retention};
     use crate::core::token::{Identity, Role};
 
-    /// The first offset of a log is the time.
+    /// The first offset of a log is the current time, so offsets begin at 1.
     const NOW: Millis = 1;
 
     fn config(max_connections: &str) -> Config {
@@ -239,7 +241,7 @@ mod tests {
         connection
     }
 
-    /// A log with the events 1 to 3, all of them confirmed up to `confirmed`.
+    /// Returns a store whose log holds the events 1 to 3.
     fn log() -> Store<Sqlite> {
         let store = store();
         store.set_online("u", true, NOW).unwrap();
@@ -334,7 +336,7 @@ mod tests {
             let Some(missed) = missed else { continue };
             assert_eq!(entered.sid, "OLD");
             assert_eq!(entered.messages.len(), 1 + missed);
-            // Its own pid comes back, and what it has is confirmed.
+            // The client gets its own pid back, and what it has received is confirmed.
             let reply = entered.messages.first().unwrap();
             assert!(reply.contains(auth.pid.as_deref().unwrap()), "{reply}");
             let confirmed = store.user_state().unwrap().confirmed;
@@ -369,7 +371,7 @@ mod tests {
         assert_eq!((entered.sid.as_str(), entered.is_resumed), ("NEW", false));
         assert_eq!(entered.messages.len(), 2);
         assert!(entered.messages.last().unwrap().ends_with(r#","5"]"#));
-        // Nobody will hear that a device got the other one.
+        // No receipt will be sent for the other one.
         assert_eq!(store.next_receipt(0).unwrap(), Some(5));
     }
 
@@ -405,7 +407,7 @@ mod tests {
             payload: "{}".into(),
         };
         store.receipt_add(&receipt).unwrap();
-        // The log lets go of the message before the first device's pong is seen.
+        // The log drops the message before the first device's pong is seen.
         let keep = Retention {
             events: 1,
             time: 1_000,
@@ -438,13 +440,13 @@ mod tests {
             decide_for(&store, "1", auth, 3, others)
         };
         assert_eq!(with(&[(&here, heard)], &nothing), refused);
-        // One that has vanished takes no room, and nobody is online by it.
+        // A vanished connection takes no room and makes nobody online.
         let ghost = entered(with(&[(&silent, NOW)], &nothing));
         assert!(!ghost.was_online);
-        // Nor does the connection of the session that the client shows, though it has no offset yet.
+        // The connection of the session that the client presents takes no room either, even without an offset.
         let back = entered(with(&[(&here, heard)], &auth("u", "HERE", None)));
         assert!(back.was_online && !back.is_resumed);
-        // Somebody else's pid replaces nobody.
+        // Another user's pid replaces no connection.
         assert_eq!(with(&[(&here, heard)], &auth("x", "HERE", None)), refused);
     }
 }

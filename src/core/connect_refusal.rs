@@ -1,8 +1,8 @@
-//! Why a CONNECT is refused: the one place where the body of a CONNECT_ERROR is made.
+//! Why a CONNECT is refused: the only place that builds the body of a CONNECT_ERROR.
 //!
-//! A client that is refused by CONNECT_ERROR does not come again by itself, so that is for what it would
-//! meet again; anything else ends by a close, after which it comes again. The table of both is in
-//! docs/events.md.
+//! A client does not reconnect by itself after a CONNECT_ERROR, so we send one only where a retry would fail
+//! the same way. In all other cases we close the connection, and the client reconnects. docs/events.md has
+//! the table of both.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -13,38 +13,38 @@ use super::token::TokenError;
 use crate::wire::engine_io::Frame;
 use crate::wire::socket_io::connect_error;
 
-/// Why a CONNECT is refused.
+/// The reason why a CONNECT is refused; its text is the `message` that the client receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ConnectRefusal {
-    /// Its token is not accepted.
+    /// The token is not accepted.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The user has this many connections already.
+    /// The user already has this many connections.
     #[error("You must not have more than {0} connections")]
     TooManyConnections(usize),
-    /// The WebSocket ends in the object of another user, whose token came in the URL or a header. Coming
-    /// again would lead there again, so closing it would be an endless loop.
+    /// The WebSocket was routed to another user's object by a token in the URL or a header. Reconnecting
+    /// would lead there again, so a close would cause an endless loop.
     #[error(
         "This connection is another user's: send the same user's token in auth and in the URL or header, or in auth alone"
     )]
     OtherUser,
-    /// It is larger than a frame may be.
+    /// The CONNECT is larger than a frame may be; the limit is in bytes.
     #[error("A packet must not have more than {0} bytes")]
     TooLarge(usize),
-    /// It has failed on our side more often than a client is left to try by itself ([`FAULTS`]).
+    /// The CONNECT has failed on our side more often than [`FAULTS`] allows.
     #[error("You could not be connected because of a fault on our side, please try again later")]
     Unavailable,
 }
 
-/// How often a CONNECT of one user may fail on our side with no word but a close, after which its client
-/// tries again by itself. What fails more often will fail again.
+/// How often a user's CONNECT may fail on our side and be answered with just a close, after which the client
+/// reconnects by itself. If it fails more often, a retry is likely to fail as well.
 pub const FAULTS: Rate = Rate {
     burst: 3,
     pause_us: 20_000_000,
 };
 
 impl ConnectRefusal {
-    /// `data.code` of the client's `connect_error`.
+    /// Returns the `data.code` of the client's `connect_error`.
     pub fn code(self) -> &'static str {
         match self {
             Self::Token(error) => error.code(),
@@ -55,14 +55,14 @@ impl ConnectRefusal {
         }
     }
 
-    /// Of a frame that is too large to be read, and begins as a CONNECT does.
+    /// Returns [`Self::TooLarge`] if a frame begins like a CONNECT and is too large to be read.
     pub fn of_unread(frame: &Frame, max_payload: usize) -> Option<Self> {
         let is_connect = matches!(frame, Frame::Text(text) if text.starts_with("40"));
         (is_connect && frame.len() > max_payload).then_some(Self::TooLarge(max_payload))
     }
 
-    /// The CONNECT_ERROR, with `{ message, data: { code } }` (Socket.IO protocol v5, "Connection to a
-    /// namespace").
+    /// Returns the CONNECT_ERROR packet, with `{ message, data: { code } }` (Socket.IO protocol v5,
+    /// "Connection to a namespace").
     pub fn packet(self, namespace: &str) -> String {
         #[derive(Serialize)]
         struct Data {

@@ -1,9 +1,9 @@
-//! What a User object knows of one of its sockets: the socket's attachment.
+//! What a User object knows about one of its sockets: the socket's attachment.
 //!
-//! Invariant: whatever is needed to go on after the object lost its memory stands here (or in the
-//! object's storage), because attachments survive hibernation and eviction, and memory does not.
-//! The JSON is pinned by a test: connections that are open during a deploy of the object's code
-//! carry it over to the next version.
+//! Invariant: everything needed to continue after the object has lost its memory is here or in the
+//! object's storage, because attachments survive hibernation and eviction, and memory does not.
+//! A test pins the JSON: connections that are open during a deploy carry it over to the next version of the
+//! code.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,29 +14,30 @@ use super::token::Identity;
 use crate::core::close::CloseReason;
 use crate::wire::session::{Session, is_zero};
 
-/// What carries the connection's frames to us.
+/// What carries the connection's frames to the User object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Carrier {
-    /// A WebSocket: the client's own, or the Worker's relay of it.
+    /// A WebSocket: the client's own, or the relay's on its behalf.
     WebSocket,
-    /// A polling gateway's WebSocket, on behalf of a client that polls.
+    /// A polling gateway's WebSocket, on behalf of a polling client.
     Gateway,
 }
 
-/// How far the connection's transport is.
+/// The state of the connection's transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// A WebSocket that asks to take over a polling session, and has not sent `5` yet.
+    /// A WebSocket that is to take over a polling session and has not sent `5` yet.
     Probing,
-    /// It sent `5`; the gateway's queue is on its way. What arrives or leaves meanwhile is held.
+    /// The WebSocket has sent `5`, and the gateway's queue is on its way. Until it arrives, frames in both
+    /// directions are held.
     Upgrading,
-    /// Nothing is under way: frames are acted on as they come.
+    /// Frames are handled as they arrive.
     Open,
-    /// A CONNECT is being carried out. What arrives meanwhile is held.
+    /// A CONNECT is being carried out. Until it is finished, incoming frames are held.
     Connecting,
-    /// Done with; its socket may still be listed while it closes.
+    /// Closed; the runtime may still list the socket while it closes.
     Closed,
 }
 
@@ -46,66 +47,67 @@ pub enum Phase {
 pub struct Connection {
     /// The Engine.IO session id.
     pub engine_sid: String,
-    /// What carries it.
+    /// What carries the connection's frames.
     pub carrier: Carrier,
-    /// How far it is.
+    /// The state of the transport.
     pub phase: Phase,
-    /// Whose it is, as the token said with which it came in.
+    /// The user, from the token of the last CONNECT or, if it had none, of the request before it.
     pub identity: Identity,
-    /// The Socket.IO side.
+    /// The Socket.IO side: joined namespaces and awaited acks.
     pub session: Session,
     /// When the Engine.IO session began.
     pub opened_at: Millis,
-    /// When a packet other than an auto-answered pong was last received.
+    /// When a packet was last received, apart from pongs, which the runtime handles itself.
     pub last_heard: Millis,
     /// When the last ping was sent.
     pub pinged_at: Option<Millis>,
-    /// The log's last offset when the oldest ping was sent that no pong is certain to have answered: the
-    /// next pong confirms everything up to here.
+    /// The log's last offset when the oldest ping went out that no pong has certainly answered: the next
+    /// pong confirms everything up to this offset.
     pub offset_at_ping: u64,
-    /// The same of the pings that went out behind that one, oldest first. None as long as each ping waits
-    /// for the pong to the last one.
+    /// The same for the pings that were sent after that one, oldest first. Empty as long as each ping is
+    /// answered before the next one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later_pings: Vec<u64>,
-    /// When the client answered a ping while it polled; the runtime knows of the pongs on this socket only.
+    /// When the client last answered a ping over polling, before its upgrade to this socket. The runtime
+    /// records only the pongs on this socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ponged_by_polling: Option<Millis>,
-    /// The log's offset that the pongs to earlier pings have confirmed.
+    /// The log offset that the pongs to earlier pings have confirmed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub confirmed: u64,
-    /// When the client was sent what it had missed: everything older in the log went out by then.
+    /// When the client was sent what it had missed: everything older in the log was sent by then.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub caught_up_at: Millis,
-    /// Of a WebSocket that probes: why the session has ended that it was to take over.
+    /// For a probing WebSocket: why the session that it was to take over has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<CloseReason>,
-    /// Where its client is, until the user's row says so.
+    /// The client's region, for the user's row in D1 if that has none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
-    /// How often its client has joined.
+    /// How many authenticated CONNECTs the client has sent.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub joins: u64,
-    /// How many events it may still send at once.
+    /// The rate limit of the client's events.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub events: Bucket,
-    /// How many more may be refused before it counts as flooding.
+    /// The rate limit of refused events; when it is exceeded, the client is flooding.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub refusals: Bucket,
 }
 
-/// Whether an event is let through.
+/// Whether an event is within the rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// It is, and is acted on.
+    /// The event is within the limit.
     Admitted,
-    /// It is not; there is room in so many milliseconds.
+    /// The event is refused; the client may retry after this many milliseconds.
     Refused(Millis),
-    /// It is not, and the client goes on: as much is refused as is let through, or more.
+    /// The event is refused, and the refusals themselves exceed the rate: the client ignores them.
     Flooding,
 }
 
 impl Connection {
-    /// A new connection.
+    /// Returns a connection that has not joined a namespace and was last heard at `now`.
     pub fn new(
         engine_sid: String,
         carrier: Carrier,
@@ -136,7 +138,7 @@ impl Connection {
         }
     }
 
-    /// Counts an event against the limit.
+    /// Counts an event against the rate limit.
     pub fn admit(&mut self, rate: Rate, now: Millis) -> Admission {
         let Err(pause) = self.events.take(rate, now) else {
             return Admission::Admitted;
@@ -147,13 +149,13 @@ impl Connection {
         }
     }
 
-    /// Whether it makes its user online: a CONNECT was accepted, and it is not closed.
+    /// Returns whether the connection makes its user online: it has joined a namespace and is not closed.
     pub fn is_live(&self) -> bool {
         self.phase != Phase::Closed && self.session.is_joined()
     }
 
-    /// Its CONNECT was accepted, and what its client has missed goes out. Nothing that an earlier ping was
-    /// sent behind counts for the session: its client may not have been sent it.
+    /// Records that the CONNECT was accepted and that the missed events are being sent. Earlier pings confirm
+    /// nothing for this session: the client may not have been sent the events that preceded them.
     pub fn enter(&mut self, namespace: &str, sid: &str, now: Millis) {
         self.session.join(namespace, sid);
         self.caught_up_at = now;
@@ -162,12 +164,12 @@ impl Connection {
         self.confirmed = 0;
     }
 
-    /// A ping goes out, behind everything in the log up to `last_offset`. What the pong to the last one
-    /// has confirmed is kept.
+    /// Records that a ping is sent after everything in the log up to `last_offset`. What the pong to the last
+    /// ping has confirmed is kept.
     ///
-    /// Without that pong, which may come yet, the next one says nothing of this ping; and since only the
-    /// time of the last pong is known and not how many there were, nor does any later one: from then on
-    /// each pong counts for one ping further back.
+    /// If that pong has not arrived yet, the next pong may be that one, so it proves nothing about this ping.
+    /// Only the time of the last pong is known, not how many there were, so the same holds for all later
+    /// pongs: from then on each pong counts for one ping earlier.
     pub fn pinged(&mut self, now: Millis, last_offset: u64, ponged_at: Option<Millis>) {
         let is_first = self.pinged_at.is_none();
         let is_answered = self.is_answered(ponged_at);
@@ -179,14 +181,14 @@ impl Connection {
         }
     }
 
-    /// Whether a pong came behind the last ping; not if there was none.
+    /// Returns whether a pong arrived after the last ping; false if no ping was sent.
     pub fn is_answered(&self, ponged_at: Option<Millis>) -> bool {
         self.pinged_at
             .zip(ponged_at)
             .is_some_and(|(pinged_at, ponged_at)| ponged_at >= pinged_at)
     }
 
-    /// The log's offset up to which the client's pongs have confirmed what it was sent
+    /// Returns the log offset up to which the client's pongs have confirmed what it was sent
     /// ([`super::confirmation`]).
     pub fn confirmed_by_pong(&self, ponged_at: Option<Millis>) -> u64 {
         if self.is_answered(ponged_at) {
@@ -195,8 +197,8 @@ impl Connection {
         self.confirmed
     }
 
-    /// Takes over the session of the polling connection that this WebSocket upgrades, which the client
-    /// answered last at `ponged_at`. The last ping may be in what polling had queued, and is answered here.
+    /// Takes over the session of the polling connection that this WebSocket upgrades, on which the last pong
+    /// arrived at `ponged_at`. The last ping may still be in the polling queue and is then answered here.
     pub fn take_over(&mut self, polling: &Connection, ponged_at: Option<Millis>, now: Millis) {
         self.phase = Phase::Open;
         self.identity = polling.identity.clone();
@@ -288,7 +290,7 @@ mod tests {
                 Admission::Flooding,
             ]
         );
-        // Whoever waits is welcome again.
+        // After a pause events are admitted again.
         assert_eq!(connection.admit(rate, 1_000), Admission::Admitted);
         assert_eq!(connection.admit(rate, 1_000), Admission::Refused(1_000));
         let json = serde_json::to_string(&connection).unwrap();

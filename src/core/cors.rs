@@ -1,23 +1,22 @@
-//! CORS: the headers that let a page of an allowed origin read our answers (Fetch, section 3.3, "HTTP CORS
-//! protocol").
+//! CORS: the headers that let a page from an allowed origin read our responses (Fetch, section 3.3, "HTTP
+//! CORS protocol").
 //!
-//! A page may add whatever headers it likes, as tracing libraries do: we read two of them, and the token
-//! is what counts. Nothing here depends on cookies, so credentials (`withCredentials`) change nothing; a
-//! browser lets them pass only for an origin that is named, never for `*`.
+//! A page may send any header, as tracing libraries do: we ignore all but a few, and requests are
+//! authenticated by their token. We use no cookies, so credentials (`withCredentials`) make no difference to
+//! us; a browser accepts them only if the response names the origin, never with `*`.
 
 use super::origin::{AllowedOrigins, OriginVerdict};
 
-/// Headers of an answer.
+/// Response headers as names and values.
 pub type Headers = Vec<(&'static str, String)>;
 
-/// What an answer to a preflight that asks for no header allows.
+/// The headers allowed by the response to a preflight that requests none.
 const USUAL_HEADERS: &str = "Authorization, Content-Type";
 
-/// How long a browser may keep the answer to a preflight, in seconds: a day. Browsers have limits of
-/// their own.
+/// How long a browser may cache the response to a preflight: a day, in seconds. Browsers may cap it.
 const MAX_AGE: &str = "86400";
 
-/// The headers of every answer.
+/// Returns the CORS headers that every response carries.
 pub fn headers(allowed: &AllowedOrigins, verdict: &OriginVerdict) -> Headers {
     let mut headers = Headers::new();
     let is_listed = *allowed != AllowedOrigins::Any;
@@ -27,16 +26,16 @@ pub fn headers(allowed: &AllowedOrigins, verdict: &OriginVerdict) -> Headers {
             headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
         }
     }
-    // Also where the origin was refused, or there was none: another one gets another answer.
+    // Needed even if the origin was refused or missing: another origin gets a different response.
     if is_listed {
         headers.push(("Vary", "Origin".to_owned()));
     }
     headers
 }
 
-/// The further headers of a preflight's answer. `requested` is its `Access-Control-Request-Headers`: all
-/// of them are allowed, by name, since `*` would not stand for Authorization, nor for anything with
-/// credentials.
+/// Returns the additional headers of the response to a preflight. `requested` is the preflight's
+/// `Access-Control-Request-Headers`: all of them are allowed by name, because `*` does not cover
+/// Authorization, nor any header of a request with credentials.
 pub fn preflight(requested: Option<&str>) -> Headers {
     let requested = requested.filter(|names| !names.trim().is_empty());
     let names = requested.unwrap_or(USUAL_HEADERS).to_owned();

@@ -1,7 +1,7 @@
-//! What a client is told when its event cannot be carried out.
+//! The errors that clients receive when their events fail.
 //!
-//! Invariant: the message of an [`EventError`] is safe to show. Detail about our side goes to the
-//! log where the error is made, never into the message.
+//! Invariant: the message of an [`EventError`] is safe to show to users. Internal details are logged where
+//! the error occurs and never go into the message.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -36,7 +36,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// As it stands on the wire.
+    /// Returns the code as it is sent to clients.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidPayload => "invalid_payload",
@@ -69,7 +69,7 @@ pub struct EventError {
 }
 
 impl EventError {
-    /// An error with this code and message.
+    /// Returns an error without `retryAfterMs`. The message must be safe to show to users.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -78,7 +78,7 @@ impl EventError {
         }
     }
 
-    /// The client did something too often, and may do it again after this time.
+    /// Returns the error for a client that exceeded a rate limit and may retry after this many milliseconds.
     pub fn rate_limited(message: impl Into<String>, retry_after_ms: Millis) -> Self {
         Self {
             retry_after_ms: Some(retry_after_ms),
@@ -86,17 +86,17 @@ impl EventError {
         }
     }
 
-    /// The caller's payload is wrong; `message` names the field.
+    /// Returns the error for an invalid payload; `message` names the field.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidPayload, message)
     }
 
-    /// A fault of ours, whose detail went to the log.
+    /// Returns the error for a fault on our side, whose details are in the log.
     pub fn internal() -> Self {
         Self::new(ErrorCode::Internal, "Something went wrong on our side")
     }
 
-    /// The database did not answer a question.
+    /// Returns the error for a query that the database did not answer.
     pub fn try_again() -> Self {
         Self::new(
             ErrorCode::Unavailable,
@@ -104,7 +104,7 @@ impl EventError {
         )
     }
 
-    /// The database did not say that it stored a message.
+    /// Returns the error for a message that the database did not confirm as stored.
     pub fn unavailable() -> Self {
         Self::new(
             ErrorCode::Unavailable,
@@ -112,13 +112,13 @@ impl EventError {
         )
     }
 
-    /// The payload of the `error` event: `{ code, message, retryAfterMs?, event }`, where `event` is
+    /// Returns the payload of the `error` event: `{ code, message, retryAfterMs?, event }`, where `event` is
     /// the event that failed, or null if the error is about the connection.
     pub fn payload(&self, event: Option<&str>) -> String {
         to_json(&ErrorReport { error: self, event })
     }
 
-    /// The payload of an ack: `{ error: { code, message } }`.
+    /// Returns the payload of an ack: `{ error: { code, message, retryAfterMs? } }`.
     pub fn ack(&self) -> String {
         to_json(&Ack { error: self })
     }
@@ -142,8 +142,8 @@ pub(crate) struct Ack<'a> {
     error: &'a EventError,
 }
 
-/// Serializes one of our own types. They hold strings, numbers and valid raw JSON under string
-/// keys, for which serialization cannot fail; should it, the client gets `null`.
+/// Serializes one of our own types. They contain only strings, numbers and valid raw JSON under string
+/// keys, so serialization cannot fail; if it did, the client would get `null`.
 pub fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }

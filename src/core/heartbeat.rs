@@ -1,23 +1,23 @@
-//! When a connection needs attention: a ping, or its end.
+//! When a connection needs a ping, and when it must be closed.
 //!
-//! Invariant: what the handshake announces is what happens. A ping goes out one pingInterval after the
+//! Invariant: the server keeps to what the handshake announces. It sends a ping one pingInterval after the
 //! last one, and a connection that does not answer within pingTimeout is dead (Engine.IO protocol v4,
-//! "Heartbeat"). Clients rest on both: they give up when they hear nothing for longer, and some, such
-//! as python-socketio, well before pingInterval + pingTimeout.
+//! "Heartbeat"). Clients rely on both: they disconnect after a longer silence, and some, such as
+//! python-socketio, well before pingInterval + pingTimeout.
 //!
-//! One alarm per object serves all of its sockets, and each setting of it costs a write
-//! (docs/cost.md), so the object wakes up for pings alone where it can:
+//! One alarm per object serves all of its sockets, and every time it is set costs a write
+//! (docs/cost.md), so where possible the object wakes up only to send pings:
 //!
-//! - the pong is looked for when the next ping is due. Nobody has to wake up for a ghost before that:
-//!   whoever asks compares times ([`is_ghost`]);
-//! - a user who is watched is the exception, because others want to hear in time that they are gone:
-//!   the object also wakes up when a ping's time for its answer is over;
-//! - so is a connection without a CONNECT, which is closed on time and does not last in any case.
+//! - it looks for the pong when the next ping is due. It need not wake up earlier for a ghost (a dead
+//!   connection that is still open): code that needs to know compares times ([`is_ghost`]);
+//! - if the user is watched, the object also wakes up when a ping times out, because the watchers need
+//!   to learn in time that the user is gone;
+//! - a connection without a CONNECT is also closed on time; it is short-lived in any case.
 //!
-//! An alarm that is late loses nobody: the time for an answer begins when the ping is sent.
+//! A late alarm disconnects nobody: the timeout begins when the ping is sent.
 //!
-//! The facts that the verdict rests on stand in the attachment and in the socket's auto-response
-//! time, so a lost memory changes nothing.
+//! The decision depends only on the attachment and on the time of the socket's last auto-response, so it
+//! does not change when the object loses its memory.
 
 use super::config::Config;
 use super::connection::{Carrier, Connection, Phase};
@@ -26,22 +26,22 @@ use super::token::LEEWAY_MS;
 use crate::core::close::CloseReason;
 use crate::wire::close::ProtocolEnd;
 
-/// How many pings may go out behind one whose pong has not come, to a client that is heard otherwise.
+/// How many pings may follow one that is not answered, as long as the client sends other packets.
 const MAX_LATER_PINGS: usize = 8;
 
-/// What a connection needs now.
+/// What the heartbeat has to do about a connection now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing before this time.
+    /// Do nothing before this time.
     NothingUntil(Millis),
-    /// A ping.
+    /// Send a ping.
     Ping,
-    /// Its end.
+    /// Close the connection.
     Close(CloseReason),
 }
 
-/// What `connection`, last heard at `heard` by packet or pong, needs at `now`. Of a user who is
-/// watched, others want to hear in time that they are gone: their ghosts are closed on time.
+/// Returns what `connection`, last heard at `heard` by packet or pong, needs at `now`. If the user is
+/// watched, a ghost is closed as soon as its ping times out, so that the watchers learn of it in time.
 pub fn need(
     connection: &Connection,
     heard: Millis,
@@ -83,7 +83,7 @@ pub fn need(
                 Need::Close(ProtocolEnd::PingTimeout.into())
             }
             true if may_be_pinged(connection) => Need::Ping,
-            // The upgrade that keeps it from being pinged ends before this.
+            // The upgrade that blocks the ping ends before then.
             true => Need::NothingUntil((now + config.upgrade_timeout).min(until)),
             false => Need::NothingUntil(due.min(until)),
         };
@@ -93,45 +93,45 @@ pub fn need(
     let next_look = match may_wait {
         true if now < due => due,
         _ if now >= dead_at => return Need::Close(ProtocolEnd::PingTimeout.into()),
-        // The pong may have come by then, and the next ping be due.
+        // By the next turn the pong may have arrived, and then the next ping is due.
         _ => next_turn(pinged_at, now, config).min(dead_at),
     };
     Need::NothingUntil(next_look.min(until))
 }
 
-/// Whether the client has vanished without a word: it was pinged, and was not heard for pingTimeout
-/// after that.
+/// Returns whether the client has vanished without a close: it was not heard within pingTimeout after a
+/// ping.
 pub fn is_ghost(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
     awaited_since(connection, heard).is_some_and(|pinged_at| now >= pinged_at + config.ping_timeout)
 }
 
-/// For how long the client has left a ping unanswered; none if it owes no answer.
+/// Returns how long the client has left a ping unanswered, or `None` if no answer is due.
 pub fn unanswered_for(connection: &Connection, heard: Millis, now: Millis) -> Option<Millis> {
     awaited_since(connection, heard).map(|pinged_at| now.saturating_sub(pinged_at))
 }
 
-/// Whether to ping this one now because another one is due anyway: then both are due together from
-/// here on.
+/// Returns whether to ping this connection early, together with one whose ping is due: from then on both
+/// are due at the same time.
 pub fn may_join_ping(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
     let is_first = connection.pinged_at.is_none();
     may_be_pinged(connection)
         && awaited_since(connection, heard).is_none()
         && now + config.ping_interval / 2 >= ping_due(connection, config)
-        // Clients expect the first ping no sooner (Engine.IO protocol v4, "Heartbeat").
+        // Clients do not expect the first ping earlier (Engine.IO protocol v4, "Heartbeat").
         && !(is_first && now < connection.opened_at + config.ping_interval)
 }
 
-/// Whether a ping can go out: not during an upgrade, whose order it would disturb.
+/// Returns whether a ping may be sent: not during an upgrade, where it would arrive out of order.
 pub(super) fn may_be_pinged(connection: &Connection) -> bool {
     matches!(connection.phase, Phase::Open | Phase::Connecting)
 }
 
-/// The longest time that an object with live connections sleeps.
+/// Returns the longest time for which an object with live connections sleeps.
 pub fn longest_sleep(config: &Config) -> Millis {
     config.ping_interval.max(config.ping_timeout)
 }
 
-/// When the next ping would go out if one did every pingInterval.
+/// Returns when the next ping would be sent if one were sent every pingInterval.
 fn next_turn(pinged_at: Millis, now: Millis, config: &Config) -> Millis {
     let interval = config.ping_interval.max(1);
     let turns = now.saturating_sub(pinged_at) / interval + 1;
@@ -145,7 +145,7 @@ fn at(deadline: Millis, now: Millis, reason: CloseReason) -> Need {
     Need::NothingUntil(deadline)
 }
 
-/// Since when a ping of the connection is unanswered.
+/// Returns when the last ping was sent if it is unanswered.
 fn awaited_since(connection: &Connection, heard: Millis) -> Option<Millis> {
     connection.pinged_at.filter(|pinged_at| heard < *pinged_at)
 }
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(check(&connection, 1_000, 25_999), before);
         assert_eq!(check(&connection, 1_000, 26_000), Need::Ping);
         connection.pinged_at = Some(26_000);
-        // One waking per ping, and none in between, whether it is answered yet or not.
+        // The object wakes up once per ping and not in between, whether or not the ping is answered yet.
         let next = Need::NothingUntil(51_000);
         assert_eq!(check(&connection, 1_000, 26_001), next);
         assert_eq!(check(&connection, 27_000, 27_001), next);
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(check(&connection, 1_000, 46_000), next);
         let end = Need::Close(ProtocolEnd::PingTimeout.into());
         assert_eq!(check(&connection, 1_000, 51_000), end);
-        // It answers after all: it was but slow.
+        // The client answers after all: it was just slow.
         assert!(!is_ghost(&connection, 47_000, 47_001, &config));
         assert_eq!(check(&connection, 47_000, 51_000), Need::Ping);
     }
@@ -250,7 +250,7 @@ mod tests {
             // The object wakes up when the next ping is due, and sends it if the last one was answered.
             assert_eq!(check(1_000, 11_001), Need::NothingUntil(21_000));
             assert_eq!(check(12_000, 21_000), Need::Ping);
-            // None goes out before the answer to the last one, which is looked for once a turn.
+            // No ping is sent before the last one is answered; the object looks once per interval.
             assert_eq!(check(1_000, 21_000), Need::NothingUntil(31_000));
             assert_eq!(check(1_000, 30_999), Need::NothingUntil(31_000));
             assert_eq!(check(23_000, 31_000), Need::Ping);
@@ -265,7 +265,7 @@ mod tests {
         let mut connection = connection();
         let config = config();
         connection.pinged_at = Some(26_000);
-        // The alarm came a minute late: nothing was asked, so nothing can be missing.
+        // The alarm was a minute late: no ping was sent, so no answer is missing.
         assert!(!is_ghost(&connection, 26_050, 111_000, &config));
         assert_eq!(check(&connection, 26_050, 111_000), Need::Ping);
         connection.pinged_at = Some(111_000);
@@ -345,14 +345,14 @@ mod tests {
             check(&connection, 1_000, 11_000),
             Need::Close(ProtocolEnd::UpgradeFailed.into())
         );
-        // The polling side may have been open for long.
+        // The polling connection may have been open for a long time.
         connection.carrier = Carrier::Gateway;
         connection.phase = Phase::Upgrading;
         assert_eq!(
             check(&connection, 11_000, 11_001),
             Need::NothingUntil(26_000)
         );
-        // Its ping waits for the end of the upgrade, and nobody wakes up for it meanwhile.
+        // The ping waits for the end of the upgrade, and the object does not wake up for it before.
         assert_eq!(
             check(&connection, 11_000, 26_000),
             Need::NothingUntil(36_000)
@@ -363,11 +363,11 @@ mod tests {
     fn pings_fall_into_step() {
         let mut connection = connection();
         let config = config();
-        // The first one not before pingInterval.
+        // The first ping is not sent before pingInterval.
         assert!(!may_join_ping(&connection, 1_000, 25_999, &config));
         assert!(may_join_ping(&connection, 1_000, 26_000, &config));
         connection.pinged_at = Some(26_000);
-        // Not while its answer is awaited.
+        // No ping is sent while the last one is unanswered.
         assert!(!may_join_ping(&connection, 1_000, 60_000, &config));
         assert!(!may_join_ping(&connection, 26_010, 38_499, &config));
         assert!(may_join_ping(&connection, 26_010, 38_500, &config));

@@ -1,12 +1,12 @@
-//! Ids: who makes them, and what can be read from them.
+//! Ids: where they come from, and what they contain.
 //!
-//! - A user id is the marketplace's: 1 to 128 characters, none of them a control character.
-//! - A conversation id is derived from the pair of its users, so it never has to be looked up.
-//! - A message id is a UUIDv7. The messages of one send share its time and its random bits and
-//!   differ in the 12-bit counter (RFC 9562, section 6.2, method 1), so all of them can be named
+//! - A user id comes from the marketplace: 1 to 128 characters, none of them a control character.
+//! - A conversation id is derived from its two users, so it never has to be looked up.
+//! - A message id is a UUIDv7. The messages of one send have the same time and random bits and
+//!   differ in the 12-bit counter (RFC 9562, section 6.2, method 1), so all of their ids can be derived
 //!   again from the send's id and the order of the receivers.
-//! - An Engine.IO sid says where its polling session lives and when it began, and carries a MAC, so
-//!   that the Worker can answer a handshake without telling anyone about it.
+//! - An Engine.IO sid contains the location of its polling session, its start time and a MAC, so the Worker
+//!   can answer a handshake without calling an object, unless the handshake brings a token.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
@@ -19,18 +19,18 @@ use super::time::Millis;
 /// The longest user id, in characters.
 pub const MAX_USER_ID_CHARS: usize = 128;
 
-/// Whether this can be a user's id.
+/// Returns whether this is a valid user id.
 pub fn is_user_id(id: &str) -> bool {
     !id.is_empty() && !id.chars().any(char::is_control) && id.chars().count() <= MAX_USER_ID_CHARS
 }
 
-/// The pair in byte order: what makes `(a, b)` and `(b, a)` the same conversation.
+/// Returns the pair in byte order, so that `(a, b)` and `(b, a)` are the same conversation.
 pub fn ordered_pair<'a>(a: &'a str, b: &'a str) -> (&'a str, &'a str) {
     if a <= b { (a, b) } else { (b, a) }
 }
 
-/// The id of the conversation of two users: a UUIDv8 of the SHA-256 of the ordered pair. The
-/// lengths go into the hash, so that no two pairs can spell the same bytes.
+/// Returns the id of the conversation between two users: a UUIDv8 from the SHA-256 of the ordered pair. The
+/// hash covers the lengths, so different pairs never hash the same bytes.
 pub fn conversation_id(a: &str, b: &str) -> String {
     let (first, second) = ordered_pair(a, b);
     let mut hash = Sha256::new();
@@ -49,31 +49,31 @@ pub fn conversation_id(a: &str, b: &str) -> String {
         .to_string()
 }
 
-/// The id of a send, which is also the id of its first message: a UUIDv7 whose counter is zero.
+/// Returns a new send id, which is also the id of its first message: a UUIDv7 whose counter is zero.
 pub fn send_id(now: Millis, random: [u8; 16]) -> Uuid {
     let [.., a, b, c, d, e, f, g, h] = random;
     uuid::Builder::from_unix_timestamp_millis(now, &[0, 0, a, b, c, d, e, f, g, h]).into_uuid()
 }
 
-/// How many messages one send can name: the counter has 12 bits.
+/// The most messages that one send can number: the counter has 12 bits.
 pub const MAX_MESSAGES_PER_SEND: usize = 4096;
 
-/// The id of the `index`th message of a send. Ids of one send sort in the order of their index.
+/// Returns the id of a send's message; `index` is zero-based. The ids of one send sort by index.
 pub fn message_id(send: Uuid, index: usize) -> String {
     let counter = (index % MAX_MESSAGES_PER_SEND) as u128;
     // Bits 64 to 75, below the version's four.
     Uuid::from_u128(send.as_u128() | (counter << 64)).to_string()
 }
 
-/// When a UUIDv7 was made.
+/// Returns the time in a UUIDv7.
 pub fn created_at(id: Uuid) -> Millis {
     (id.as_u128() >> 80) as u64
 }
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// An HMAC-SHA-256 over length-prefixed parts, the first of which says what it is for, so that a
-/// MAC made for one purpose is worthless for another.
+/// Returns an HMAC-SHA-256 over length-prefixed parts. The first part states the purpose, so a MAC made for
+/// one purpose is invalid for any other.
 pub fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let Ok(mut mac) = HmacSha256::new_from_slice(secret) else {
         // HMAC takes keys of any length (RFC 2104, section 2), so this cannot be reached.
@@ -86,28 +86,28 @@ pub fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Compares without telling by the time it takes where the difference lies.
+/// Compares in a time that does not depend on where the difference is.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
 }
 
-/// What an Engine.IO sid says.
+/// The contents of an Engine.IO sid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSid {
     /// The data centre that answered the handshake: three letters (IATA).
     pub colo: [u8; 3],
-    /// Which of that data centre's gateways keeps the session.
+    /// Which of that data centre's gateways holds the session.
     pub shard: u8,
     /// When the handshake was answered.
     pub opened_at: Millis,
-    /// What tells it from all others, and cannot be guessed.
+    /// Random bytes that make the sid unique and unguessable.
     pub random: [u8; 12],
-    /// Whether that gateway was told of the session at its handshake. One that does not know it any more
-    /// has lost it: it must not begin it as if nothing had been said.
+    /// Whether the gateway was told of the session at the handshake. If it no longer knows the session, it has
+    /// lost or ended it, and must not begin it again as if it were new.
     pub is_noted: bool,
 }
 
-/// What the MACs of sids are for. The two kinds differ in nothing else.
+/// Returns the purpose of a sid's MAC, which is all that distinguishes the two kinds of sids.
 fn sid_purpose(is_noted: bool) -> &'static [u8] {
     if is_noted {
         b"engine-sid-noted"
@@ -120,7 +120,7 @@ const SID_BODY: usize = 3 + 1 + 6 + 12;
 const SID_MAC: usize = 8;
 
 impl EngineSid {
-    /// As it travels: 40 characters, URL-safe.
+    /// Returns the sid as 40 URL-safe characters.
     pub fn encode(&self, secret: &[u8]) -> String {
         let body = self.body();
         let mac = mac(secret, &[sid_purpose(self.is_noted), &body]);
@@ -141,7 +141,7 @@ impl EngineSid {
             .collect()
     }
 
-    /// Reads a sid that we made; anything else is `None`.
+    /// Reads a sid made with one of the keys; returns `None` for anything else.
     pub fn decode<'a>(keys: impl Into<Keys<'a>>, text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, given) = bytes.split_at_checked(SID_BODY)?;
@@ -167,19 +167,19 @@ impl EngineSid {
         })
     }
 
-    /// The name of the gateway object that keeps the session.
+    /// Returns the name of the gateway object that holds the session.
     pub fn gateway(&self) -> String {
         format!("{}-{}", String::from_utf8_lossy(&self.colo), self.shard)
     }
 }
 
-/// A Socket.IO session id: 20 URL-safe characters from 15 random bytes.
+/// Returns a Socket.IO session id: 20 URL-safe characters from 15 random bytes.
 pub fn socket_sid(random: [u8; 16]) -> String {
     URL_SAFE_NO_PAD.encode(random.get(1..).unwrap_or(&random))
 }
 
-/// The private session id that lets a client recover (see [`super::recovery`]): the socket sid and
-/// a MAC over it and the user. Whoever shows it got it from us, as that user; nothing is stored.
+/// Returns the private session id that lets a client recover (see [`super::recovery`]): the socket sid and
+/// a MAC over it and the user. It proves that we issued it to that user, so nothing has to be stored.
 pub fn pid(secret: &[u8], user_id: &str, sid: &str) -> String {
     let mac = mac(secret, &[b"pid", user_id.as_bytes(), sid.as_bytes()]);
     format!(
@@ -188,7 +188,7 @@ pub fn pid(secret: &[u8], user_id: &str, sid: &str) -> String {
     )
 }
 
-/// The socket sid inside a pid that was made for this user.
+/// Returns the socket sid in a pid, or `None` if the pid was not made for this user.
 pub fn sid_of_pid<'a, 'k>(
     keys: impl Into<Keys<'k>>,
     user_id: &str,
@@ -207,7 +207,7 @@ mod tests {
     fn a_conversation_has_one_id_whoever_asks() {
         let id = conversation_id("contractor1", "customer1");
         assert_eq!(id, conversation_id("customer1", "contractor1"));
-        // Stored in D1: pinned.
+        // Pinned, because D1 stores it.
         assert_eq!(id, "c5f6ed79-b080-80fc-bd56-982458557edc");
         assert_ne!(conversation_id("ab", "c"), conversation_id("a", "bc"));
     }
@@ -242,7 +242,7 @@ mod tests {
             ..sid.clone()
         };
         let text = sid.encode(b"secret");
-        // Sids are out there: pinned.
+        // Pinned, because clients hold sids.
         assert_eq!(text, "RlJBAwGjGFxQewkJCQkJCQkJCQkJCQ5IAF-Q3TnH");
         assert_eq!(
             EngineSid::decode(b"secret", &noted.encode(b"secret")),

@@ -1,24 +1,24 @@
-//! Keepalive: what a GET that waits is sent, so that its client's end is noticed.
+//! Keepalive: what is written to a waiting GET to detect that its client has gone.
 //!
-//! HTTP/2 and HTTP/3 say when a client gives a request up. In HTTP/1.1 all there is to see is that it
-//! will send nothing more, as it may while it reads on; only whoever writes to a connection that is gone is
-//! told so. So the answer to a GET that waits for long begins with a noop, which grows byte by byte until
-//! there is something to say. A client has one packet more to ignore, however long it waits.
+//! HTTP/2 and HTTP/3 signal that a client cancels a request. In HTTP/1.1 the server sees at most that the
+//! client will send nothing more, which it may do while it still reads; only a write to a closed connection
+//! fails. So the response to a long-waiting GET begins with a noop, which grows byte by byte until there is
+//! something to send. However long it waits, the client has only one extra packet to ignore.
 
 use crate::wire::engine_io::SEPARATOR;
 
-/// The beginning: a noop.
+/// The beginning of the response: a noop packet.
 pub const NOOP: &str = "6";
 
-/// One byte more of it.
+/// One more byte of the noop's data, which clients ignore.
 pub const MORE: &str = "-";
 
-/// What follows the noop.
+/// Returns the rest of the response: a separator and the polling body.
 pub fn ending(body: &str) -> String {
     format!("{SEPARATOR}{body}")
 }
 
-/// Whether a client that speaks this has to be written to, as far as is known.
+/// Returns whether this HTTP version needs the keepalive; true if the version is unknown.
 pub fn is_needed(protocol: Option<&str>) -> bool {
     !protocol.is_some_and(|protocol| {
         ["HTTP/2", "HTTP/3"]

@@ -1,10 +1,9 @@
-//! The keys of tokens, session ids and pids: the one that counts and, while it is being changed, the one
-//! before it.
+//! The keys for tokens, session ids and pids: the current key and, during a rotation, the previous one.
 //!
-//! Invariant: only the current key makes anything. What the one before it has made still counts, so
-//! changing the key disturbs nobody.
+//! Invariant: only the current key signs anything new. What the previous key signed remains valid, so a
+//! rotation disrupts no client.
 
-/// One key, or two while the key is being changed.
+/// The current key and, during a rotation, the previous one.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys<'a> {
     current: &'a [u8],
@@ -12,12 +11,12 @@ pub struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// The current key, and the one before it if that still counts.
+    /// Returns the current key and the previous one, if that is still valid.
     pub fn new(current: &'a [u8], previous: Option<&'a [u8]>) -> Self {
         Self { current, previous }
     }
 
-    /// What the first key that fits makes of something.
+    /// Returns the result for the first key that `fit` accepts; it tries the current key first.
     pub fn find<T>(self, fit: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         fit(self.current).or_else(|| fit(self.previous?))
     }

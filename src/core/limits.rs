@@ -1,36 +1,36 @@
-//! Rate limits: a token bucket, as plain data that its owner keeps where it survives (a socket's
-//! attachment, the object's storage).
+//! Rate limits: a token bucket, as plain data that its owner keeps in durable state (a socket's
+//! attachment or the object's storage).
 //!
-//! Invariant: over any stretch of time no more is let through than the burst and what the rate gave
-//! meanwhile, wherever the bucket was kept in between. A refusal costs nothing, so whoever waits as
-//! long as they are told gets through.
+//! Invariant: in any period, no more is admitted than the burst plus what the rate allows in that period,
+//! wherever the bucket was stored in between. A refusal costs nothing, so a client that waits as long as it
+//! is told to is admitted.
 
 use serde::{Deserialize, Serialize};
 
 use super::time::Millis;
 
-/// How often something may happen.
+/// How often something may happen: at once and in the long run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many at once, after a pause.
+    /// How many are admitted at once after a pause.
     pub burst: u32,
-    /// How long one more takes to become due, in microseconds; 0: there is no limit.
+    /// How long it takes until one more is admitted, in microseconds; 0 means no limit.
     pub pause_us: u64,
 }
 
 impl Rate {
-    /// Lets everything through; a count of 0 means this.
+    /// No limit; the same as a count of 0.
     pub const UNLIMITED: Self = Self {
         burst: 0,
         pause_us: 0,
     };
 
-    /// `count` a second, `burst` at once. 0 a second: no limit.
+    /// Returns a rate of `count` per second, `burst` at once. A count of 0 means no limit.
     pub fn per_second(count: u32, burst: u32) -> Self {
         Self::new(count, burst, 1_000_000)
     }
 
-    /// `count` a minute, as many at once. 0: no limit.
+    /// Returns a rate of `count` per minute, all of them at once if need be. A count of 0 means no limit.
     pub fn per_minute(count: u32) -> Self {
         Self::new(count, count, 60_000_000)
     }
@@ -43,8 +43,8 @@ impl Rate {
     }
 }
 
-/// A bucket: full unless something was taken out of it. Kept as the time at which it is full again,
-/// so an idle bucket needs no upkeep and one number says everything.
+/// A token bucket, stored as the time at which it is full again: a single number, and an idle bucket needs no
+/// updates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bucket {
@@ -53,22 +53,22 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket that was stored as this number.
+    /// Restores a bucket from the number that [`Self::to_stored`] returned.
     pub fn stored(full_at_us: u64) -> Self {
         Self { full_at_us }
     }
 
-    /// The number to store.
+    /// Returns the number to store: when the bucket is full again, in Unix microseconds.
     pub fn to_stored(self) -> u64 {
         self.full_at_us
     }
 
-    /// Whether it is as good as new.
+    /// Returns whether nothing was ever taken from the bucket.
     pub fn is_new(&self) -> bool {
         self.full_at_us == 0
     }
 
-    /// Takes one, or says in how many milliseconds there will be one.
+    /// Takes one token, or returns in how many milliseconds one will be available.
     pub fn take(&mut self, rate: Rate, now: Millis) -> Result<(), Millis> {
         if rate.pause_us == 0 {
             return Ok(());
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(bucket.take(rate, NOW + 19), Err(1));
         assert_eq!(bucket.take(rate, NOW + 20), Ok(()));
         assert_eq!(bucket.take(rate, NOW + 20), Err(20));
-        // After a pause it is full again, and not fuller.
+        // After a pause the bucket is full again, but holds no more than the burst.
         let later = NOW + 60_000;
         assert_eq!(
             (0..)

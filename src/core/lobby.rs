@@ -1,9 +1,9 @@
 //! The lobby: where a client waits until its user is known.
 //!
-//! The relay serves it on a WebSocket, the polling gateway by polling: each of them passes on what comes in,
-//! and carries out the [`LobbyEffect`]s in their order. Invariant: only a good token lets a client in, every
-//! refusal is told and counted, and none gives a client more time. Both transports follow the same rules,
-//! since nothing but the lobby decides.
+//! The relay runs it for WebSockets, the polling gateway for polling: each passes incoming frames to it and
+//! carries out the [`LobbyEffect`]s in order. Invariant: only a valid token admits a client, every refusal is
+//! sent to the client and counted, and no refusal extends the client's time. Both transports follow the same
+//! rules, because only the lobby decides.
 
 use super::close::CloseReason;
 use super::config::Config;
@@ -17,44 +17,44 @@ use crate::wire::probe::receive_probing;
 use crate::wire::session::{self, Session, decode};
 use crate::wire::socket_io::MAIN;
 
-/// How often a client may be refused before its user is known.
+/// How many refusals a client may receive; the next one closes the connection.
 const MAX_REFUSALS: u32 = 10;
 
 /// A client whose user is not known yet.
 #[derive(Debug)]
 pub struct Lobby {
-    /// The namespaces that we serve.
+    /// The namespaces that the server serves.
     namespaces: &'static [&'static str],
-    /// Until when its WebSocket may go on asking for a polling session, if it does.
+    /// The deadline of the upgrade, while a WebSocket probes for a polling session.
     probing_until: Option<Millis>,
-    /// When the user must be known.
+    /// The time by which the user must be known.
     ends_at: Millis,
-    /// What the token of the handshake comes to, if it brought one.
+    /// The verdict on the handshake's token, if the handshake brought one.
     pub handshake: Option<Verdict>,
     refusals: u32,
 }
 
-/// What is to be done.
+/// What the caller has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LobbyEffect {
     /// Send this to the client.
     Send(Packet),
     /// Record that a CONNECT was refused because of its token.
     Refused(TokenError),
-    /// The user is known: hand this CONNECT to their object, and after it whatever comes in from now on.
+    /// The user is known: pass this CONNECT, and everything after it, to the user's object.
     Enter(Identity, Frame),
-    /// Tell the gateway that a WebSocket probes.
+    /// Tell the gateway that a WebSocket is probing.
     Probe,
-    /// Ask the gateway for the session, which is the WebSocket's now.
+    /// Fetch the session from the gateway: it now belongs to the WebSocket.
     TakeOver,
-    /// Close the WebSocket, and tell the gateway that its client goes on polling.
+    /// Close the WebSocket, and tell the gateway that the client continues polling.
     AbandonProbe(CloseReason),
     /// Close the connection.
     Close(CloseReason),
 }
 
 impl Lobby {
-    /// A client whose handshake was answered at `opened_at`.
+    /// Returns the lobby of a client whose handshake was answered at `opened_at`.
     pub fn new(opened_at: Millis, namespaces: &'static [&'static str], config: &Config) -> Self {
         Self {
             namespaces,
@@ -65,7 +65,7 @@ impl Lobby {
         }
     }
 
-    /// The same client on a WebSocket that asks, from `now` on, for its polling session.
+    /// Returns the lobby of the same client on a WebSocket that probes from `now` on.
     pub fn probing(self, config: &Config, now: Millis) -> Self {
         Self {
             probing_until: Some(now + config.upgrade_timeout),
@@ -73,34 +73,35 @@ impl Lobby {
         }
     }
 
-    /// Its WebSocket has got the session, and with it what the token of the handshake comes to.
+    /// Records that the WebSocket has taken over the session, together with the verdict on the handshake's
+    /// token.
     pub fn take_over(&mut self, handshake: Option<Verdict>) {
         self.probing_until = None;
         self.handshake = handshake;
     }
 
-    /// When [`Self::time_out`] is due.
+    /// Returns when [`Self::time_out`] is due.
     pub fn deadline(&self) -> Millis {
         self.probing_until.unwrap_or(self.ends_at)
     }
 
-    /// Whether the user should have been known by now.
+    /// Returns whether the time by which the user must be known has passed.
     pub fn is_over(&self, now: Millis) -> bool {
         now >= self.ends_at
     }
 
-    /// The deadline has passed.
+    /// Returns the effects of a passed deadline.
     pub fn time_out(&self) -> Vec<LobbyEffect> {
         self.end(ProtocolEnd::UpgradeFailed, ProtocolEnd::ConnectTimeout)
     }
 
-    /// The client has closed its WebSocket.
+    /// Returns the effects when the client closes its WebSocket.
     pub fn leave(&self) -> Vec<LobbyEffect> {
         self.end(ProtocolEnd::UpgradeFailed, ProtocolEnd::ClientClosed)
     }
 
-    /// A frame comes in, or a packet by polling. `request` is what the token comes to of the request that
-    /// brought it, if that request has one.
+    /// Handles an incoming frame, or a packet from a polling POST. `request` is the verdict on the token of
+    /// the request that brought it, if that request has a token.
     pub fn receive(
         &mut self,
         frame: Frame,
@@ -115,17 +116,17 @@ impl Lobby {
         if self.probing_until.is_some() {
             return probe(&packet);
         }
-        // Nobody has joined a namespace, so no session has to be kept from one packet to the next.
+        // The client has not joined a namespace, so there is no session state to keep between packets.
         let (namespace, auth) = match Session::default().receive(packet, &mut None, self.namespaces)
         {
             session::Effect::Connect(namespace, auth) => (namespace, auth),
             session::Effect::Nothing => return Vec::new(),
             session::Effect::Reply(refusal) => return self.refuse(None, refusal),
             session::Effect::Close(reason) => return vec![LobbyEffect::Close(reason.into())],
-            // These need a namespace that was joined, or a WebSocket that probes.
+            // The other effects need a joined namespace or a probing WebSocket.
             _ => return vec![LobbyEffect::Close(ProtocolEnd::ProtocolError.into())],
         };
-        // Without a token of its own, it counts by that of its request, or else of the handshake.
+        // A CONNECT without a token is authenticated by its request's token, or else by the handshake's.
         let requests = request.into_iter().chain(&self.handshake);
         let token = ConnectAuth::read(auth.as_deref()).token;
         match admit(config.keys(), token.as_deref(), requests, now) {
@@ -137,7 +138,7 @@ impl Lobby {
         }
     }
 
-    /// Tells a refusal and counts it. The last one is told as well, and then it is the end.
+    /// Sends a refusal and counts it. The last one is also sent, and then the connection is closed.
     fn refuse(&mut self, error: Option<TokenError>, refusal: String) -> Vec<LobbyEffect> {
         self.refusals += 1;
         let is_flooding = self.refusals > MAX_REFUSALS;
@@ -146,7 +147,8 @@ impl Lobby {
         refused.chain([send(refusal)]).chain(close).collect()
     }
 
-    /// A CONNECT that is too large to be read is told so, unless it comes before the upgrade.
+    /// Ends the connection after a frame that could not be read. A CONNECT that is too large gets a
+    /// CONNECT_ERROR first, unless it arrives before the upgrade.
     fn end_unread(&self, frame: &Frame, reason: ProtocolEnd, config: &Config) -> Vec<LobbyEffect> {
         let refusal = ConnectRefusal::of_unread(frame, config.max_payload);
         let told = refusal.filter(|_| self.probing_until.is_none());
@@ -165,7 +167,7 @@ impl Lobby {
 fn probe(packet: &Packet) -> Vec<LobbyEffect> {
     match receive_probing(packet) {
         session::Effect::Probe => {
-            // The client polls no more once it has the pong: until then its GETs must have ended.
+            // Once it has the pong, the client stops polling, so its GETs must have ended by then.
             vec![
                 LobbyEffect::Probe,
                 LobbyEffect::Send(Packet::Pong(PROBE.to_owned())),
@@ -227,7 +229,7 @@ mod tests {
         waiting().probing(&config(), NOW + 1_000)
     }
 
-    /// The effects of a frame whose request brought this token.
+    /// Returns the effects of a frame whose request brought this token.
     fn receive_with(
         lobby: &mut Lobby,
         frame: Frame,
@@ -280,7 +282,7 @@ mod tests {
             let mut upgraded = probing();
             upgraded.take_over(handshake);
             let expected = match expected {
-                // The object gets the CONNECT as it came.
+                // The object gets the CONNECT unchanged.
                 Ok(user) => vec![LobbyEffect::Enter(user, text(packet))],
                 Err(error) => refused(error),
             };
@@ -319,7 +321,7 @@ mod tests {
         ] {
             cases.push((text(invalid), closed(ProtocolEnd::ProtocolError)));
         }
-        // Nothing is kept for an event that nobody will take.
+        // Attachments are not awaited for an event that nobody will handle.
         let event = r#"451-["e",{"_placeholder":true,"num":0}]"#;
         cases.push((text(event), closed(ProtocolEnd::ProtocolError)));
         for (frame, expected) in cases {
@@ -391,7 +393,7 @@ mod tests {
                 abandoned(ProtocolEnd::UpgradeFailed),
             ),
             (text("9"), abandoned(ProtocolEnd::ProtocolError)),
-            // No CONNECT is answered yet, not even one that is too large.
+            // No CONNECT is answered before the upgrade, not even one that is too large.
             (
                 text(&format!("40{}", "x".repeat(MAX_PAYLOAD))),
                 abandoned(ProtocolEnd::TooLarge),
@@ -412,7 +414,7 @@ mod tests {
         assert_eq!(lobby.deadline(), NOW + 1_000 + UPGRADE_TIMEOUT);
         assert_eq!(lobby.time_out(), abandoned(ProtocolEnd::UpgradeFailed));
         assert_eq!(lobby.leave(), abandoned(ProtocolEnd::UpgradeFailed));
-        // The upgrade gives it no more time than the handshake did.
+        // The upgrade does not extend the time that began with the handshake.
         lobby.take_over(None);
         for lobby in [lobby, waiting()] {
             assert_eq!(lobby.deadline(), NOW + CONNECT_TIMEOUT);

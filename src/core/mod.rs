@@ -1,5 +1,5 @@
-//! The pure core: codecs, the session, payloads, tokens, SQL. It imports nothing of the platform,
-//! reads no clock and draws no random numbers (both are passed in), so it is tested natively.
+//! The pure core: configuration, tokens, payloads, decisions, SQL. It imports nothing from the platform,
+//! reads no clock and draws no random numbers (both are passed in), so its tests run natively.
 
 pub mod api;
 pub mod canonical;

@@ -1,38 +1,38 @@
-//! The times in a token: NumericDate (RFC 7519, section 2), seconds since 1970, which may have a fraction.
+//! The times in a token: NumericDate (RFC 7519, section 2), seconds since 1970, possibly with a fraction.
 //!
-//! A time that no calendar reaches is as good as any other that is far ahead. Milliseconds, a common
-//! mistake, would be such a time; they are told apart by what they would be as seconds: the years from
-//! 33,658 on, of which issuers have no use.
+//! A time beyond every calendar is treated like any other time in the far future. Milliseconds, a common
+//! mistake, would look like such a time. They are detected by their value: read as seconds, they would mean
+//! the year 33,658 or later, which no issuer needs.
 
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::time::Millis;
 
-/// The latest time that JavaScript has (ECMA-262, "Time Values and Time Range"), in the year 275,760:
-/// what lies beyond it counts as this, so that there is room to calculate.
+/// The latest time in JavaScript (ECMA-262, "Time Values and Time Range"), in the year 275,760. Later times
+/// are capped to it, so that calculations do not overflow.
 const LATEST: Millis = 8_640_000_000_000_000;
 
-/// September 2001 in milliseconds, and a year that never comes in seconds.
+/// As milliseconds, this is September 2001; as seconds, it is the year 33,658.
 const FIRST_MILLISECONDS: Millis = 1_000_000_000_000;
 
-/// The longest time for which a token in milliseconds would be made, in milliseconds.
+/// The longest plausible lifetime of a token whose times are in milliseconds by mistake.
 const CENTURY: Millis = 100 * 365 * 24 * 60 * 60 * 1_000;
 
-/// Why a claim is not a time.
+/// The reason why a claim is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DateError {
-    /// Not a number.
+    /// The claim is not a JSON number.
     #[error("not a number")]
     NotANumber,
-    /// Milliseconds, by its size.
+    /// The claim is so large that it must be in milliseconds.
     #[error("milliseconds in place of seconds")]
     Milliseconds,
 }
 
-/// Reads a claim at time `now`.
+/// Reads a claim at time `now` and returns it in Unix milliseconds; times before 1970 become 0.
 pub fn read(claim: &RawValue, now: Millis) -> Result<Millis, DateError> {
-    // Every JSON number is one of Rust's; what has no room in it is infinite.
+    // Rust parses every JSON number; one that is too large for an `f64` becomes infinite.
     let seconds: f64 = claim.get().parse().map_err(|_| DateError::NotANumber)?;
     let milliseconds = FIRST_MILLISECONDS as f64..now.saturating_add(CENTURY) as f64;
     if milliseconds.contains(&seconds) {
@@ -70,13 +70,13 @@ mod tests {
 
     #[test]
     fn a_time_may_be_as_far_as_it_likes() {
-        // The last second of the year 9999, and the last of which nobody would think as milliseconds.
+        // The last second of the year 9999, and the last value that is not taken for milliseconds.
         assert_eq!(date("253402300799"), Ok(253_402_300_799_000));
         assert_eq!(date("999999999999"), Ok(999_999_999_999_000));
-        // The first second that chrono does not know.
+        // The first second that chrono cannot represent.
         assert_eq!(date("8210266876800"), Ok(8_210_266_876_800_000));
         for claim in [
-            // JavaScript's and Rust's largest integers.
+            // The largest integers of JavaScript and Rust.
             "9007199254740991",
             "9223372036854775807",
             "18446744073709551615",

@@ -1,44 +1,45 @@
-//! Which web pages may connect: the `Origin` of a request against ALLOWED_ORIGINS.
+//! Which web pages may connect: checks the `Origin` of a request against ALLOWED_ORIGINS.
 //!
-//! Only browsers send `Origin`, and a page cannot forge it; a request without one (an app, a
-//! server) is let through, since its token is what counts.
+//! Only browsers send `Origin`, and a page cannot forge it. A request without one (from an app or a
+//! server) is let through, because it is authenticated by its token.
 
-/// ALLOWED_ORIGINS, parsed: `*`, or origins separated by commas.
+/// The parsed ALLOWED_ORIGINS: `*`, or origins separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigins {
-    /// `*`: pages of every origin.
+    /// `*`: pages from any origin.
     Any,
-    /// Pages of these origins, and of the server's own.
+    /// Pages from these origins and from the server's own origin.
     List(Vec<OriginPattern>),
 }
 
-/// One of the origins, in lower case and without a port that its scheme implies.
+/// An allowed origin, in lower case and without the default port of its scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginPattern {
-    /// `https://a.example`: this origin.
+    /// `https://a.example`: exactly this origin.
     Exactly(String),
-    /// `https://*.a.example:8443`: this scheme, a subdomain on any level, and this port.
+    /// `https://*.a.example:8443`: this scheme, a subdomain at any level, and this port.
     Subdomains {
-        /// `https://`
+        /// The scheme with its separator, e.g. `https://`.
         scheme: String,
-        /// `.a.example:8443`
+        /// The parent domain and port, with a leading dot, e.g. `.a.example:8443`.
         parent: String,
     },
 }
 
-/// What to answer a request's `Origin` with.
+/// How to respond to a request's `Origin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginVerdict {
-    /// The request has no `Origin`: no CORS headers.
+    /// The request has no `Origin`, so the response has no CORS headers.
     NotABrowser,
-    /// Allowed: this is the value of `Access-Control-Allow-Origin`.
+    /// The origin is allowed; this is the value for `Access-Control-Allow-Origin`.
     Allowed(String),
-    /// Not on the list: the request is answered by 403.
+    /// The origin is not on the list; the response is 403.
     Refused,
 }
 
 impl AllowedOrigins {
-    /// Parses `*` or a list such as `https://a.example, https://*.b.example:8443, capacitor://localhost`.
+    /// Parses `*` or a list such as `https://a.example, https://*.b.example:8443, capacitor://localhost`. The
+    /// error names the entry that is not an origin.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim() == "*" {
             return Ok(Self::Any);
@@ -51,7 +52,7 @@ impl AllowedOrigins {
             .map(Self::List)
     }
 
-    /// Judges the `Origin` header of a request that came in at `own`, e.g. `https://host:port`.
+    /// Checks the `Origin` header of a request to the server's own origin `own`, e.g. `https://host:port`.
     pub fn judge(&self, origin: Option<&str>, own: &str) -> OriginVerdict {
         let Some(origin) = origin else {
             return OriginVerdict::NotABrowser;
@@ -74,7 +75,7 @@ impl AllowedOrigins {
 impl OriginPattern {
     fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
-        // What frames without an origin of their own and pages from files send.
+        // Sent by sandboxed frames and by pages loaded from files.
         if ["null", "file://"].contains(&text.as_str()) {
             return Some(Self::Exactly(text));
         }
@@ -106,7 +107,7 @@ fn not_an_origin(text: &str) -> String {
     format!("\"{text}\" is not an origin such as https://www.example.com")
 }
 
-/// RFC 3986, section 3.1.
+/// Checks the syntax of a scheme (RFC 3986, section 3.1).
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text
@@ -114,7 +115,7 @@ fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// Browsers leave the port out where the scheme implies it (RFC 6454, section 6.2).
+/// Removes a default port: browsers omit it (RFC 6454, section 6.2).
 fn without_implied_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
     let port = match scheme {
         "https" => ":443",
@@ -124,7 +125,7 @@ fn without_implied_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
     authority.strip_suffix(port).unwrap_or(authority)
 }
 
-/// A host, and perhaps a port.
+/// Checks the syntax of a host with an optional port.
 fn is_authority(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -134,7 +135,7 @@ fn is_authority(text: &str) -> bool {
     is_host(host) && port.is_none_or(is_port)
 }
 
-/// A name, or an address of IPv6 in its brackets.
+/// Checks the syntax of a host: a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(text: &str) -> bool {
     let address = text
         .strip_prefix('[')
@@ -147,7 +148,7 @@ fn is_host(text: &str) -> bool {
     }
 }
 
-/// One part of a name, between its dots.
+/// Checks the syntax of one part of a name, between its dots.
 fn is_label(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_of_label)
 }
@@ -224,7 +225,7 @@ mod tests {
     fn the_case_of_letters_and_the_schemes_own_port_make_no_difference() {
         assert!(allows("HTTPS://A.Example", "https://a.example"));
         assert!(allows("https://*.A.Example", "https://b.a.example"));
-        // Browsers leave it out (RFC 6454, section 6.2).
+        // Browsers omit the default port (RFC 6454, section 6.2).
         assert!(allows("https://a.example:443", "https://a.example"));
         assert!(allows("http://*.a.example:80", "http://b.a.example"));
         assert!(!allows("http://a.example:443", "http://a.example"));
@@ -243,7 +244,7 @@ mod tests {
             assert!(allows(list, origin), "{origin}");
         }
         for origin in [
-            // The domain itself is another entry.
+            // The domain itself needs its own entry.
             "https://example.com",
             "https://.example.com",
             "https://evilexample.com",

@@ -1,8 +1,8 @@
-//! The outbox: sends whose fan-out may not be finished. One row per send, in the sender's object.
+//! The outbox: sends whose fan-out may be unfinished. One row per send, in the sender's object.
 //!
-//! Invariant: a row is written before the send is committed to D1, and goes only when every
-//! receiver's object has taken its message, when D1 shows that the send was never committed, or
-//! after [`GIVE_UP_AFTER`]. So whatever was committed is delivered, whenever the object dies.
+//! Invariant: a row is written before the send is committed to D1, and it is settled only when every
+//! receiver's object has accepted its message, when D1 shows that the send was never committed, or
+//! after [`GIVE_UP_AFTER`]. So a committed send is delivered no matter when the object dies.
 
 use std::collections::HashSet;
 
@@ -11,54 +11,54 @@ use uuid::Uuid;
 use super::send_kind::SendKind;
 use super::time::Millis;
 
-/// The first retry comes this long after the failure, each further one twice as late.
+/// The delay before the first retry; it doubles with each further one.
 pub const FIRST_RETRY: Millis = 1_000;
 
-/// The longest pause between two tries.
+/// The longest delay between two attempts.
 pub const LONGEST_RETRY: Millis = 10 * 60_000;
 
-/// A commit that D1 does not show by now will not happen any more: a query runs for 30 s at most.
+/// If D1 does not show a commit after this time, it will not happen any more: a query takes 30 s at most.
 pub const COMMIT_DEADLINE: Millis = 60_000;
 
-/// After a day we stop trying: the log keeps no event longer, and D1 has the message for good.
+/// Retries end after a day: by default the log keeps no event longer, and D1 keeps the message permanently.
 pub const GIVE_UP_AFTER: Millis = 24 * 60 * 60_000;
 
-/// One send.
+/// A send in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
-    /// The send's id; its messages' ids follow from it.
+    /// The id of the send, from which the ids of its messages are derived.
     pub send_id: Uuid,
-    /// Whom it was addressed to, in order.
+    /// The receivers, in the order that determines their message ids.
     pub receiver_ids: Vec<String>,
-    /// Who has not taken it yet; unknown before the fan-out was through once.
+    /// The receivers whose objects have not accepted it; `None` until the fan-out has finished once.
     pub pending: Option<HashSet<String>>,
-    /// How often the fan-out was tried.
+    /// How many attempts have ended.
     pub attempts: u32,
-    /// When the send was accepted.
+    /// When the send was accepted, in Unix milliseconds.
     pub created_at: Millis,
-    /// What kind of send it is.
+    /// Whether it is a direct or a bulk send.
     pub kind: SendKind,
 }
 
-/// What to do with a row after a try.
+/// What to do with a row after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing is left to do for it. If it has an idempotency key, it is remembered for that.
+    /// Nothing is left to do. A row with an idempotency key is kept, so that a repeat is recognized.
     Done,
-    /// It was never committed: a repeat is a send of its own.
+    /// The send was never committed, so a repeat is a new send.
     Void,
-    /// Try these again at that time. `None`: it is not known yet who they are.
+    /// Try again later.
     Retry {
-        /// Who has not taken it.
+        /// The receivers that have not accepted it; `None` if they are not known yet.
         pending: Option<HashSet<String>>,
-        /// In Unix milliseconds.
+        /// When to try again, in Unix milliseconds.
         at: Millis,
     },
 }
 
 impl OutboxEntry {
-    /// A send that is about to be committed. Should the object die now, the first alarm after that
-    /// takes it up; the time given here makes sure that there is one.
+    /// Returns a send that is about to be committed. If the object dies before it is finished, the next alarm
+    /// resumes it; the time of the row's next attempt ensures that an alarm is set.
     pub fn new(send_id: Uuid, receiver_ids: Vec<String>, now: Millis, kind: SendKind) -> Self {
         Self {
             send_id,
@@ -70,18 +70,19 @@ impl OutboxEntry {
         }
     }
 
-    /// Whether to try it now, if nobody is at it: its turn has come, or whoever began it is gone.
+    /// Returns whether to retry the send now, given that no attempt is running: the retry is due, or the first
+    /// attempt was interrupted.
     pub fn is_due(&self, next_attempt_at: Millis, now: Millis) -> bool {
         self.attempts == 0 || next_attempt_at <= now
     }
 
-    /// Who waits for this message, so that a later one must not overtake it. A send of which D1
-    /// shows nothing keeps nobody waiting.
+    /// Returns the receivers that still wait for this message, so that a later one must not overtake it. If D1
+    /// does not show the send, nobody waits for it.
     pub fn waiting(&self) -> impl Iterator<Item = &String> {
         self.pending.iter().flatten()
     }
 
-    /// D1 shows nothing of the send.
+    /// Returns what to do if D1 does not show the send.
     pub fn after_nothing_found(&self, now: Millis) -> Next {
         if now >= self.created_at + COMMIT_DEADLINE {
             return Next::Void;
@@ -89,7 +90,7 @@ impl OutboxEntry {
         self.retry(None, now)
     }
 
-    /// The fan-out was through, and these have not taken their message.
+    /// Returns what to do after a fan-out in which the `failed` receivers have not accepted their message.
     pub fn after_fan_out(&self, failed: HashSet<String>, now: Millis) -> Next {
         if failed.is_empty() {
             return Next::Done;
@@ -97,7 +98,7 @@ impl OutboxEntry {
         self.retry(Some(failed), now)
     }
 
-    /// D1 could not be asked.
+    /// Returns what to do if D1 did not answer.
     pub fn after_unavailable(&self, now: Millis) -> Next {
         self.retry(self.pending.clone(), now)
     }

@@ -1,8 +1,9 @@
-//! Connection state recovery, served from the user's log.
+//! Connection state recovery from the user's log.
 //!
-//! A client that comes back shows the pid that we gave it and the offset of the last event it got.
-//! The pid is a MAC (see [`super::ids::pid`]), so nothing is stored for a client that may never
-//! come back. It recovers exactly if every event after its offset is still in the log.
+//! A client that reconnects presents the pid that we gave it and the offset of the last event it received.
+//! The pid contains a MAC (see [`super::ids::pid`]), so nothing is stored for a client that may never
+//! reconnect. The client recovers if every event after its offset is still in the log and they fit into one
+//! replay, which [`super::connect`] checks.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,19 +11,19 @@ use serde_json::value::RawValue;
 use super::ids::sid_of_pid;
 use super::keys::Keys;
 
-/// What we read of a CONNECT's `auth` object. Fields of the wrong type count as missing.
+/// The fields that we read from a CONNECT's `auth` object. A field of the wrong type counts as missing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ConnectAuth {
-    /// `token`.
+    /// `token`: the client's JWT.
     pub token: Option<String>,
-    /// `pid`, from an earlier CONNECT.
+    /// `pid`: the private session id from an earlier CONNECT.
     pub pid: Option<String>,
-    /// `offset`: the last event that the client got.
+    /// `offset`: the log offset of the last event that the client received, sent as a string.
     pub offset: Option<u64>,
 }
 
 impl ConnectAuth {
-    /// Reads an `auth` object.
+    /// Reads an `auth` object; everything is missing if there is none.
     pub fn read(auth: Option<&RawValue>) -> Self {
         #[derive(Deserialize)]
         struct Raw<'a> {
@@ -50,22 +51,23 @@ impl ConnectAuth {
 /// The part of the log that can still be replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogBounds {
-    /// The oldest offset that is kept.
+    /// The oldest offset that can be replayed.
     pub first: u64,
     /// The newest offset.
     pub last: u64,
 }
 
-/// A session that goes on where it was.
+/// A session that the client may resume.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// Its Socket.IO session id, as before.
+    /// Its Socket.IO session id, which does not change.
     pub sid: String,
-    /// The offset of the last event that the client got.
+    /// The offset of the last event that the client received.
     pub after: u64,
 }
 
-/// Decides whether a client recovers.
+/// Returns the session that the client recovers, if its pid is valid for this user and the log still holds
+/// every event after its offset.
 pub fn resume<'a>(
     keys: impl Into<Keys<'a>>,
     user_id: &str,

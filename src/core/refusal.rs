@@ -1,13 +1,13 @@
-//! Why one receiver of a send gets nothing, which stops nobody else.
+//! Why a receiver of a send gets no message. The other receivers are not affected.
 
 use thiserror::Error;
 
 use super::error::{ErrorCode, EventError};
 
-/// Why a receiver's copy is not in the record.
+/// The reason why no message is stored for a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// There is no such user.
+    /// The receiver is not a known user.
     #[error("Receiver not found")]
     NotFound,
     /// The receiver has blocked the sender.
@@ -19,7 +19,7 @@ pub enum Refusal {
 }
 
 impl From<Refusal> for EventError {
-    /// As the error of a whole request, whose only receiver it is.
+    /// Returns the error for a request whose only receiver is refused.
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
             Refusal::NotFound => ErrorCode::NotFound,

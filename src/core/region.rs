@@ -1,8 +1,8 @@
-//! Where a user's object should live.
+//! The region in which a user's object should be created.
 //!
-//! An object is created near whoever touches it first, and stays there. When that is somebody else
-//! (a contractor's bulk send, a query), the user's region, if known, is given as a location hint
-//! (Durable Objects, "Data location": hints count for the first `get` only).
+//! An object is created near its first caller and stays there. If somebody other than the user calls it first
+//! (with a bulk send or a query), the user's region, if known, is given as a location hint (Durable Objects,
+//! "Data location": only the hint of the first `get` counts).
 
 use serde::{Deserialize, Serialize};
 
@@ -30,19 +30,19 @@ pub enum Region {
     Me,
 }
 
-/// The countries of the Middle East (ISO 3166), which the continents do not tell.
+/// The countries of the Middle East (ISO 3166), for which there is no continent code.
 const MIDDLE_EAST: [&str; 15] = [
     "AE", "BH", "CY", "IL", "IQ", "IR", "JO", "KW", "LB", "OM", "PS", "QA", "SA", "SY", "YE",
 ];
 
-/// East of this longitude, Europe is its east.
+/// The longitude, in degrees, at which Eastern Europe begins.
 const EASTERN_EUROPE: f32 = 15.0;
 
-/// East of this longitude, North America is its east.
+/// The longitude, in degrees, at which Eastern North America begins.
 const EASTERN_AMERICA: f32 = -100.0;
 
 impl Region {
-    /// As it is stored, and given to the platform.
+    /// Returns the location hint, which is also the stored form.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Wnam => "wnam",
@@ -57,13 +57,13 @@ impl Region {
         }
     }
 
-    /// Reads a name.
+    /// Reads a location hint such as `weur`.
     pub fn read(name: &str) -> Option<Self> {
         serde_json::from_value(serde_json::Value::from(name)).ok()
     }
 
-    /// The region of a place: continent (`AF`, `AS`, `EU`, `NA`, `OC`, `SA`), country (ISO 3166) and
-    /// longitude, as the platform knows them of a request.
+    /// Returns the region of a place: its continent (`AF`, `AS`, `EU`, `NA`, `OC`, `SA`), country (ISO 3166)
+    /// and longitude in degrees, as Cloudflare reports them for a request.
     pub fn of(continent: &str, country: Option<&str>, longitude: Option<f32>) -> Option<Self> {
         if country.is_some_and(|country| MIDDLE_EAST.contains(&country)) {
             return Some(Self::Me);

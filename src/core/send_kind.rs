@@ -1,20 +1,20 @@
-//! The two kinds of sends, and in what they differ.
+//! The two kinds of sends, and how they differ.
 
 use super::error::{ErrorCode, EventError};
 use super::events::{send_bulk_message, send_message};
 use super::token::Role;
 
-/// What kind of send it is.
+/// Whether a send is direct or bulk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendKind {
-    /// One message to one user, whose way the sender's devices are told.
+    /// One message to one user; the sender's devices receive delivery receipts for it.
     Direct,
-    /// One message to many, which only contractors may send.
+    /// One message to many users, which only contractors may send.
     Bulk,
 }
 
 impl SendKind {
-    /// The event that asks for such a send.
+    /// Returns the name of the event that requests such a send.
     pub fn event(self) -> &'static str {
         match self {
             Self::Direct => send_message::NAME,
@@ -22,7 +22,7 @@ impl SendKind {
         }
     }
 
-    /// The event that answers it.
+    /// Returns the name of the event that answers it.
     pub fn reply_event(self) -> &'static str {
         match self {
             Self::Direct => send_message::REPLY,
@@ -30,7 +30,7 @@ impl SendKind {
         }
     }
 
-    /// The role that its sender must have, if not any.
+    /// Returns the role that the sender must have, or `None` if any role will do.
     pub fn role(self) -> Option<Role> {
         match self {
             Self::Direct => None,
@@ -38,7 +38,7 @@ impl SendKind {
         }
     }
 
-    /// What a sender is told who has no row, or not that role.
+    /// Returns the error for a sender who has no row in D1 or lacks the required role.
     pub fn not_allowed(self) -> EventError {
         match self {
             Self::Direct => EventError::new(ErrorCode::NotFound, "Sender not found"),

@@ -1,13 +1,13 @@
-//! SQL as the core writes it: statements with parameters, for D1 and for the objects' own storage.
+//! SQL in the core: statements with parameters, for D1 and for the objects' own storage.
 
 /// A value bound to a placeholder.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {
-    /// Text, or a list as JSON, which SQLite takes apart.
+    /// Text, or a list as JSON that SQLite unpacks.
     Text(String),
     /// A whole number below 2^53.
     Integer(u64),
-    /// `NULL`, for what is not known.
+    /// `NULL`, for a missing value.
     Null,
 }
 
@@ -23,12 +23,12 @@ impl From<Option<&str>> for Param {
     }
 }
 
-/// A statement with its parameters.
+/// An SQL statement with its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// SQL with `?1`, `?2`, ...
+    /// The SQL, with the placeholders `?1`, `?2`, ...
     pub sql: &'static str,
-    /// The values of the placeholders, in their order.
+    /// The values of the placeholders, in order.
     pub params: Vec<Param>,
 }
 

@@ -1,11 +1,13 @@
-//! The WebSocket subprotocol (RFC 6455, section 4.2.2): what to answer a client that asks for some.
+//! The WebSocket subprotocol (RFC 6455, section 4.2.2): what to answer a client that requests some.
 //!
-//! All of them are the same to us: what is spoken is Engine.IO. But a client that asks, and is not told which
-//! one it is, has to give up; so it gets the first that it names, as from the reference server.
+//! They make no difference to us, since every connection speaks Engine.IO. But a client that requests
+//! subprotocols and gets none must fail the connection, so we choose the first one that it names, as the
+//! reference server does.
 
 use std::collections::HashSet;
 
-/// Chooses from the value of `Sec-WebSocket-Protocol`; `None` if that is not a list of different names.
+/// Returns the first name in a `Sec-WebSocket-Protocol` header, or `None` if the header is not a list of
+/// distinct names.
 pub fn choose(asked: &str) -> Option<&str> {
     let names: Vec<&str> = asked.split(',').map(str::trim).collect();
     let distinct: HashSet<&&str> = names.iter().collect();
@@ -15,7 +17,7 @@ pub fn choose(asked: &str) -> Option<&str> {
     names.into_iter().next()
 }
 
-/// RFC 9110, section 5.6.2.
+/// Checks the syntax of a token (RFC 9110, section 5.6.2).
 fn is_token(text: &str) -> bool {
     let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_of_token)

@@ -1,75 +1,75 @@
-//! What an operator may want to know: one fact per connection opened, refused and closed, per send, and
-//! per request that could not be carried out.
+//! Telemetry for the operator: one fact per connection opened, refused or closed, per send, and per failed
+//! request.
 //!
-//! A fact goes into the log as one line of JSON and, if there is a dataset, into Analytics Engine as
-//! one data point with the same figures. Invariant: a fact holds no token, no message and no name; the
-//! user is a hash unless the configuration says otherwise. Both shapes are pinned by tests, since
-//! docs/operations.md has queries over them.
+//! A fact is written to the log as one line of JSON and, if a dataset is configured, to Analytics Engine as
+//! one data point with the same figures. Invariant: a fact contains no token, no message and no name; the
+//! user is hashed unless the configuration says otherwise. Tests pin both formats, because docs/operations.md
+//! has queries over them.
 
 use serde_json::{Map, Value, json};
 
 use super::connection::Carrier;
 use super::time::Millis;
 
-/// Something that happened.
+/// An event that the operator may want to know about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
     /// A CONNECT was accepted.
     ConnectionOpened {
-        /// What carries it.
+        /// What carries the connection's frames.
         carrier: Carrier,
-        /// Whether its session went on.
+        /// Whether the client recovered its session.
         recovered: bool,
-        /// Live connections of the user, this one included.
+        /// The user's live connections, including this one.
         connections: usize,
     },
-    /// A CONNECT was refused. Whose it was is not known unless the token was good.
+    /// A CONNECT was refused. The user is unknown unless the token was valid.
     ConnectionRefused {
-        /// What carries it.
+        /// What carries the connection's frames.
         carrier: Carrier,
-        /// The error's code, as the client gets it in `data.code`.
+        /// The error code that the client receives as `data.code`.
         code: &'static str,
     },
-    /// A connection has ended.
+    /// A live connection has ended.
     ConnectionClosed {
-        /// What carried it.
+        /// What carried the connection's frames.
         carrier: Carrier,
-        /// Why: [`super::session::CloseReason::name`].
+        /// Why it ended: [`super::close::CloseReason::name`].
         reason: &'static str,
-        /// How long it was there.
+        /// How long the Engine.IO session lasted.
         lasted: Millis,
     },
-    /// A send is in the record, and was fanned out.
+    /// A send was stored in D1 and fanned out.
     SendFigures(SendFigures),
-    /// A request was answered by an error.
+    /// A request was answered with an error.
     RequestFailed {
-        /// Which event, or which route of the HTTP API; never what a caller made up.
+        /// The event or the route of the HTTP API; never a name that the caller made up.
         event: String,
-        /// The error's code.
+        /// The error code that the caller receives.
         code: String,
     },
 }
 
-/// The figures of a send.
+/// The figures for one send.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SendFigures {
-    /// `send_message` or `send_bulk_message`.
+    /// The event: `send_message` or `send_bulk_message`.
     pub event: &'static str,
-    /// Whom it was addressed to.
+    /// How many receivers it was addressed to.
     pub receivers: usize,
-    /// Receivers with a device that took it at once.
+    /// Receivers with a device that was sent the message at once.
     pub delivered: usize,
-    /// Receivers whose objects could not be reached; the outbox goes on.
+    /// Receivers whose objects could not be reached; the outbox retries them.
     pub failed: usize,
-    /// Receivers who do not exist or refuse.
+    /// Receivers who get no message: [`super::refusal::Refusal`].
     pub refused: usize,
-    /// From the request to the commit.
+    /// Milliseconds from the request to the commit.
     pub commit_ms: Millis,
-    /// From the commit to the last receiver.
+    /// Milliseconds from the commit to the last receiver.
     pub fan_out_ms: Millis,
     /// Round trips to D1.
     pub d1_round_trips: u32,
-    /// Rows written there, as D1 bills them.
+    /// Rows written in D1, as D1 bills them.
     pub d1_rows_written: usize,
     /// Requests to receivers' objects.
     pub object_requests: u32,
@@ -78,9 +78,9 @@ pub struct SendFigures {
 /// A data point of Analytics Engine.
 #[derive(Debug, PartialEq)]
 pub struct Point {
-    /// `blob1` and on.
+    /// The values of `blob1` to `blob3`.
     pub blobs: [String; 3],
-    /// `double1` and on.
+    /// The values of `double1` and following.
     pub doubles: Vec<f64>,
 }
 
@@ -92,7 +92,7 @@ fn transport(carrier: Carrier) -> &'static str {
 }
 
 impl Fact {
-    /// What happened.
+    /// Returns the name of the fact, which is `what` in the log and `blob1` in the data point.
     pub fn what(&self) -> &'static str {
         match self {
             Self::ConnectionOpened { .. } => "connection_opened",
@@ -103,7 +103,7 @@ impl Fact {
         }
     }
 
-    /// The line of the log. `user` is null where nobody is known to stand behind the fact.
+    /// Returns the log line. `user` is null if the user is unknown.
     pub fn line(&self, user: Option<&str>) -> Value {
         let mut line = Map::new();
         line.insert("level".into(), "info".into());
@@ -154,7 +154,7 @@ impl Fact {
         }
     }
 
-    /// The data point. `blob1` is always [`Fact::what`].
+    /// Returns the data point. `blob1` is always [`Fact::what`].
     pub fn point(&self) -> Point {
         let (blob2, blob3, doubles) = match self {
             Self::ConnectionOpened {

@@ -1,4 +1,4 @@
-//! Times are Unix milliseconds in `u64` everywhere inside, and ISO 8601 UTC with milliseconds
+//! Times: Unix milliseconds in a `u64` internally, and ISO 8601 UTC with milliseconds
 //! (`2025-11-05T10:30:00.000Z`) wherever a client reads them.
 
 use chrono::{DateTime, SecondsFormat};
@@ -6,8 +6,8 @@ use chrono::{DateTime, SecondsFormat};
 /// Unix time in milliseconds.
 pub type Millis = u64;
 
-/// Formats as `2025-11-05T10:30:00.000Z`. A time past what the calendar can express (year 262142)
-/// becomes the epoch rather than a panic: no clock that we read can produce one.
+/// Formats a time as `2025-11-05T10:30:00.000Z`. A time beyond the calendar's range (year 262142) becomes the
+/// epoch instead of a panic; no clock that we read can produce one.
 pub fn iso(at: Millis) -> String {
     i64::try_from(at)
         .ok()

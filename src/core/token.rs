@@ -1,7 +1,7 @@
-//! Who a client is: a JWT, HS256 with JWT_SECRET.
+//! Authentication of clients by a JWT, signed by HS256 with JWT_SECRET.
 //!
-//! `sub` is the user id, `exp` is required, `nbf` is honoured, with 30 s of leeway (RFC 7519,
-//! section 4.1). `role` and `name` only seed the user's row in D1; after that the database decides.
+//! `sub` is the user id, `exp` is required, and `nbf` is honoured; both times have 30 s of leeway (RFC 7519,
+//! section 4.1). `role` and `name` only seed the user's row in D1; after that the database is authoritative.
 
 use std::num::NonZeroUsize;
 
@@ -17,21 +17,21 @@ use super::keys::Keys;
 use super::numeric_date::{self, DateError};
 use super::time::Millis;
 
-/// How far the issuer's clock may be off.
+/// How far the issuer's clock may differ from ours, in milliseconds.
 pub const LEEWAY_MS: Millis = 30_000;
 
-/// What a user is on the marketplace.
+/// A user's role on the marketplace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Receives messages. The default.
+    /// Sends and receives direct messages. The default.
     Customer,
-    /// May send to many at once.
+    /// May also send bulk messages.
     Contractor,
 }
 
 impl Role {
-    /// As it is stored in D1.
+    /// Returns the role as it is stored in D1.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -40,43 +40,43 @@ impl Role {
     }
 }
 
-/// A user whose token was found good.
+/// The user named by a valid token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// `sub`: 1 to 128 characters, none of them a control character.
     pub user_id: String,
-    /// The role a new user starts with.
+    /// The initial role of a new user.
     pub role: Role,
-    /// The name a new user starts with.
+    /// The initial name of a new user, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `exp`, in Unix milliseconds, without the leeway.
     pub expires_at: Millis,
 }
 
-/// What a token comes to. It travels in place of the token, which nobody needs once it was checked.
+/// The result of checking a token. It is passed on in place of the token, which nobody needs after the check.
 pub type Verdict = Result<Identity, TokenError>;
 
-/// Why a token was not accepted. What a forger could learn from is one and the same message.
+/// The reason why a token is not accepted. Every failure that could help a forger has the same message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenError {
-    /// There is none.
+    /// There is no token.
     #[error(
         "No token: send one as auth.token, in the URL as ?token=, or in an Authorization header"
     )]
     Missing,
-    /// Not a JWT, another algorithm, or a signature that is not ours.
+    /// The token is not a JWT, uses another algorithm, has a bad signature, or has malformed claims.
     #[error("The token is not valid")]
     Invalid,
-    /// No `exp`.
+    /// `exp` is missing.
     #[error("The token has no exp claim")]
     NoExpiry,
-    /// `nbf` lies ahead.
+    /// `nbf` is in the future.
     #[error("The token is not valid yet")]
     NotYetValid,
-    /// `exp` or `nbf` in a unit that no token has.
+    /// `exp` or `nbf` is in milliseconds instead of seconds.
     #[error("The token's exp and nbf must be in seconds, not in milliseconds")]
     Milliseconds,
     /// `exp` has passed.
@@ -88,7 +88,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// `data.code` of the client's `connect_error`.
+    /// Returns the `data.code` of the client's `connect_error`.
     pub fn code(self) -> &'static str {
         match self {
             Self::Expired => "token_expired",
@@ -97,7 +97,7 @@ impl TokenError {
     }
 }
 
-/// The times stay raw: no type of ours has room for all numbers that they may be.
+/// A token's claims. The times stay raw, because they may be numbers that no type of ours can represent.
 #[derive(Debug, Deserialize)]
 struct Claims {
     exp: Option<Box<RawValue>>,
@@ -114,8 +114,8 @@ pub fn verify<'a>(keys: impl Into<Keys<'a>>, token: &str, now: Millis) -> Verdic
     identity(&claims, expires_at)
 }
 
-/// Decides a CONNECT at time `now`: its own token goes first; without one, the first of the requests
-/// before it that brought a token, in the order in which they are given.
+/// Authenticates a CONNECT at time `now`. Its own token takes precedence; without one, the first of the
+/// earlier `requests` that brought a token decides.
 pub fn admit<'a, 'v>(
     keys: impl Into<Keys<'a>>,
     token: Option<&str>,
@@ -127,7 +127,7 @@ pub fn admit<'a, 'v>(
     }
     let brings_one = |verdict: &&Verdict| **verdict != Err(TokenError::Missing);
     match requests.into_iter().find(brings_one) {
-        // It was good when its request came in.
+        // The token was valid when its request arrived, but may have expired since.
         Some(Ok(identity)) if is_over(identity.expires_at, now) => Err(TokenError::Expired),
         Some(verdict) => verdict.clone(),
         None => Err(TokenError::Missing),
@@ -138,13 +138,13 @@ fn is_over(expires_at: Millis, now: Millis) -> bool {
     now > expires_at + LEEWAY_MS
 }
 
-/// Why a request to the HTTP API is refused.
+/// The reason why a request to the HTTP API is not authorized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ServiceError {
-    /// Its token or key is missing or bad.
+    /// The token or key is missing or invalid.
     #[error("{0}")]
     Unauthorized(TokenError),
-    /// Its token is a user's.
+    /// The token is valid but lacks the scope `service`, as users' tokens do.
     #[error("The token has no scope \"service\"")]
     NotAService,
 }
@@ -152,8 +152,8 @@ pub enum ServiceError {
 /// The scope of tokens for the marketplace's own servers.
 const SERVICE: &str = "service";
 
-/// Checks what a request to the HTTP API brings in its `Authorization` header: `API_KEY`, if there
-/// is one, or a token whose `scope` (RFC 8693, section 4.2) holds `service`.
+/// Checks the `Authorization` header of a request to the HTTP API: it must contain the `API_KEY`, if one is
+/// set, or a token whose `scope` (RFC 8693, section 4.2) includes `service`.
 pub fn verify_service<'a>(
     keys: impl Into<Keys<'a>>,
     api_key: Option<&str>,
@@ -179,8 +179,8 @@ pub fn verify_service<'a>(
     }
 }
 
-/// The credentials of a header `Authorization: Bearer …`, whose scheme may be written in any case
-/// (RFC 9110, section 11.1).
+/// Returns the credentials of a header `Authorization: Bearer …`. The scheme is case-insensitive (RFC 9110,
+/// section 11.1).
 fn bearer(header: &str) -> Option<&str> {
     let header = header.trim();
     let (scheme, token) = header
@@ -191,7 +191,7 @@ fn bearer(header: &str) -> Option<&str> {
         .then(|| token.trim_start())
 }
 
-/// Checks signature and times: the claims, and when they expire.
+/// Checks a token's signature and times. Returns its claims and when it expires.
 fn read(keys: Keys, token: &str, now: Millis) -> Result<(Claims, Millis), TokenError> {
     let token = bearer(token).unwrap_or(token).trim();
     if token.is_empty() {
@@ -216,7 +216,7 @@ fn read(keys: Keys, token: &str, now: Millis) -> Result<(Claims, Millis), TokenE
     Ok((claims, expires_at))
 }
 
-/// The claims of a token that one of the keys has signed.
+/// Returns the claims of a token that was signed with one of the keys.
 fn signed_claims(keys: Keys, token: &str) -> Option<Claims> {
     let untrusted = UntrustedToken::new(token).ok()?;
     let signature = signature(&untrusted)?;
@@ -232,10 +232,10 @@ fn signed_claims(keys: Keys, token: &str) -> Option<Claims> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }
 
-/// The signature of a token that says it is of our algorithm.
+/// Returns the signature of a token whose header names our algorithm.
 fn signature(token: &UntrustedToken) -> Option<Hs256Signature> {
     let bytes = token.signature_bytes();
-    // The library would panic over any other length.
+    // The library panics on any other length.
     let length = Hs256Signature::LENGTH.map(NonZeroUsize::get);
     if token.algorithm() != Hs256.name() || Some(bytes.len()) != length {
         return None;
@@ -263,7 +263,7 @@ fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError>
     })
 }
 
-/// A longer `name` claim is cut: it travels in a socket's attachment, which holds 16 KB.
+/// A longer `name` claim is truncated: it is stored in the socket's attachment, which is limited to 16 KB.
 const MAX_NAME_CHARS: usize = 200;
 
 #[cfg(test)]
@@ -338,7 +338,7 @@ pub(crate) mod tests {
         assert_eq!(verify_service(SECRET, None, None, NOW), missing);
         assert_eq!(verify_service(SECRET, None, Some(&key), NOW), missing);
         assert_eq!(verify_service(SECRET, None, Some("Bearer "), NOW), missing);
-        // Without an API_KEY none is good.
+        // If no API_KEY is set, no key is accepted.
         let empty = verify_service(SECRET, None, Some("Bearer x"), NOW);
         assert_eq!(empty, unauthorized(TokenError::Invalid));
     }
@@ -395,7 +395,7 @@ pub(crate) mod tests {
             Err(TokenError::NotYetValid)
         );
         assert_eq!(check(json!({"sub":"u"})), Err(TokenError::NoExpiry));
-        // Also half seconds count.
+        // Half seconds count, too.
         let half = |offset: f64| json!({"sub":"u","exp":NOW_S as f64 + offset});
         assert_eq!(check(half(-29.5)), Ok(()));
         assert_eq!(check(half(-30.5)), Err(TokenError::Expired));
@@ -411,7 +411,7 @@ pub(crate) mod tests {
         assert_eq!(expiry("253402300799"), Ok(253_402_300_799_000));
         for far in ["9007199254740991", "18446744073709551615", "1e400"] {
             let expires_at = expiry(far).unwrap();
-            // There is room to add to it, as the heartbeat does.
+            // The heartbeat can add the leeway without an overflow.
             assert!(expires_at.checked_add(LEEWAY_MS).is_some());
             assert!(expires_at > 253_402_300_799_000);
         }
@@ -436,7 +436,7 @@ pub(crate) mod tests {
             TokenError::Milliseconds.to_string(),
             "The token's exp and nbf must be in seconds, not in milliseconds"
         );
-        // Whoever forges one learns nothing.
+        // A forged token does not reveal the reason.
         let claims = json!({"sub":"u","exp":NOW}).to_string();
         let forged = sign_with(b"another secret", r#"{"alg":"HS256"}"#, &claims);
         assert_eq!(verify(SECRET, &forged, NOW), Err(TokenError::Invalid));
@@ -529,13 +529,13 @@ pub(crate) mod tests {
         assert_eq!(admitted(None, bad, NOW), Err(TokenError::Expired));
         let none = [missing(), missing()];
         assert_eq!(admitted(None, none, NOW), Err(TokenError::Missing));
-        // Meanwhile its time may have come.
+        // The token may have expired since its request.
         let (last, over) = (NOW + 90_000, NOW + 90_001);
         assert_eq!(admitted(None, both(), last), Ok("near".to_owned()));
         assert_eq!(admitted(None, both(), over), Err(TokenError::Expired));
     }
 
-    /// Verdicts pass between the Worker and gateways, which may be of other versions.
+    /// Verdicts are passed between the Worker and gateways, which may run different versions.
     #[test]
     fn verdicts_are_pinned() {
         let good: Verdict = Ok(Identity {

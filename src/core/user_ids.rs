@@ -1,18 +1,18 @@
-//! How the operator's log names users.
+//! How the operator's log identifies users.
 
 use super::ids::mac;
 
-/// `LOG_USER_IDS`: how the log names users.
+/// `LOG_USER_IDS`: whether the log contains user ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserIds {
-    /// By a hash, which tells users apart and says nothing else.
+    /// The log contains a keyed hash, which distinguishes users and reveals nothing else.
     Hashed,
-    /// As they are.
+    /// The log contains the user ids themselves.
     Plain,
 }
 
 impl UserIds {
-    /// Reads `hashed` or `plain`.
+    /// Reads `hashed` or `plain`; returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "hashed" => Some(Self::Hashed),
@@ -21,7 +21,7 @@ impl UserIds {
         }
     }
 
-    /// The user's name in the log: 16 hexadecimal digits, or the id.
+    /// Returns what identifies the user in the log: 16 hexadecimal digits, or the user id.
     pub fn name(self, secret: &[u8], user_id: &str) -> String {
         match self {
             Self::Plain => user_id.to_owned(),

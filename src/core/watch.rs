@@ -1,23 +1,22 @@
-//! Watched presence: what both sides keep, so that what each watcher was told last is the truth once
-//! things are quiet.
+//! Watched presence: what both sides store, so that once all pushes are delivered, every watcher knows the
+//! user's true status.
 //!
-//! A watched user's comings and goings are numbered: an even version says that the user is offline, an odd
-//! one that they are online, and each change is the next one. Every answer to a subscription and every push
-//! carries the version, so both say the same, whichever arrives first:
+//! The changes of a watched user's status are numbered: an even version means that the user is offline, an
+//! odd one that the user is online, and each change takes the next number. Every answer to a subscription
+//! and every push carries the version, so the result is the same whichever arrives first:
 //!
-//! - the watched side ([`ADD_WATCHER`] and what follows it) remembers which version each watcher knows: the
-//!   one that everybody was told, or the one of a later subscription. When a change is due, it tells those
-//!   who know the opposite. A reload within the grace is two changes, so it is told to nobody, except to
-//!   who subscribed in between;
-//! - the watcher's side ([`Watches`]) keeps for each connection what it was told, and takes nothing that is
-//!   older than that.
+//! - the watched side ([`ADD_WATCHER`] and the statements after it) stores which version each watcher knows:
+//!   the one that everybody was told, or that of a later subscription. When a change is due, it tells the
+//!   watchers who know the opposite. A reload within the grace period is two changes, so nobody is told,
+//!   except a watcher who subscribed in between;
+//! - the watcher's side ([`Watches`]) stores what each connection was told, and ignores anything older.
 //!
-//! Whom the user blocks stays a watcher, to whom the user is offline. A block and its end are changes, too,
-//! of which the one who is blocked is owed a push: they take a number each ([`NEW_TRUTH`]), with which
-//! nothing changes for everybody else.
+//! A watcher whom the user blocks remains a watcher, to whom the user appears offline. A block and its end
+//! are changes, too, of which the blocked watcher is owed a push. Each of them adds 2 to the version
+//! ([`NEW_TRUTH`]), so that nothing changes for anybody else.
 //!
-//! Invariant: whoever knows something else than what is true is owed a push, and while anybody is,
-//! `watched.due_at` is set. All of it stands in the objects' storage, so an eviction changes nothing.
+//! Invariant: a watcher who knows an untrue status is owed a push, and while any push is owed,
+//! `watched.due_at` is set. All of this is in the objects' storage, so an eviction changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -25,16 +24,16 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Millis;
 
-/// What a watched user's object says of them.
+/// A user's status as the user's object reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusReport {
     /// Whether the user is online.
     pub is_online: bool,
-    /// Its place in the order of the user's changes. `None` overrules all others: the user is erased.
+    /// The number of the user's last change. `None` overrides every number: the user was erased.
     pub version: Option<u64>,
 }
 
-/// What a connection was last told of a user.
+/// What a connection was last told about a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Told {
     is_online: bool,
@@ -42,10 +41,10 @@ struct Told {
     at: Millis,
 }
 
-/// The time of what is known and was not told: the answer to the subscription will be.
+/// The time of a status that is known but not told yet: the reply to the subscription will tell it.
 const NOT_YET: Millis = Millis::MAX;
 
-/// As it is stored: null, or three values; earlier versions stored the first one alone.
+/// The stored form: null, or three values; earlier versions stored only the first one.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Stored {
@@ -83,8 +82,8 @@ impl From<Known> for Stored {
 }
 
 impl Known {
-    /// Takes a statement down, unless it is older than what is known: whether that differs from what was
-    /// known, or `None` if it is older.
+    /// Stores a report unless it is older than what is known. Returns whether the status has changed, or
+    /// `None` if the report is older.
     fn take(&mut self, statement: StatusReport) -> Option<bool> {
         let StatusReport { is_online, version } = statement;
         let (before, at) = match self.0 {
@@ -100,7 +99,7 @@ impl Known {
         Some(before != Some(is_online))
     }
 
-    /// The connection is told what is known.
+    /// Records that the connection is told what is known.
     fn tell(&mut self, now: Millis) {
         if let Some(told) = &mut self.0 {
             told.at = now;
@@ -108,15 +107,15 @@ impl Known {
     }
 }
 
-/// Whom a connection watches, and what it was last told of each, if anything yet. It is stored as JSON, one
-/// row per connection.
+/// The users that a connection watches, and what it was last told about each, if anything. It is stored as
+/// JSON, one row per session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Watches(BTreeMap<String, Known>);
 
 impl Watches {
-    /// Adds users, unless that makes it more than `max`; those who are there already stay as they are.
-    /// Returns those who are new, or `None` if they are too many.
+    /// Adds users, unless that would make more than `max`; users that are already watched do not change.
+    /// Returns the new ones, or `None` if there would be too many.
     pub fn add(&mut self, user_ids: &[String], max: usize) -> Option<Vec<String>> {
         let is_new = |id: &&String| !self.0.contains_key(*id);
         let new: Vec<String> = user_ids.iter().filter(is_new).cloned().collect();
@@ -129,30 +128,30 @@ impl Watches {
         Some(new)
     }
 
-    /// Removes users.
+    /// Stops watching these users.
     pub fn remove(&mut self, user_ids: &[String]) {
         for id in user_ids {
             self.0.remove(id);
         }
     }
 
-    /// The users.
+    /// Returns the watched users, sorted by id.
     pub fn user_ids(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
     }
 
-    /// Whether this user is watched.
+    /// Returns whether this user is watched.
     pub fn watches(&self, user_id: &str) -> bool {
         self.0.contains_key(user_id)
     }
 
-    /// Whether nobody is watched.
+    /// Returns whether nobody is watched.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A push came in: whether the connection is to be told. Before the reply to its subscription the first
-    /// one is not: the reply will say it.
+    /// Handles a push and returns whether the connection must be told. The first push before the reply to a
+    /// subscription is not passed on: the reply will contain it.
     pub fn on_push(&mut self, user_id: &str, statement: StatusReport, now: Millis) -> bool {
         let Some(known) = self.0.get_mut(user_id) else {
             return false;
@@ -165,8 +164,8 @@ impl Watches {
         is_news
     }
 
-    /// The answer to a subscription came in: whether the reply is to say that the user is online. A push
-    /// that is newer may have overtaken it.
+    /// Handles the answer to a subscription and returns the status for the reply: whether the user is online.
+    /// A newer push may have overtaken the answer.
     pub fn on_answer(&mut self, user_id: &str, statement: StatusReport, now: Millis) -> bool {
         let Some(known) = self.0.get_mut(user_id) else {
             return statement.is_online;
@@ -176,8 +175,8 @@ impl Watches {
         known.0.map_or(statement.is_online, |told| told.is_online)
     }
 
-    /// The session recovers. What it was told from `seen_until` on may have been lost with its old
-    /// connection, so it counts as not told.
+    /// Handles a recovery of the session: what it was told at or after `seen_until` may have been lost with the
+    /// old connection, so it counts as not told.
     pub fn on_recovery(&mut self, seen_until: Millis) {
         for told in self.0.values_mut().filter_map(|known| known.0.as_mut()) {
             if told.at >= seen_until {
@@ -186,8 +185,8 @@ impl Watches {
         }
     }
 
-    /// The answer to a subscription that is renewed after a recovery came in: what the connection is to be
-    /// told, if it does not know.
+    /// Handles the answer to a subscription that is renewed after a recovery. Returns whether the user is
+    /// online if the connection must be told, or `None` if it already knows.
     pub fn on_renewal(
         &mut self,
         user_id: &str,
@@ -205,27 +204,29 @@ impl Watches {
     }
 }
 
-/// The version that a user starts with who is watched for the first time: later than any that an erased
-/// predecessor had, since nobody changes more often than twice a millisecond.
+/// Returns the version to start with when a user is watched for the first time: later than any version of an
+/// erased user with the same id, because no status changes more often than twice a millisecond.
 pub fn first_version(is_online: bool, now: Millis) -> u64 {
     now.saturating_mul(2) + u64::from(is_online)
 }
 
-/// The user is watched for the first time: `?1` is the [`first_version`].
+/// Starts the numbering when the user is watched for the first time; `?1` is the [`first_version`].
 pub const BEGIN: &str = "
 INSERT INTO watched (id, told, version) VALUES (1, ?1, ?1) ON CONFLICT (id) DO NOTHING";
 
-/// The user is online (`?1` is 1) or not (0); `?2` is when that is to be told, if nothing else is due.
+/// Brings the version in line with the user's status: online if `?1` is 1, offline if it is 0. A change is
+/// told at `?2`, unless a push is already due.
 pub const SYNC: &str = "
 UPDATE watched SET version = version + 1, due_at = coalesce(due_at, ?2) WHERE (version & 1) <> ?1";
 
-/// The user has come online (`?1` is 1) or gone (0); `?2` is when that is to be told, if it still holds.
+/// Records that the user has come online (`?1` is 1) or gone offline (0). It is told at `?2`, if it is still
+/// true then.
 pub const CHANGE: &str = "
 UPDATE watched SET version = version + ((version & 1) <> ?1), due_at = ?2
 WHERE EXISTS (SELECT 1 FROM watchers)";
 
-/// `?1` watches, and is told the current version. If another connection of theirs knows the opposite, or may
-/// just be told it, it is owed a push.
+/// Adds the watcher `?1`, who is told the current version. If another connection of theirs knows the
+/// opposite, or may be about to be told it, they are owed a push.
 pub const ADD_WATCHER: &str = "
 INSERT INTO watchers (user_id, version, owed, asked)
 SELECT ?1, version, 0, 1 FROM watched WHERE true
@@ -238,21 +239,24 @@ ON CONFLICT (user_id) DO UPDATE SET
   version = excluded.version,
   asked = asked + 1";
 
-/// Makes sure that who is owed a push gets one: at `?1`, unless a change is due anyway, whose grace must
-/// not be cut short.
+/// Schedules the pushes that are owed: at `?1`, unless something is already due, because the grace period of
+/// a change must not be cut short.
 pub const SET_DUE: &str = "
 UPDATE watched SET due_at = ?1
 WHERE due_at IS NULL AND EXISTS (SELECT 1 FROM watchers WHERE owed = 1)";
 
-/// The user has blocked `?1`, or does so no more: another truth for them, and the same one for all others.
+/// Takes a new version after the user has blocked or unblocked `?1`: a new status for them, and the same one
+/// for everybody else.
 pub const NEW_TRUTH: &str = "
 UPDATE watched SET version = version + 2 WHERE EXISTS (SELECT 1 FROM watchers WHERE user_id = ?1)";
 
-/// `?1` is owed a push of it. Whatever they are being told is older, so it counts as if they had asked again.
+/// Records that `?1` is owed a push of that version. A push in progress is older, so `asked` is increased as
+/// if they had subscribed again.
 pub const OWE_TRUTH: &str = "UPDATE watchers SET owed = 1, asked = asked + 1 WHERE user_id = ?1";
 
-/// Whom to tell the current version, how often each has asked, and whether they are blocked. If telling was
-/// interrupted, nobody knows who has heard: all of them. Who is blocked is told what is owed, and no change.
+/// Selects the watchers to tell the current version, how often each has subscribed, and whether they are
+/// blocked. If telling was interrupted, it is unknown who was told, so everybody is. Blocked watchers are
+/// told only what they are owed.
 pub const TO_TELL: &str = "
 SELECT watchers.user_id, asked, blocks.user_id IS NOT NULL AS is_blocked
 FROM watched, watchers LEFT JOIN blocks USING (user_id)
@@ -261,26 +265,26 @@ WHERE owed = 1 OR (
   AND (telling IS NOT NULL OR (max(watchers.version, told) + watched.version) & 1 = 1)
 )";
 
-/// Telling begins.
+/// Records that telling the current version begins.
 pub const TELLING: &str = "UPDATE watched SET telling = version";
 
-/// `?1` was told; not if they have asked again meanwhile (`?2` is how often they had).
+/// Records that `?1` was told, unless they have subscribed again since then (`?2` is the earlier `asked`).
 pub const HEARD: &str = "
 UPDATE watchers SET owed = 0 WHERE user_id = ?1 AND asked = ?2 AND owed = 1";
 
-/// `?1` does not watch any more; unless they have asked again meanwhile.
+/// Removes the watcher `?1`, unless they have subscribed again since then (`?2` is the earlier `asked`).
 pub const UNWANTED: &str = "DELETE FROM watchers WHERE user_id = ?1 AND asked = ?2";
 
-/// `?1` could not be told.
+/// Records that `?1` could not be told and is owed a push.
 pub const OWE: &str = "UPDATE watchers SET owed = 1 WHERE user_id = ?1 AND owed = 0";
 
-/// Everybody was told the version `?1`, except those who are owed it. Nothing more is due, unless something
-/// else than `?2` is by now.
+/// Records that everybody was told version `?1`, except those who are owed a push. Clears `due_at`, unless it
+/// is no longer `?2`.
 pub const TOLD: &str = "
 UPDATE watched
 SET told = max(told, ?1), telling = NULL, due_at = CASE WHEN due_at IS ?2 THEN NULL ELSE due_at END";
 
-/// The current version, and when something is due; no row if nobody watches.
+/// Selects the current version and when a push is due; no row if nobody watches.
 pub const WATCHED: &str = "
 SELECT version, due_at FROM watched WHERE EXISTS (SELECT 1 FROM watchers)";
 
