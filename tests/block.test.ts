@@ -86,7 +86,7 @@ test("a block covers messages, typing and presence, and can be lifted", async ()
   await until(() => back.texts.includes("sorry"), "the message after the block");
   assert.equal((await statusOf(pest, "victim")).isOnline, true);
   const statuses = pest.events.slice(watching).filter(([name]) => name === "user_online_status");
-  assert.equal(statuses.length, 2, "the end of the block, and the answer to the last question");
+  assert.equal(statuses.length, 2, "one push at the end of the block, and the last reply");
   assert.deepEqual(victim.texts, ["hello"]);
   assert.ok(victim.events.every(([name]) => name !== "user_typing"));
   assert.ok(pest.events.every(([name]) => name !== "message_read"));

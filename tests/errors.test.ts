@@ -119,7 +119,7 @@ test("a body over the limit ends its session, as an oversized frame ends a conne
   const observer = await connect(server, "observer");
   await until(
     async () => !(await statusOf(observer, "too-much")).isOnline,
-    "the session has ended for everyone",
+    "the user to be offline for others",
   );
 });
 

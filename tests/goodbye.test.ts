@@ -53,7 +53,7 @@ async function nextConnectGetsIt(userId: string, text: string, delivery: Deliver
     messageId,
     at: performance.now(),
   }));
-  await client.until(() => again.texts.length > 0, "the message, which nobody has");
+  await client.until(() => again.texts.length > 0, "the message that no device has");
   assert.deepEqual(again.texts, [text]);
   const [{ messageId, at: gotAt }, told] = await Promise.all([got, delivery]);
   assert.equal(told.messageId, messageId);
@@ -61,7 +61,10 @@ async function nextConnectGetsIt(userId: string, text: string, delivery: Deliver
 }
 
 const isGone = (observer: Client, userId: string) =>
-  client.until(async () => !(await client.statusOf(observer, userId)).isOnline, "they are gone");
+  client.until(
+    async () => !(await client.statusOf(observer, userId)).isOnline,
+    "the receiver to go offline",
+  );
 
 async function crossesGoodbye(way: string) {
   const { userId, network, receiver, sender } = await pair(way, "goodbye");
@@ -70,7 +73,7 @@ async function crossesGoodbye(way: string) {
   await client.sendTo(sender, { receiverId: userId }, "crossing");
   await isGone(sender, userId);
   // The old transport lives on briefly; nothing reads the responses to its GETs.
-  await client.until(() => network.isIdle, "nothing is under way");
+  await client.until(() => network.isIdle, "the network to be idle");
   assert.deepEqual(receiver.texts, []);
   await nextConnectGetsIt(userId, "crossing", delivery);
 }
@@ -103,8 +106,8 @@ async function answerIsLostSilently() {
 test("a message crosses a disconnect", { concurrency: true, timeout: 60_000 }, async (t) => {
   await Promise.all([
     ...client.ways.map((way) => t.test(way, () => crossesGoodbye(way))),
-    t.test("a lost answer to a GET", answerIsLost),
-    t.test("a lost answer to a GET, silently", answerIsLostSilently),
+    t.test("a lost response to a GET", answerIsLost),
+    t.test("a silently lost response to a GET", answerIsLostSilently),
   ]);
 });
 

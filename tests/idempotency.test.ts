@@ -76,7 +76,7 @@ test("reusing a key for another message is a conflict", async () => {
   assert.equal(await stored(), before);
 });
 
-test("keys belong to their sender", async () => {
+test("keys are per sender", async () => {
   const sender = await contractor(server);
   const other = await contractor(server, "contractor2");
   const key = { idempotencyKey: "four" };

@@ -49,7 +49,7 @@ async function withOffset(userId: string) {
 /** Asserts that the server starts a new session, as it does without a pid. */
 async function isNew(userId: string, recovery: { pid: string; offset: string }, ids: unknown[]) {
   const socket = await join(userId, recovery);
-  assert.ok(!ids.includes(socket.id), "the session of somebody else");
+  assert.ok(!ids.includes(socket.id), "another session was recovered");
   assert.notEqual(recoveryOf(socket).pid, recovery.pid);
 }
 

@@ -64,9 +64,9 @@ const closing = {
   "a bad ack id in an ack": "43abc[]",
   "a second CONNECT": "40",
   "an event for a namespace that was not joined": '42/custom,["message"]',
-  "more attachments than ten": '4511-["message"]',
-  "text where an attachment was due": `451-["message",${ATTACHED}]\x1e42["message"]`,
-  "an attachment where none was due": "bAQ==",
+  "more than ten attachments": '4511-["message"]',
+  "text where an attachment was expected": `451-["message",${ATTACHED}]\x1e42["message"]`,
+  "an attachment where none was expected": "bAQ==",
   ...Object.fromEntries(
     [
       "connect",
@@ -83,7 +83,7 @@ for (const [what, payload] of Object.entries(closing)) {
   test(`closed after ${what}`, async () => ends(fixture, await joined(), payload));
 }
 
-test("closed after text in a later POST, where an attachment was due", async () => {
+test("closed after text in a later POST where an attachment was expected", async () => {
   const sid = await joined();
   assert.deepEqual(await post(fixture, PATH, sid, `451-["message",${ATTACHED}]`), [200, "ok"]);
   await ends(fixture, sid, '42["message"]');

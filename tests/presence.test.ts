@@ -91,7 +91,7 @@ test("leaving the namespace takes the user offline, although the engine stays op
   assert.equal(socket.io.engine.readyState, "open");
 });
 
-test("one's own status", async () => {
+test("the user's own status", async () => {
   observer = await connect(server, "observer");
   const own = await statusOf(observer, "observer");
   assert.equal(own.connectionCount, 1);

@@ -287,13 +287,13 @@ test("Socket.IO", async (t) => {
     });
   }
 
-  await t.test("closed after text where an attachment was due", async () => {
+  await t.test("closed after text where an attachment was expected", async () => {
     const wire = await joinedWire(server);
     wire.send('451-["message",{"_placeholder":true,"num":0}]', '42["message"]');
     await wire.closed;
   });
 
-  await t.test("closed after an attachment where none was due", async () => {
+  await t.test("closed after an attachment where none was expected", async () => {
     const wire = await joinedWire(server);
     wire.send(Uint8Array.of(1));
     await wire.closed;

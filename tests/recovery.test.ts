@@ -155,7 +155,7 @@ for (const way of ways) {
     if (way === "default") await upgraded(socket);
     // Make sure that the server has finished the upgrade, or that the next GET is pending there.
     assert.equal((await statusOf(socket, userId)).connectionCount, 1);
-    if (way === "polling only") await until(() => network.waitingGets > 0, "its GET");
+    if (way === "polling only") await until(() => network.waitingGets > 0, "the pending GET");
     assert.equal((await statusOf(sender, userId)).connectionCount, 1);
     const { pid, offset } = recoveryOf(socket);
     assert.ok(pid && !offset);
@@ -166,7 +166,7 @@ for (const way of ways) {
     const gone = next(socket, "disconnect");
     socket.io.engine.close();
     await gone;
-    if (way === "polling only") await until(() => network.refusals > 0, "its goodbye");
+    if (way === "polling only") await until(() => network.refusals > 0, "its close packet");
     network.isDown = false;
 
     const back = next(socket, "connect");

@@ -60,7 +60,7 @@ describe("npm run token", () => {
     }
   });
 
-  test("refuses what it does not know", async () => {
+  test("refuses invalid arguments", async () => {
     for (const args of [
       [],
       ["a", "b"],
@@ -150,7 +150,7 @@ describe("npm run user", () => {
     ]);
   });
 
-  test("refuses what it does not know", async () => {
+  test("refuses invalid arguments", async () => {
     for (const args of [["add"], ["add", "a", "--role", "boss"], ["add", "a\nb"], ["drop", "a"]]) {
       const { code, stderr } = await user(...args);
       assert.equal(code, 1, args.join(" "));

@@ -88,14 +88,14 @@ const ask = (userId: string) => `42["get_online_status",{"userId":"${userId}"}]`
 
 test("silent after its probe", { concurrency: true }, async (t) => {
   await Promise.all([
-    t.test("before an object that knows the session from the start", async () => {
+    t.test("a session that an object serves from the start", async () => {
       const sid = await openSession(fixture, ENGINE);
       await isLetGo(() => probingWire(fixture, ENGINE, sid));
       await post(fixture, ENGINE, sid, "4still here");
       assert.equal(await nextPolled(fixture, ENGINE, sid), "4still here");
       assert.equal(await upgrades(fixture, ENGINE, sid, "4hello"), "4hello");
     }),
-    t.test("after a CONNECT by polling", async () => {
+    t.test("after a CONNECT over polling", async () => {
       const sid = await openSession(server, SOCKET);
       await post(server, SOCKET, sid, connect("joined"));
       assert.match(await nextPolled(server, SOCKET, sid), /^40\{/);

@@ -219,7 +219,7 @@ test("faults on our side", { concurrency: true }, async (t) => {
     await Promise.all(
       client.ways.flatMap((way) => [
         t.test(`the object's storage fails, ${way}`, () => storageFails(dev, way)),
-        t.test(`the object is not reached, ${way}`, () => isNotReached(dev, way)),
+        t.test(`the object is unreachable, ${way}`, () => isNotReached(dev, way)),
       ]),
     );
     await t.test("the storage fails now and then", () => failsNowAndThen(dev));

@@ -29,7 +29,7 @@ const drawnPixels = (page: Page) =>
     return drawn.filter((pixel) => pixel === colour).length;
   });
 
-test("the connection upgrades, and its round trips are measured and drawn", async () => {
+test("the connection upgrades, and its round-trip times are measured and drawn", async () => {
   const page = await site.pageOf("looker", customer);
   await onWebSocket(page);
   await page.getByTestId("recovered").getByText("no, a new session").waitFor();

@@ -62,5 +62,5 @@ export async function sendAway(server: Host, userId: string) {
     method: "POST",
     headers: { Authorization: `Bearer ${server.token("tests", { scope: "service" })}` },
   });
-  if (!response.ok) throw new Error(`${userId} was not sent away: ${response.status}`);
+  if (!response.ok) throw new Error(`${userId} was not disconnected: ${response.status}`);
 }

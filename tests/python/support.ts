@@ -31,7 +31,8 @@ export function startPython(version: Version, program: string, ...args: string[]
     /** Resolves to the first printed line that matches. */
     async prints(wanted: RegExp) {
       const printed = () => {
-        if (child.exitCode !== null) throw new Error(`it ended without ${wanted}:\n${errors}`);
+        if (child.exitCode !== null)
+          throw new Error(`exited before printing ${wanted}:\n${errors}`);
         return lines.find((line) => wanted.test(line));
       };
       // Many programs start at once, and Python starts slowly.

@@ -213,7 +213,7 @@ export async function until<T>(
   for (;;) {
     const result = await isSo();
     if (result) return result as Exclude<T, false | null | undefined>;
-    if (Date.now() > deadline) throw new Error(`in vain for ${timeoutMs} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`timed out after ${timeoutMs} ms: ${what}`);
     await pause(20);
   }
 }

@@ -93,7 +93,7 @@ export async function createDevServer(
     ...options,
   );
   const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
-  if (code !== 0) throw new Error(`the migrations ended with code ${code}`);
+  if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
 
   async function start(more: Record<string, string> = {}) {
     const base = { JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0" };
@@ -125,7 +125,7 @@ export async function createDevServer(
       );
     while (!(await isUp())) {
       if (started.exitCode !== null) {
-        throw new Error(`wrangler dev ended with ${started.exitCode}:\n${output.join("")}`);
+        throw new Error(`wrangler dev exited with code ${started.exitCode}:\n${output.join("")}`);
       }
       await pause(50);
     }
@@ -230,7 +230,7 @@ export async function createDevServer(
   /** Corrupts a User object's database so that it cannot start; the server must not be running. */
   function ruin(userId: string) {
     const location = withObject(userId, {}, (database) => database.location());
-    if (!location) throw new Error(`no object of ${userId}`);
+    if (!location) throw new Error(`${userId} has no object`);
     for (const file of [`${location}-wal`, `${location}-shm`]) rmSync(file, { force: true });
     writeFileSync(location, "this is no database");
   }

@@ -32,7 +32,7 @@ export function startScript(script: string, args: string[] = [], env: NodeJS.Pro
         if (found) resolve(found);
       };
       for (const stream of streams) stream.on("data", look);
-      child.once("close", () => reject(new Error(`it ended without ${wanted}:\n${output}`)));
+      child.once("close", () => reject(new Error(`exited before printing ${wanted}:\n${output}`)));
       look();
     });
 
