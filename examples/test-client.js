@@ -1,5 +1,5 @@
-// A small interactive client: connects as the user given and prints every event.
-// Two of them as one user show connectionCount 2. Commands come from the terminal or a pipe.
+// A small interactive client: connects as the given user and prints every event.
+// Two clients of the same user show connectionCount 2. Commands are read from the terminal or a pipe.
 
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -52,7 +52,7 @@ class Client {
   #print() {
     const { socket } = this;
     socket.onAny((event, ...args) => say(event, ...args));
-    // Each connection attempt has an engine of its own.
+    // Each connection attempt creates a new engine.
     socket.io.on("open", () => this.#watchUpgrade(socket.io.engine));
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (reason) => say("disconnect", reason));
@@ -71,13 +71,13 @@ class Client {
 
   #refused(error) {
     say("connect_error", error.message, error.data ?? null);
-    // The library goes on trying by itself, unless it was the server that said no.
+    // The library keeps retrying unless the server refused the connection.
     if (this.socket.active) return;
     process.exitCode = 1;
     this.quit();
   }
 
-  /** Replies are printed as the events that they are; the ack tells when nothing is outstanding. */
+  /** Replies also arrive as events and are printed as such; acks only tell when no reply is outstanding. */
   #request(event, payload) {
     const reply = this.socket.timeout(replyTimeoutMs).emitWithAck(event, payload);
     const settled = reply.catch(() => {
@@ -98,7 +98,7 @@ class Client {
     this.#request("send_bulk_message", { receiverIds: ids, messageType: "text", content });
   }
 
-  /** Leaves when it has connected (or cannot) and every reply is there. */
+  /** Quits once it has connected (or failed to) and has received every reply. */
   async finish() {
     await this.#settled();
     while (this.#awaited.size > 0) await Promise.all(this.#awaited);
@@ -141,7 +141,7 @@ await main(() => {
   client.onQuit = () => {
     hasQuit = true;
     lines.close();
-    // A pipe that stays open on its other end would keep the process.
+    // Otherwise a pipe whose other end stays open would keep the process alive.
     process.stdin.destroy();
   };
   lines.on("line", (line) => obey(client, line));

@@ -1,9 +1,9 @@
-// The release build: Rust -> wasm -> build/index.js, which is `main` in wrangler.toml, and the console
-// page -> build-console/, its [assets]. The Worker's steps: cargo, wasm-bindgen (scripts/bindgen), wasm-opt,
-// and esbuild, which bundles src/entry.js with what wasm-bindgen has written.
-// wrangler calls this for every dev, deploy and dry run ([build] in wrangler.toml).
-// With --conformance: the fixture of the official protocol suites, into build-conformance/.
-// With SWITCHBOARD_PROFILE=dev, as `npm run dev` sets it: hardly optimized, and so within seconds.
+// The release build. Worker: Rust -> wasm -> build/index.js (`main` in wrangler.toml). Console page:
+// console/ -> build-console/ ([assets]). The Worker's steps are cargo, wasm-bindgen (scripts/bindgen),
+// wasm-opt, and esbuild, which bundles src/entry.js with the output of wasm-bindgen.
+// wrangler runs this script for every dev, deploy and dry run ([build] in wrangler.toml).
+// --conformance builds the fixture for the official protocol suites into build-conformance/.
+// SWITCHBOARD_PROFILE=dev, set by `npm run dev`, builds within seconds by barely optimizing.
 
 import {
   copyFileSync,
@@ -23,8 +23,8 @@ import { bindgen, Failure, inRoot, isMain, main, run, toolEnv } from "./lib/proj
 
 const wasmOpt = ["node_modules", "binaryen", "bin", "wasm-opt"];
 
-// What rustc uses by default, and what wasm-bindgen adds to catch exceptions. Newer features may be unknown
-// to the runtime.
+// rustc's defaults, plus what wasm-bindgen needs to catch exceptions. The runtime may not support newer
+// features.
 const wasmFeatures = [
   "bulk-memory",
   "exception-handling",
@@ -41,32 +41,32 @@ function locate(parts) {
   throw new Failure(`${path.join(...parts)} is missing: run \`npm run setup\` first`);
 }
 
-/** What differs between the builds. */
+/** Output folder and cargo options of each build. */
 const variants = {
   product: { folder: "build", cargo: [] },
   conformance: { folder: "build-conformance", cargo: ["--features", "conformance"] },
 };
 
-// What the build is made from. Optimizing the wasm takes ten seconds even if nothing has changed.
+// If none of these has changed, the build is skipped: optimizing the wasm alone takes ten seconds.
 const inputs = ["src", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "scripts/build.mjs"];
 
 function newestOf(place) {
   const { mtimeMs } = statSync(place);
   if (!statSync(place).isDirectory()) return mtimeMs;
-  // A folder's own time tells of files that went.
+  // A folder's own mtime changes when a file in it is deleted.
   const within = readdirSync(place).map((name) => newestOf(path.join(place, name)));
   return Math.max(mtimeMs, ...within);
 }
 
 /**
- * What tells the profiles apart. The one for work is a release build all the same: in debug builds
- * wasm-bindgen checks types that the runtime's setTimeout does not have, and panics.
+ * The build profiles. `dev` is a release build, too: debug builds of wasm-bindgen check types and panic,
+ * because the runtime's setTimeout does not have the types that they expect.
  */
 const profiles = {
   release: { isOptimized: true, target: ["target"], env: {} },
   dev: {
     isOptimized: false,
-    // A folder of its own, so that the two do not throw each other's work away.
+    // A separate folder, so that the two profiles do not invalidate each other's artifacts.
     target: ["target", "dev"],
     env: {
       CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
@@ -81,13 +81,13 @@ function chosenProfile() {
   const profile = process.env.SWITCHBOARD_PROFILE ?? "release";
   if (Object.hasOwn(profiles, profile)) return profile;
   const names = Object.keys(profiles).join(" or ");
-  throw new Failure(`SWITCHBOARD_PROFILE is ${names}, not "${profile}"`);
+  throw new Failure(`SWITCHBOARD_PROFILE must be ${names}, not "${profile}"`);
 }
 
-/** Says which profile a build has: one for work must not pass for one to deploy. */
+/** The file that records a build's profile, so that a dev build is never deployed as a release. */
 const noteOf = (folder) => inRoot(folder, "profile.txt");
 
-/** Whether the folder holds a finished build, in this profile, of what is there now. */
+/** Whether the folder holds a complete build in this profile that is newer than all inputs. */
 function isCurrent(folder, profile) {
   if (!existsSync(noteOf(folder)) || readFileSync(noteOf(folder), "utf8") !== profile) return false;
   const outputs = ["index.js", "index_bg.wasm"].map((name) => inRoot(folder, name));
@@ -96,7 +96,7 @@ function isCurrent(folder, profile) {
   return inputs.every((input) => newestOf(inRoot(input)) < built);
 }
 
-/** The console page. It takes a fraction of a second, so it is always made anew. */
+/** Builds the console page. This takes a fraction of a second, so it is never skipped. */
 async function buildConsole() {
   const { build } = await import("esbuild");
   const folder = inRoot("build-console");
@@ -127,7 +127,7 @@ async function buildWorker(variant) {
   const { folder, cargo } = variants[variant];
   const profile = chosenProfile();
   if (isCurrent(folder, profile)) {
-    console.log(`build: ${folder}/ is current`);
+    console.log(`build: ${folder}/ is up to date`);
     return;
   }
   const { isOptimized, target, env } = profiles[profile];
@@ -146,7 +146,7 @@ async function buildWorker(variant) {
   writeFileSync(noteOf(folder), profile);
 }
 
-/** The path of the wasm. */
+/** Compiles the Worker and returns the path of the wasm file. */
 async function compile(options, target, env) {
   const triple = "wasm32-unknown-unknown";
   const locked = process.env.CI ? ["--locked"] : [];
@@ -155,7 +155,7 @@ async function compile(options, target, env) {
   return path.join(target, triple, "release", "switchboard.wasm");
 }
 
-/** src/entry.js and what it imports, as one module. The wasm stays a file of its own beside it. */
+/** Bundles src/entry.js and its imports into one module. The wasm stays a separate file next to it. */
 async function bundle(staging, folder) {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
@@ -171,7 +171,7 @@ async function bundle(staging, folder) {
     write: false,
   });
   mkdirSync(inRoot(folder), { recursive: true });
-  // wrangler takes a plain import of a wasm file for one of its module, and knows no `import source` yet.
+  // wrangler does not support `import source` yet; for a .wasm file it gives a plain import that meaning.
   const text = outputFiles[0].text.replace("import source ", "import ");
   writeFileSync(inRoot(folder, "index.js"), text);
 }

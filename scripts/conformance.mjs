@@ -1,5 +1,5 @@
 // `npm run conformance -- --port 3000`: serves the fixture that the official protocol suites expect.
-// Other arguments go to `wrangler dev` as they are.
+// All arguments are passed on to `wrangler dev`.
 
 import { isMain, main, start, wrangler } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";

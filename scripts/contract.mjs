@@ -1,8 +1,8 @@
-// `npm run contract`: asyncapi.yaml and client/index.d.ts, made from the Rust payload types.
-// With --check: whether they are current.
+// `npm run contract`: generates asyncapi.yaml and client/index.d.ts from the Rust payload types.
+// --check fails if they are stale and writes nothing.
 //
-// `cargo test contract` writes the AsyncAPI document (src/core/contract); the types for TypeScript are
-// made of it.
+// `cargo test contract` writes the AsyncAPI document (src/core/contract), from which the TypeScript types
+// are generated.
 
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -21,7 +21,7 @@ async function document() {
 
 async function yaml({ asyncapi, info, servers, channels, operations, ...rest }) {
   const { stringify } = await import("yaml");
-  // What a reader looks for first comes first.
+  // The keys that readers look for first come first.
   const document = { asyncapi, info, servers, channels, operations, ...rest };
   return yamlHeader + stringify(document, { aliasDuplicateObjects: false, lineWidth: 100 });
 }
@@ -32,7 +32,7 @@ async function formatted(file, text) {
   return prettier.format(text, { ...options, filepath: inRoot(file) });
 }
 
-/** The files of the contract and what is to be in them. */
+/** Returns the files of the contract with the contents that they should have. */
 async function contractFiles() {
   const contract = await document();
   const declarations = await types(contract);
@@ -59,10 +59,10 @@ export async function contract({ check }) {
   const stale = (await contractFiles()).filter((file) => !isCurrent(file));
   const names = stale.map(([file]) => file).join(", ");
   if (check && stale.length > 0) {
-    throw new Failure(`not what the Rust types say: ${names} (npm run contract mends it)`);
+    throw new Failure(`out of date with the Rust types: ${names} (npm run contract fixes it)`);
   }
   for (const [file, text] of stale) writeFileSync(inRoot(file), text);
-  console.log(names ? `contract: wrote ${names}` : "contract: current");
+  console.log(names ? `contract: wrote ${names}` : "contract: up to date");
 }
 
 if (isMain(import.meta)) {

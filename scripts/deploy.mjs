@@ -1,4 +1,4 @@
-// `npm run deploy`: wrangler deploy, with whatever else is given (such as --dry-run).
+// `npm run deploy`: runs wrangler deploy with all arguments given (such as --dry-run).
 
 import { isMain, main, run, wrangler } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";

@@ -1,5 +1,5 @@
-// `npm run dev`: `npm start` with a build that is hardly optimized; wrangler runs it again, and starts the
-// Worker anew, whenever something in src/ changes.
+// `npm run dev`: `npm start` with a barely optimized build. Whenever something in src/ changes, wrangler
+// rebuilds and restarts the Worker.
 
 import { isMain, main } from "./lib/project.mjs";
 import { startServing } from "./start.mjs";

@@ -1,5 +1,5 @@
-// The decoders of src/wire against the reference parsers, on generated packets. `npm test` runs it.
-// SEED=n makes other packets; a failure names the seed.
+// Compares the decoders of src/wire with the reference parsers on generated packets. Part of `npm test`.
+// SEED=n generates other packets; a failure names the seed.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const perProtocol = 50_000;
 const folder = inRoot("target", "differential");
 const locked = process.env.CI ? ["--locked"] : [];
 
-/** Numbers from 0 to limit - 1, the same ones for the same seed (mulberry32). */
+/** Returns a generator of numbers from 0 to limit - 1; equal seeds give equal numbers (mulberry32). */
 function drawing(seed) {
   let state = seed >>> 0;
   return (limit) => {
@@ -26,7 +26,7 @@ function generators(draw) {
   const several = (make, most) => Array.from({ length: draw(most + 1) }, make);
   const text = () =>
     pick(["", "a", "ü", "字", "🙂", '"', "\\", "\n", "message", "connect", "-1", "42", ",", "/"]);
-  // None that needs an escape: Node's JSON.parse takes {"\\n":0} for {"\\\\":0} if it has read that before.
+  // No key needs an escape: after Node's JSON.parse has read {"\\\\":0}, it takes {"\\n":0} for the same.
   const key = () => pick(["a", "ü", "字", "🙂", "message", "-1", "42", "_placeholder"]);
   const json = (depth = 0) =>
     pick([
@@ -40,7 +40,7 @@ function generators(draw) {
       () => '{"_placeholder":true,"num":0}',
     ])();
 
-  /** Something is put in, taken out or replaced. */
+  /** Inserts, deletes or replaces up to two characters. */
   const mutated = (packet) => {
     const characters = [...packet];
     for (let count = draw(3); count > 0; count--) {
@@ -83,7 +83,7 @@ function generators(draw) {
   return { socket: maybeMutated(socket), engine: maybeMutated(engine) };
 }
 
-/** What the reference parser makes of a packet, in our words; null if it refuses it. */
+/** Returns a decoder that gives the reference parser's result in our format, or null for invalid packets. */
 async function referenceSocket() {
   const { Decoder, PacketType } = await import("socket.io-parser");
   const kinds = {
@@ -126,32 +126,32 @@ async function referenceEngine() {
   };
 }
 
-/** Where we differ, and why. */
+/** The known differences from the reference parsers, and the reasons. */
 const differences = {
   socket: [
-    // A client may not send it.
+    // A client must not send one.
     [
       "a CONNECT_ERROR is the server's to send",
       (_, theirs) => theirs?.head.kind === "connect_error",
     ],
-    // The reference's server fails on it later.
+    // The reference parser accepts it, but its server fails on it later.
     [
       "an event has a name",
       (_, theirs, ours) => !ours && theirs?.head.kind === "event" && theirs.head.name === null,
     ],
     [
-      "an ack is for something",
+      "an ack has an id",
       (_, theirs, ours) => !ours && theirs?.head.kind === "ack" && theirs.head.id === null,
     ],
     [
       "an ack has a list",
       (_, theirs, ours) => !ours && theirs?.head.kind === "ack" && theirs.data === null,
     ],
-    // To us a name is text. Ours is the number as it is written.
-    ["a number as a name is text", (_, theirs) => typeof theirs?.head.name === "number"],
-    ["a name is text that can be written", (text, _, ours) => !ours && /\\ud[89a-f]/i.test(text)],
+    // We treat every name as text: a number keeps its spelling.
+    ["a number as a name becomes text", (_, theirs) => typeof theirs?.head.name === "number"],
+    ["a name is valid Unicode", (text, _, ours) => !ours && /\\ud[89a-f]/i.test(text)],
     ["a type is a digit", (text) => !/^\d/.test(text)],
-    // JavaScript's Number reads more as a number than digits: white space, 1e0, 0x1, +1, and what is too large.
+    // JavaScript's Number accepts more than digits: white space, 1e0, 0x1, +1, and too large numbers.
     [
       "ids are digits",
       (text, theirs, ours) => theirs !== null && /^\d(\d*-)?(\/[^,]*,?)?\d*\s/.test(text),
@@ -165,10 +165,13 @@ const differences = {
     ],
   ],
   engine: [
-    // A client asks for nothing by it, and whatever follows is dropped.
-    ["what follows a close, an upgrade or a noop", (body) => /(^|\u001e)[156][^\u001e]/.test(body)],
-    // Buffer.from skips what is no base64; a client that sends such bytes is broken.
-    ["what is no base64 is refused", (body, _, ours) => !ours && /(^|\u001e)b/.test(body)],
+    // Data in these packets has no meaning; we drop it.
+    [
+      "data in a close, an upgrade or a noop is dropped",
+      (body) => /(^|\u001e)[156][^\u001e]/.test(body),
+    ],
+    // Buffer.from skips characters that are not base64; a client that sends them is broken.
+    ["invalid base64 is refused", (body, _, ours) => !ours && /(^|\u001e)b/.test(body)],
   ],
 };
 
@@ -194,7 +197,7 @@ function compare(protocol, packets, ours, reference, seed) {
   console.log(`${protocol}: ${packets.length} packets, ${refused} refused; differences:`, counts);
 }
 
-/** The data of a Socket.IO packet is JSON of its own, which is read as the reference reads it. */
+/** Parses the data of a Socket.IO packet, which src/wire leaves as JSON text, as the reference does. */
 const read = (packet) =>
   packet && !Array.isArray(packet) ? { ...packet, data: JSON.parse(packet.data) } : packet;
 

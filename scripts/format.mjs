@@ -1,4 +1,4 @@
-// `npm run format`: brings every file into the form that `npm test` checks.
+// `npm run format`: formats every file as `npm test` expects.
 
 import { isMain, main, prettier, run } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";

@@ -1,4 +1,4 @@
-// Makes a fresh clone ready to build, run and test; does nothing when it already is.
+// Prepares a fresh clone for building, running and testing; does nothing if it is already prepared.
 // Needs git, rustup's cargo, and Node 20 or newer with npm.
 
 import { randomBytes } from "node:crypto";
@@ -31,7 +31,10 @@ export async function setup() {
   ensureCommonJsTypes();
 }
 
-/** The same types for CommonJS, where socket.io-client's own are others; a packed package makes them, too. */
+/**
+ * Copies the types for CommonJS apps, where they resolve to socket.io-client's own CommonJS types. `npm pack`
+ * makes the same copy.
+ */
 function ensureCommonJsTypes() {
   copyFileSync(inRoot("client", "index.d.ts"), inRoot("client", "index.d.cts"));
 }
@@ -50,12 +53,12 @@ async function requireCargo() {
   const found = await succeeds("cargo", ["--version", "--quiet"]).catch(() => null);
   if (found !== null) return;
   throw new Failure(
-    "cargo was not found. Install Rust with rustup (as the Rust project's web site says, or your " +
+    "cargo was not found. Install Rust with rustup (see the Rust project's website, or use your " +
       "system's `rustup` package), open a new terminal, and run this again.",
   );
 }
 
-/** The folder of the toolchain that rust-toolchain.toml names, installed if need be. */
+/** Returns the folder of the toolchain that rust-toolchain.toml names; installs it if necessary. */
 async function sysroot() {
   const known = await succeeds("rustc", ["--print", "sysroot"]);
   if (known) return known;
@@ -64,7 +67,7 @@ async function sysroot() {
   await rustup("toolchain", "install", channel, "--profile", "minimal");
   const installed = await succeeds("rustc", ["--print", "sysroot"]);
   if (installed) return installed;
-  throw new Failure(`Rust ${channel}, which rust-toolchain.toml names, does not run`);
+  throw new Failure(`Rust ${channel}, the version in rust-toolchain.toml, does not run`);
 }
 
 function missingParts(folder) {
@@ -79,37 +82,37 @@ function missingParts(folder) {
 async function rustup(...args) {
   await run("rustup", args, { env: systemEnv() }).catch((error) => {
     if (error.code !== "ENOENT") throw error;
-    throw new Failure(`rustup was not found, and is needed for: rustup ${args.join(" ")}`);
+    throw new Failure(`rustup was not found; it is needed to run: rustup ${args.join(" ")}`);
   });
 }
 
-/** The program's output without the white space around it, or "" when it failed. */
+/** Returns the program's trimmed output, or "" if it failed. */
 async function succeeds(command, args) {
-  // rustup would install a toolchain that is missing by itself, and say nothing of it for a minute.
+  // Otherwise rustup would install a missing toolchain itself, silently and for a minute.
   const env = { ...systemEnv(), RUSTUP_AUTO_INSTALL: "0" };
   const { code, stdout } = await capture(command, args, { env });
   return code === 0 ? stdout.trim() : "";
 }
 
 async function ensurePackagesAndTool() {
-  // npm waits for the network, and cargo for the processor.
+  // In parallel: npm is limited by the network, cargo by the processor.
   const ensure = () => Promise.all([ensurePackages(), ensureBindgen()]);
   const isThere = packagesAreInstalled() && existsSync(inRoot(...bindgen));
   if (isThere) await ensure();
-  else await step("Installing the npm packages and building the build's own tool", ensure);
+  else await step("Installing the npm packages and building the wasm-bindgen tool", ensure);
 }
 
 async function ensurePackages() {
-  // Whatever NODE_ENV says: all of them are tools.
+  // Also where NODE_ENV is "production": all packages are tools.
   if (!packagesAreInstalled()) await npm("ci", "--include=dev");
   if (findNode()) return;
-  // The package `node` puts its program in place by an install script, which npm may have skipped.
+  // An install script of the npm package `node` installs the binary; npm may have skipped it.
   await npm("rebuild", "node");
   if (findNode()) return;
   throw new Failure(
     `the tools need Node 22.18 or newer; this is ${process.versions.node}, and the npm package ` +
-      "`node`, which brings its own, did not install its program (node_modules/.bin/node). Allow " +
-      "install scripts (npm config get ignore-scripts), delete node_modules and run this again.",
+      "`node` did not install its own binary (node_modules/.bin/node). Allow install scripts " +
+      "(npm config get ignore-scripts), delete node_modules and run this again.",
   );
 }
 
@@ -131,7 +134,7 @@ function lockedPackages(file) {
   return packages;
 }
 
-/** Cargo knows by itself whether there is anything to do. */
+/** Builds scripts/bindgen. Cargo itself decides whether there is anything to do. */
 async function ensureBindgen() {
   const where = [`--target-dir=${inRoot(...toolsTarget)}`, "--profile=tools"];
   const locked = process.env.CI ? ["--locked"] : [];

@@ -1,5 +1,5 @@
-// `npm start`: everything from a fresh clone to a server on this machine.
-// PORT or --port, --persist-to DIR; other arguments go to `wrangler dev` as they are.
+// `npm start`: takes a fresh clone to a running server on this machine.
+// Takes PORT or --port, and --persist-to DIR; all other arguments are passed on to `wrangler dev`.
 
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -26,7 +26,7 @@ const linkLasts = "12h";
 const linkedUsers = 2;
 const say = (text) => console.log(`start: ${text}`);
 
-/** Takes `--name value` or `--name=value` out of the arguments. */
+/** Splits `--name value` or `--name=value` from the other arguments. */
 function takeOption(args, name) {
   const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
   if (at < 0) return { rest: args };
@@ -41,25 +41,25 @@ function readArguments(args) {
   const port = takeOption(persist.rest, "--port");
   const number = Number(port.value ?? process.env.PORT ?? defaultPort);
   if (!Number.isInteger(number) || number < 1 || number > 65_535) {
-    throw new Failure("the port is a number from 1 to 65535");
+    throw new Failure("the port must be a number from 1 to 65535");
   }
   const state = persist.value ? [`--persist-to=${persist.value}`] : [];
   return { port: number, state, others: port.rest };
 }
 
-// wrangler would take another port, and the answers on this one would be someone else's.
+// If the port is taken, wrangler picks another one, and this script would talk to the wrong server.
 async function requireFreePort(port) {
-  // "localhost" is either of them.
+  // "localhost" may resolve to either.
   for (const address of ["127.0.0.1", "::1"]) {
     const code = await listens(port, address);
     if (code === null || code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT") continue;
     throw new Failure(
-      `port ${port} cannot be used (${code}): stop what listens there, or set PORT`,
+      `port ${port} cannot be used (${code}): stop the program that uses it, or set PORT`,
     );
   }
 }
 
-/** Null if one can listen there, or the error's code. */
+/** Tries to listen there: returns null, or the error's code. */
 async function listens(port, address) {
   const server = createServer();
   const code = await new Promise((resolve) => {
@@ -85,7 +85,7 @@ async function prepareDatabase(state) {
   });
 }
 
-/** What is wrong with the server: null if it serves, "" if it is not there yet, or what it says. */
+/** Returns null if the server is ready, "" if it does not answer yet, or the text of its error. */
 async function problem(url) {
   const response = await fetch(url).catch(() => null);
   const text = await response?.text().catch(() => null);
@@ -93,20 +93,20 @@ async function problem(url) {
   return response?.status === 500 ? (text ?? "") : "";
 }
 
-/** Resolves when the server serves, or when `signal` says that there is nothing to wait for. */
+/** Resolves when the server is ready, or when `signal` is aborted because the server has exited. */
 async function untilServing(address, signal) {
   let told = "";
   while (!signal.aborted) {
     const found = await problem(`${address}/socket.io/?EIO=4&transport=polling`);
     if (found === null) return;
-    // A bad variable is there until somebody mends it; wrangler then begins anew.
-    if (found && found !== told) say(`the server refuses to serve: ${found}`);
+    // A bad variable stays until the user fixes it; then wrangler restarts the Worker.
+    if (found && found !== told) say(`the server cannot serve requests: ${found}`);
     told = found || told;
     await pause(pollEveryMs);
   }
 }
 
-/** The console brings a token along in the part of a link that no server gets to see. */
+/** Returns links that sign in to the console: the token is in the fragment, which no server ever sees. */
 function links(address) {
   const secret = localSecret();
   const linkOf = ({ id: sub, role, name }) => {
@@ -121,17 +121,17 @@ function greeting(address, limits) {
   return `
 Switchboard is serving at ${address}
 
-The console, signed in for ${linkLasts} (open two, and write from one to the other):
+The console, signed in for ${linkLasts} (open both, and write from one to the other):
 ${links(address)}
 
-Or a client in a terminal of its own each:
+Or run clients, each in its own terminal:
   node examples/test-client.js customer1${url}
   node examples/test-client.js customer1${url}      (the same user again: connectionCount 2)
   node examples/test-client.js contractor1${url}    (then: bulk customer1,customer2 Hello!)
 
 A token for your own client:  npm run --silent token -- customer1
 
-Limits on this machine; .dev.vars can set others (all of them: docs/configuration.md):
+Limits on this machine; change them in .dev.vars (full list: docs/configuration.md):
 ${describeLimits(limits)}
 
 Stop it with Ctrl-C.

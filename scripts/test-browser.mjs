@@ -1,4 +1,5 @@
-// `npm run test:browser`: the console page in Chromium. With PICTURES=1 it makes those of docs/images.
+// `npm run test:browser`: tests the console page in Chromium. PICTURES=1 also takes the screenshots in
+// docs/images.
 //   npm run test:browser -- tests/browser/bulk.test.ts --test-name-pattern=bar
 
 import { existsSync, readdirSync } from "node:fs";
@@ -29,7 +30,7 @@ function allTests() {
   return names.sort().map((name) => `tests/browser/${name}`);
 }
 
-/** Files to test, if not all, and options for Node's test runner. */
+/** Separates options for Node's test runner from test files; no files means all. */
 function parseArguments(args) {
   const options = args.filter((arg) => arg.startsWith("--"));
   const files = args.filter((arg) => !arg.startsWith("--"));
@@ -40,7 +41,7 @@ function findChromium() {
   const found = [process.env.CHROMIUM, ...usualPlaces].find((place) => place && existsSync(place));
   if (found) return found;
   throw new Failure(
-    "Chromium was not found: install it (on Debian, `apt-get install chromium`), or let CHROMIUM name it",
+    "Chromium was not found: install it (on Debian: apt-get install chromium), or set CHROMIUM to its path",
   );
 }
 

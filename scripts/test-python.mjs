@@ -1,4 +1,4 @@
-// `npm run test:python`: python-socketio, an old version and a current one, against the server with its
+// `npm run test:python`: tests an old and a current version of python-socketio against the server with its
 // default heartbeat. Needs Python 3.11 or newer.
 //   npm run test:python -- tests/python/examples.test.ts
 

@@ -1,6 +1,6 @@
-// `npm test`: setup, then every check, in order, until one fails.
+// `npm test`: runs setup, then every check in order, until one fails.
 //   npm test -- --only lint|native|build|e2e
-//   npm test -- tests/foo.test.ts ...           (the build and these files)
+//   npm test -- tests/foo.test.ts ...           (the build and only these files)
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -24,15 +24,15 @@ const partNames = ["lint", "native", "build", "e2e"];
 const usage = `usage: npm test -- [--only ${partNames.join("|")}] [tests/FILE.test.ts ...]`;
 const testTimeoutMs = 240_000;
 
-// In CI a lock file that does not fit is an error; at home cargo may bring it up to date.
+// In CI a stale lock file is an error; elsewhere cargo may update it.
 const locked = process.env.CI ? ["--locked"] : [];
 const clippy = (...args) => ["cargo", ["clippy", ...locked, ...args, "--", "-D", "warnings"]];
 
 const steps = {
   lint: () => [
-    ["prettier (npm run format mends it)", () => prettier("--check")],
+    ["prettier (npm run format fixes it)", () => prettier("--check")],
     ["tsc: types of client/, console/ and tests/", () => nodeProgram("typescript/bin/tsc", [])],
-    ["cargo fmt (npm run format mends it)", () => ["cargo", ["fmt", "--check"]]],
+    ["cargo fmt (npm run format fixes it)", () => ["cargo", ["fmt", "--check"]]],
     ["cargo clippy, native", () => clippy("--all-targets")],
     ["cargo clippy, wasm", () => clippy("--target", "wasm32-unknown-unknown")],
     [
@@ -44,7 +44,7 @@ const steps = {
     ["cargo test", () => ["cargo", ["test", ...locked]]],
     ["the decoders against the reference parsers", () => nodeScript("scripts/differential.mjs")],
     [
-      "the contract: asyncapi.yaml and client/ (npm run contract mends it)",
+      "the contract: asyncapi.yaml and client/ (npm run contract fixes it)",
       () => nodeScript("scripts/contract.mjs", "--check"),
     ],
   ],
@@ -60,8 +60,8 @@ const steps = {
 };
 
 /**
- * Tests that keep the machine busy, or use the project's folder: they run alone. All others have their own
- * servers and spend most of their time waiting.
+ * Tests that need the whole machine or use the project's folder. They run one at a time. All others start
+ * their own servers and mostly wait.
  */
 const alone = [
   "backlog",
@@ -86,7 +86,7 @@ function groupsOf(files) {
 }
 
 function dryRun(folder, ...options) {
-  // The wasm's name has its hash in it: what an older build left would stay.
+  // The wasm's file name contains its hash, so files of older builds would accumulate.
   rmSync(inRoot(folder), { recursive: true, force: true });
   return wrangler("deploy", "--dry-run", `--outdir=${inRoot(folder)}`, ...options);
 }
@@ -95,7 +95,7 @@ const builds = ["dist", "dist-conformance"];
 const isBuilt = () => builds.every((folder) => existsSync(inRoot(folder, "index.js")));
 
 function endToEnd(files, atOnce) {
-  // What a failed test left open must not keep the others from running.
+  // --test-force-exit: handles left open by a failed test must not block the other files.
   return nodeTests(
     `--test-concurrency=${atOnce}`,
     "--test-force-exit",

@@ -1,4 +1,4 @@
-// `npm run --silent token -- customer1`: a signed token for development, alone on stdout.
+// `npm run --silent token -- customer1`: prints a signed development token, and nothing else, to stdout.
 
 import { parseArgs } from "node:util";
 

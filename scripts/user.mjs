@@ -1,4 +1,4 @@
-// `npm run user`: adds, changes and lists users in the local or the remote database.
+// `npm run user`: adds, changes and lists users in the local or remote database.
 
 import { parseArgs } from "node:util";
 
@@ -19,7 +19,7 @@ const options = {
 };
 
 function database({ remote, "persist-to": folder }) {
-  if (remote && folder) throw new Failure("--persist-to is for the local database only");
+  if (remote && folder) throw new Failure("--persist-to applies only to the local database");
   if (remote) return ["--remote"];
   return folder ? ["--local", `--persist-to=${folder}`] : ["--local"];
 }
@@ -47,7 +47,7 @@ if (isMain(import.meta)) {
     const user = { id, role, name, avatarUrl };
     if (isAdd) checkUser(user);
     await setup();
-    // Deployed databases are migrated on purpose (docs/deploy.md), not by the way.
+    // A remote database is never migrated implicitly: docs/deploy.md makes that an explicit step.
     if (!values.remote) await applyMigrations(where);
     await (isAdd ? add(user, where) : list(where));
   });

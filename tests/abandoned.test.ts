@@ -1,5 +1,5 @@
-// A GET that its client gives up ends the session at once. Both servers have a proxy of wrangler's in
-// front, which passes on that a client has gone only when it is written to.
+// A GET that the client aborts ends the session at once. Both servers run behind a proxy of wrangler's, which
+// reports a closed client connection only when the server writes to it.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -19,7 +19,7 @@ import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
 const PATH = "/socket.io";
-/** Far below the 45 s after which a client that says nothing is gone. */
+/** Far below the 45 s after which a silent client times out. */
 const AT_ONCE = 2_500;
 
 let server: Server;
@@ -52,7 +52,7 @@ const counts = (observer: Client, userId: string, expected: number) =>
 
 const join = (host: Host, userId: string) => `40${JSON.stringify({ token: host.token(userId) })}`;
 
-/** A polling session that has joined and taken all there was for it. */
+/** Opens a polling session that has joined and received everything queued for it. */
 async function joined(host: Host, userId: string) {
   const sid = await openSession(host, PATH);
   await post(host, PATH, sid, join(host, userId));
@@ -60,23 +60,23 @@ async function joined(host: Host, userId: string) {
   return sid;
 }
 
-/** A GET on a connection of its own, whose answer is not waited for. */
+/** Sends a GET on a new connection without waiting for the response. */
 async function rawGet(host: Host, sid: string) {
   const { hostname, port } = new URL(host.url);
   const socket = connectSocket(Number(port), hostname);
-  // It may be reset.
+  // The connection may be reset.
   socket.on("error", () => {});
   socket.resume();
   await once(socket, "connect");
   socket.write(
     `GET ${PATH}/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
-      // As browsers do, and it must not be taken up: what is compressed is not written at once.
+      // Browsers send this. The server must not compress: compressed output is not written at once.
       "Accept-Encoding: gzip, deflate, br\r\n\r\n",
   );
   return socket;
 }
 
-/** Time for a GET to arrive, of which nothing tells. */
+/** Waits for a GET to arrive, which no event reports. */
 const arrival = () => pause(300);
 
 const cuts: Record<string, (socket: Socket) => unknown> = {
@@ -105,10 +105,10 @@ for (const [where, host] of Object.entries(hosts)) {
     });
   }
 
-  test(`a GET that has waited for long is still answered, ${where}`, async () => {
+  test(`a GET that has waited for a long time is still answered, ${where}`, async () => {
     const sid = await joined(host(), "patient");
     const waiting = poll(host(), PATH, sid);
-    // Longer than the time after which it is written to.
+    // Longer than the time after which the server starts to write keep-alives to the GET.
     await pause(3_500);
     await post(host(), PATH, sid, '42["get_online_status",{"userId":"patient"}]');
     const [status, body] = await waiting;
@@ -117,7 +117,7 @@ for (const [where, host] of Object.entries(hosts)) {
     for (const packet of body.split("\x1e").slice(0, -1)) assert.match(packet, /^6/);
   });
 
-  test(`the real client takes what comes after a long silence, ${where}`, async () => {
+  test(`the real client receives an event after a long silence, ${where}`, async () => {
     const socket = await client.connect(host(), "silent", { transports: ["polling"] });
     await pause(3_500);
     assert.equal((await client.statusOf(socket, "silent")).connectionCount, 1);
@@ -151,7 +151,7 @@ for (const [where, host] of Object.entries(hosts)) {
       const userId = `reloader ${transports}`;
       let page = await openPage(host(), userId, transports);
       for (let reload = 0; reload < 12; reload++) {
-        // A page that is gone before its next GET arrives gives none up.
+        // If the page is killed before its next GET arrives, there is no GET to abort.
         if (transports.length === 1) await arrival();
         page.kill("SIGKILL");
         page = await openPage(host(), userId, transports);
@@ -167,7 +167,7 @@ for (const [where, host] of Object.entries(hosts)) {
     const sid = await joined(host(), "upgrading");
     const socket = await rawGet(host(), sid);
     const probe = await probing(host(), sid);
-    // Another one, as a client sends it whose first was ended by the probe.
+    // Clients send another GET when the probe has ended the first.
     const second = await rawGet(host(), sid);
     for (const open of [socket, second, probe]) open.destroy();
     await counts(observer, "upgrading", 0);
@@ -183,7 +183,7 @@ for (const [where, host] of Object.entries(hosts)) {
     await counts(observer, "paused", 0);
   });
 
-  test(`a GET given up when the WebSocket has taken over, ${where}`, async () => {
+  test(`a GET aborted after the upgrade to WebSocket, ${where}`, async () => {
     const sid = await joined(host(), "upgraded");
     const wire = await probingWire(host(), PATH, sid);
     const socket = await rawGet(host(), sid);
@@ -194,7 +194,7 @@ for (const [where, host] of Object.entries(hosts)) {
     await wire.close();
   });
 
-  test(`a GET that was answered is not given up, ${where}`, async () => {
+  test(`a closed connection whose GET was answered ends nothing, ${where}`, async () => {
     const sid = await joined(host(), "answered");
     const socket = await rawGet(host(), sid);
     const answered = once(socket, "data");
@@ -203,7 +203,7 @@ for (const [where, host] of Object.entries(hosts)) {
     const waiting = poll(host(), PATH, sid);
     await arrival();
     socket.destroy();
-    // Well after the end of the first connection is known.
+    // By now the server knows that the first connection has ended.
     await pause(AT_ONCE);
     await post(host(), PATH, sid, '42["get_online_status",{"userId":"answered"}]');
     const [status, body] = await waiting;
@@ -212,7 +212,7 @@ for (const [where, host] of Object.entries(hosts)) {
   });
 }
 
-/** The WebSocket works, and goes on working. */
+/** Asserts that the WebSocket works and keeps working. */
 async function isAlive(wire: Wire, userId: string) {
   assert.match(await wire.nextEvent(), /^430\[/);
   await pause(AT_ONCE);
@@ -220,7 +220,7 @@ async function isAlive(wire: Wire, userId: string) {
   assert.match(await wire.nextEvent(), /"connectionCount":1/);
 }
 
-/** A WebSocket that has probed, on a connection that can be cut. */
+/** Opens a WebSocket that has probed, on a raw TCP connection that the test can cut. */
 async function probing(host: Host, sid: string) {
   const { hostname, port } = new URL(host.url);
   const socket = connectSocket(Number(port), hostname);
@@ -234,13 +234,13 @@ async function probing(host: Host, sid: string) {
   let received = "";
   socket.on("data", (data) => (received += data.toString("latin1")));
   await client.until(() => received.includes("\r\n\r\n"), "the WebSocket");
-  // A text frame whose mask is zero.
+  // A text frame with a zero mask.
   socket.write(Buffer.concat([Buffer.from([0x81, 0x86, 0, 0, 0, 0]), Buffer.from("2probe")]));
   await client.until(() => received.includes("3probe"), "the probe's answer");
   return socket;
 }
 
-/** A real client in a process of its own, which has connected. */
+/** Starts a real client in a separate process and waits until it has connected. */
 async function openPage(host: Host, userId: string, transports: string[]) {
   const script = `
     import { io } from "socket.io-client";

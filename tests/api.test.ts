@@ -1,5 +1,4 @@
-// The HTTP API: what it does. That it is as openapi.yaml says is schemathesis' to find out
-// (npm run test:api).
+// The behaviour of the HTTP API. schemathesis checks that it conforms to openapi.yaml (npm run test:api).
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -26,7 +25,7 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-/** A test knows what is in the body. */
+/** The body is `any`: each test knows its shape. */
 async function call(
   method: string,
   path: string,
@@ -50,7 +49,7 @@ const problem = (status: number, title: string, code: string, detail: string) =>
 });
 const text = { messageType: "text", content: { text: "from the backend" } } as const;
 
-test("who may: a service token or the key", async () => {
+test("access needs a service token or the API key", async () => {
   const ask = async (authorization: string | null) => {
     const headers = new Headers(authorization === null ? {} : { Authorization: authorization });
     const response = await fetch(`${server.url}/v1/users/a/status`, { headers });
@@ -77,7 +76,7 @@ test("who may: a service token or the key", async () => {
   assert.deepEqual(await ask(token({})), [403, "forbidden", null]);
 });
 
-test("what is not there", async () => {
+test("unknown paths and methods", async () => {
   const [status, body, headers] = await call("GET", "/v1/nothing");
   assert.deepEqual(
     [status, body],
@@ -88,7 +87,7 @@ test("what is not there", async () => {
   assert.deepEqual([notAllowed, others.get("allow")], [405, "PUT, DELETE"]);
 });
 
-test("a user is added and changed, whatever the id", async () => {
+test("a user with any id is added and changed", async () => {
   const id = "ü/ 1%";
   const path = `/v1/users/${encodeURIComponent(id)}`;
   const [status, user, headers] = await call("PUT", path, { name: "Ann", region: "weur" });
@@ -102,7 +101,7 @@ test("a user is added and changed, whatever the id", async () => {
   assert.equal(bad, 400);
   assert.equal(refusal.detail, 'role must be "customer" or "contractor"');
 
-  // The role counts at once, and the object is made where it belongs.
+  // The role takes effect at once, and the object is created in the user's region.
   const sender = await connect(server, id);
   await call("PUT", "/v1/users/placed", { region: "oc" });
   const bulk = { receiverIds: ["placed"], ...text };
@@ -121,7 +120,7 @@ test("a region is learned from the first connect", async () => {
   assert.ok(["enam", "wnam"].includes(String(row.region)), String(row.region));
 });
 
-test("who is online", async () => {
+test("online statuses", async () => {
   await connect(server, "here");
   const [, status] = await call("GET", "/v1/users/here/status");
   assert.deepEqual(status, { ...status, userId: "here", isOnline: true, connectionCount: 1 });
@@ -132,7 +131,7 @@ test("who is online", async () => {
   assert.deepEqual([bad, refusal.detail], [400, "userIds must be a non-empty array"]);
 });
 
-test("messages on behalf of users, once per key", async () => {
+test("messages are sent on behalf of users, once per idempotency key", async () => {
   const receiver = await connect(server, "receiver");
   const sender = await contractor(server, "sender");
   const copies = record(sender, "new_message", "message_delivered");
@@ -142,7 +141,7 @@ test("messages on behalf of users, once per key", async () => {
   assert.equal(status, 201);
   assert.deepEqual(await call("POST", "/v1/messages", message, key).then(([, body]) => body), sent);
   await until(() => receiver.texts.length > 0, "the message");
-  // All of the sender's devices get their copy: none of them has sent it.
+  // All of the sender's devices get a copy, since none of them sent the message.
   await until(() => copies.length === 2, "the sender's copy and receipt");
   assert.equal(copies[0][1].messageId, sent.messageId);
 
@@ -194,7 +193,7 @@ test("history, by pages", async () => {
   }
 });
 
-test("a user is disconnected, and does not come back by themselves", async () => {
+test("a disconnected user's clients do not reconnect", async () => {
   const sockets = await Promise.all([
     connect(server, "guest", { reconnection: true }),
     connect(server, "guest", { transports: ["polling"], reconnection: true }),
@@ -214,7 +213,7 @@ test("a user is erased, without a trace", async () => {
   const { conversationId } = await sendTo(doomed, { receiverId: "friend" }, "remember me");
   await sendTo(friend, { receiverId: "doomed" }, "always");
   const kept = await sendTo(friend, { receiverId: "ann" }, "kept");
-  // One that only the record knows.
+  // A conversation that exists only in D1.
   await server.db.batch([
     server.db.prepare(
       "INSERT INTO conversations VALUES ('old', 'ann', 'doomed', NULL, 'm', 0, 0, NULL, NULL)",
@@ -250,7 +249,7 @@ test("a user is erased, without a trace", async () => {
   }
   const seen = await request(friend, "get_online_status", { userId: "doomed" });
   assert.equal(seen.lastSeen, null);
-  // The friend keeps what is theirs, and nothing of the other.
+  // The friend keeps their own conversations, but none with the erased user.
   const { items } = await request(friend, "get_conversations", {});
   const ids = items.map((item) => item.conversationId);
   assert.ok(ids.includes(kept.conversationId) && !ids.includes(conversationId));
@@ -259,7 +258,7 @@ test("a user is erased, without a trace", async () => {
   await sendTo(back, { receiverId: "ann" }, "later");
   assert.ok(!back.texts.includes("remember me"));
   assert.equal((await call("DELETE", "/v1/users/doomed"))[0], 204);
-  // Whoever still has a token begins anew.
+  // A user with a valid token can connect again and starts from scratch.
   const anew = await connect(server, "doomed");
   assert.deepEqual((await request(anew, "get_conversations", {})).items, []);
 });
@@ -284,7 +283,7 @@ test("bulk sends are limited here, too", async () => {
   }
 });
 
-test("health: needs no token, and tells what fails", async () => {
+test("health needs no token and reports what fails", async () => {
   const health = async ({ url }: { url: string }) => {
     const response = await fetch(`${url}/healthz`);
     return [response.status, await response.json()];
@@ -302,7 +301,7 @@ test("health: needs no token, and tells what fails", async () => {
   }
 });
 
-test("no session from before an erasure goes on after it", async () => {
+test("a session from before an erasure is not recovered after it", async () => {
   const friend = await contractor(server, "another friend");
   const returning = await connect(server, "returning");
   await sendTo(friend, { receiverId: "returning" }, "before");

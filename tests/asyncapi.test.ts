@@ -1,6 +1,6 @@
-// asyncapi.yaml, as the official parser reads it. That it says what the Rust types say is checked by
-// `npm run contract -- --check`, that its examples are what the code takes and gives by `cargo test`, and
-// that the server keeps to it by every test (support/contract.ts).
+// Checks asyncapi.yaml with the official parser. Other checks: `npm run contract -- --check` compares it with
+// the Rust types, `cargo test` compares its examples with what the code reads and writes, and every test
+// validates the server's events against it (support/contract.ts).
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,13 +13,13 @@ import { checkPayload, messages, payloadFault } from "./support/contract.ts";
 const text = readFileSync(inRoot("asyncapi.yaml"), "utf8");
 const parser = new Parser();
 
-test("the official parser has nothing to say against it", async () => {
+test("the official parser reports no problems", async () => {
   const { diagnostics } = await parser.parse(text);
   const complaints = diagnostics.map(({ message, path }) => `${path.join("/")}: ${message}`);
   assert.deepEqual(complaints, []);
 });
 
-test("it knows every event, both ways", async () => {
+test("it contains every event in both directions", async () => {
   const { document } = await parser.parse(text);
   assert.ok(document);
   const received = document.operations().filterByReceive();
@@ -38,14 +38,14 @@ test("it knows every event, both ways", async () => {
   );
 });
 
-test("every example is in the shape of its payload", () => {
+test("every example matches its payload schema", () => {
   for (const { name, examples } of messages) {
     assert.ok(examples.length > 0, name);
     for (const { payload } of examples) checkPayload(name, payload);
   }
 });
 
-test("what is not in the shape of its payload is found", () => {
+test("a payload that does not match its schema is detected", () => {
   for (const { name, examples } of messages) {
     for (const [field, value] of Object.entries(examples[0]?.payload ?? {})) {
       const bad = { ...(examples[0]?.payload as object), [field]: [[value]] };

@@ -1,4 +1,4 @@
-// Who may connect, and what the others are told.
+// Which tokens are accepted, and what refused clients are told.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -85,7 +85,7 @@ for (const [what, [token, [code, message]]] of Object.entries(refused)) {
   });
 }
 
-test("any Unicode makes a user id", async () => {
+test("a user id may contain any Unicode", async () => {
   for (const userId of ["ü 字/1?&=#", "🙂".repeat(128)]) {
     const socket = await connect(server, userId);
     assert.equal((await statusOf(socket, userId)).connectionCount, 1);
@@ -103,7 +103,7 @@ for (const [name, options] of Object.entries(transportSettings)) {
   });
 }
 
-test("a token may be good for ever, or until a fraction of a second", async () => {
+test("exp may be extremely large or fractional", async () => {
   const far = [253_402_300_799, 8_210_266_876_800, Number.MAX_SAFE_INTEGER, 1e300];
   for (const exp of [...far, seconds(60) + 0.5]) {
     for (const options of Object.values(transportSettings)) {
@@ -113,7 +113,7 @@ test("a token may be good for ever, or until a fraction of a second", async () =
   }
 });
 
-test("the scheme of the header is written in any case", async () => {
+test("the header's scheme is case-insensitive", async () => {
   for (const scheme of ["bearer", "BEARER"]) {
     const extraHeaders = { Authorization: `${scheme} ${server.token("any-case")}` };
     for (const options of Object.values(transportSettings)) {
@@ -123,14 +123,14 @@ test("the scheme of the header is written in any case", async () => {
   }
 });
 
-test("a bad token in the URL is told in answer to the CONNECT", async () => {
+test("a bad token in the URL is reported in the reply to the CONNECT", async () => {
   const query = { token: server.token("late", { exp: seconds(-60) }) };
   await assert.rejects(connect(server, "", { query, auth: {}, transports: ["websocket"] }), {
     message: "The token has expired",
   });
 });
 
-test("after a refusal the connection may try again", async () => {
+test("after a refusal the client may retry on the same connection", async () => {
   const wire = new Wire(server, PATH);
   await wire.next();
   wire.send('40{"token":"bad"}');
@@ -154,7 +154,7 @@ test("a CONNECT for another user than the URL's is refused, once, and says why",
     assert.match(error.message, /another user/);
     return true;
   });
-  // With the same user's in both it connects, on the same client.
+  // With tokens of one user in both places, the same client connects.
   const socket = await connect(server, "first", options);
   const { opts } = socket.io as unknown as { opts: { query: object } };
   socket.disconnect();
@@ -166,7 +166,7 @@ test("a CONNECT for another user than the URL's is refused, once, and says why",
   assert.equal((await statusOf(socket, "first")).isOnline, false);
 });
 
-test("a client that has left comes again for another user, and is routed by its CONNECT", async () => {
+test("after a disconnect, a CONNECT for another user makes the client reconnect", async () => {
   const wire = new Wire(server, PATH);
   await wire.next();
   wire.send(`40${JSON.stringify({ token: server.token("first") })}`);

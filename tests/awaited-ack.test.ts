@@ -1,5 +1,5 @@
-// An ack that the server waits for is waited for through hibernation: it is known when it comes, and
-// it is given up on time when it does not.
+// An ack that the server awaits survives hibernation: the server recognizes it when it arrives, and times out
+// on schedule when it does not.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => server.close());
 
-/** A wire that has been asked two questions, and whose object has lost its memory since. */
+/** Opens a wire, lets the server ask two questions, and then makes the object hibernate. */
 async function asked() {
   const wire = new Wire(server, PATH);
   const { sid } = JSON.parse((await wire.next()).slice(1));
@@ -31,7 +31,7 @@ async function asked() {
 /** How long the fixture waits for an ack. */
 const PATIENCE = 500;
 
-/** Answers the second question after hibernation; tries again if the machine was too slow for it. */
+/** Answers the second question after hibernation; retries if the machine was too slow to do so in time. */
 async function answered() {
   for (;;) {
     const from = Date.now();
@@ -43,24 +43,24 @@ async function answered() {
   }
 }
 
-test("an ack that comes after hibernation belongs to its question", async () => {
+test("an ack that arrives after hibernation is matched to its question", async () => {
   const { wire, first } = await answered();
   assert.equal(first, '42["answer","yes"]');
-  // The other one is still waited for, and then no more.
+  // The server still awaits the other ack, then times out.
   assert.equal(await wire.next(), '42["no-answer"]');
   wire.send('430["too late"]', '42["message"]');
   assert.equal(await wire.next(), '42["message-back"]');
   await wire.close();
 });
 
-test("acks that do not come are given up after hibernation", async () => {
+test("acks that do not arrive time out after hibernation", async () => {
   const { wire } = await asked();
   assert.equal(await wire.next(), '42["no-answer"]');
   assert.equal(await wire.next(), '42["no-answer"]');
   await wire.close();
 });
 
-test("a question after hibernation has an id of its own", async () => {
+test("a question asked after hibernation gets a new id", async () => {
   const { wire, sid } = await asked();
   assert.equal(await wire.next(), '42["no-answer"]');
   assert.equal(await wire.next(), '42["no-answer"]');

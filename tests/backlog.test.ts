@@ -1,4 +1,4 @@
-// What waits for a user fits into what a client can take, however much was sent to them.
+// A user's backlog never exceeds what a client can receive, however many messages were sent.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -23,7 +23,7 @@ const text = (index: number) => String(index).padStart(9_000, ".");
 let server: Server;
 before(async () => {
   server = await startServer({
-    // Room for so many texts with what goes around them.
+    // Enough for REPLAYED texts including their envelopes.
     vars: { LOG_REPLAY_BYTES: REPLAYED * 9_400, MAX_EVENTS_PER_SECOND: "0" },
   });
 });
@@ -31,7 +31,7 @@ afterEach(closeAll);
 after(() => server.close());
 
 for (const [name, options] of Object.entries(transportSettings)) {
-  test(`the newest part of a backlog comes, in order, and the client stays: ${name}`, async () => {
+  test(`the newest part of a backlog arrives in order, and the client stays connected: ${name}`, async () => {
     const userId = `away, ${name}`;
     await server.addUser(userId);
     const sender = await connect(server, "talker");
@@ -48,13 +48,13 @@ for (const [name, options] of Object.entries(transportSettings)) {
     );
     assert.equal((await statusOf(receiver, userId)).connectionCount, 1);
 
-    // Nothing is lost: the rest is in the history.
+    // Nothing is lost: older messages are in the history.
     const { items } = await request(receiver, "get_conversations", {});
     assert.equal(items[0]?.unreadCount, SENT);
   });
 }
 
-test("a message has its bounds, whatever fills it", async () => {
+test("a message's size is limited, including unknown fields", async () => {
   const sender = await connect(server, "stuffer");
   const content = { text: "short", padding: "x".repeat(70_000) };
   const message = { receiverId: "talker", messageType: "text", content };

@@ -1,5 +1,5 @@
-// Binary events and binary acks, with as many attachments as the protocol allows, in both directions
-// and over both transports. Against the fixture: it echoes, acks, and asks for acks.
+// Binary events and binary acks with the maximum number of attachments, in both directions and over both
+// transports. They run against the fixture, which echoes, acks, and asks for acks.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -17,14 +17,13 @@ before(async () => {
 });
 after(() => server.close());
 
-/** Ten that cannot be taken for one another: none, one byte, text, and more than a WebSocket's short
- * frame lengths hold. */
+/** Ten distinguishable attachments, with lengths around the limits of WebSocket's length encodings. */
 const attachments = [0, 1, 2, 3, 125, 126, 127, 300, 65_535, 65_536].map((length, index) =>
   Uint8Array.from({ length }, (_, at) => (at * 7 + index) % 256),
 );
 const placeholders = attachments.map((_, num) => `{"_placeholder":true,"num":${num}}`);
 
-/** A way to send packets and to get them, whatever the transport. */
+/** Sends and receives packets over either transport. */
 interface Link {
   send(...packets: (string | Uint8Array<ArrayBuffer>)[]): Promise<unknown>;
   next(): Promise<Message>;
@@ -66,7 +65,7 @@ async function overPolling(): Promise<Link> {
   };
 }
 
-/** Asserts that this comes next, with all the attachments. */
+/** Asserts that the next packet has this head and all attachments. */
 async function comes(link: Link, head: string) {
   assert.equal(await link.next(), `${head}${placeholders}]`);
   for (const attachment of attachments) assert.deepEqual(await link.next(), [...attachment]);
@@ -82,13 +81,13 @@ for (const [transport, open] of Object.entries(links)) {
     assert.match(String(await link.next()), /^40\{/);
     assert.equal(await link.next(), '42["auth",{}]');
 
-    // Events, there and back.
+    // An event and its echo.
     await send('4510-["message",');
     await comes(link, '4510-["message-back",');
-    // An event with an ack from the server.
+    // An event that the server acknowledges.
     await send('4510-789["message-with-ack",');
     await comes(link, "4610-789[");
-    // An event with an ack from the client, which it gets back.
+    // An event from the server that the client acknowledges; the server echoes the ack.
     await send('4510-["ask",');
     await comes(link, '4510-0["question",');
     await send("4610-0[");
@@ -97,7 +96,7 @@ for (const [transport, open] of Object.entries(links)) {
   });
 }
 
-/** Ways to write base64 that the reference server reads, too. */
+/** Variants of base64 that the reference server accepts, too. */
 const spellings: Record<string, (base64: string) => string> = {
   "a line break at the end, as Java's": (base64) => `${base64}\n`,
   "lines (RFC 2045)": (base64) => base64.replace(/.{76}/g, "$&\r\n"),

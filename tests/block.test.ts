@@ -1,4 +1,4 @@
-// Blocking: who is blocked reaches the blocker no more, and sees them as never seen.
+// Blocking: a blocked user can no longer reach the blocker, and sees them as never having been online.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -37,7 +37,7 @@ const neverSeen = (userId: string) => ({
   connectionCount: 0,
 });
 
-test("messages, typing and presence of the blocked user, and back again", async () => {
+test("a block covers messages, typing and presence, and can be lifted", async () => {
   const pest = await contractor(server, "pest");
   const victim = await connect(server, "victim");
   const { conversationId, messageId } = await sendTo(pest, { receiverId: "victim" }, "hello");
@@ -47,7 +47,7 @@ test("messages, typing and presence of the blocked user, and back again", async 
   const replied = next(victim, "user_blocked");
   assert.deepEqual(await block(victim, "pest"), { userId: "pest" });
   assert.deepEqual(await replied, [{ userId: "pest" }]);
-  // From here on the victim looks offline and never seen, to those who watched, too.
+  // From now on the victim appears offline and never seen, also to existing watchers.
   assert.deepEqual(await pushed, [neverSeen("victim")]);
   assert.deepEqual(await statusOf(pest, "victim"), neverSeen("victim"));
   const bulk = await request(pest, "get_bulk_online_status", { userIds: ["victim"] });
@@ -64,13 +64,13 @@ test("messages, typing and presence of the blocked user, and back again", async 
   const sent = await sendText(pest, ["victim", "other"], "no");
   assert.deepEqual(sent.errors[0], { receiverId: "victim", error: REFUSED });
   await request(pest, "typing_start", { conversationId });
-  // What the victim reads is not told, either; the victim's other devices hear it.
+  // The pest gets no read receipts either; the victim's other devices do.
   const other = await connect(server, "victim");
   const heard = next(other, "message_read");
   await request(victim, "mark_as_read", { conversationId, upTo: messageId });
   await heard;
   other.close();
-  // The victim still sees the pest, and may write.
+  // The victim still sees the pest and may send them messages.
   assert.equal((await statusOf(victim, "pest")).isOnline, true);
   await sendTo(victim, { conversationId }, "go away");
   await until(() => pest.texts.includes("go away"), "the victim's message");
@@ -86,19 +86,19 @@ test("messages, typing and presence of the blocked user, and back again", async 
   await until(() => back.texts.includes("sorry"), "the message after the block");
   assert.equal((await statusOf(pest, "victim")).isOnline, true);
   const statuses = pest.events.slice(watching).filter(([name]) => name === "user_online_status");
-  assert.equal(statuses.length, 2, "the end of the block, and the answer to the last question");
+  assert.equal(statuses.length, 2, "one push at the end of the block, and the last reply");
   assert.deepEqual(victim.texts, ["hello"]);
   assert.ok(victim.events.every(([name]) => name !== "user_typing"));
   assert.ok(pest.events.every(([name]) => name !== "message_read"));
 });
 
-test("who subscribes while blocked hears of the end of the block, and of what comes then", async () => {
+test("a user who subscribes while blocked is told when the block ends, and of later changes", async () => {
   const victim = await connect(server, "victim3");
   const pest = await connect(server, "pest3");
   await block(victim, "pest3");
   const first = await request(pest, "subscribe_online_status", { userIds: ["victim3"] });
   assert.equal(first.victim3.isOnline, false);
-  // Memory is no help to either side.
+  // Neither side may rely on memory.
   await server.evict("victim3", "hibernate");
   await server.evict("pest3", "hibernate");
   const seen = next(pest, "user_online_status");
@@ -109,7 +109,7 @@ test("who subscribes while blocked hears of the end of the block, and of what co
   assert.deepEqual(await hidden, [neverSeen("victim3")]);
 });
 
-test("it survives the object's eviction, and can be repeated", async () => {
+test("a block survives eviction and can be repeated", async () => {
   const victim = await connect(server, "victim2");
   const pest = await connect(server, "pest2");
   await block(victim, "pest2");
@@ -122,7 +122,7 @@ test("it survives the object's eviction, and can be repeated", async () => {
   assert.equal((await statusOf(pest, "victim2")).isOnline, true);
 });
 
-test("what is wrong with a request", async () => {
+test("invalid requests", async () => {
   const socket = await connect(server, "self");
   for (const [payload, message] of [
     [{ userId: "self" }, "You cannot block yourself"],

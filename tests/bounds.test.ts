@@ -1,4 +1,4 @@
-// What sends cost, counted by the code that causes it: exact numbers, no timings.
+// What sends cost, as counted by the code that causes the cost: exact numbers, no timings.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -19,7 +19,7 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-/** The figures of the last send of this kind. */
+/** Sends and returns the figures that the server logged for it. */
 async function cost(event: string, send: () => Promise<unknown>) {
   const before = server.logged(event).length;
   await send();
@@ -36,7 +36,7 @@ test("a bulk send: one round trip, at most 2N + 4 rows, N requests", async () =>
   const known = await send();
   assert.deepEqual([known.d1RoundTrips, known.objectRequests], [1, N]);
   assert.ok(known.d1RowsWritten <= 2 * N + 4, `${known.d1RowsWritten} rows`);
-  // Not a count of nothing.
+  // A lower bound, so that a broken counter is noticed.
   assert.ok(known.d1RowsWritten >= 2 * N, `${known.d1RowsWritten} rows`);
 });
 

@@ -1,4 +1,4 @@
-// One message to many: stored in one transaction, delivered to every device, now or later.
+// Bulk messages: stored in one transaction, and delivered to every device now or later.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -36,7 +36,7 @@ const rows = async (sql: string) => (await server.db.prepare(sql).all()).results
 const offline = (userId: string) =>
   until(async () => !(await statusOf(sender, userId)).isOnline, `${userId} offline`);
 
-test("online, offline, unknown, repeated, oneself and who has blocked the sender", async () => {
+test("receivers: online, offline, unknown, repeated, the sender, and a blocker", async () => {
   sender = await contractor(server);
   await server.db.prepare("INSERT INTO blocks VALUES ('blocker', 'contractor1', 0)").run();
   const online = await connect(server, "b");
@@ -74,7 +74,7 @@ test("online, offline, unknown, repeated, oneself and who has blocked the sender
   );
 });
 
-test("who is offline gets it on the next connect, and once", async () => {
+test("an offline receiver gets it once, on the next connect", async () => {
   sender = await contractor(server);
   await server.addUser("sleeper");
   await sendText(sender, ["sleeper"], "first");
@@ -83,7 +83,7 @@ test("who is offline gets it on the next connect, and once", async () => {
   const { texts } = socket;
   await until(() => texts.length >= 2, "both messages");
   assert.deepEqual(texts, ["first", "second"]);
-  // A clean close confirms what had been out for two seconds by then: the time itself is what is tested.
+  // A clean close confirms messages that were sent at least two seconds before. The duration is under test.
   await upgraded(socket);
   await pause(2_300);
   socket.disconnect();
@@ -95,7 +95,7 @@ test("who is offline gets it on the next connect, and once", async () => {
   assert.deepEqual(later, ["third"]);
 });
 
-test("all devices of a receiver, the offset last", async () => {
+test("all devices of a receiver get it, with the offset as the last argument", async () => {
   sender = await contractor(server);
   const devices = await Promise.all([
     connect(server, "a", { transports: ["websocket"] }),
@@ -146,7 +146,7 @@ test("images and files", async () => {
   }
 });
 
-test("three hundred receivers; one more than allowed", async () => {
+test("three hundred receivers are allowed, one more than the limit is not", async () => {
   sender = await contractor(server);
   const ids = Array.from({ length: 300 }, (_, index) => `crowd${index}`);
   await server.db.batch(

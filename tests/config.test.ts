@@ -1,4 +1,4 @@
-// A value that is missing or wrong is named, on the first request.
+// The first request reports a missing or invalid variable by name.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -19,7 +19,7 @@ const cases: Record<string, [options: Parameters<typeof startServer>[0], expecte
   "an empty secret": [{ secrets: { JWT_SECRET: "" } }, /JWT_SECRET: the secret is not set/],
 };
 
-test("a number may stand there without quotes", async () => {
+test("a number may be written without quotes", async () => {
   const server = await startServer({ vars: { PING_INTERVAL_MS: 7_000 } });
   const response = await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`);
   assert.match(await response.text(), /"pingInterval":7000,/);

@@ -1,5 +1,5 @@
-// A client that cannot recover gets what no device of its user has confirmed, and nothing of what one
-// has confirmed by the pong to a ping that came after it.
+// A client that cannot recover gets exactly the messages that no device of its user has confirmed. A device
+// confirms a message by its pong to a ping that was sent after the message.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -12,7 +12,7 @@ import type { Server } from "./support/server.ts";
 let server: Server;
 let sender: Client;
 before(async () => {
-  // A ping every 3 s: what comes behind one is looked at well before the next.
+  // A ping every 3 s leaves enough time for checks between two pings.
   server = await startServer({ vars: { PING_INTERVAL_MS: "3000", PING_TIMEOUT_MS: "3000" } });
   sender = await client.contractor(server);
 });
@@ -29,18 +29,18 @@ async function send(socket: Client, userId: string, text: string) {
   await has(socket, text);
 }
 
-/** A device that has confirmed one message by its pong, and has got another one since. */
+/** Connects a device that has confirmed one message by a pong and then received another. */
 async function device(userId: string, options: ClientOptions) {
   const socket = await client.connect(server, userId, options);
   await send(socket, userId, "confirmed");
   await client.nextPing(socket);
-  // The second ping comes only after the pong to the first.
+  // The server sends the second ping only after the pong to the first.
   await client.nextPing(socket);
   await send(socket, userId, "not confirmed");
   return socket;
 }
 
-/** What a device without a past is sent, up to a message that is sent now. */
+/** Connects a new device and returns the texts that it gets, up to a message sent now. */
 async function newDevice(userId: string) {
   const socket = await client.connect(server, userId, { transports: ["websocket"] });
   await send(socket, userId, "last");
@@ -74,14 +74,14 @@ async function afterEviction(userId: string, options: ClientOptions) {
 
 const cases = { "beside the one that confirmed": besideIt, "after its eviction": afterEviction };
 
-test("a new device gets what none has confirmed", { concurrency: true }, async (t) => {
+test("a new device gets what no device has confirmed", { concurrency: true }, async (t) => {
   const tests = ["websocket only", "straight to the object", "polling only"].flatMap((way) => {
     const run = (when: string, act: typeof besideIt) => {
       const userId = `${way}, ${when}`;
       return t.test(userId, () => act(userId, client.optionsOf(way, server, userId)));
     };
     const all = Object.entries(cases).map(([when, act]) => run(when, act));
-    // A polling client cannot be torn from its server: it has no connection of its own.
+    // A polling client has no permanent connection that could break.
     return way === "polling only" ? all : [...all, run("after it broke off", afterItsEnd)];
   });
   await Promise.all(tests);

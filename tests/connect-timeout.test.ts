@@ -1,4 +1,4 @@
-// Whoever does not say who they are within CONNECT_TIMEOUT_MS is let go, wherever they wait.
+// A client that sends no valid CONNECT within CONNECT_TIMEOUT_MS is disconnected, wherever its session lives.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -11,7 +11,7 @@ import type { Server } from "./support/server.ts";
 
 const PATH = "/socket.io";
 const TIMEOUT = 1_500;
-/** Long before the default of 45 seconds, and later than any slow machine. */
+/** Well below the default of 45 seconds, but late enough for a slow machine. */
 const TOO_LATE = 20_000;
 
 let server: Server;
@@ -25,7 +25,7 @@ const connect = (token: string) => `40${JSON.stringify({ token })}`;
 async function takesItsTime(from: number, ended: Promise<unknown>) {
   await Promise.race([ended, pause(TOO_LATE)]);
   const waited = Date.now() - from;
-  // Less a little: two clocks are compared.
+  // The margin allows for two different clocks.
   assert.ok(waited > TIMEOUT - 100 && waited < TOO_LATE, `${waited} ms`);
 }
 
@@ -46,7 +46,7 @@ test("no CONNECT comes", { concurrency: true }, async (t) => {
       closesOnTime(async () => {
         const wire = new Wire(server, PATH, undefined, { token: server.token("direct") });
         assert.match(await wire.next(), /^0\{/);
-        // The local runtime is slow to close a WebSocket that has never said anything.
+        // The local runtime is slow to close a WebSocket that has never sent anything.
         wire.send("40/nowhere,");
         assert.match(await wire.next(), /^44\/nowhere,/);
         return wire;
@@ -75,7 +75,7 @@ test("no CONNECT comes", { concurrency: true }, async (t) => {
   ]);
 });
 
-test("a CONNECT that is refused gives nobody more time", { concurrency: true }, async (t) => {
+test("a refused CONNECT does not extend the timeout", { concurrency: true }, async (t) => {
   await Promise.all([
     t.test("on a WebSocket", () =>
       closesOnTime(async () => {
@@ -90,7 +90,7 @@ test("a CONNECT that is refused gives nobody more time", { concurrency: true }, 
       const from = Date.now();
       const sid = await openSession(server, PATH);
       const isKnown = async () => (await post(server, PATH, sid, connect("bad")))[0] === 200;
-      // Not so often that this alone would end it.
+      // Slowly enough not to exceed the limit of refusals.
       const over = (async () => {
         while (await isKnown()) await pause(200);
       })();
@@ -99,14 +99,14 @@ test("a CONNECT that is refused gives nobody more time", { concurrency: true }, 
   ]);
 });
 
-test("who connects in time stays", { concurrency: true }, async (t) => {
+test("a client that connects in time stays connected", { concurrency: true }, async (t) => {
   const ask = '421["get_online_status",{"userId":"somebody"}]';
   await Promise.all([
     t.test("on a WebSocket", async () => {
       const wire = await openWire(server, PATH);
       wire.send(connect(server.token("in-time")));
       assert.match(await wire.next(), /^40\{/);
-      // The time itself is what is tested.
+      // The duration is under test.
       await pause(TIMEOUT * 2);
       wire.send(ask);
       assert.match(await wire.next(), /^42\["user_online_status"/);

@@ -1,4 +1,4 @@
-// The console page as it is served: whole, under a strict policy, and not at all where it is switched off.
+// The console page is served completely and with a strict policy, or not at all where it is disabled.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -16,14 +16,14 @@ async function serving(vars: Record<string, string> = {}) {
 
 after(() => Promise.all(open.map((server) => server.close())));
 
-test("the page comes with a policy that lets nothing in but its own files", async () => {
+test("the page's policy allows nothing but its own files", async () => {
   const { url } = await serving();
   const response = await fetch(`${url}/`);
   assert.equal(response.status, 200);
   assert.match(response.headers.get("content-type") ?? "", /^text\/html/);
   const page = await response.text();
   assert.match(page, /<title>Switchboard console<\/title>/);
-  // Everything it says is in files that the policy covers: nothing is inline.
+  // Nothing is inline: all scripts and styles are in files that the policy covers.
   assert.doesNotMatch(page, /<script(?![^>]* src=)|<style| style=| on[a-z]+=/);
 
   const files = [...page.matchAll(/(?:src|href)="([^":]+)"/g)].map(([, file]) => file);
@@ -41,7 +41,7 @@ test("the page comes with a policy that lets nothing in but its own files", asyn
   }
 });
 
-test("one variable switches it off", async () => {
+test("a variable disables it", async () => {
   const { url } = await serving({ CONSOLE: "off" });
   for (const path of ["/", "/index.html", "//"]) {
     const page = await (await fetch(url + path)).text();
@@ -50,7 +50,7 @@ test("one variable switches it off", async () => {
   assert.match(await (await fetch(`${url}/`)).text(), /Switchboard is running/);
 });
 
-test("a value that is neither on nor off is named", async () => {
+test("a value other than on or off is reported", async () => {
   const { url } = await serving({ CONSOLE: "no" });
   const response = await fetch(`${url}/`);
   assert.equal(response.status, 500);

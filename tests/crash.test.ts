@@ -1,4 +1,4 @@
-// The server is killed, as by a power cut, and started again on the same state.
+// The server is killed, as by a power cut, and restarted on the same state.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -59,7 +59,7 @@ test("killed between the commit and the fan-out, every receiver gets the message
   closeAll();
 
   await server.start();
-  // Nobody comes back: the alarm that the sender's object had set finishes the fan-out.
+  // No client reconnects: the alarm that the sender's object had set finishes the fan-out.
   await until(() => reached() === RECEIVERS, "everyone is reached", 30_000);
   const open = () =>
     server.storage("contractor1", "SELECT * FROM outbox WHERE next_attempt_at IS NOT NULL");
@@ -75,7 +75,7 @@ test("killed between the commit and the fan-out, every receiver gets the message
   for (const id of ids) assert.equal(logs.get(id)?.length, 1, `the log of ${id}`);
   for (const id of sample) assert.deepEqual(got[id], ["to all"]);
 
-  // The sender never got an answer, and asks again.
+  // The sender never got a reply and retries.
   const stored = () => server.d1("SELECT count(*) AS n FROM messages")[0].n;
   const result = await sendText(await contractor(server), ids, "to all", key);
   assert.equal(result.totalSent, RECEIVERS);
@@ -88,9 +88,9 @@ test("killed between the commit and the fan-out, every receiver gets the message
   closeAll();
 });
 
-test("who was online is offline, last seen at most one heartbeat off", async () => {
+test("a user who was online is offline, and lastSeen is at most one heartbeat off", async () => {
   await connect(server, "victim", { transports: ["websocket"] });
-  await pause(PERIOD + 1_000); // past the first heartbeat, so that connecting is not the trace
+  await pause(PERIOD + 1_000); // past the first heartbeat, so that lastSeen does not come from connecting
   const killedAt = Date.now();
   await server.kill();
   closeAll();
@@ -102,13 +102,13 @@ test("who was online is offline, last seen at most one heartbeat off", async () 
   const off = killedAt - Date.parse(lastSeen ?? "");
   // On a busy machine an alarm fires late.
   assert.ok(off > -500 && off <= PERIOD + 1_500, `${off} ms off`);
-  // It stays at that when the alarm that was left behind has fired.
+  // It does not change when the leftover alarm fires.
   await until(() => server.alarm("victim") === null, "the alarm has fired");
   assert.equal((await statusOf(observer, "victim")).lastSeen, lastSeen);
   closeAll();
 });
 
-/** A client of every kind: each has got one message, and does not come back by itself. */
+/** Connects a client in every way. None of them reconnects automatically. */
 const survivors = () =>
   Promise.all(
     ways.map(async (way) => {
@@ -119,7 +119,7 @@ const survivors = () =>
     }),
   );
 
-test("clients recover: the same session, nothing missed, nothing twice", async () => {
+test("clients recover the same session with nothing missed or repeated", async () => {
   const all = await survivors();
   const ids = all.map(({ userId }) => userId);
   const send = async (text: string) => {
@@ -153,7 +153,7 @@ test("clients recover: the same session, nothing missed, nothing twice", async (
   closeAll();
 });
 
-test("an unmodified client comes back by itself", async () => {
+test("an unmodified client reconnects by itself", async () => {
   const socket = await connect(server, "unmodified", {
     reconnection: true,
     reconnectionDelay: 100,

@@ -1,5 +1,5 @@
-// docs/deploy.md is followed as an operator would: what runs without an account is run, in order, with
-// the outputs that the page shows; of the rest, every command and option must exist.
+// Follows docs/deploy.md as an operator would. Commands that need no account are run in order and must print
+// the outputs on the page; for the others, every command and option must exist.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -26,13 +26,13 @@ interface Block {
   language: string;
   mark: string;
   text: string;
-  /** The line before it. */
+  /** The line of prose before the block. */
   before: string;
 }
 
 const fence = /^( *)```(\w+) ?(\w*)\n([^]*?)^\1```$/gm;
 
-/** The fenced blocks. */
+/** Returns the fenced code blocks of a page. */
 function blocksOf(text: string): Block[] {
   return [...text.matchAll(fence)].map((match) => {
     const [, indent = "", language = "", mark = "", body = ""] = match;
@@ -46,7 +46,7 @@ const blocks = blocksOf(page);
 const linesOf = (text: string) => text.split("\n").filter(Boolean);
 const isShell = (block: Block) => block.language === "sh";
 
-/** The output that the page shows for a block. */
+/** Returns the output that the page shows for a block. */
 function expectedOf(block: Block) {
   const next = blocks[blocks.indexOf(block) + 1];
   return next?.language === "text" ? linesOf(next.text) : [];
@@ -55,7 +55,7 @@ function expectedOf(block: Block) {
 const squeeze = (text: string) => text.trim().replace(/\s+/g, " ");
 const escape = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** Asserts that these lines occur, in this order; `…` stands for anything. */
+/** Asserts that the output contains these lines in this order; `…` matches anything. */
 function assertShows(output: string, expected: string[], command: string) {
   const lines = output.split("\n").map(squeeze);
   let at = 0;
@@ -69,11 +69,11 @@ function assertShows(output: string, expected: string[], command: string) {
 
 // --- Its configuration ---
 
-/** The project's configuration, on the Worker that `npm test` has built. */
+/** Returns the project's configuration, changed to use the Worker that `npm test` has built. */
 function projectConfig() {
   const main = JSON.stringify(inRoot("dist", "index.js"));
   const text = readFileSync(inRoot("wrangler.toml"), "utf8");
-  // A build would take minutes, and dist/ is one. Its wasm is a module as it stands.
+  // dist/ is already built, and a build would take minutes. Its wasm can be used as a module directly.
   const settings = text
     .replace(/^\[build\]\n(?:\w.*\n)*/m, "")
     .replace(/^main = .*$/m, `main = ${main}\nno_bundle = true`);
@@ -81,7 +81,7 @@ function projectConfig() {
   return `${settings}\n${rules}`;
 }
 
-/** Paths in a configuration are relative to it, and this one lies elsewhere. */
+/** Makes paths absolute: they are relative to the configuration file, which is in another folder here. */
 const withPlaces = (text: string) =>
   text.replace(
     /^(migrations_dir|directory) = "(.*)"$/gm,
@@ -92,7 +92,7 @@ let configText = projectConfig();
 const saveConfig = () => writeFileSync(config, withPlaces(configText));
 saveConfig();
 
-/** Does what the page says, to the copy: blocks marked `top` go to the top, those marked `end` to the end. */
+/** Applies a block to the copy as the page says: `top` blocks at the top, `end` blocks at the end. */
 function edit({ mark, text }: Block) {
   configText = mark === "top" ? `${text}\n${configText}` : `${configText}\n${text}\n`;
   saveConfig();
@@ -100,7 +100,7 @@ function edit({ mark, text }: Block) {
 
 // --- Its commands ---
 
-/** The command, kept away from the developer's own build and state. */
+/** Adds options that keep the command away from the developer's own build and state. */
 function sheltered(command: string) {
   const isUser = command.startsWith("npm run user");
   const isWrangler = /^(npx wrangler|npm run deploy) /.test(command);
@@ -110,7 +110,7 @@ function sheltered(command: string) {
   return [command, ...options].join(" ");
 }
 
-/** Runs what an operator would paste into a shell. */
+/** Runs commands as an operator would paste them into a shell. */
 async function paste(commands: string) {
   const { code, stdout, stderr } = await capture("sh", ["-ec", commands], { env });
   assert.equal(code, 0, `${commands}\n${stdout}${stderr}`);
@@ -122,8 +122,8 @@ async function follow(block: Block) {
   assertShows(await paste(commands), expectedOf(block), block.text);
 }
 
-describe("what needs no account does what the page says", () => {
-  // In the order of the page: each step stands on those before it.
+describe("commands that need no account do what the page says", () => {
+  // In page order, since each step depends on the previous ones.
   for (const block of blocks) {
     const [title] = linesOf(block.text);
     if (isShell(block) && block.mark === "offline") test(title, () => follow(block));
@@ -141,7 +141,7 @@ describe("what needs no account does what the page says", () => {
   });
 });
 
-test("a server answers the checks as the page says", async () => {
+test("a server passes the checks on the page", async () => {
   const server = await createDevServer({ JWT_SECRET: secret });
   try {
     await server.start();
@@ -156,21 +156,21 @@ test("a server answers the checks as the page says", async () => {
   }
 });
 
-test("what needs an account says so", () => {
+test("commands that need an account are marked", () => {
   const others = blocks.filter((block) => isShell(block) && block.mark === "");
   assert.ok(others.length > 10);
   for (const { before, text } of others) assert.match(before, /\(account\)[.:]$/, text);
 });
 
-// --- What of it cannot be run ---
+// --- Commands that cannot be run ---
 
-/** Everything on the page that is written as code and could be pasted. */
+/** Returns all code on the page that a reader could paste. */
 function snippets() {
   const inline = [...page.replace(fence, "").matchAll(/`([^`]+)`/g)].map((match) => match[1]);
   return [...blocks.filter(isShell).flatMap((block) => linesOf(block.text)), ...inline];
 }
 
-/** The words of each command that begins like this, up to the end of the command. */
+/** Returns, for each command with this prefix, the remaining words of the command. */
 function commandsLike(start: RegExp) {
   return snippets()
     .map((text) => squeeze(text).split(start)[1])
@@ -180,17 +180,17 @@ function commandsLike(start: RegExp) {
 
 const wranglerCommands = [
   ...commandsLike(/^(?:npx )?wrangler /),
-  // It hands on what it is given.
+  // The script passes its arguments on.
   ...commandsLike(/^npm run deploy -- /).map((words) => ["deploy", ...words]),
 ];
 
-/** The words before the options. */
+/** Returns the words before the first option. */
 function operands(words: string[]) {
   const end = words.findIndex((word) => word.startsWith("-"));
   return end < 0 ? words : words.slice(0, end);
 }
 
-/** What wrangler says about a command: the name it knows it by, how many operands it takes, and all. */
+/** Returns wrangler's help for a command: the command's name, the number of operands, and the full text. */
 async function helpOf(names: string[]) {
   const { code, stdout } = await capture(...wrangler(...names, "--help"), { env });
   assert.equal(code, 0, names.join(" "));
@@ -219,7 +219,7 @@ test("wrangler knows every command and option", async () => {
     const help = known.get(key);
     assert.ok(help, key);
     const { name, places, text } = help;
-    // Of a command that does not exist, wrangler shows the help of the one above it.
+    // For an unknown command, wrangler shows the help of its parent command.
     assert.deepEqual(names.slice(0, name.length), name, key);
     assert.ok(name.length > 0 && names.length - name.length <= places, `wrangler ${key}`);
     for (const option of words.filter((word) => word.startsWith("--"))) {
@@ -238,14 +238,14 @@ test("npm knows every script", () => {
   for (const name of used) assert.ok(Object.hasOwn(scripts, name), `npm run ${name}`);
 });
 
-/** The anchors that GitHub gives to a file's headings. */
+/** Returns the anchors that GitHub generates for a file's headings. */
 function anchorsOf(file: string) {
   const headings = [...readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)];
   const slug = (text: string) => text.toLowerCase().replace(/[^\w\s-]/g, "");
   return headings.map((match) => slug(match[1]).replaceAll(" ", "-"));
 }
 
-test("every link within the project leads somewhere", () => {
+test("every link within the project has a target", () => {
   const links = [...page.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]);
   const own = links.filter((link) => !link.startsWith("https://"));
   assert.ok(own.length > 5);

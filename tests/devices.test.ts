@@ -1,5 +1,5 @@
-// Fifty sockets of one user, on every kind of transport: all of them get each message once, and in one
-// and the same order, although several people write at once.
+// Fifty sockets of one user, on every kind of transport, all get each message once and in the same order,
+// although several users send at the same time.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -31,14 +31,14 @@ const connectAll = () =>
     }),
   );
 
-/** What one sender writes, in order: without waiting for each other. */
+/** Returns one sender's texts, in order. They are sent without waiting for replies. */
 const textsOf = (sender: number) =>
   Array.from({ length: MESSAGES }, (_, index) => `${sender}: message ${index}`);
 
 const sendAll = (socket: Client, sender: number) =>
   Promise.all(textsOf(sender).map((text) => client.sendText(socket, [USER], text)));
 
-/** Sends a last one when all others are answered: what comes twice has come by then. */
+/** Sends a last message after all others are answered; any duplicate has arrived before it. */
 async function settle(sender: Client, sockets: Client[]) {
   await client.sendText(sender, [USER], "last");
   const have = (socket: Client) => socket.texts.includes("last");
@@ -52,7 +52,7 @@ test("all get each message once, in one order", async () => {
     ),
   );
   await server.addUser(USER);
-  // Some of them are changing to WebSocket while the messages come.
+  // Some clients upgrade to WebSocket while the messages arrive.
   const sockets = await connectAll();
   await Promise.all(senders.map(sendAll));
   await settle(senders[0], sockets);

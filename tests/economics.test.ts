@@ -1,5 +1,5 @@
-// What an idle user costs: one alarm whatever the number of sockets, none without sockets, no write
-// per pong, and sleep in between.
+// What an idle user costs: one alarm for any number of sockets, none without sockets, no write per pong, and
+// hibernation between pings.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -11,7 +11,7 @@ import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
 
 const INTERVAL = 2_000;
-/** What a client bears to hear nothing for. */
+/** How long a client waits for a packet before it gives up. */
 const SILENCE = INTERVAL + 2_000;
 
 let brisk: DevServer;
@@ -28,7 +28,7 @@ const connect = (server: Host, userId: string, options: ClientOptions = {}) =>
   client.connect(server, userId, { transports: ["websocket"], ...options });
 const { nextPing, statusOf: status, until } = client;
 
-/** When the client is pinged from now on. */
+/** Returns a growing list of the times at which the client is pinged from now on. */
 function timesOfPings(socket: Client) {
   const times: number[] = [];
   socket.io.engine.on("ping", () => times.push(Date.now()));
@@ -42,10 +42,10 @@ test("one alarm serves all sockets, and pongs write nothing", async () => {
   await pause(700);
   sockets.push(await connect(brisk, "many"));
 
-  // A ping that is due takes those along that are due soon, so they fall into step.
+  // When a ping is due, pings that are due soon are sent along, so the sockets fall into step.
   for (let round = 0; round < 3; round++) await Promise.all(sockets.map(nextPing));
   const pings = sockets.map((socket) => timesOfPings(socket));
-  // Half an interval away from any ping, so that each socket's next ones belong together.
+  // Start half an interval away from any ping, so that the sockets' next pings belong to the same round.
   await nextPing(sockets[0]);
   await pause(INTERVAL / 2);
   for (const times of pings) times.length = 0;
@@ -56,7 +56,7 @@ test("one alarm serves all sockets, and pongs write nothing", async () => {
     assert.ok(Math.max(...times) - Math.min(...times) < 250, `not in step: ${times}`);
   }
   for (const gap of [first[1] - first[0], first[2] - first[1]]) {
-    // An alarm may be late on a busy machine; by the silence it would be too late.
+    // An alarm may be late on a busy machine, but not later than the client's timeout.
     assert.ok(gap > INTERVAL - 250 && gap < SILENCE, `${gap} ms between pings`);
   }
 
@@ -76,15 +76,15 @@ test("one alarm serves all sockets, and pongs write nothing", async () => {
 test("an object without a connection has no alarm", async () => {
   const socket = await connect(brisk, "asker");
   assert.equal((await status(socket, "never-here")).lastSeen, null);
-  // Asking about someone leaves nothing behind, either.
+  // A query about an unknown user writes nothing.
   const tables = brisk.storage("never-here", "SELECT name FROM sqlite_master");
   const ours = (tables ?? []).filter(({ name }) => !name.startsWith("_"));
   assert.deepEqual(ours, []);
   socket.close();
 });
 
-// Half a binary packet is the one thing that is only in memory: whether it is still known tells
-// whether the constructor has run again.
+// An incomplete binary packet is the only state that is kept in memory alone: if it is lost, the constructor
+// has run again.
 const sendHalf = (socket: Client) =>
   client.rawSocket(socket).send('451-["get_online_status",{"_placeholder":true,"num":0}]');
 const sendRest = (socket: Client) => client.rawSocket(socket).send(Buffer.from([1]));
@@ -95,11 +95,11 @@ const everyWay = (userId: string) =>
   );
 
 /**
- * One more connection of the user sends half a packet behind one ping and the rest behind the next:
- * that ping alone can have woken the object, so if its memory is gone, it was asleep before.
+ * Another connection of the user sends half a packet after one ping and the rest after the next. Only the
+ * second ping can have woken the object, so if the half is lost, the object hibernated in between.
  */
 async function pingsFromSleep(userId: string, other: Client) {
-  // In step with the others from its first ping on: pings in between would keep the object awake.
+  // In step with the others from the first ping: pings in between would keep the object awake.
   await nextPing(other);
   const socket = await connect(slow, userId);
   const forgotten = client.next(socket, "disconnect").then(([reason]) => reason);
@@ -111,7 +111,7 @@ async function pingsFromSleep(userId: string, other: Client) {
   assert.equal(await Promise.race([forgotten, remembered]), "transport close");
 }
 
-test("awake, memory is kept", async () => {
+test("an object that is awake keeps its memory", async () => {
   const socket = await connect(slow, "awake");
   const error = client.next(socket, "error");
   sendHalf(socket);
@@ -121,14 +121,14 @@ test("awake, memory is kept", async () => {
   socket.close();
 });
 
-test("for minutes, alarms wake it from hibernation to ping, and its clients stay", async () => {
+test("for minutes, alarms wake it from hibernation to ping, and clients stay connected", async () => {
   const from = Date.now();
   const sockets = await everyWay("idler");
   const pings = sockets.map(() => 0);
   sockets.forEach((socket, index) => socket.io.engine.on("ping", () => pings[index]++));
   const [first] = sockets;
   await pingsFromSleep("idler", first);
-  // The time itself is what is tested.
+  // The duration is under test.
   await pause(45_000);
   await pingsFromSleep("idler", first);
   assert.ok(Date.now() - from >= 120_000);

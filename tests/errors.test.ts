@@ -1,4 +1,4 @@
-// What a client can get wrong, what it is told, and that nobody else notices.
+// Client errors: what the client is told, and that no other client is affected.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -110,7 +110,7 @@ test("an event before the CONNECT", async () => {
   await wire.closed;
 });
 
-test("a body over the limit ends its session, as a frame over it ends a connection", async () => {
+test("a body over the limit ends its session, as an oversized frame ends a connection", async () => {
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, `40${JSON.stringify({ token: server.token("too-much") })}`);
   assert.match((await poll(server, PATH, sid))[1], /^40\{/);
@@ -119,11 +119,11 @@ test("a body over the limit ends its session, as a frame over it ends a connecti
   const observer = await connect(server, "observer");
   await until(
     async () => !(await statusOf(observer, "too-much")).isOnline,
-    "the session has ended for everyone",
+    "the user to be offline for others",
   );
 });
 
-test("who is refused again and again is let go before anybody knows them", async () => {
+test("too many refusals before authentication end the connection", async () => {
   const refused = "40/admin,";
   const wire = await openWire(server, PATH);
   wire.send(...Array.from({ length: 11 }, () => refused));
@@ -131,14 +131,14 @@ test("who is refused again and again is let go before anybody knows them", async
 
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, Array.from({ length: 11 }, () => refused).join("\x1e"));
-  // The last refusal is told as well, and then the end.
+  // The client gets the last refusal, too, and then the close.
   const refusals = await poll(server, PATH, sid);
   assert.equal(String(refusals[1]).split("\x1e").length, 11);
   assert.deepEqual(await poll(server, PATH, sid), [200, "1"]);
   assert.equal((await poll(server, PATH, sid))[0], 400);
 });
 
-test("who connects while the database fails is in it as soon as it answers", async () => {
+test("a user who connects while the database fails is added once it recovers", async () => {
   await server.addUser("early-reader");
   const hide = (name: string, to: string) =>
     server.db.prepare(`ALTER TABLE ${name} RENAME TO ${to}`).run();
@@ -153,7 +153,7 @@ test("who connects while the database fails is in it as soon as it answers", asy
   assert.equal(result.totalSent, 1);
 });
 
-test("a database that fails: the sender is told, nothing is stored, the next send works", async () => {
+test("if the database fails, the sender is told, nothing is stored, and the next send works", async () => {
   const sender = await contractor(server);
   const receiver = await connect(server, "a");
   const rows = (table: string) => server.db.prepare(`SELECT count(*) AS n FROM ${table}`).first();

@@ -1,5 +1,5 @@
-// Who is disconnected on purpose is told so, wherever their client listens at that moment: else it
-// would take it for a lost transport, and come back.
+// A client that the server disconnects receives a DISCONNECT on the transport that it currently reads.
+// Otherwise it would assume a lost transport and reconnect.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => server.close());
 
-/** A polling session whose CONNECT is answered, and none of whose GETs waits. */
+/** Opens a polling session that has connected and has no pending GET. */
 async function joined(userId: string): Promise<string> {
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, `40${JSON.stringify({ token: server.token(userId) })}`);
@@ -36,7 +36,7 @@ async function disconnect(userId: string): Promise<number> {
 test("between two GETs: with the next one", async () => {
   const sid = await joined("poller");
   assert.equal(await disconnect("poller"), 1);
-  // In answers of their own: the client acts on a close before what came with it.
+  // In separate responses: a client handles a close before other packets in the same response.
   assert.deepEqual(await poll(server, PATH, sid), [200, "41"]);
   assert.deepEqual(await poll(server, PATH, sid), [200, "1"]);
   assert.equal((await poll(server, PATH, sid))[0], 400);

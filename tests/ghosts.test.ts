@@ -1,4 +1,4 @@
-// Clients that vanish without a word are offline in time, and were last seen when last heard.
+// Clients that vanish silently go offline in time; lastSeen is the time of their last packet.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -10,7 +10,7 @@ import { Wire, openSession, poll, post } from "./support/fixture.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-// The larger the timeout, the more time is left for an alarm that is late on a busy machine.
+// A long timeout leaves room for late alarms on a busy machine.
 const SILENCE = 1_000 + 4_000;
 const PATH = "/socket.io";
 
@@ -31,7 +31,7 @@ const connect = (userId: string, claims?: object) =>
 const status = (userId: string) => client.statusOf(observer, userId);
 const join = (userId: string) => `40${JSON.stringify({ token: server.token(userId) })}`;
 
-/** Asserts that the user goes offline in time, last seen when last heard. */
+/** Asserts that the user goes offline in time with lastSeen at `heardAt`. */
 async function vanishes(userId: string, heardAt: number) {
   assert.equal((await status(userId)).isOnline, true);
   let seen;
@@ -43,7 +43,7 @@ async function vanishes(userId: string, heardAt: number) {
   assert.ok(after > SILENCE - 500 && after < SILENCE + 1_000, `offline after ${after} ms`);
   const error = Math.abs(Date.parse(seen.lastSeen ?? "") - heardAt);
   assert.ok(error < 300, `last seen ${error} ms off`);
-  // It stays at that when the socket is closed, later.
+  // It does not change when the socket is closed later.
   await pause(SILENCE);
   assert.deepEqual(await status(userId), seen);
 }

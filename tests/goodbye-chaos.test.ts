@@ -1,6 +1,6 @@
-// A thousand connections that end at random, in every way there is, on networks that are slow and lose
-// things, while messages are sent: none is lost, each client gets its own in order and once, and no
-// sender is told of a delivery before there was one.
+// A thousand connections end at random and in every possible way, on slow and lossy networks, while messages
+// are sent. No message is lost, each client gets its messages in order and once, and no sender is told of a
+// delivery before it happened.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -15,21 +15,21 @@ import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
 const ROUNDS = 1_000;
-/** On a machine that is too busy for so many rounds, there are as many as there is time for. */
+/** On a busy machine the run ends after this time, with fewer rounds. */
 const LONGEST_RUN = 75_000;
 const RECEIVERS = 40;
 const SENDERS = 5;
-/** How long is waited for what must come in the end. */
+/** How long to wait at the end for outstanding messages and receipts. */
 const PATIENCE = 20_000;
 
 let server: Server;
 before(async () => {
   server = await startServer({
     vars: {
-      // What no message is asked about is confirmed within seconds.
+      // Messages that get no ping of their own are confirmed by the heartbeat within seconds.
       PING_INTERVAL_MS: "2000",
       PING_TIMEOUT_MS: "8000",
-      // Pages that were killed count until their pings time out.
+      // Killed pages count as connections until their pings time out.
       MAX_CONNECTIONS_PER_USER: "0",
       MAX_EVENTS_PER_SECOND: "0",
     },
@@ -46,18 +46,18 @@ const endings: Ending[] = ["end", "reset"];
 
 type End = (device: Device, network: Network, random: Random) => Promise<unknown> | void;
 
-/** The page is gone from one moment to the next; what it had sent still arrives. */
+/** Kills the page instantly; packets that it has sent still arrive. */
 const kill: End = (device, network, random) => {
   device.isGone = true;
   network.isDown = true;
   network.cut("to the client", random.pick(endings));
 };
 
-/** Others can be made at once: on one of them, polling says goodbye. */
+/** Cuts all connections. New ones can be opened at once: polling sends its close packet on one. */
 const cutConnections: End = async (device, network, random) => {
   network.cut(random.pick(losses), random.pick(endings));
   await pause(network.delayMs + 50);
-  // Polling may have had no connection at that moment.
+  // A polling client may have had no open connection to cut.
   await device.close();
 };
 
@@ -77,11 +77,11 @@ const ends: Record<string, End> = {
     await Promise.race([network.loseAnswer(), pause(300)]);
     if (network.isArmed) return cutConnections(device, network, random);
     await pause(50);
-    // It may have been the answer to an earlier transport, whose goodbye is under way.
+    // The lost response may have belonged to an earlier transport that is closing.
     return device.close();
   },
 
-  // A browser closes a page's WebSocket, and drops its requests.
+  // On reload, a browser closes the page's WebSocket and aborts its requests.
   reloaded: (device, network, random) => {
     const { engine } = device.socket.io;
     if (engine.transport.name !== "websocket" || engine.readyState !== "open") {
@@ -111,7 +111,7 @@ class Receiver {
     const random = this.#random;
     const [device, network] = await this.#begin();
     network.delayMs = random.chance(0.1) ? 100 : random.from(5, 50);
-    // Sometimes it ends in the middle of connecting, sometimes so late that a goodbye confirms.
+    // Some connections end while connecting; others last long enough for a clean close to confirm messages.
     if (random.chance(0.75)) await device.connected();
     const endsAfter = random.chance(0.1) ? random.from(1_000, 4_000) : random.from(0, 300);
     for (let sends = random.from(1, 2); sends > 0; sends--) {
@@ -128,7 +128,7 @@ class Receiver {
     if (how !== "reloaded") await pause(random.from(0, 150));
   }
 
-  /** The client that was there before comes back, or a new page begins. */
+  /** Reconnects the previous client or opens a new page. */
   async #begin(): Promise<[Device, Network]> {
     const random = this.#random;
     const before = this.#devices.at(-1);
@@ -140,14 +140,14 @@ class Receiver {
     const network = await Network.open(server);
     const device = new Device(ledger, network, this.userId, random.pick(client.ways), network);
     this.#devices.push(device);
-    // The end of the last one may still be under way.
+    // The last device's disconnect may still be in progress.
     if (this.#devices.length > 2) this.#devices.shift()?.network?.close();
     return [device, network];
   }
 
   #send(sender: Sender, to: string[], after: number) {
     const sent = pause(Math.max(0, after)).then(() => sender.sendTo(to));
-    // Those that fail are found when all are awaited.
+    // Failed sends are reported when all are awaited.
     sent.catch(() => {});
     this.sends.push(sent);
   }
@@ -158,11 +158,11 @@ async function makeSender(index: number) {
   return new Sender(ledger, userId, await client.contractor(server, userId));
 }
 
-/** Runs rounds until there were enough, or it is late. */
+/** Runs rounds until ROUNDS are done or LONGEST_RUN has passed. */
 async function runRounds(receivers: Receiver[], senders: Sender[]) {
   const userIds = receivers.map(({ userId }) => userId);
   const endsAt = Date.now() + LONGEST_RUN;
-  // To a server that takes seconds for everything, the two seconds before a goodbye would mean nothing.
+  // On a server that takes seconds to respond, the two seconds before a close would be meaningless.
   const pace = new Pace();
   const kept = pace.keep(senders[0].socket);
   const run = async (receiver: Receiver) => {
@@ -177,7 +177,7 @@ async function runRounds(receivers: Receiver[], senders: Sender[]) {
   await kept;
 }
 
-test("a thousand ends", async (t) => {
+test("a thousand disconnects", async (t) => {
   const seed = `TEST_SEED=${runSeed}`;
   const bySeed = (_: unknown, index: number) =>
     new Receiver(`receiver${index}`, new Random(runSeed + index));
@@ -190,7 +190,7 @@ test("a thousand ends", async (t) => {
 
   const late = ledger.missing().length;
   for (const { userId } of receivers) new Device(ledger, server, userId, "websocket only", null);
-  // What has not come by then is told by name below.
+  // The assertions below name whatever is still missing.
   const settles = async (isSo: () => boolean) =>
     client.until(isSo, "the rest", PATIENCE).catch(() => false);
   await settles(() => ledger.missing().length === 0);

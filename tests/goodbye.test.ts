@@ -1,5 +1,5 @@
-// What crosses a goodbye is not lost: a message counts as received only by evidence, comes again at the
-// next connect until then, and its sender hears that it was delivered when a device has it.
+// A message that crosses a client's disconnect is not lost. Until a device has confirmed it, it is sent again
+// at the next connect, and the sender is not told that it was delivered.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -11,9 +11,9 @@ import { Network, closeNetworks } from "./support/proxy.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-/** How long it takes each way. */
+/** The network's delay in each direction, in milliseconds. */
 const SLOW = 100;
-/** What was out for so long when its client said goodbye cannot have crossed that. */
+/** A message sent this long before the client's disconnect cannot have crossed it. */
 const CROSSING = 2_000;
 
 let server: Server;
@@ -26,7 +26,7 @@ after(async () => {
   await server.close();
 });
 
-/** A sender with a receiver behind a slow network, whom nobody else writes to. */
+/** Connects a receiver behind a slow network, and its only sender. */
 async function pair(way: string, what: string) {
   const userId = `${what}, ${way}`;
   const network = await Network.open(server, SLOW);
@@ -37,7 +37,7 @@ async function pair(way: string, what: string) {
   return { userId, network, receiver, sender };
 }
 
-/** When the sender's device hears that the message was delivered. */
+/** Resolves when the sender gets `message_delivered`. */
 const deliveryTo = (sender: Client) =>
   client.next(sender, "message_delivered").then(([{ messageId }]) => ({
     messageId,
@@ -46,14 +46,14 @@ const deliveryTo = (sender: Client) =>
 
 type Delivery = ReturnType<typeof deliveryTo>;
 
-/** The next device of the receiver gets the message, and only then is it told to be delivered. */
+/** Asserts that the receiver's next device gets the message, and that only then the receipt is sent. */
 async function nextConnectGetsIt(userId: string, text: string, delivery: Delivery) {
   const again = await client.connect(server, userId, { transports: ["websocket"] });
   const got = client.next(again, "new_message").then(([{ messageId }]) => ({
     messageId,
     at: performance.now(),
   }));
-  await client.until(() => again.texts.length > 0, "the message, which nobody has");
+  await client.until(() => again.texts.length > 0, "the message that no device has");
   assert.deepEqual(again.texts, [text]);
   const [{ messageId, at: gotAt }, told] = await Promise.all([got, delivery]);
   assert.equal(told.messageId, messageId);
@@ -61,7 +61,10 @@ async function nextConnectGetsIt(userId: string, text: string, delivery: Deliver
 }
 
 const isGone = (observer: Client, userId: string) =>
-  client.until(async () => !(await client.statusOf(observer, userId)).isOnline, "they are gone");
+  client.until(
+    async () => !(await client.statusOf(observer, userId)).isOnline,
+    "the receiver to go offline",
+  );
 
 async function crossesGoodbye(way: string) {
   const { userId, network, receiver, sender } = await pair(way, "goodbye");
@@ -69,13 +72,13 @@ async function crossesGoodbye(way: string) {
   receiver.disconnect();
   await client.sendTo(sender, { receiverId: userId }, "crossing");
   await isGone(sender, userId);
-  // The old transport goes on for a moment, and its GETs are no longer answered to anybody.
-  await client.until(() => network.isIdle, "nothing is under way");
+  // The old transport lives on briefly; nothing reads the responses to its GETs.
+  await client.until(() => network.isIdle, "the network to be idle");
   assert.deepEqual(receiver.texts, []);
   await nextConnectGetsIt(userId, "crossing", delivery);
 }
 
-/** The client notices, and its transport says goodbye: by a POST, on another connection. */
+/** The client notices the loss, and its transport sends a close packet by a POST on another connection. */
 async function answerIsLost() {
   const { userId, network, receiver, sender } = await pair("polling only", "lost answer");
   const delivery = deliveryTo(sender);
@@ -89,7 +92,7 @@ async function answerIsLost() {
   await nextConnectGetsIt(userId, "lost", delivery);
 }
 
-/** As before, and no goodbye gets through: for the server, the old session goes on. */
+/** As above, but no close packet gets through, so for the server the old session continues. */
 async function answerIsLostSilently() {
   const { userId, network, sender } = await pair("polling only", "lost silently");
   const delivery = deliveryTo(sender);
@@ -100,15 +103,15 @@ async function answerIsLostSilently() {
   await nextConnectGetsIt(userId, "lost", delivery);
 }
 
-test("a message crosses a goodbye", { concurrency: true, timeout: 60_000 }, async (t) => {
+test("a message crosses a disconnect", { concurrency: true, timeout: 60_000 }, async (t) => {
   await Promise.all([
     ...client.ways.map((way) => t.test(way, () => crossesGoodbye(way))),
-    t.test("a lost answer to a GET", answerIsLost),
-    t.test("a lost answer to a GET, silently", answerIsLostSilently),
+    t.test("a lost response to a GET", answerIsLost),
+    t.test("a silently lost response to a GET", answerIsLostSilently),
   ]);
 });
 
-/** A device that comes now gets nothing of it. */
+/** Asserts that a new device does not get the confirmed message again. */
 async function isConfirmed(sender: Client, userId: string) {
   const again = await client.connect(server, userId, { transports: ["websocket"] });
   const got = client.next(again, "new_message");
@@ -117,7 +120,7 @@ async function isConfirmed(sender: Client, userId: string) {
   assert.deepEqual(again.texts, ["next"]);
 }
 
-/** Nobody asks whether a bulk message has arrived, so that no pong confirms it. */
+/** Sends in bulk: no ping follows a bulk message, so no pong confirms it. */
 async function sentInBulk(sender: Client, receiver: Client, userId: string) {
   const got = client.next(receiver, "new_message");
   await client.sendText(sender, [userId], "received");
@@ -127,14 +130,14 @@ async function sentInBulk(sender: Client, receiver: Client, userId: string) {
 async function leavesLater(way: string) {
   const { userId, receiver, sender } = await pair(way, "later");
   await sentInBulk(sender, receiver, userId);
-  // The time itself is what is tested; over polling it begins with the client's next GET.
+  // The duration is under test; over polling it starts with the client's next GET.
   await pause(CROSSING + 3 * SLOW);
   receiver.disconnect();
   await isGone(sender, userId);
   await isConfirmed(sender, userId);
 }
 
-test("what a client has is not sent again", { concurrency: true, timeout: 60_000 }, async (t) => {
+test("a received message is not sent again", { concurrency: true, timeout: 60_000 }, async (t) => {
   const tests = client.ways.map((way) =>
     t.test(`${way}, two seconds later`, () => leavesLater(way)),
   );

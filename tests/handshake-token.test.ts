@@ -1,5 +1,5 @@
-// A token that only the handshake of polling brings, as python-socketio sends its headers: it counts for the
-// session, over polling and after an upgrade.
+// A token that only the polling handshake carries, as with python-socketio's headers, applies to the whole
+// session: over polling and after an upgrade.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -16,14 +16,14 @@ before(async () => {
 });
 after(() => server.close());
 
-/** Where a token may be in a request: what it adds to the URL, and its headers. */
+/** Where a request may carry a token: returns what to append to the URL, and the headers. */
 type Place = (token: string) => [query: string, headers: Record<string, string>];
 const places: Record<string, Place> = {
   header: (token) => ["", { Authorization: `Bearer ${token}` }],
   URL: (token) => [`&token=${encodeURIComponent(token)}`, {}],
 };
 
-/** Opens a session by a handshake that brings this token: its sid. */
+/** Opens a session with a handshake that carries this token. Returns the sid. */
 async function openWith(token: string, place: Place = places.header): Promise<string> {
   const [query, headers] = place(token);
   const response = await fetch(polling(server, PATH) + query, { headers });
@@ -33,7 +33,7 @@ async function openWith(token: string, place: Place = places.header): Promise<st
 
 const expired = (userId: string) => server.token(userId, { exp: Date.now() / 1000 - 60 });
 
-/** What the next GET brings. */
+/** Returns the body of the next GET. */
 async function polled(sid: string) {
   const [status, body] = await poll(server, PATH, sid);
   assert.equal(status, 200, body);
@@ -49,7 +49,7 @@ const ask = (userId: string) => `421["get_online_status",{"userId":"${userId}"}]
 const isOnline = /^42\["user_online_status",.*"connectionCount":1\}\]/;
 
 for (const [name, place] of Object.entries(places)) {
-  test(`in the ${name} of the handshake alone`, async () => {
+  test(`a token only in the ${name} of the handshake`, async () => {
     const sid = await openWith(server.token(`by-${name}`), place);
     assert.match(await connects(sid), /^40\{/);
     assert.deepEqual(await post(server, PATH, sid, ask(`by-${name}`)), [200, "ok"]);
@@ -57,7 +57,7 @@ for (const [name, place] of Object.entries(places)) {
     await post(server, PATH, sid, "1");
   });
 
-  test(`a bad one in the ${name} is told in answer to the CONNECT`, async () => {
+  test(`a bad token in the ${name} is reported in the reply to the CONNECT`, async () => {
     const sid = await openWith(expired("late"), place);
     assert.equal(
       await connects(sid),
@@ -65,14 +65,14 @@ for (const [name, place] of Object.entries(places)) {
     );
     const other = await openWith("nonsense", place);
     assert.match(await connects(other), /^44\{"message":"The token is not valid"/);
-    // The client may try again with another one.
+    // The client may retry with another token.
     const connect = `40${JSON.stringify({ token: server.token("second-try") })}`;
     assert.match(await connects(other, connect), /^40\{/);
     await post(server, PATH, other, "1");
   });
 }
 
-test("the CONNECT's own token goes first, then that of its request", async () => {
+test("the CONNECT's own token takes precedence, then that of its request", async () => {
   const whose = async (sid: string, userId: string) => {
     assert.deepEqual(await post(server, PATH, sid, ask(userId)), [200, "ok"]);
     assert.match(await polled(sid), isOnline, userId);
@@ -120,7 +120,7 @@ test("a CONNECT on the WebSocket that upgrades, as python-socketio sends it", as
   await other.close();
 });
 
-test("the WebSocket's own token goes before the handshake's", async () => {
+test("the WebSocket's own token takes precedence over the handshake's", async () => {
   const sid = await openWith(expired("two-tokens"));
   const wire = new Wire(server, PATH, sid, { token: server.token("two-tokens") });
   await wire.opened;
@@ -131,8 +131,8 @@ test("the WebSocket's own token goes before the handshake's", async () => {
   await wire.close();
 });
 
-test("where the token is forgotten with the gateway's memory, the client begins anew", async () => {
-  // The sid says which gateway it is: the data centre and the shard.
+test("if the token is lost with the gateway's memory, the client opens a new session", async () => {
+  // The sid contains the gateway's name: the data centre and the shard.
   const sid = await openWith(server.token("forgotten"));
   const bytes = Buffer.from(sid, "base64url");
   const name = `${bytes.toString("latin1", 0, 3)}-${bytes[3]}`;

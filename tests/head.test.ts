@@ -1,4 +1,4 @@
-// HEAD is answered as GET is, without the body (RFC 9110, section 9.3.2). Engine.IO has no such method.
+// HEAD is answered like GET, but without a body (RFC 9110, section 9.3.2). Engine.IO does not support HEAD.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -18,7 +18,7 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-/** Asserts that HEAD and GET are answered alike: the status of both. */
+/** Asserts that HEAD and GET get the same status and headers. Returns the status. */
 async function both(url: string, headers: Record<string, string> = {}) {
   const ask = (method: string) => fetch(url, { method, headers });
   const [head, get] = [await ask("HEAD"), await ask("GET")];
@@ -47,7 +47,7 @@ test("the console page and its files", async () => {
   assert.equal(await both(`${server.url}/nonsense`), 404);
 });
 
-test("where the page is switched off", async () => {
+test("with the page disabled", async () => {
   const plain = await startServer({ vars: { CONSOLE: "off" } });
   assert.equal(await both(`${plain.url}/`), 200);
   await plain.close();
@@ -81,7 +81,7 @@ test("the HTTP API", async () => {
   assert.deepEqual([write.status, write.headers.get("allow")], [405, "POST"]);
 });
 
-test("Engine.IO: refused as in the reference server, and the session does not notice", async () => {
+test("Engine.IO refuses HEAD like the reference server, and the session is unaffected", async () => {
   const PATH = "/socket.io";
   const head = async (sid?: string) => {
     const response = await fetch(polling(server, PATH, sid), { method: "HEAD" });

@@ -1,4 +1,4 @@
-// The object is evicted with its sockets kept, as when it hibernates: the next event still works.
+// The object is evicted but keeps its sockets, as when it hibernates: the next event still works.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -66,7 +66,7 @@ test("hibernation in the middle of an upgrade", async () => {
   }
 });
 
-test("memory lost while a CONNECT is under way, on a connection that had joined before", async () => {
+test("memory lost during a CONNECT on a connection that had joined before", async () => {
   const small = await startServer({
     vars: { MAX_CONNECTIONS_PER_USER: "1", PING_INTERVAL_MS: "3000", PING_TIMEOUT_MS: "3000" },
   });
@@ -76,14 +76,14 @@ test("memory lost while a CONNECT is under way, on a connection that had joined 
   assert.match(await wire.nextEvent(), /^40\{/);
   wire.send("41");
 
-  // Another connection takes its place and falls silent: the next CONNECT waits for its answer to a ping.
+  // Another connection takes its slot and falls silent, so the next CONNECT waits for that one's pong.
   const network = await Network.open(small, 0);
   await connect(network, "rejoining", optionsOf("websocket only", network, "rejoining"));
   network.fallSilent();
   wire.send("40");
   await until(() => network.held().length > 0, "the ping");
   await small.evict("rejoining", "hibernate");
-  // Nobody answers the CONNECT any more, so the client is made to come again.
+  // The pending CONNECT is lost, so the server closes the socket to make the client reconnect.
   assert.equal((await wire.closed).wasClean, true);
   await small.close();
 });

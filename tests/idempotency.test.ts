@@ -1,4 +1,4 @@
-// A send that is repeated with its idempotency key.
+// Sends that are repeated with the same idempotency key.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -30,7 +30,7 @@ after(() => server.close());
 const stored = async () =>
   (await server.db.prepare("SELECT count(*) AS n FROM messages").first<number>("n")) ?? 0;
 
-test("a repeat gets the first result and stores and delivers nothing", async () => {
+test("a repeat gets the first result, and stores and delivers nothing", async () => {
   const sender = await contractor(server);
   const receiver = await connect(server, "a");
   const { texts } = receiver;
@@ -38,7 +38,7 @@ test("a repeat gets the first result and stores and delivers nothing", async () 
   const first = await sendText(sender, ["a", "nobody"], "hello", key);
   const before = await stored();
   assert.deepEqual(await sendText(sender, ["a", "nobody"], "hello", key), first);
-  // The first reply may have been lost with its connection.
+  // As if the first reply had been lost with its connection.
   sender.close();
   const again = await contractor(server);
   assert.deepEqual(await sendText(again, ["a", "nobody"], "hello", key), first);
@@ -48,7 +48,7 @@ test("a repeat gets the first result and stores and delivers nothing", async () 
   assert.deepEqual(texts, ["hello", "last"]);
 });
 
-test("also at the same time, from two devices", async () => {
+test("concurrent repeats from two devices", async () => {
   const devices = await Promise.all([contractor(server), contractor(server)]);
   const receiver = await connect(server, "b");
   const { texts } = receiver;
@@ -64,7 +64,7 @@ test("also at the same time, from two devices", async () => {
   assert.deepEqual(texts, ["at once", "last"]);
 });
 
-test("the same key for another message is a conflict", async () => {
+test("reusing a key for another message is a conflict", async () => {
   const sender = await contractor(server);
   const key = { idempotencyKey: "three" };
   await sendText(sender, ["a"], "this", key);
@@ -76,7 +76,7 @@ test("the same key for another message is a conflict", async () => {
   assert.equal(await stored(), before);
 });
 
-test("keys belong to their sender", async () => {
+test("keys are per sender", async () => {
   const sender = await contractor(server);
   const other = await contractor(server, "contractor2");
   const key = { idempotencyKey: "four" };
@@ -85,7 +85,7 @@ test("keys belong to their sender", async () => {
   assert.notEqual(second.results[0].messageId, first.results[0].messageId);
 });
 
-/** Ways to write one content: a lone surrogate and 1e400 are nothing that JSON.stringify would write. */
+/** Spellings of the same content. JSON.stringify would write neither a lone surrogate nor 1e400. */
 const spellings = [
   String.raw`{"text":"and/or","n":1,"more":{"x":[1e400,null],"y":"\ud800"}}`,
   String.raw`{"more":{"y":"\ud800","x":[1e400,null]},"n":1,"text":"and/or"}`,
@@ -99,7 +99,7 @@ interface Payload {
   key: string;
 }
 
-/** Sends the JSON as it is written here, and gets the ack's. */
+/** Sends the JSON verbatim and returns the ack's payload. */
 async function sendRaw(event: string, { to, content, key }: Payload): Promise<any> {
   const token = server.token("contractor1", { role: "contractor" });
   const wire = new Wire(server, "/socket.io", undefined, { token });
@@ -117,7 +117,7 @@ async function sendRaw(event: string, { to, content, key }: Payload): Promise<an
   }
 }
 
-/** The same by the HTTP API. */
+/** Does the same through the HTTP API. */
 async function postRaw(path: string, { to, content, key }: Payload): Promise<any> {
   const response = await fetch(`${server.url}/v1/${path}`, {
     method: "POST",
@@ -140,7 +140,7 @@ const kinds = {
 };
 
 for (const [event, { path, receivers }] of Object.entries(kinds)) {
-  test(`a repeat may be written in another way: ${event}`, async () => {
+  test(`a repeat may be spelled differently: ${event}`, async () => {
     await contractor(server);
     const key = `spelt-${event}`;
     const before = await stored();
@@ -162,7 +162,7 @@ for (const [event, { path, receivers }] of Object.entries(kinds)) {
   });
 }
 
-test("a repeat in another order, of a send that did not get as far as an answer", async () => {
+test("a send that failed is repeated with its receivers in another order", async () => {
   const sender = await contractor(server);
   const receivers = await Promise.all([connect(server, "c"), connect(server, "d")]);
   const key = { idempotencyKey: "interrupted" };
@@ -179,7 +179,7 @@ test("a repeat in another order, of a send that did not get as far as an answer"
     results.map(({ receiverId }) => receiverId),
     order,
   );
-  // The order of the ids is that of the first request's receivers.
+  // The message ids are in the order of the first request's receivers.
   const ids = results.map(({ messageId }) => messageId);
   assert.deepEqual(ids, [...ids].sort());
   for (const receiver of receivers) {

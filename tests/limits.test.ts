@@ -1,4 +1,4 @@
-// Limits: over them one is told so and when to try again; only flooding on closes.
+// Limits: a client over a limit is told so and when to retry; only continued flooding closes the connection.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -25,14 +25,14 @@ import type { Server } from "./support/server.ts";
 
 let server: Server;
 before(async () => {
-  // As it is deployed: nothing is switched off for the tests.
+  // The deployed default, which the test server otherwise switches off.
   server = await startServer({ vars: { MAX_BULK_SENDS_PER_MINUTE: "5" } });
   for (const id of ["a", "b"]) await server.addUser(id);
 });
 afterEach(closeAll);
 after(() => server.close());
 
-test("bulk sends: five a minute, counted through eviction; a repeat is none", async () => {
+test("bulk sends: five a minute, counted across evictions; repeats do not count", async () => {
   const sender = await contractor(server);
   const key = { idempotencyKey: "k" };
   const first = await sendText(sender, ["a"], "0", key);
@@ -56,13 +56,13 @@ test("bulk sends: five a minute, counted through eviction; a repeat is none", as
   await server.evict("contractor1", "close");
   const again = await contractor(server);
   await check(again);
-  // Others are not concerned, nor are messages to one.
+  // Other users and direct messages are not affected.
   const other = await contractor(server, "contractor2");
   assert.equal((await sendText(other, ["a"], "x")).totalSent, 1);
   assert.ok((await sendTo(again, { receiverId: "a" }, "x")).messageId);
 });
 
-test("events: a burst of a hundred; who floods on is closed, who waits is not", async () => {
+test("events: a burst of a hundred; only a client that keeps flooding is closed", async () => {
   const socket = await connect(server, "flood", { transports: ["websocket"] });
   const status = { userId: "a" };
   const refused: ErrorReport[] = [];
@@ -81,7 +81,7 @@ test("events: a burst of a hundred; who floods on is closed, who waits is not", 
   await new Promise((resolve) => setTimeout(resolve, limited.at(-1)));
   assert.equal((await request(socket, "get_online_status", status)).userId, "a");
 
-  // The count is in the attachment.
+  // The count survives hibernation: it is in the socket's attachment.
   const other = await connect(server, "flood2", { transports: ["websocket"] });
   await ask(100, other);
   await server.evict("flood2", "hibernate");
@@ -94,7 +94,7 @@ test("events: a burst of a hundred; who floods on is closed, who waits is not", 
   assert.equal(details.context.code, 1008);
 });
 
-test("connections: twenty, and one more when one has gone", async () => {
+test("connections: twenty, and another one after one has closed", async () => {
   const sockets = await Promise.all(
     Array.from({ length: 20 }, () => connect(server, "many", { transports: ["websocket"] })),
   );
@@ -139,7 +139,7 @@ test("0 switches a limit off", async () => {
     const ids = Array.from({ length: 501 }, (_, index) => `u${index}`);
     const statuses = await request(sender, "get_bulk_online_status", { userIds: ids });
     assert.equal(Object.keys(statuses).length, 501);
-    // None of them is refused.
+    // None of these is refused.
     await Promise.all(Array.from({ length: 300 }, () => statusOf(sender, "a")));
     const sockets = Array.from({ length: 21 }, () =>
       connect(free, "a", { transports: ["websocket"] }),

@@ -1,4 +1,4 @@
-// A client that opens its WebSocket before it says who it is, as python-socketio does.
+// A client that opens its WebSocket before it sends a CONNECT, as python-socketio does.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -38,7 +38,7 @@ test("upgrade first, CONNECT on the WebSocket", async () => {
   await wire.close();
 });
 
-test("what polling had queued is not lost", async () => {
+test("packets queued for polling are not lost", async () => {
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, '40/random,\x1e40{"token":"bad"}');
   const wire = await probed(sid);
@@ -51,7 +51,7 @@ test("what polling had queued is not lost", async () => {
   await wire.close();
 });
 
-test("a CONNECT that is posted while the WebSocket probes", async () => {
+test("a CONNECT posted while the WebSocket probes", async () => {
   const sid = await openSession(server, PATH);
   const wire = await probed(sid);
   assert.deepEqual(await post(server, PATH, sid, connect("crossing")), [200, "ok"]);
@@ -62,13 +62,13 @@ test("a CONNECT that is posted while the WebSocket probes", async () => {
   await wire.close();
 });
 
-test("a probe that gives up leaves polling alive", async () => {
+test("polling continues after an abandoned probe", async () => {
   const sid = await openSession(server, PATH);
   const wire = await probed(sid);
   await wire.close();
   await post(server, PATH, sid, connect("stays"));
   let body = "";
-  // While the server still believes in the probe, a GET is answered by a noop.
+  // Until the server notices that the probe was abandoned, it answers GETs with a noop.
   while (!body.startsWith("40")) {
     const [status, text] = await poll(server, PATH, sid);
     assert.equal(status, 200);

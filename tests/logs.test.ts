@@ -1,4 +1,4 @@
-// What an operator sees: a line per connection, refusal, send, failed request and fault, and nobody's
+// What an operator sees: one log line per connection, refusal, send, failed request and fault, without any
 // secrets.
 
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ afterEach(closeAll);
 
 const dataset = '\n[[analytics_engine_datasets]]\nbinding = "ANALYTICS"\ndataset = "switchboard"\n';
 
-/** Does a little of everything: what was logged about it. */
+/** Exercises every kind of log line. Returns what was logged. */
 async function session(vars: Record<string, string | number>, options: { config?: string } = {}) {
   const server = await createDevServer(vars, options);
   try {
@@ -48,7 +48,7 @@ async function session(vars: Record<string, string | number>, options: { config?
   }
 }
 
-test("a line each, users by their hashes, with a dataset or without", async () => {
+test("one line each, with hashed user ids, with and without a dataset", async () => {
   for (const options of [{}, { config: dataset }]) {
     const { lines, output, token } = await session({}, options);
     const [opened, sent, failed, closed] = lines;
@@ -58,7 +58,7 @@ test("a line each, users by their hashes, with a dataset or without", async () =
     const { user } = sender;
     const base = { level: "info", user };
     assert.equal(poller.transport, "polling");
-    // The default client connects while it polls; the same line tells so.
+    // The default client connects while polling, so its line says so, too.
     assert.deepEqual(sender, {
       ...base,
       what: "connection_opened",
@@ -105,14 +105,14 @@ test("a line each, users by their hashes, with a dataset or without", async () =
   }
 });
 
-test("users as they are, if that is configured", async () => {
+test("plain user ids if configured", async () => {
   const { lines } = await session({ LOG_USER_IDS: "plain" }, {});
   const [opened] = lines;
   const users = opened.map(({ user }) => user).sort();
   assert.deepEqual(users, ["loud-contractor", "polling-customer"]);
 });
 
-test("who is refused, and why, on every way in", async () => {
+test("refused clients and the reasons, for every way to connect", async () => {
   const server = await createDevServer({ LOG_USER_IDS: "plain", MAX_CONNECTIONS_PER_USER: 1 });
   try {
     await server.start();

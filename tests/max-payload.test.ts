@@ -1,5 +1,5 @@
-// MAX_PAYLOAD_BYTES is told in the handshake, and it is the largest frame and the largest POST body
-// that a client may send, wherever it sends them: a byte more is refused.
+// The handshake announces MAX_PAYLOAD_BYTES: the size of the largest frame and POST body that a client may
+// send. One byte more is refused everywhere.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -31,7 +31,7 @@ before(async () => {
 });
 after(() => Promise.all([fixture.close(), server.close()]));
 
-/** `text` with as many `x` in place of its `*` as make it this long. */
+/** Pads `text` to this length by replacing its `*` with `x`s. */
 const padded = (text: string, length: number) =>
   text.replace("*", "x".repeat(length - text.length + 1));
 
@@ -45,7 +45,7 @@ async function isTooLarge(wire: Wire, frame: string | Uint8Array<ArrayBuffer>) {
   assert.deepEqual([code, reason], [1009, "frame too large"]);
 }
 
-test("the handshake tells it", async () => {
+test("the handshake announces it", async () => {
   const body = await (await fetch(polling(server, SOCKET))).text();
   assert.equal(JSON.parse(body.slice(1)).maxPayload, MAX);
   const wire = new Wire(server, SOCKET);
@@ -53,7 +53,7 @@ test("the handshake tells it", async () => {
   await wire.close();
 });
 
-test("frames that the fixture echoes, text and binary", async () => {
+test("text and binary frames", async () => {
   for (const larger of [`4${"x".repeat(MAX)}`, new Uint8Array(MAX + 1)]) {
     const wire = await openWire(fixture, ENGINE);
     wire.send(`4${"x".repeat(MAX - 1)}`);
@@ -73,7 +73,7 @@ test("the CONNECT, through the relay", async () => {
 });
 
 for (const way of ["through the relay", "straight to the object"]) {
-  test(`an event, ${way}`, async () => {
+  test(`an event ${way}`, async () => {
     const token = server.token("asker");
     const query: Record<string, string> = way === "through the relay" ? {} : { token };
     const wire = new Wire(server, SOCKET, undefined, query);
@@ -88,7 +88,7 @@ for (const way of ["through the relay", "straight to the object"]) {
 }
 
 test("a POST, before and after the CONNECT", async () => {
-  // One that is too large ends its session, as a frame that is ends a connection.
+  // An oversized body ends the session, as an oversized frame ends a connection.
   const refused = await openSession(server, SOCKET);
   assert.equal((await post(server, SOCKET, refused, connect("poller", MAX + 1)))[0], 413);
   assert.equal((await poll(server, SOCKET, refused))[0], 400);

@@ -1,4 +1,4 @@
-// Direct messages and conversations: sending, receipts, history, what was read, typing.
+// Direct messages and conversations: sending, receipts, history, read marks, typing.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -42,14 +42,14 @@ const messages = (socket: Client, conversationId: string, page = {}) =>
 const textsOf = ({ items }: Messages) => items.map(textOf);
 
 let count = 0;
-/** Two connected users whom no other test knows, and their names. */
+/** Connects two users that no other test uses. Returns their clients and ids. */
 async function pair(): Promise<[ann: Client, bob: Client, annId: string, bobId: string]> {
   const [annId, bobId] = [`ann${++count}`, `bob${++count}`];
   const [ann, bob] = await Promise.all([connect(server, annId), connect(server, bobId)]);
   return [ann, bob, annId, bobId];
 }
 
-test("a message: stored, on every device but the sending one, delivered", async () => {
+test("a message is stored and delivered to every device except the sending one", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const annsOther = await connect(server, annId);
   const bobsOther = await connect(server, bobId, { transports: ["polling"] });
@@ -76,20 +76,20 @@ test("a message: stored, on every device but the sending one, delivered", async 
       timestamp: reply.timestamp,
     });
   }
-  // The reply comes first, and the sending device gets no copy.
+  // The sending device gets the reply first, and no copy.
   await until(() => sent.length === 2, "the receipt");
   assert.deepEqual(sent, [
     ["message_sent", reply],
     ["message_delivered", receipt],
   ]);
 
-  // The answer goes into the same conversation, by its id.
+  // The answer is sent to the same conversation by its id.
   const answer = await sendTo(bob, { conversationId }, "hi");
   assert.equal(answer.conversationId, conversationId);
   await until(() => ann.texts.includes("hi"), "the answer");
 });
 
-test("who is offline: the sender is told when a device takes it, also if they were away", async () => {
+test("an offline receiver: the sender gets the receipt later, even if offline at that moment", async () => {
   const [ann, , annId] = await pair();
   await server.addUser("sleeper");
   const early = record(ann, "message_delivered");
@@ -106,7 +106,7 @@ test("who is offline: the sender is told when a device takes it, also if they we
   const receipts = () => back.events.filter(([name]) => name === "message_delivered");
   await until(() => receipts().length > 0, "the receipt");
   assert.deepEqual(receipts(), [["message_delivered", receipt]]);
-  // Once: another connect of the receiver tells nothing new.
+  // Only once: when the receiver connects again, the sender gets no second receipt.
   sleeper.close();
   await connect(server, "sleeper");
   await sendTo(back, { receiverId: "witness" }, "last");
@@ -115,7 +115,7 @@ test("who is offline: the sender is told when a device takes it, also if they we
   assert.equal(toSleeper.length, 1);
 });
 
-test("whom one may not write to", async () => {
+test("receivers and conversations that are refused", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const { conversationId } = await sendTo(ann, { receiverId: bobId }, "x");
   const stranger = await connect(server, "stranger");
@@ -151,7 +151,7 @@ test("whom one may not write to", async () => {
   assert.equal(bob.texts.length, 1);
 });
 
-test("a conversation that only the record knows", async () => {
+test("a conversation that exists only in D1", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const id = "019a0000-0000-7000-8000-000000000001";
   await server.db.batch([
@@ -165,11 +165,11 @@ test("a conversation that only the record knows", async () => {
   const heard = next(bob, "user_typing");
   await request(ann, "typing_start", { conversationId: "old" });
   assert.equal((await heard)[0].userId, annId);
-  // From now on it is in the list.
+  // The request has added it to the list.
   assert.equal((await conversations(ann)).items[0]?.conversationId, "old");
 });
 
-test("what is recovered has an offset as its second argument, and a reply has none", async () => {
+test("recoverable events have an offset as the second argument, replies do not", async () => {
   const [ann, bob, , bobId] = await pair();
   const got = next(bob, "new_message");
   const delivered = next(ann, "message_delivered");
@@ -183,7 +183,7 @@ test("what is recovered has an offset as its second argument, and a reply has no
   assert.equal((await reply).length, 1);
 });
 
-test("what was read: both sides hear it, counts follow, only forward", async () => {
+test("read marks: both sides are told, counts are updated, and marks move only forward", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const bobsOther = await connect(server, bobId);
   const send = (text: string) => sendTo(ann, { receiverId: bobId }, text);
@@ -201,7 +201,7 @@ test("what was read: both sides hear it, counts follow, only forward", async () 
   for (const [payload] of await Promise.all(heard)) assert.deepEqual(payload, read);
   assert.equal(await unread(), 1);
 
-  // Backwards changes nothing, and tells nobody.
+  // A mark that would move back changes nothing, and no one is told.
   const quiet = record(ann, "message_read");
   const back = { conversationId, upTo: one.messageId };
   await request(bob, "mark_as_read", back);
@@ -212,7 +212,7 @@ test("what was read: both sides hear it, counts follow, only forward", async () 
   assert.deepEqual(quiet, [["message_read", { conversationId, upTo, readBy: bobId }]]);
   assert.equal(await unread(), 0);
 
-  // What one wrote oneself is not unread, and the list shows how far each has read.
+  // Own messages do not count as unread, and the list shows how far each participant has read.
   const [item] = (await conversations(ann)).items;
   assert.ok(item);
   assert.equal(item.unreadCount, 0);
@@ -220,7 +220,7 @@ test("what was read: both sides hear it, counts follow, only forward", async () 
   assert.deepEqual(marks, { [annId]: null, [bobId]: upTo });
 });
 
-test("conversations, newest first, by pages that stay where they are", async () => {
+test("conversations, newest first, in stable pages", async () => {
   const sender = await contractor(server, "lister");
   const ids = ["l1", "l2", "l3", "l4", "l5"];
   for (const id of ids) await server.addUser(id);
@@ -234,7 +234,7 @@ test("conversations, newest first, by pages that stay where they are", async () 
   assert.equal(textOf(newest.lastMessage), "to one");
   assert.equal(newest.jobId, "job9");
   assert.equal(newest.updatedAt, newest.lastMessage.timestamp);
-  // A message in between moves a conversation up, and no page gets out of step.
+  // A message between two requests moves a conversation up without shifting the pages.
   await sendTo(sender, { receiverId: "l2" }, "again");
   const others = (page: Conversations) =>
     page.items.map(({ participants }) => participants.find(({ id }) => id !== "lister")?.id);
@@ -246,13 +246,13 @@ test("conversations, newest first, by pages that stay where they are", async () 
     items: [],
     nextCursor: null,
   });
-  // Without any argument, too.
+  // The payload may be omitted.
   sender.emit("get_conversations");
   const [page] = await next(sender, "conversations");
   assert.equal(page.items.length, 5);
 });
 
-test("messages by pages, both ways", async () => {
+test("messages in pages, in both directions", async () => {
   const [ann, bob, , bobId] = await pair();
   const { conversationId } = await sendTo(ann, { receiverId: bobId }, "1");
   const { messageId: after } = await sendTo(bob, { conversationId }, "2");
@@ -271,7 +271,7 @@ test("messages by pages, both ways", async () => {
   assert.deepEqual([textsOf(newest), newest.nextCursor], [["5"], null]);
 });
 
-test("typing goes to the other side, and is never stored", async () => {
+test("typing is sent to the peer and never stored", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const { conversationId } = await sendTo(ann, { receiverId: bobId }, "x");
   for (const [event, isTyping] of [
@@ -292,7 +292,7 @@ test("typing goes to the other side, and is never stored", async () => {
   assert.deepEqual(events, []);
 });
 
-test("join and leave are answered", async () => {
+test("join and leave get replies", async () => {
   const [ann, , , bobId] = await pair();
   const { conversationId } = await sendTo(ann, { receiverId: bobId }, "x");
   const joined = next(ann, "joined_conversation");
@@ -303,7 +303,7 @@ test("join and leave are answered", async () => {
   assert.deepEqual(await left, [{ conversationId }]);
 });
 
-test("a keyed message is one message, however often it is sent", async () => {
+test("a message sent several times with the same key is stored once", async () => {
   const [ann, bob, annId, bobId] = await pair();
   const key = { idempotencyKey: "once" };
   const send = (socket: Client, text = "once") => sendTo(socket, { receiverId: bobId }, text, key);
@@ -312,7 +312,7 @@ test("a keyed message is one message, however often it is sent", async () => {
   for (const result of results) assert.deepEqual(result, results[0]);
   ann.close();
   assert.deepEqual(await send(annsOther), results[0]);
-  // By its conversation's id it is the same message.
+  // Addressed by conversation id, it is still the same message.
   const { conversationId } = results[0];
   assert.deepEqual(await sendTo(annsOther, { conversationId }, "once", key), results[0]);
   const conflict = {
@@ -329,7 +329,7 @@ test("a keyed message is one message, however often it is sent", async () => {
   assert.equal((await messages(annsOther, conversationId)).items.length, 2);
 });
 
-test("a device that recovers gets what its user wrote elsewhere, and not what it wrote itself", async () => {
+test("a recovering device gets its user's messages from other devices, but not its own", async () => {
   const [ann, , annId, bobId] = await pair();
   const other = await connect(server, annId, { reconnection: true, reconnectionDelay: 20 });
   await sendTo(other, { receiverId: bobId }, "mine");

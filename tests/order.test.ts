@@ -1,5 +1,5 @@
-// What one client sends is carried out in the order in which it was sent, also while it connects and
-// upgrades, when frames are held back for a moment.
+// One client's events are processed in the order in which they were sent, even while it connects or upgrades,
+// when the server briefly holds frames back.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -15,7 +15,7 @@ const MESSAGES = 40;
 
 let server: Server;
 before(async () => {
-  // The rounds are faster than any person.
+  // The rounds send faster than the default limit allows.
   server = await startServer({ vars: { MAX_EVENTS_PER_SECOND: "0" } });
 });
 afterEach(closeAll);
@@ -23,7 +23,7 @@ after(() => server.close());
 
 const texts = Array.from({ length: MESSAGES }, (_, index) => `message ${index}`);
 
-test("messages that a client sends while it upgrades", async () => {
+test("messages sent during an upgrade", async () => {
   const receiver = await connect(server, "listener");
   for (let round = 0; round < ROUNDS; round++) {
     receiver.texts.length = 0;
@@ -31,7 +31,7 @@ test("messages that a client sends while it upgrades", async () => {
     const sends = [];
     for (const text of texts) {
       sends.push(sendTo(sender, { receiverId: "listener" }, text));
-      // Spread over the switch.
+      // Spread the messages over the upgrade.
       await new Promise(setImmediate);
     }
     await Promise.all([...sends, upgraded(sender)]);
@@ -42,12 +42,12 @@ test("messages that a client sends while it upgrades", async () => {
 });
 
 for (const [moment, begin] of Object.entries({
-  // The frames are held while the first CONNECT of a user waits for D1, ...
+  // Frames are held back while a user's first CONNECT waits for D1 ...
   "the first CONNECT": async (userId: string) => {
     const wire = await openWire(server, PATH);
     return { wire, frame: connectOf(userId) };
   },
-  // ... or while the session changes hands.
+  // ... and while the session moves to the WebSocket.
   "the upgrade": async (userId: string) => {
     const sid = await openSession(server, PATH);
     await post(server, PATH, sid, connectOf(userId));
@@ -59,14 +59,14 @@ for (const [moment, begin] of Object.entries({
     return { wire, frame: "5" };
   },
 })) {
-  test(`messages that are sent right behind ${moment}, and those that follow`, async () => {
+  test(`messages sent immediately after ${moment}, and later ones`, async () => {
     const receiver = await connect(server, "patient");
     for (let round = 0; round < ROUNDS; round++) {
       receiver.texts.length = 0;
       const { wire, frame } = await begin(`${moment} ${round}`);
       wire.send(frame, ...texts.slice(0, MESSAGES / 2).map(eventOf));
       for (const text of texts.slice(MESSAGES / 2)) {
-        // In time for the first ones to be under way, and for others to be held still.
+        // By now some of the first messages are being processed and others are still held back.
         await new Promise(setImmediate);
         wire.send(eventOf(text));
       }

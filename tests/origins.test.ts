@@ -1,4 +1,4 @@
-// Browsers on other origins, and what is answered outside of Engine.IO.
+// Browsers on other origins, and responses outside Engine.IO.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -11,7 +11,7 @@ import type { Server } from "./support/server.ts";
 const QUERY = "/socket.io/?EIO=4&transport=polling";
 const page = "https://shop.example";
 
-/** What pages send that do not come from the web. */
+/** Origins of pages that are not served by a web server. */
 const apps = [
   "capacitor://localhost",
   "ionic://localhost",
@@ -33,7 +33,7 @@ after(() => Promise.all([open.close(), listed.close()]));
 const get = (server: Host, origin?: string, method = "GET") =>
   fetch(server.url + QUERY, { method, headers: new Headers(origin ? { Origin: origin } : {}) });
 
-/** The status of a WebSocket upgrade with this Origin. */
+/** Requests a WebSocket upgrade with this Origin. Resolves to the status. */
 function upgrade(server: Host, origin: string) {
   return new Promise((resolve, reject) => {
     const request = http.get(`${server.url}/socket.io/?EIO=4&transport=websocket`, {
@@ -57,7 +57,7 @@ function upgrade(server: Host, origin: string) {
   });
 }
 
-test("every origin, by default", async () => {
+test("by default every origin is allowed", async () => {
   const response = await get(open, page);
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("access-control-allow-origin"), "*");
@@ -77,7 +77,7 @@ test("a list of origins", async () => {
   assert.equal(refused.headers.get("access-control-allow-origin"), null);
   assert.deepEqual(await refused.json(), { code: 4, message: "Origin not allowed" });
 
-  // An app has no origin.
+  // Native apps send no Origin header.
   assert.equal((await get(listed)).status, 200);
   assert.equal(await upgrade(listed, page), 101);
   assert.equal(await upgrade(listed, "https://evil.example"), 403);
@@ -104,7 +104,7 @@ test("apps and subdomains", async () => {
   }
 });
 
-/** The answer to a browser that asks whether a page may send these headers. */
+/** Sends a browser's preflight request for these headers. */
 const preflight = (server: Host, origin: string, headers?: string) =>
   fetch(server.url + QUERY, {
     method: "OPTIONS",
@@ -132,7 +132,7 @@ test("preflights allow every header that a page of an allowed origin sends", asy
     assert.equal(response.headers.get("access-control-max-age"), "86400");
     assert.ok(words(response, "vary").includes("access-control-request-headers"));
   }
-  // A cookie or a client certificate may come along, if the origin is named.
+  // Credentials (cookies, client certificates) are allowed only for listed origins.
   const credentials = "access-control-allow-credentials";
   assert.equal((await preflight(listed, page, tracing)).headers.get(credentials), "true");
   assert.equal((await preflight(open, page, tracing)).headers.get(credentials), null);
@@ -145,7 +145,7 @@ test("preflights allow every header that a page of an allowed origin sends", asy
   assert.equal(refused.headers.get("access-control-allow-headers"), null);
 });
 
-test("an answer that depends on the origin says so", async () => {
+test("responses that depend on the origin have a Vary header", async () => {
   for (const origin of [page, "https://evil.example", undefined]) {
     for (const method of ["GET", "OPTIONS", "POST"]) {
       const response = await get(listed, origin, method);
@@ -154,7 +154,7 @@ test("an answer that depends on the origin says so", async () => {
   }
 });
 
-test("errors can be read by the page, too", async () => {
+test("pages can read error responses", async () => {
   const response = await fetch(`${listed.url}/socket.io/?EIO=3&transport=polling`, {
     headers: { Origin: page },
   });

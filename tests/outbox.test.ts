@@ -1,4 +1,4 @@
-// A receiver whose object cannot take a message gets it later all the same, in order and once.
+// A receiver whose object cannot accept a message gets it later, in order and once.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -21,7 +21,7 @@ import type { DevServer } from "./support/dev.ts";
 
 let server: DevServer;
 before(async () => {
-  // Short heartbeats, so that alarms are frequent.
+  // Short heartbeats make alarms frequent.
   server = await createDevServer({ PING_INTERVAL_MS: 1_000, PING_TIMEOUT_MS: 2_000 });
   await server.start();
 });
@@ -42,7 +42,7 @@ const delivered = ({ results }: BulkMessageSent) =>
 const open = () =>
   server.storage("contractor1", "SELECT * FROM outbox WHERE next_attempt_at IS NOT NULL");
 
-test("the outbox brings what could not be delivered", async () => {
+test("the outbox retries failed deliveries", async () => {
   await connect(server, "ill");
   await connect(server, "well");
   const first = await sendText(await contractor(server), ["ill", "well"], "before");
@@ -66,14 +66,14 @@ test("the outbox brings what could not be delivered", async () => {
   await until(() => well.texts.includes("two"), "the others are not held up");
   const pending = open().map(({ pending }) => JSON.parse(pending));
   assert.deepEqual(pending, [["ill"], ["ill"], ["ill"]]);
-  // The operator is told of the fault, and of nobody's words.
+  // The log reports the fault without the message's text.
   const [fault] = server.logged("deliver");
   assert.deepEqual(Object.keys(fault).sort(), ["detail", "level", "what"]);
   assert.equal(fault.level, "error");
 
   await restart(() => server.damage("ill", "ALTER TABLE log RENAME COLUMN hidden TO payload"));
   const ill = await connect(server, "ill");
-  // The sender need not be here for it.
+  // This works while the sender is offline.
   await until(() => ill.texts.length >= 3, "the messages that were missed", 20_000);
   await until(() => open().length === 0, "the outbox is empty");
   const back = await contractor(server);
@@ -83,12 +83,12 @@ test("the outbox brings what could not be delivered", async () => {
   const last = await sendText(back, ["ill"], "three");
   assert.deepEqual(delivered(last), [["ill", true]]);
   await until(() => ill.texts.includes("three"), "the last message");
-  // "before" was on its way when the server was killed: nothing had confirmed it.
+  // "before" may be repeated: it was not confirmed when the server was killed.
   const texts = ill.texts.filter((text) => text !== "before");
   assert.deepEqual(texts, ["one", "two", "directly", "three"]);
 });
 
-/** What earlier versions stored of a send: a hash of its texts as they were written. */
+/** Returns the fingerprint that earlier versions stored for a send: a hash of its JSON texts verbatim. */
 function verbatimFingerprint(receiverIds: string[], content: string) {
   const hash = createHash("sha256");
   const parts = ["send_bulk_message", JSON.stringify(receiverIds), "text", content, "null"];
@@ -100,7 +100,7 @@ function verbatimFingerprint(receiverIds: string[], content: string) {
   return hash.digest("hex");
 }
 
-test("a send that was stored and not answered is repeated: by another order, after a deploy", async () => {
+test("a stored send without a reply is repeated: in another order, or after a deploy", async () => {
   const key = { idempotencyKey: "unanswered" };
   const order = ["second", "first"];
   server.addUsers(order);
@@ -119,7 +119,7 @@ test("a send that was stored and not answered is repeated: by another order, aft
   assert.deepEqual(again.results, results);
   assert.deepEqual(stored(), before);
 
-  // The version before had compared the texts.
+  // The previous version compared the texts verbatim.
   const fingerprint = verbatimFingerprint(order, '{"text":"once"}');
   await restart(() => forget(`, fingerprint = '${fingerprint}'`));
   const sender = await contractor(server);

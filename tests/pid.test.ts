@@ -1,5 +1,5 @@
-// A pid is worth nothing to another user, nor to anybody who has changed it, and nothing is stored for
-// one. `recovered` is what a client makes of the pid that comes back, so the session id is looked at.
+// A pid is useless to another user or after tampering, and the server stores nothing for it. Clients compute
+// `recovered` from the returned pid, so these tests compare session ids instead.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -35,7 +35,7 @@ async function join(userId: string, recovery: object = {}) {
   return socket;
 }
 
-/** A client that has got an event: so it has an offset, and its user's log is not empty. */
+/** Connects a client that has received an event, so it has an offset and its user's log is not empty. */
 async function withOffset(userId: string) {
   const socket = await join(userId);
   const got = next(socket, "new_message");
@@ -46,14 +46,14 @@ async function withOffset(userId: string) {
   return { socket, pid, offset };
 }
 
-/** A session that is as new as one without a pid. */
+/** Asserts that the server starts a new session, as it does without a pid. */
 async function isNew(userId: string, recovery: { pid: string; offset: string }, ids: unknown[]) {
   const socket = await join(userId, recovery);
-  assert.ok(!ids.includes(socket.id), "the session of somebody else");
+  assert.ok(!ids.includes(socket.id), "another session was recovered");
   assert.notEqual(recoveryOf(socket).pid, recovery.pid);
 }
 
-/** The log, and what is known of the user. */
+/** Returns the user's stored state and log as text. */
 const stored = (userId: string) =>
   JSON.stringify(
     ["user_state", "log"].map((table) => server.storage(userId, `SELECT * FROM ${table}`)),
@@ -63,7 +63,7 @@ test("the pid of another user", async () => {
   const victim = await withOffset("victim");
   const thief = await withOffset("thief");
   const before = [stored("thief"), stored("victim")];
-  // With an offset of the thief's own, which is good for the thief's own pid.
+  // The offset is the thief's own and would be valid with the thief's own pid.
   await isNew("thief", { pid: victim.pid, offset: thief.offset }, [
     victim.socket.id,
     thief.socket.id,
@@ -74,11 +74,11 @@ test("the pid of another user", async () => {
   assert.equal(again.id, thief.socket.id);
 });
 
-/** The same text with another character at this place. */
+/** Replaces the character at this position. */
 const changed = (text: string, at: number) =>
   text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
 
-test("a pid that was changed", async () => {
+test("a pid that was tampered with", async () => {
   const other = await withOffset("other");
   const { socket, pid, offset } = await withOffset("forger");
   const [sid, mac] = pid.split(".");

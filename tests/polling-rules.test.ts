@@ -1,5 +1,5 @@
-// What no client may send ends a session over polling, too. The POST that brings it may be answered
-// before the object has judged it; soon after it the session is unknown.
+// Forbidden packets end a session over polling, too. The POST that carries one may be answered before the
+// object has checked the packet; soon afterwards the session is unknown.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -16,7 +16,7 @@ const ATTACHED = '{"_placeholder":true,"num":0}';
 let fixture: Fixture;
 let server: Server;
 before(async () => {
-  // A session that is let go for its silence would pass for one that was closed.
+  // With the fixture's short heartbeat, a timeout could be mistaken for the expected close.
   fixture = await startFixture(calm);
   server = await startServer();
 });
@@ -24,7 +24,7 @@ after(() => Promise.all([fixture.close(), server.close()]));
 
 type Host = Fixture | Server;
 
-/** Polls until all of these have come, in this order. */
+/** Polls until packets matching all of these have arrived, in this order. */
 async function polled(sid: string, ...expected: RegExp[]) {
   const packets: string[] = [];
   while (packets.length < expected.length) {
@@ -36,7 +36,7 @@ async function polled(sid: string, ...expected: RegExp[]) {
   expected.forEach((pattern, index) => assert.match(packets[index], pattern));
 }
 
-/** A session that has joined the main namespace and taken all there was for it. */
+/** Opens a session that has joined the main namespace and received everything queued for it. */
 async function joined() {
   const sid = await openSession(fixture, PATH);
   await post(fixture, PATH, sid, "40");
@@ -47,7 +47,7 @@ async function joined() {
 const isRefused = (host: Host, sid: string) =>
   until(async () => (await post(host, PATH, sid, "3"))[0] === 400, "the session's end");
 
-/** A session ends by this; a GET that waits is answered, and not by what was asked for. */
+/** Asserts that this payload ends the session, and that a pending GET is answered without a result. */
 async function ends(host: Host, sid: string, payload: string) {
   const waiting = poll(host, PATH, sid);
   await post(host, PATH, sid, payload);
@@ -59,14 +59,14 @@ async function ends(host: Host, sid: string, payload: string) {
 
 const closing = {
   "an unknown packet type": "4abc",
-  "a payload that is no array": "42{}",
+  "a payload that is not an array": "42{}",
   "a bad ack id": '42abc["message"]',
   "a bad ack id in an ack": "43abc[]",
   "a second CONNECT": "40",
   "an event for a namespace that was not joined": '42/custom,["message"]',
-  "more attachments than ten": '4511-["message"]',
-  "text where an attachment was due": `451-["message",${ATTACHED}]\x1e42["message"]`,
-  "an attachment where none was due": "bAQ==",
+  "more than ten attachments": '4511-["message"]',
+  "text where an attachment was expected": `451-["message",${ATTACHED}]\x1e42["message"]`,
+  "an attachment where none was expected": "bAQ==",
   ...Object.fromEntries(
     [
       "connect",
@@ -83,7 +83,7 @@ for (const [what, payload] of Object.entries(closing)) {
   test(`closed after ${what}`, async () => ends(fixture, await joined(), payload));
 }
 
-test("closed after text in a later POST, where an attachment was due", async () => {
+test("closed after text in a later POST where an attachment was expected", async () => {
   const sid = await joined();
   assert.deepEqual(await post(fixture, PATH, sid, `451-["message",${ATTACHED}]`), [200, "ok"]);
   await ends(fixture, sid, '42["message"]');
@@ -95,7 +95,7 @@ test("closed after an event before the CONNECT", async () => {
   }
 });
 
-test("what is allowed, in several POSTs, closes nothing", async () => {
+test("valid packets in several POSTs do not close the session", async () => {
   const sid = await joined();
   await post(fixture, PATH, sid, `451-["message",${ATTACHED}]`);
   await post(fixture, PATH, sid, "bAQ==");

@@ -1,4 +1,4 @@
-// Who is online, and when were they last seen?
+// Online status, connection counts and last-seen times.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -36,7 +36,7 @@ const near = (iso: string | null, at: number) => {
   assert.ok(off < 500, `${off} ms off`);
 };
 
-test("a user who was never here", async () => {
+test("an unknown user", async () => {
   observer = await connect(server, "observer");
   assert.deepEqual(await statusOf(observer, "nobody"), {
     userId: "nobody",
@@ -46,7 +46,7 @@ test("a user who was never here", async () => {
   });
 });
 
-test("two devices, one after the other gone", async () => {
+test("two devices that leave one after the other", async () => {
   observer = await connect(server, "observer");
   const phone = await connect(server, "two", { transports: ["websocket"] });
   const laptop = await connect(server, "two", { transports: ["polling"] });
@@ -74,7 +74,7 @@ test("last seen survives the object's eviction", async () => {
   assert.deepEqual(await statusOf(observer, "evicted"), before);
 });
 
-test("eviction that closes the sockets makes the user offline, last seen about then", async () => {
+test("eviction that closes the sockets takes the user offline, last seen at that time", async () => {
   observer = await connect(server, "observer");
   await connect(server, "cut", { transports: ["websocket"] });
   await server.evict("cut", "close");
@@ -83,7 +83,7 @@ test("eviction that closes the sockets makes the user offline, last seen about t
   near(lastSeen, Date.now());
 });
 
-test("leaving the namespace is going offline, although the engine stays", async () => {
+test("leaving the namespace takes the user offline, although the engine stays open", async () => {
   observer = await connect(server, "observer");
   const socket = await connect(server, "leaver", { transports: ["websocket"] });
   rawSocket(socket).send("41");
@@ -91,13 +91,13 @@ test("leaving the namespace is going offline, although the engine stays", async 
   assert.equal(socket.io.engine.readyState, "open");
 });
 
-test("one's own status", async () => {
+test("the user's own status", async () => {
   observer = await connect(server, "observer");
   const own = await statusOf(observer, "observer");
   assert.equal(own.connectionCount, 1);
 });
 
-test("many at once: each once, in the order of the request, and at most MAX_STATUS_USERS", async () => {
+test("many at once: each once, in request order, and at most MAX_STATUS_USERS", async () => {
   observer = await connect(server, "observer");
   await connect(server, "present");
   const ask = (userIds: string[]) => request(observer, "get_bulk_online_status", { userIds });

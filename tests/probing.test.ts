@@ -1,6 +1,6 @@
-// While a WebSocket probes, its client may be polling still, and waits for its GET to end before it
-// sends `5`. So every GET is answered at once, not the first one alone; and what there is to say is
-// said to the GETs, since the client listens to the WebSocket only after `5`.
+// While a WebSocket probes, its client may still be polling, and waits for its GET to end before it sends
+// `5`. So every GET is answered at once, not only the first. Packets are sent in GET responses, because the
+// client reads the WebSocket only after `5`.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -18,7 +18,7 @@ const GETS = 4;
 let fixture: Fixture;
 let server: Server;
 before(async () => {
-  // A ping would answer a GET, too.
+  // Otherwise a ping could answer a GET, too.
   fixture = await startFixture(calm);
   server = await startServer();
 });
@@ -30,7 +30,7 @@ async function answersEachGet(host: Host, path: string, sid: string) {
   for (let i = 0; i < GETS; i++) assert.deepEqual(await poll(host, path, sid), [200, "6"]);
 }
 
-/** What GETs bring other than noops, when it is as long as `expected`. */
+/** Polls until packets other than noops are as long as `expected`, and compares them. */
 async function polled(host: Host, path: string, sid: string, expected: string) {
   const bodies: string[] = [];
   await until(async () => {
@@ -49,7 +49,7 @@ test("a session whose user is known", async () => {
   assert.deepEqual(await post(fixture, ENGINE, sid, "4one\x1e4two\x1ebAwQ="), [200, "ok"]);
   await polled(fixture, ENGINE, sid, "4one\x1e4two\x1ebAwQ=");
   await answersEachGet(fixture, ENGINE, sid);
-  // Had anything come on the WebSocket before, it would be the first thing here.
+  // The first message on the WebSocket: nothing was sent on it before `5`.
   wire.send("5", "4three");
   assert.equal(await wire.next(), "4three");
   await wire.close();

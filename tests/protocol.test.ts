@@ -1,4 +1,4 @@
-// The protocols on the wire, against the fixture: Engine.IO v4 and Socket.IO v5.
+// Engine.IO v4 and Socket.IO v5 on the wire, tested against the fixture.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -23,7 +23,7 @@ const SOCKET = "/socket.io";
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
 
 let server: Fixture;
-/** Without pings by the way, where whole bodies are compared. */
+/** Sends no pings during a test, so that whole bodies can be compared. */
 let quiet: Fixture;
 before(async () => {
   [server, quiet] = await Promise.all([startFixture(), startFixture(calm)]);
@@ -46,9 +46,9 @@ test("Engine.IO over polling", async (t) => {
     }
   });
 
-  await t.test("a session that is not heard is gone", async () => {
+  await t.test("a silent session times out", async () => {
     const sid = await openSession(server, ENGINE);
-    // The silence itself is what is tested: pingInterval + pingTimeout.
+    // The timeout is under test: pingInterval + pingTimeout.
     await pause(500);
     assert.deepEqual(await poll(server, ENGINE, sid), [400, UNKNOWN]);
   });
@@ -62,7 +62,7 @@ test("Engine.IO over polling", async (t) => {
     assert.deepEqual(await poll(quiet, ENGINE, sid), [400, UNKNOWN]);
   });
 
-  await t.test("a close packet ends the GET that waits", async () => {
+  await t.test("a close packet ends the pending GET", async () => {
     const sid = await openSession(quiet, ENGINE);
     const waiting = poll(quiet, ENGINE, sid);
     assert.deepEqual(await post(quiet, ENGINE, sid, "1"), [200, "ok"]);
@@ -83,7 +83,7 @@ test("Engine.IO over polling", async (t) => {
     assert.equal((await post(quiet, ENGINE, sid, `4${"x".repeat(1_000_000)}`))[0], 413);
   });
 
-  await t.test("requests that are none", async () => {
+  await t.test("invalid requests", async () => {
     const code = async (query: string, method = "GET") => {
       const response = await fetch(`${server.url}${ENGINE}/?${query}`, { method });
       return [response.status, (await response.json()).code];
@@ -148,7 +148,7 @@ test("the upgrade", async (t) => {
     await wire.close();
   });
 
-  await t.test("what polling had queued comes first", async () => {
+  await t.test("packets queued for polling are sent first", async () => {
     const { sid, wire } = await probing();
     await post(quiet, ENGINE, sid, "4one\x1e4two");
     wire.send("5", "4three");
@@ -199,7 +199,7 @@ test("the upgrade", async (t) => {
   });
 
   for (const garbage of ["4hello", "abc", "2"]) {
-    await t.test(`a probe that fails (${garbage}) leaves polling alive`, async () => {
+    await t.test(`polling continues after a failed probe (${garbage})`, async () => {
       const sid = await openSession(quiet, ENGINE);
       const wire = new Wire(quiet, ENGINE, sid);
       await wire.opened;
@@ -210,14 +210,14 @@ test("the upgrade", async (t) => {
     });
   }
 
-  await t.test("a probe that gives up leaves polling alive", async () => {
+  await t.test("polling continues after an abandoned probe", async () => {
     const { sid, wire } = await probing();
     await wire.close();
     await post(quiet, ENGINE, sid, "4hello");
     assert.deepEqual(await poll(quiet, ENGINE, sid), [200, "4hello"]);
   });
 
-  await t.test("a WebSocket with a sid of nobody's is refused", async () => {
+  await t.test("a WebSocket with an unknown sid is refused", async () => {
     const wire = new Wire(quiet, ENGINE, "unknown");
     assert.equal((await wire.closed).wasClean, false);
   });
@@ -256,7 +256,7 @@ test("Socket.IO", async (t) => {
     await wire.close();
   });
 
-  await t.test("an ack that the server asks for, and one that does not come", async () => {
+  await t.test("an ack that the server asks for, and one that does not arrive", async () => {
     const wire = await joinedWire(server);
     wire.send('42["ask",1]', '42["ask",2]');
     assert.equal(await wire.nextEvent(), '420["question",1]');
@@ -271,7 +271,7 @@ test("Socket.IO", async (t) => {
 
   const closing = [
     ["4abc", "an unknown packet type"],
-    ["42{}", "a payload that is no array"],
+    ["42{}", "a payload that is not an array"],
     ['42abc["message"]', "a bad ack id"],
     ["40", "a second CONNECT"],
     ['42/custom,["message"]', "an event for a namespace that was not joined"],
@@ -287,13 +287,13 @@ test("Socket.IO", async (t) => {
     });
   }
 
-  await t.test("closed after text where an attachment was due", async () => {
+  await t.test("closed after text where an attachment was expected", async () => {
     const wire = await joinedWire(server);
     wire.send('451-["message",{"_placeholder":true,"num":0}]', '42["message"]');
     await wire.closed;
   });
 
-  await t.test("closed after an attachment where none was due", async () => {
+  await t.test("closed after an attachment where none was expected", async () => {
     const wire = await joinedWire(server);
     wire.send(Uint8Array.of(1));
     await wire.closed;
@@ -316,7 +316,7 @@ test("Socket.IO", async (t) => {
   });
 });
 
-test("the handshake has exactly its keys", async () => {
+test("the handshake has exactly the specified keys", async () => {
   for (const path of [ENGINE, SOCKET]) {
     const body = await (await fetch(polling(server, path))).text();
     const { sid, ...rest } = JSON.parse(body.slice(1));

@@ -1,4 +1,4 @@
-// How a connection ends, as the real client sees it.
+// The disconnect reasons that the real client reports.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -19,7 +19,7 @@ after(() => server.close());
 const connect = (userId: string, options: ClientOptions = {}) =>
   client.connect(server, userId, { transports: ["websocket"], ...options });
 
-/** The reason, and the WebSocket's close code. */
+/** Resolves to the disconnect reason and the WebSocket's close code. */
 function ending(socket: Client) {
   const code = new Promise((resolve) => client.rawSocket(socket).once("close", resolve));
   const reason = new Promise((resolve) => socket.once("disconnect", resolve));
@@ -48,7 +48,7 @@ for (const options of [{}, { direct: true }]) {
     const socket = await open("invalid");
     const gone = ending(socket);
     raw(socket, "4x");
-    // Without a code, as the reference server closes.
+    // Without a code, like the reference server.
     assert.deepEqual(await gone, ["transport close", 1005]);
   });
 
@@ -59,7 +59,7 @@ for (const options of [{}, { direct: true }]) {
     assert.deepEqual(await gone, ["transport close", 1009]);
   });
 
-  test(`the object goes away, ${way}`, async () => {
+  test(`the object is evicted, ${way}`, async () => {
     const socket = await open("evicted");
     const gone = ending(socket);
     await server.evict("evicted", "close");
@@ -67,7 +67,7 @@ for (const options of [{}, { direct: true }]) {
   });
 
   test(`the token expires, ${way}`, async () => {
-    // The leeway is 30 s.
+    // The token expires in 3 s: the leeway is 30 s.
     const token = server.token("expiring", { exp: Math.floor(Date.now() / 1000) - 27 });
     const socket = await connect("expiring", {
       auth: { token },
@@ -102,7 +102,7 @@ test("a server that falls silent, and one that dies", async () => {
   await dev.close();
 });
 
-test("a refused CONNECT is a connect_error, and the client does not try again by itself", async () => {
+test("a refused CONNECT is a connect_error, and the client does not retry by itself", async () => {
   const token = server.token("late", { exp: Math.floor(Date.now() / 1000) - 60 });
   await assert.rejects(
     connect("late", { auth: { token }, reconnection: true }),

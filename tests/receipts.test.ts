@@ -1,5 +1,5 @@
-// Receipts in time: also of messages that the receiver's log does not hold any more, from devices that take
-// their time, and across an upgrade.
+// Receipts arrive in time: also for messages that the receiver's log no longer holds, from slow devices, and
+// across an upgrade.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -20,7 +20,7 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-test("who was away for longer than the log keeps connects, and hears what comes next", async () => {
+test("a user who was away for longer than the log's retention gets later messages", async () => {
   await server.addUser("away");
   const sender = await connect(server, "sender");
   await sendTo(sender, { receiverId: "away" }, "too old");
@@ -34,7 +34,7 @@ test("who was away for longer than the log keeps connects, and hears what comes 
   assert.deepEqual(receiver.texts, ["new"]);
 });
 
-test("more messages within a moment than the log keeps, to a device that takes them all", async () => {
+test("a burst of more messages than the log keeps, to a device that receives them all", async () => {
   const sender = await connect(server, "hasty");
   const receiver = await connect(server, "here");
   const receipts = record(sender, "message_delivered");
@@ -48,10 +48,10 @@ test("more messages within a moment than the log keeps, to a device that takes t
   );
 });
 
-/** Well before the next ping in the heartbeat's turn, which would find out as well. */
+/** Well before the next regular heartbeat ping, whose pong would confirm the message as well. */
 const IN_TIME = 10_000;
 
-/** Sends a message, and moves on when its receipt has come. */
+/** Sends a message and waits for its receipt. */
 async function sendAndHear(sender: Client, userId: string) {
   const receipts = record(sender, "message_delivered");
   const { messageId } = await sendTo(sender, { receiverId: userId }, "to be confirmed");
@@ -66,19 +66,19 @@ test("a device that takes five seconds to answer a ping", async () => {
   await sendAndHear(sender, "slow");
 });
 
-test("a message while the answer to a ping is under way", async () => {
+test("a message while a pong is outstanding", async () => {
   const sender = await connect(server, "eager");
   const receiver = await connect(server, "busy", { transports: ["websocket"] });
   delayPongs(receiver, 3_000);
   await Promise.all([sendAndHear(sender, "busy"), sendAndHear(sender, "busy")]);
 });
 
-test("a ping that was answered by polling is answered after the upgrade", async () => {
+test("messages are confirmed by pongs over polling, and again after the upgrade", async () => {
   const PATH = "/socket.io";
   const sender = await connect(server, "upgrader's friend");
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, `40${JSON.stringify({ token: server.token("upgrader") })}`);
-  /** Polls until something of this kind has come. */
+  /** Polls until a body matches. */
   const polled = async (what: RegExp) => {
     for (;;) {
       const [, body] = await poll(server, PATH, sid);
@@ -96,7 +96,7 @@ test("a ping that was answered by polling is answered after the upgrade", async 
   const wire = await probingWire(server, PATH, sid);
   await polling;
   wire.send("5");
-  // As a client does: what comes is taken, and a ping answered.
+  // Answer pings, as a client does.
   wire.socket.addEventListener("message", ({ data }) => data === "2" && wire.send("3"));
   await sendAndHear(sender, "upgrader");
   await wire.close();

@@ -1,4 +1,4 @@
-// A recovery that is cut short goes on where it was cut: the client gets exactly what it missed.
+// An interrupted recovery continues where it stopped: the client gets exactly the events that it missed.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -10,9 +10,9 @@ import { Network, closeNetworks } from "./support/proxy.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-/** As long as a sentence or two, and such that no compression makes less of it: some 40 kB in all. */
+/** 60 incompressible texts of 400 characters, some 40 kB with their envelopes. */
 const missed = Array.from({ length: 60 }, (_, n) => `${n} ${randomBytes(300).toString("base64")}`);
-/** Behind the handshake, in the middle of what was missed. */
+/** This cut is after the handshake and in the middle of the missed events. */
 const BYTES_TO_CUT = 8_000;
 const inShort = (texts: string[]) => texts.map((text) => text.split(" ")[0]).join(" ");
 
@@ -31,7 +31,7 @@ after(async () => {
 const has = (socket: Client, text: string) =>
   client.until(() => socket.texts.includes(text), `"${text}"`);
 
-/** A client behind a network of its own that has got one message, and then lost the server. */
+/** Connects a client through a separate network, sends it one message, and then cuts the network. */
 async function lostClient(way: string) {
   const userId = `cut ${way}`;
   const network = await Network.open(server, 10);

@@ -1,4 +1,4 @@
-// Connection state recovery with the real client: nothing missed, nothing twice, the same session.
+// Connection state recovery with the real client: the same session, with nothing missed or repeated.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -50,7 +50,7 @@ async function send(receiverId: string, text: string) {
   assert.equal(result.totalSent, 1, JSON.stringify(result));
 }
 
-/** A connected client that has got one message, and so has an offset. */
+/** Connects a client that has received one message, and so has an offset. */
 async function clientWithOffset(userId: string, options: ClientOptions = {}) {
   const socket = await connect(userId, options);
   assert.equal(socket.recovered, false);
@@ -60,7 +60,7 @@ async function clientWithOffset(userId: string, options: ClientOptions = {}) {
   return socket;
 }
 
-/** What the client shows once a last message has come through. */
+/** Sends a last message, and returns all texts that the client has received once it arrives. */
 async function settle(socket: Client, userId: string) {
   const last = new Promise<void>((resolve) => {
     socket.on("new_message", (message) => textOf(message) === "last" && resolve());
@@ -72,7 +72,7 @@ async function settle(socket: Client, userId: string) {
 
 const dropNetwork = (socket: Client) => rawSocket(socket).terminate();
 
-/** The client, which was `id` until it was lost, misses something and returns. */
+/** The disconnected client, whose session was `id`, misses messages, reconnects and recovers. */
 async function missesAndReturns(socket: Client, userId: string, id: string | undefined) {
   assert.equal(socket.connected, false);
   await send(userId, "missed 1");
@@ -108,7 +108,7 @@ for (const way of ways) {
     await missesAndReturns(socket, userId, id);
   });
 
-  // A polling client has no connection of its own that could break.
+  // A polling client has no permanent connection that could break.
   if (way === "polling only") continue;
 
   test(`the network drops, ${way}`, async () => {
@@ -122,7 +122,7 @@ for (const way of ways) {
   });
 }
 
-test("an unmodified client comes back by itself when the object is evicted", async () => {
+test("an unmodified client reconnects by itself when the object is evicted", async () => {
   const socket = await clientWithOffset("evicted");
   const { id } = socket;
   const back = next(socket, "connect");
@@ -134,7 +134,7 @@ test("an unmodified client comes back by itself when the object is evicted", asy
   socket.close();
 });
 
-test("the client is back before the server knows that it was gone", async () => {
+test("a client reconnects before the server notices that it was gone", async () => {
   const socket = await clientWithOffset("ghost");
   const { id } = socket;
   const auth = { ...socket.auth, ...recoveryOf(socket) };
@@ -148,25 +148,25 @@ test("the client is back before the server knows that it was gone", async () => 
 });
 
 for (const way of ways) {
-  test(`a client changes networks before any event has come, ${way}`, async () => {
+  test(`a client changes networks before it has received any event, ${way}`, async () => {
     const userId = `roamer ${way}`;
     const network = await Network.open(server);
     const socket = await connectTo(network, userId, optionsOf(way, network, userId));
     if (way === "default") await upgraded(socket);
-    // The upgrade has come to its end on the other side, too, and the next GET waits there.
+    // Make sure that the server has finished the upgrade, or that the next GET is pending there.
     assert.equal((await statusOf(socket, userId)).connectionCount, 1);
-    if (way === "polling only") await until(() => network.waitingGets > 0, "its GET");
+    if (way === "polling only") await until(() => network.waitingGets > 0, "the pending GET");
     assert.equal((await statusOf(sender, userId)).connectionCount, 1);
     const { pid, offset } = recoveryOf(socket);
     assert.ok(pid && !offset);
 
-    // Nothing gets through any more, no goodbye either: polling's would come on another connection.
+    // Nothing gets through, not even a close packet: polling would send it on a new connection.
     network.stall();
     network.isDown = true;
     const gone = next(socket, "disconnect");
     socket.io.engine.close();
     await gone;
-    if (way === "polling only") await until(() => network.refusals > 0, "its goodbye");
+    if (way === "polling only") await until(() => network.refusals > 0, "its close packet");
     network.isDown = false;
 
     const back = next(socket, "connect");
@@ -180,7 +180,7 @@ for (const way of ways) {
   });
 }
 
-test("a client that cannot recover gets what no device has confirmed", async () => {
+test("a client that cannot recover gets the messages that no device has confirmed", async () => {
   const small = await startServer({ vars: { LOG_MAX_EVENTS: "3" } });
   const [outerServer, outerSender] = [server, sender];
   server = small;
@@ -214,7 +214,7 @@ test("two minutes offline", async () => {
   dropNetwork(socket);
   await gone;
   await send("offline", "missed");
-  // The time itself is what is tested.
+  // The duration is under test.
   await pause(120_000);
   const back = next(socket, "connect");
   socket.connect();

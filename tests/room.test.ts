@@ -1,5 +1,5 @@
-// The limit of connections never locks out whoever is there: connections that have fallen silent make
-// room for a new one, and live ones are never thrown out.
+// The connection limit never locks out a user because of dead connections: silent ones are replaced by a new
+// one, and live ones are never closed.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -11,7 +11,7 @@ import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
 const MAX = 3;
-/** How long it may take until a silent connection has made room. */
+/** How long replacing a silent connection may take. */
 const A_FEW_SECONDS = 5_000;
 
 let server: Server;
@@ -26,7 +26,7 @@ after(async () => {
   await server.close();
 });
 
-/** As many connections of the user as there may be, each behind a network of its own. */
+/** Opens the maximum number of connections for the user, each through a separate network. */
 async function fullHouse(userId: string, way: string) {
   const open = async () => {
     const network = await Network.open(server, 100);
@@ -44,7 +44,7 @@ async function getsIn(userId: string) {
   const newcomer = await connect(userId);
   const took = Date.now() - begun;
   assert.ok(took < A_FEW_SECONDS, `in after ${took} ms`);
-  // One has made room, and no more of them than that.
+  // Exactly one connection was replaced.
   assert.equal((await client.statusOf(sender, userId)).connectionCount, MAX);
   return newcomer;
 }
@@ -84,7 +84,7 @@ async function noneIsSilent(way: string) {
 
 const cases = { "all are silent": allAreSilent, "one is": oneIsSilent, "none is": noneIsSilent };
 
-test("one connection more than there may be", { concurrency: true, timeout: 60_000 }, async (t) => {
+test("one connection more than the limit", { concurrency: true, timeout: 60_000 }, async (t) => {
   const tests = Object.entries(cases).flatMap(([when, act]) =>
     client.ways.map((way) => t.test(`${when}, ${way}`, () => act(way))),
   );

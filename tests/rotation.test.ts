@@ -1,4 +1,4 @@
-// The key is changed, and nobody who holds a token or a session of the one before notices.
+// Key rotation does not affect clients that hold tokens or sessions of the previous key.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -14,7 +14,7 @@ after(async () => {
   await server.close();
 });
 
-test("tokens and sessions of the key before count until it is taken away", async () => {
+test("tokens and sessions of the previous key are valid until that key is removed", async () => {
   server = await createDevServer();
   await server.start();
   const options = { reconnection: true, reconnectionDelay: 200, reconnectionDelayMax: 200 };

@@ -1,4 +1,4 @@
-// The developer's scripts: tokens, users, and what the dry run of a deploy leaves in dist/.
+// The developer scripts: tokens, users, and the output of a deploy's dry run in dist/.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -39,20 +39,20 @@ describe("npm run token", () => {
     assert.ok(Math.abs(iat - Date.now() / 1000) < 60);
   });
 
-  test("leaves out what was not given, and lasts an hour", () => {
+  test("omits claims that were not given, and is valid for an hour", () => {
     const claims = claimsOf(signToken(tokenClaims({ sub: "u" }), secret));
     assert.deepEqual(Object.keys(claims), ["sub", "iat", "exp"]);
     assert.equal(claims.exp - claims.iat, 3600);
   });
 
-  test("reads lifetimes", () => {
+  test("parses lifetimes", () => {
     assert.deepEqual(["30s", "15m", "1h", "7d"].map(parseTtl), [30, 900, 3600, 604_800]);
     for (const bad of ["", "0s", "-1h", "1", "h", "1w", "1.5h", "1h "]) {
       assert.throws(() => parseTtl(bad), /--ttl is/, bad);
     }
   });
 
-  test("a user id is 1 to 128 characters, whatever their bytes, without control characters", () => {
+  test("a user id has 1 to 128 characters of any byte length, and no control characters", () => {
     for (const sub of ["a", "é 😀 'x'", "😀".repeat(128)])
       assert.equal(tokenClaims({ sub }).sub, sub);
     for (const sub of [undefined, "", "a\nb", "\u0085", "x".repeat(129)]) {
@@ -60,7 +60,7 @@ describe("npm run token", () => {
     }
   });
 
-  test("refuses what it does not know", async () => {
+  test("refuses invalid arguments", async () => {
     for (const args of [
       [],
       ["a", "b"],
@@ -75,7 +75,7 @@ describe("npm run token", () => {
   });
 });
 
-test(".dev.vars is read as dotenv files are", () => {
+test(".dev.vars is read like other dotenv files", () => {
   const cases = {
     "JWT_SECRET=abc": "abc",
     "A=1\nexport JWT_SECRET = 'a b # c' # d\r\n": "a b # c",
@@ -91,7 +91,7 @@ test(".dev.vars is read as dotenv files are", () => {
 describe("the limits of npm start", () => {
   const merge = (given: object) => mergeLimits({ toml: "", devVars: "", args: [], ...given });
 
-  test("are generous unless somebody has set them", () => {
+  test("are generous by default", () => {
     const limits = merge({});
     const generous = ["MAX_BULK_SENDS_PER_MINUTE:600", "MAX_CONNECTIONS_PER_USER:1000"];
     assert.deepEqual(
@@ -101,13 +101,13 @@ describe("the limits of npm start", () => {
     assert.match(describeLimits(limits), /^ {2}MAX_BULK_SENDS_PER_MINUTE 600 \(local default\)$/m);
   });
 
-  test("are whatever .dev.vars, wrangler.toml or --var say", () => {
+  test("can be set in .dev.vars, wrangler.toml or --var", () => {
     const limits = merge({
       toml: '[vars]\nMAX_TEXT_CHARS = 50 # few\nMAX_STATUS_USERS = "9"\n\n[x]\nMAX_CONTENT_BYTES = 1\n',
       devVars: "MAX_BULK_SENDS_PER_MINUTE=7\nexport MAX_STATUS_USERS='3'\n#EVENT_BURST=1\n",
       args: ["--var", "MAX_CONNECTIONS_PER_USER:0", "--var=MAX_BULK_SENDS_PER_MINUTE:8"],
     });
-    // Of these wrangler hears from whoever has set them.
+    // wrangler already knows explicit settings, so they are not passed again.
     assert.deepEqual(limitArguments(limits), []);
     assert.deepEqual(describeLimits(limits).split("\n"), [
       "  MAX_BULK_SENDS_PER_MINUTE 8 (--var)",
@@ -115,7 +115,7 @@ describe("the limits of npm start", () => {
       "  MAX_TEXT_CHARS 50 (wrangler.toml)",
       "  MAX_STATUS_USERS 3 (.dev.vars)",
     ]);
-    // An empty value is none.
+    // An empty value counts as unset.
     assert.deepEqual(merge({ devVars: "MAX_BULK_SENDS_PER_MINUTE=\n" }), merge({}));
   });
 });
@@ -150,7 +150,7 @@ describe("npm run user", () => {
     ]);
   });
 
-  test("refuses what it does not know", async () => {
+  test("refuses invalid arguments", async () => {
     for (const args of [["add"], ["add", "a", "--role", "boss"], ["add", "a\nb"], ["drop", "a"]]) {
       const { code, stderr } = await user(...args);
       assert.equal(code, 1, args.join(" "));

@@ -1,4 +1,4 @@
-// The guide of the server that this one replaces: its snippets, word for word, over every transport.
+// The snippets from the guide of the server that this one replaces, verbatim, over every transport.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -66,7 +66,7 @@ for (const [name, options] of Object.entries(transportSettings)) {
   test(`bulk message, ${name}`, async () => {
     const socket = await contractor(server);
     const customer = await connect(server, "customer1", options);
-    // A message that crossed the goodbye of the test before may come again, before this one.
+    // A message that crossed the disconnect at the end of the previous test may be repeated before this one.
     const messages: [message: Message, offset: string][] = [];
     customer.on("new_message", (...args) => messages.push(args));
 

@@ -1,5 +1,5 @@
-// A client may take almost PING_TIMEOUT_MS to answer a ping: it is not lost, is online for whoever asks
-// meanwhile, and those who watch hear nothing.
+// A client may take almost PING_TIMEOUT_MS to answer a ping. It stays connected, queries meanwhile show it as
+// online, and watchers are told nothing.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -14,20 +14,20 @@ import type { Server } from "./support/server.ts";
 const PATH = "/socket.io";
 const INTERVAL = 1_000;
 const TIMEOUT = 8_000;
-/** How long the client takes to answer a ping: longer than until the next one would be due. */
+/** How long the client takes to answer a ping: longer than the ping interval. */
 const SLOW = 5_000;
 
 let server: Server;
 let observer: Client;
 before(async () => {
   server = await startServer({
-    // Without a grace, whoever watches hears of every moment.
+    // Without a grace period, watchers are told of even the briefest absence.
     vars: {
       PING_INTERVAL_MS: `${INTERVAL}`,
       PING_TIMEOUT_MS: `${TIMEOUT}`,
       PRESENCE_GRACE_MS: "0",
       MAX_EVENTS_PER_SECOND: "0",
-      // What a poll gets is compared to the byte.
+      // Bodies of polls are compared byte for byte.
       POLL_KEEPALIVE_MS: "0",
     },
   });
@@ -43,7 +43,7 @@ const isOnline = async (userId: string) => {
   assert.deepEqual([isOnline, connectionCount], [true, 1]);
 };
 
-/** Asks without a pause for as long as the client keeps its pong back, and a little longer. */
+/** Queries the status continuously until a little after the client sends its delayed pong. */
 async function staysOnline(userId: string) {
   const until = Date.now() + SLOW + 200;
   while (Date.now() < until) {
@@ -52,7 +52,7 @@ async function staysOnline(userId: string) {
   }
 }
 
-/** A watched user: what the watcher hears of them. */
+/** Subscribes to the user. Returns the growing list of events that the watcher receives. */
 async function watched(userId: string) {
   const watcher = await client.connect(server, `watcher of ${userId}`, {
     transports: ["websocket"],
@@ -67,13 +67,13 @@ async function realClient(userId: string, options: ClientOptions, isWatched: boo
   const heard = isWatched ? await watched(userId) : [];
   await client.nextPing(socket);
   await staysOnline(userId);
-  // One ping more: it comes only to who was not given up.
+  // Another ping proves that the server still considers the client alive.
   await client.nextPing(socket);
   assert.equal(socket.connected, true);
   assert.deepEqual(heard, []);
 }
 
-/** By polling, with the pongs in POSTs of their own. */
+/** Stays online over polling, with the pong in a POST. */
 async function poller(userId: string) {
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, `40${JSON.stringify({ token: server.token(userId) })}`);
@@ -88,13 +88,13 @@ async function poller(userId: string) {
   assert.deepEqual(heard, []);
 }
 
-test("a client that takes its time to answer stays", { concurrency: true }, async (t) => {
+test("a client that is slow to answer pings stays connected", { concurrency: true }, async (t) => {
   await Promise.all([
     t.test("through the relay, watched", () => realClient("relayed", {}, true)),
     t.test("straight to the object, watched", () =>
       realClient("direct", { query: { token: server.token("direct") } }, true),
     ),
-    // Of who is not watched, nobody closes the socket in time: whoever asks compares times.
+    // An unwatched user's socket is not closed on time; a query compares times instead.
     t.test("through the relay, not watched", () => realClient("unwatched", {}, false)),
     t.test("by polling, watched", () => poller("poller")),
   ]);

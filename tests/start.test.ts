@@ -1,4 +1,4 @@
-// `npm start` on what is built already, and the small client that it points to.
+// `npm start` with an existing build, and the example client that it mentions.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -18,9 +18,9 @@ after(async () => {
   rmSync(state, { recursive: true, force: true });
 });
 
-/** Starts it and waits for its last line: the limits that it has printed, and a token from a link. */
+/** Starts it and waits for its last line. Returns the printed limits and the token of a printed link. */
 async function serve(port: number, ...more: string[]) {
-  // Another server's secret, as somebody may have exported it, is nobody's business here.
+  // An exported secret of another server must be ignored.
   const env = { JWT_SECRET: "another server's secret, of more than 32 bytes" };
   const args = [`--port=${port}`, `--persist-to=${state}`, ...more];
   const server = startScript("scripts/start.mjs", args, env);
@@ -29,17 +29,17 @@ async function serve(port: number, ...more: string[]) {
   return { server, limits, token: new URL(link).hash.replace("#token=", "") };
 }
 
-/** What the clients of tests/support connect to. */
+/** Returns the host to which the clients of tests/support connect. */
 const hostAt = (port: number) => ({
   url: `http://localhost:${port}`,
   token: (sub: string, claims: object = {}) =>
     signToken({ ...tokenClaims({ sub }), ...claims }, localSecret()),
 });
 
-test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () => {
+test("it serves, restarts within 15 seconds, and ends on Ctrl-C", async () => {
   const port = await freePort();
   const first = await serve(port);
-  // What shells make of an end by this signal.
+  // The exit code that shells use for this signal.
   assert.equal(await first.server.stop("SIGINT"), 130);
 
   const begin = Date.now();
@@ -51,7 +51,7 @@ test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () 
   await taken.shows(new RegExp(`port ${port} cannot be used \\(EADDRINUSE\\)`));
   assert.equal(await taken.stop(), 1);
 
-  // The demo users are there, and the printed tokens are good.
+  // The demo users exist, and the printed tokens are valid.
   const customer = startScript("examples/test-client.js", ["customer1", "--url", url]);
   await customer.shows(/connect \{"user":"customer1"/);
   const contractor = startScript("examples/test-client.js", [
@@ -68,7 +68,7 @@ test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () 
   contractor.type("status customer1,customer2");
   await contractor.shows(/bulk_online_status \{"customer1":\{"isOnline":true/);
 
-  // Two of them are one user on two devices.
+  // Two clients of one user count as two devices.
   const second = startScript("examples/test-client.js", ["customer1", "--url", url]);
   await second.shows(/user_online_status \{.*"connectionCount":2/);
   for (const client of [customer, contractor, second]) {
@@ -77,7 +77,7 @@ test("it serves, a second time within 15 seconds, and ends by Ctrl-C", async () 
   }
 });
 
-test("who tries it out does not run into the limits of a deployed server", async () => {
+test("a local server has higher limits than a deployed one", async () => {
   const port = await freePort();
   const { server, limits } = await serve(port, "--var", "MAX_TEXT_CHARS:50");
   assert.match(limits, /^ {2}MAX_BULK_SENDS_PER_MINUTE 600 \(local default\)$/m);
@@ -86,7 +86,7 @@ test("who tries it out does not run into the limits of a deployed server", async
 
   const host = hostAt(port);
   const contractor = await client.contractor(host);
-  // Five a minute and 20 connections are what it is when deployed.
+  // A deployed server allows five bulk sends a minute and 20 connections.
   for (let sent = 0; sent < 6; sent++) {
     const { totalSent } = await client.sendText(contractor, ["customer1"], `offer ${sent}`);
     assert.equal(totalSent, 1);
@@ -98,7 +98,7 @@ test("who tries it out does not run into the limits of a deployed server", async
   const { connectionCount } = await client.statusOf(contractor, "customer2");
   assert.equal(connectionCount, connections);
 
-  // What is printed is what holds.
+  // The printed limits are in effect.
   const { code } = await client.refusal(
     contractor,
     "send_bulk_message",

@@ -1,5 +1,5 @@
-// Clients that ask for a WebSocket subprotocol get the first one that they name, as from the reference
-// server; without an answer that names one, a client closes the connection.
+// Clients that request WebSocket subprotocols get the first one in their list, as from the reference server.
+// If the response names none, a client closes the connection.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -44,7 +44,7 @@ for (const way of ways.filter((one) => one !== "polling only")) {
   });
 }
 
-test("a WebSocket of a browser's kind, also one that is closed at once", async () => {
+test("a browser-like WebSocket, including one that is closed at once", async () => {
   const sid = await openSession(server, PATH);
   await post(server, PATH, sid, `40${JSON.stringify({ token: server.token("asks") })}`);
   const wire = (query: Record<string, string>) => {
@@ -60,7 +60,7 @@ test("a WebSocket of a browser's kind, also one that is closed at once", async (
   const opened = new Promise((resolve) => first.socket.addEventListener("open", resolve));
   assert.equal(await Promise.race([opened.then(() => "open"), first.closed]), "open");
   assert.equal(first.socket.protocol, protocols[0]);
-  // Only one may probe.
+  // Only one WebSocket may probe, so this one is closed.
   const second = wire({ sid });
   assert.deepEqual(await second.closed, ["open"]);
   assert.equal(second.socket.protocol, protocols[0]);
@@ -68,7 +68,7 @@ test("a WebSocket of a browser's kind, also one that is closed at once", async (
   await first.closed;
 });
 
-/** The answer to an upgrade that asks for these: its status, and the protocol that it names. */
+/** Requests an upgrade with these subprotocols. Resolves to the status and the chosen subprotocol. */
 const answer = (asked?: string) =>
   new Promise((resolve, reject) => {
     const request = http.get(url(), {

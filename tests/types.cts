@@ -1,4 +1,4 @@
-// As types.ts, for an app in CommonJS: there socket.io-client has types of its own.
+// Like types.ts, for a CommonJS app: there, socket.io-client has different types.
 
 import type { SwitchboardSocket } from "switchboard-events";
 
@@ -7,5 +7,5 @@ declare const client: typeof import("socket.io-client");
 const socket: SwitchboardSocket = client.io("http://localhost:4000");
 socket.on("new_message", ({ timestamp }) => timestamp.slice(0, 10));
 socket.emit("typing_start", { conversationId: "c" });
-// @ts-expect-error what is typed into is a conversation
+// @ts-expect-error typing needs a conversationId
 socket.emit("typing_start", { userId: "a" });

@@ -1,4 +1,4 @@
-// What the types of client/ allow, and what they do not. Checked by the compiler (npm test), never run.
+// What the types of client/ allow and reject. Checked by the compiler (npm test), never run.
 
 import { io } from "socket.io-client";
 import type { Socket } from "socket.io-client";
@@ -12,7 +12,7 @@ import type {
   SwitchboardSocket,
 } from "switchboard-events";
 
-/** Compiles only if the two types are the same. */
+/** `true` if the two types are identical, otherwise `false`. */
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Same<A, B>) => {};
@@ -35,9 +35,9 @@ socket.on("error", ({ code, retryAfterMs }) => {
 // @ts-expect-error there is no such event
 socket.on("new_mesage", () => {});
 
-// A request may do without an ack.
+// A request may be emitted without an ack,
 socket.emit("get_online_status", { userId: "customer1" });
-// Or have one, which gets the reply or what went wrong.
+// or with one, which gets the reply or the error.
 socket.emit("get_online_status", { userId: "customer1" }, (reply) => {
   if ("error" in reply) return same<typeof reply.error.code, ErrorCode>(true);
   same<typeof reply.lastSeen, string | null>(true);
@@ -47,27 +47,27 @@ socket.emit("get_online_status", { userId: "customer1" }, (reply) => {
 socket.emit("get_online_status", {});
 // @ts-expect-error there is no such request
 socket.emit("get_status", { userId: "customer1" });
-// @ts-expect-error this is for servers to send
+// @ts-expect-error only the server sends this event
 socket.emit("new_message", {});
-// @ts-expect-error Socket.IO's own type wants the ack
+// @ts-expect-error Socket.IO's own type requires the ack
 plain.emit("get_online_status", { userId: "customer1" });
 
 const text = { messageType: "text", content: { text: "Hi" } } as const;
 socket.emit("send_message", { receiverId: "customer1", ...text });
 socket.emit("send_message", { conversationId: "c", jobId: "job", ...text });
-// @ts-expect-error a message goes to somebody
+// @ts-expect-error a message needs a receiver or a conversation
 socket.emit("send_message", text);
-// @ts-expect-error an image has a fileUrl
+// @ts-expect-error an image needs a fileUrl
 socket.emit("send_message", { receiverId: "a", messageType: "image", content: { text: "Hi" } });
 socket.emit("mark_as_read", { conversationId: "c", upTo: "m" });
-// @ts-expect-error what was read?
+// @ts-expect-error upTo or messageIds is missing
 socket.emit("mark_as_read", { conversationId: "c" });
 
 same<PayloadOf<"get_online_status">["userId"], string>(true);
 same<ReplyOf<"send_message">["timestamp"], string>(true);
 same<ReplyOf<"send_bulk_message">["results"][number]["success"], true>(true);
 
-/** Acks as promises. */
+/** emitWithAck resolves to the reply or the error. */
 export async function acks() {
   const sent = await socket.emitWithAck("send_message", { receiverId: "customer1", ...text });
   if ("error" in sent) return sent.error.message;

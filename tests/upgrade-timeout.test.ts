@@ -1,5 +1,5 @@
-// A WebSocket that asks for a session and then says nothing is let go after UPGRADE_TIMEOUT_MS. The
-// session goes on polling, and another WebSocket may take it over.
+// A WebSocket that requests a session's upgrade and then falls silent is closed after UPGRADE_TIMEOUT_MS. The
+// session continues polling, and another WebSocket can take it over.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -23,7 +23,7 @@ const ENGINE = "/engine.io";
 const SOCKET = "/socket.io";
 
 const TIMEOUT = 1_500;
-/** Well before the default of ten seconds, which it would be if the variable were not heeded. */
+/** Below the default of ten seconds, which would apply if the variable were ignored. */
 const TOO_LATE = 9_000;
 
 let fixture: Fixture;
@@ -37,7 +37,7 @@ after(() => Promise.all([fixture.close(), server.close()]));
 
 type Host = Fixture | Server;
 
-/** A WebSocket that has not even probed. */
+/** Opens a WebSocket that has not probed. */
 async function mute(host: Host, path: string, sid: string) {
   const wire = new Wire(host, path, sid);
   await wire.opened;
@@ -49,11 +49,11 @@ async function isLetGo(openWire: () => Promise<Wire>) {
   const wire = await openWire();
   await Promise.race([wire.closed, pause(TOO_LATE)]);
   const waited = Date.now() - from;
-  // Less a little: two clocks are compared.
+  // The margin allows for two different clocks.
   assert.ok(waited > TIMEOUT - 100 && waited < TOO_LATE, `${waited} ms`);
 }
 
-/** The next thing that polling brings and that is no noop: the server may not know of the end yet. */
+/** Polls for the next body that is not a noop: the server may not yet know that the WebSocket has closed. */
 async function nextPolled(host: Host, path: string, sid: string) {
   for (;;) {
     const [status, body] = await poll(host, path, sid);
@@ -62,7 +62,7 @@ async function nextPolled(host: Host, path: string, sid: string) {
   }
 }
 
-/** A second WebSocket takes over; it is refused as long as the first one's end is on its way. */
+/** Upgrades with a second WebSocket; retries while it is refused because the first one is still closing. */
 async function upgrades(host: Host, path: string, sid: string, hello: string) {
   const wire = await until(async () => {
     const probing = await mute(host, path, sid);
@@ -76,7 +76,7 @@ async function upgrades(host: Host, path: string, sid: string, hello: string) {
   return answer;
 }
 
-/** The session goes on polling, and upgrades. */
+/** Asserts that the session still works over polling and can upgrade. */
 async function isThere(sid: string, userId: string) {
   await post(server, SOCKET, sid, ask(userId));
   assert.match(await nextPolled(server, SOCKET, sid), /"connectionCount":1/);
@@ -88,14 +88,14 @@ const ask = (userId: string) => `42["get_online_status",{"userId":"${userId}"}]`
 
 test("silent after its probe", { concurrency: true }, async (t) => {
   await Promise.all([
-    t.test("before an object that knows the session from the start", async () => {
+    t.test("a session that an object serves from the start", async () => {
       const sid = await openSession(fixture, ENGINE);
       await isLetGo(() => probingWire(fixture, ENGINE, sid));
       await post(fixture, ENGINE, sid, "4still here");
       assert.equal(await nextPolled(fixture, ENGINE, sid), "4still here");
       assert.equal(await upgrades(fixture, ENGINE, sid, "4hello"), "4hello");
     }),
-    t.test("after a CONNECT by polling", async () => {
+    t.test("after a CONNECT over polling", async () => {
       const sid = await openSession(server, SOCKET);
       await post(server, SOCKET, sid, connect("joined"));
       assert.match(await nextPolled(server, SOCKET, sid), /^40\{/);
@@ -105,7 +105,7 @@ test("silent after its probe", { concurrency: true }, async (t) => {
   ]);
 });
 
-// In the lobby it is the relay that waits, before a probe and after it.
+// In the lobby, the relay enforces the timeout, both before and after a probe.
 const ways = { "after its probe": probingWire, "without a probe": mute };
 
 for (const [way, openWire] of Object.entries(ways)) {

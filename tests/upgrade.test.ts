@@ -1,4 +1,4 @@
-// The switch from polling to WebSocket loses nothing and repeats nothing, in either direction.
+// The upgrade from polling to WebSocket neither loses nor repeats packets, in either direction.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -20,19 +20,19 @@ const MESSAGES = 25;
 
 let server: Server;
 before(async () => {
-  // The rounds are faster than any person.
+  // The rounds send faster than the default limit allows.
   server = await startServer({ vars: { MAX_EVENTS_PER_SECOND: "0" } });
 });
 afterEach(closeAll);
 after(() => server.close());
 
-test("messages that arrive during the switch", async () => {
+test("messages that arrive during the upgrade", async () => {
   const sender = await contractor(server);
   const texts = Array.from({ length: MESSAGES }, (_, index) => `message ${index}`);
   for (let round = 0; round < ROUNDS; round++) {
     const userId = `receiver${round}`;
     await server.addUser(userId);
-    // They go out before, while and after the client connects and upgrades.
+    // They are sent before, during and after the client's connect and upgrade.
     const sends = (async () => {
       for (const text of texts) await sendText(sender, [userId], text);
     })();
@@ -44,7 +44,7 @@ test("messages that arrive during the switch", async () => {
   }
 });
 
-test("requests that are sent during the switch are each answered once, in order", async () => {
+test("requests sent during the upgrade are each answered once, in order", async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const socket = await connect(server, `asker${round}`);
     const replies: string[] = [];
@@ -53,7 +53,7 @@ test("requests that are sent during the switch are each answered once, in order"
     const acks = [];
     for (const userId of ids) {
       acks.push(request(socket, "get_online_status", { userId }));
-      // Spread over the switch.
+      // Spread the requests over the upgrade.
       await new Promise(setImmediate);
     }
     const acked = (await Promise.all(acks)).map(({ userId }) => userId);

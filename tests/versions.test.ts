@@ -1,5 +1,5 @@
-// A deploy runs two versions for minutes: objects understand what the Worker and the objects of the version
-// before send, whose messages stand in URLs.
+// During a deploy, two versions run for minutes: objects understand messages from the Worker and the objects
+// of the previous version, which puts them in URLs.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -15,13 +15,13 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-/** Sends a message of the version before to a user's object. */
+/** Sends a message in the previous version's format to a user's object. */
 async function asBefore(userId: string, path: string, init?: { method: string; body: string }) {
   const { USER } = await server.worker.getEnv();
   return USER.getByName(userId).fetch(`https://object${path}`, init);
 }
 
-test("questions of presence, with the asker in the URL", async () => {
+test("presence queries, with the asking user in the URL", async () => {
   const socket = await connect(server, "watched");
   await until(async () => {
     const presence = await (await asBefore("watched", "/presence")).json();
@@ -52,7 +52,7 @@ test("a delivery, with the receiver in the URL", async () => {
   assert.deepEqual([message.messageId, message.receiverId], ["m", "receiver"]);
 });
 
-test("what nobody knows is refused", async () => {
+test("unknown messages are refused", async () => {
   for (const path of ["/later", "/watch", "/deliver?message=m", "/connect?m=7"]) {
     const init = { method: "POST", body: "{}" };
     assert.equal((await asBefore("anybody", path, init)).status, 400, path);

@@ -1,5 +1,5 @@
-// A client that cannot join is told why, or comes again with a pause and says that it does: it never goes
-// round and round in silence. Its tries are counted.
+// A client that cannot connect is told why, or retries with pauses and reports each attempt: it never loops
+// silently. The tests count its attempts.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -35,7 +35,7 @@ after(async () => {
 
 type Seen = { event: string; message: string; code?: string; closedBy?: number };
 
-/** An app that reconnects as fast as the library lets it. */
+/** Starts an app that reconnects much faster than the library's default. */
 function app(host: Host, options: ClientOptions) {
   const socket = io(host.url, { forceNew: true, reconnectionDelay: 100, ...options });
   sockets.add(socket);
@@ -56,10 +56,10 @@ function app(host: Host, options: ClientOptions) {
 
 type App = ReturnType<typeof app>;
 
-/** Long enough for some 30 tries. */
+/** Long enough for about 30 attempts. */
 const aWhile = () => pause(4_000);
 
-/** It is told once, stays away, and every try before was told, too. */
+/** Asserts that the app is told why, does not retry any more, and was told of every attempt before. */
 async function isRefused({ socket, seen, tries }: App, code: string, mostTries = 0) {
   const refused = () => seen.find((one) => one.code === code);
   const { message } = await client.until(refused, `a refusal: ${code}`);
@@ -92,7 +92,7 @@ for (const [place, options] of Object.entries(places)) {
       "This connection is another user's: send the same user's token in auth and in the URL or " +
         "header, or in auth alone",
     );
-    // Neither of them is there.
+    // Neither user is online.
     const observer = await client.connect(server, "observer");
     for (const userId of ["first", "second"]) {
       assert.equal((await client.statusOf(observer, userId)).isOnline, false);
@@ -100,7 +100,7 @@ for (const [place, options] of Object.entries(places)) {
   });
 }
 
-test("a polling client, whose CONNECT decides", async () => {
+test("a polling client, for which the token of the CONNECT decides", async () => {
   const mixed = { query: { token: tokenOf("first") }, auth: { token: tokenOf("second") } };
   const settings: ClientOptions[] = [{ transports: ["polling"] }, {}];
   for (const options of settings) {
@@ -114,7 +114,7 @@ test("a polling client, whose CONNECT decides", async () => {
 
 const connectAs = (userId: string) => `40${JSON.stringify({ token: tokenOf(userId) })}`;
 
-test("after such a refusal the right user may join on the same connection", async () => {
+test("after such a refusal, the right user may connect on the same connection", async () => {
   const wire = new Wire(server, PATH, undefined, { token: tokenOf("first") });
   assert.match(await wire.next(), /^0\{/);
   for (let tries = 0; tries < 3; tries++) {
@@ -123,13 +123,13 @@ test("after such a refusal the right user may join on the same connection", asyn
   }
   wire.send(connectAs("first"));
   assert.match(await wire.next(), /^40\{/);
-  // It has joined: now another user's CONNECT makes its client come again, to be routed anew.
+  // After it has joined, another user's CONNECT makes the client reconnect, so that it is routed again.
   wire.send("41", connectAs("second"));
   const { code, reason } = await wire.closed;
   assert.deepEqual([code, reason], [1000, "connect again for another user"]);
 });
 
-test("another user on the connection of one who has left, through the relay", async () => {
+test("another user on the connection of a user who has left, through the relay", async () => {
   const wire = new Wire(server, PATH);
   assert.match(await wire.next(), /^0\{/);
   wire.send(connectAs("first"));
@@ -147,7 +147,7 @@ test("a CONNECT that is too large", async () => {
   }
 });
 
-test("a CONNECT that is too large, by polling: each try is told", async () => {
+test("a CONNECT that is too large, over polling: each attempt is reported", async () => {
   const auth = { token: tokenOf("large"), more: "x".repeat(MAX_PAYLOAD) };
   for (const transports of [["polling"], ["polling", "websocket"]]) {
     const { socket, seen, tries } = app(server, { transports, auth });
@@ -158,7 +158,7 @@ test("a CONNECT that is too large, by polling: each try is told", async () => {
   }
 });
 
-test("a CONNECT that is too large on a connection that has joined closes it as before", async () => {
+test("an event that is too large closes a connection that has joined", async () => {
   const wire = new Wire(server, PATH, undefined, { token: tokenOf("joined") });
   assert.match(await wire.next(), /^0\{/);
   wire.send("40");
@@ -167,8 +167,8 @@ test("a CONNECT that is too large on a connection that has joined closes it as b
   assert.equal((await wire.closed).code, 1009);
 });
 
-test("a client that takes too long to say who it is comes again as slowly", async () => {
-  // As if its token never came.
+test("a client that sends its CONNECT too late retries no faster than the timeout", async () => {
+  // As if its token never arrived.
   const auth = () => {};
   for (const options of Object.values(client.transportSettings)) {
     const { socket, seen, tries } = app(server, { ...options, auth });
@@ -181,7 +181,7 @@ test("a client that takes too long to say who it is comes again as slowly", asyn
   }
 });
 
-test("refused too often: the last refusal is told as well", async () => {
+test("after too many refusals, the last one is reported, too", async () => {
   const wire = new Wire(server, PATH);
   assert.match(await wire.next(), /^0\{/);
   for (let refusals = 0; refusals < 11; refusals++) {
@@ -209,7 +209,7 @@ test("faults on our side", { concurrency: true }, async (t) => {
   for (const userId of users) await client.connect(dev, userId);
   client.closeAll();
   await dev.kill();
-  // What is read at a CONNECT is not there; and an object that cannot even be woken.
+  // Two objects lack a column that a CONNECT reads; the third cannot even start.
   for (const userId of users.slice(0, 2)) {
     dev.damage(userId, "ALTER TABLE user_state RENAME COLUMN confirmed TO confirmed_once");
   }
@@ -219,7 +219,7 @@ test("faults on our side", { concurrency: true }, async (t) => {
     await Promise.all(
       client.ways.flatMap((way) => [
         t.test(`the object's storage fails, ${way}`, () => storageFails(dev, way)),
-        t.test(`the object is not reached, ${way}`, () => isNotReached(dev, way)),
+        t.test(`the object is unreachable, ${way}`, () => isNotReached(dev, way)),
       ]),
     );
     await t.test("the storage fails now and then", () => failsNowAndThen(dev));
@@ -228,7 +228,7 @@ test("faults on our side", { concurrency: true }, async (t) => {
   }
 });
 
-/** Some tries are left to the client, and then it is told. */
+/** The client may retry a few times; then it is told to stop. */
 async function storageFails(dev: DevServer, way: string) {
   const options = client.optionsOf(way, dev, "damaged");
   const failing = app(dev, { auth: { token: dev.token("damaged") }, ...options });
@@ -238,7 +238,7 @@ async function storageFails(dev: DevServer, way: string) {
   );
 }
 
-/** Its client comes again by itself, with pauses, and each try is told. */
+/** The client reconnects by itself with pauses, and each attempt is reported. */
 async function isNotReached(dev: DevServer, way: string) {
   const options = client.optionsOf(way, dev, "unreachable");
   const auth = { token: dev.token("unreachable") };
@@ -254,7 +254,7 @@ async function isNotReached(dev: DevServer, way: string) {
   for (const code of closedBy) assert.ok([1005, 1012].includes(code), `${code}`);
 }
 
-/** One fault is the client's to get over: it is not told, since it comes again. */
+/** After a single fault, the client just reconnects and is not told. */
 async function failsNowAndThen(dev: DevServer) {
   const auth = { token: dev.token("damaged by itself") };
   const { socket, seen } = app(dev, { auth, transports: ["websocket"] });

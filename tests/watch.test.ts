@@ -1,4 +1,4 @@
-// Presence that is pushed: who watches is told once per change, and for as long as they watch.
+// Pushed presence: watchers are told once per change, for as long as they watch.
 
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
@@ -23,7 +23,7 @@ const subscribe = (socket: Client, ...userIds: string[]) =>
 const unsubscribe = (socket: Client, ...userIds: string[]) =>
   request(socket, "unsubscribe_online_status", { userIds });
 
-/** What the socket was told of a user: true for online. */
+/** Returns the statuses of a user that were pushed to the socket: true for online. */
 const told = (socket: Client, userId: string) =>
   socket.events
     .filter(([name, payload]) => name === "user_online_status" && payload.userId === userId)
@@ -36,7 +36,7 @@ const hears = (socket: Client, userId: string, ...expected: unknown[]) =>
     throw new Error(`${error.message}, but was told ${told(socket, userId)}`);
   });
 
-test("the reply says what is, and pushes what changes, once however many devices", async () => {
+test("the reply has the current status; changes are pushed once, however many devices", async () => {
   const watcher = await connect(server, "w1");
   const here = await connect(server, "here");
   const reply = await subscribe(watcher, "here", "away", "w1");
@@ -60,7 +60,7 @@ test("the reply says what is, and pushes what changes, once however many devices
   assert.deepEqual(told(watcher, "away"), [true, false]);
 });
 
-test("a reconnect within the grace is no change", async () => {
+test("a reconnect within the grace period is not a change", async () => {
   const watcher = await connect(server, "w2");
   const first = await connect(server, "hasty");
   const friend = await connect(server, "friend2");
@@ -68,7 +68,7 @@ test("a reconnect within the grace is no change", async () => {
   first.close();
   await until(async () => !(await statusOf(friend, "hasty")).isOnline, "offline");
   await connect(server, "hasty");
-  // The grace passes: another user's change, which comes later, is told, and nothing of this one.
+  // The grace period has passed when a later change of another user is pushed; nothing came for this one.
   const marker = await connect(server, "marker");
   await subscribe(watcher, "marker");
   marker.close();
@@ -76,7 +76,7 @@ test("a reconnect within the grace is no change", async () => {
   assert.deepEqual(told(watcher, "hasty"), []);
 });
 
-test("who subscribes while somebody reloads hears that they are back", async () => {
+test("a watcher who subscribes while a user reloads is told that the user is back", async () => {
   const watcher = await connect(server, "w2a");
   const first = await connect(server, "reloading");
   const friend = await connect(server, "friend2a");
@@ -94,7 +94,7 @@ test("who subscribes while somebody reloads hears that they are back", async () 
   );
   await connect(server, "reloading");
   await Promise.all([other, otherDevice].map((socket) => hears(socket, "reloading", true)));
-  // Whoever was never told that they had gone is not told that they are back.
+  // A watcher who was not told that the user had gone is not told that they are back.
   const marker = await connect(server, "marker2");
   await subscribe(watcher, "marker2");
   marker.close();
@@ -102,7 +102,7 @@ test("who subscribes while somebody reloads hears that they are back", async () 
   assert.deepEqual(told(watcher, "reloading"), []);
 });
 
-test("watches belong to their connection, and end with it or with unsubscribing", async () => {
+test("subscriptions belong to a connection and end with it, or with unsubscribing", async () => {
   const [one, other] = await Promise.all([connect(server, "w3"), connect(server, "w3")]);
   await subscribe(one, "x1", "x2");
   await subscribe(other, "x2");
@@ -128,7 +128,7 @@ test("watches belong to their connection, and end with it or with unsubscribing"
   assert.deepEqual(told(again, "x1"), []);
 });
 
-test("they survive the hibernation of both sides", async () => {
+test("subscriptions survive the hibernation of both sides", async () => {
   const watcher = await connect(server, "w4", { transports: ["websocket"] });
   const here = await connect(server, "sleepy", { transports: ["websocket"] });
   await subscribe(watcher, "sleepy");
@@ -138,9 +138,9 @@ test("they survive the hibernation of both sides", async () => {
   await hears(watcher, "sleepy", false);
 });
 
-test("they survive recovery, which tells what has changed meanwhile and nothing else", async () => {
+test("subscriptions survive recovery, after which only missed changes are pushed", async () => {
   const watcher = await connect(server, "w5", { reconnection: true, reconnectionDelay: 1_500 });
-  // A session without any event has no offset to recover from.
+  // A session that has received no event has no offset to recover from.
   const friend = await connect(server, "friend");
   const gone = await connect(server, "gone");
   const steady = await connect(server, "steady");
@@ -161,7 +161,7 @@ test("they survive recovery, which tells what has changed meanwhile and nothing 
   await hears(watcher, "steady", false);
 });
 
-test("a limit, and what is wrong with a request", async () => {
+test("the limit, and invalid requests", async () => {
   const watcher = await connect(server, "w6");
   const many = Array.from({ length: 501 }, (_, index) => `many${index}`);
   const tooMany = { code: "too_many", message: "userIds must not name more than 500 users" };
@@ -187,7 +187,7 @@ test("a limit, and what is wrong with a request", async () => {
   }
 });
 
-test("of a user who vanishes without a word, too, in time", async () => {
+test("a user who vanishes silently is reported in time", async () => {
   const interval = 2_000;
   const timeout = 2_000;
   const dev = await createDevServer({
@@ -200,14 +200,14 @@ test("of a user who vanishes without a word, too, in time", async () => {
     const watcher = await connect(dev, "w");
     const ghost = await connect(dev, "ghost", { transports: ["websocket"] });
     await subscribe(watcher, "ghost");
-    // The socket stays open, and its pings are not answered any more.
+    // The socket stays open but no longer answers pings.
     Object.assign(ghost.io.engine, { _onPacket: () => {}, onPacket: () => {} });
     ghost.io.engine.transport.removeAllListeners("packet");
     const silentSince = Date.now();
     const [status] = await next(watcher, "user_online_status");
     assert.equal(status.isOnline, false);
     const took = Date.now() - silentSince;
-    // What was heard last may have been a pong just before; the alarm may be a little late.
+    // The last pong may have been sent just before; the alarm may be slightly late.
     assert.ok(took <= interval + timeout + 1_000, `${took} ms`);
   } finally {
     closeAll();

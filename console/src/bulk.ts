@@ -1,4 +1,4 @@
-// One message to many.
+// Sends one message to many receivers.
 
 import { load } from "./conversations.ts";
 import { ask } from "./requests.ts";
@@ -6,18 +6,18 @@ import { change, state } from "./store.ts";
 import type { Draft } from "./store.ts";
 import { refresh } from "./thread.ts";
 
-/** The ids in a text, each once. They may have spaces in them. */
+/** Returns the distinct ids in a text. Line breaks, commas and semicolons separate ids; spaces do not. */
 export function idsIn(text: string): string[] {
   const ids = text.split(/[\n,;]/).map((id) => id.trim());
   return [...new Set(ids.filter((id) => id !== ""))];
 }
 
-/** Typed and picked. A picked id is one, whatever it has in it. */
+/** Returns the typed and the picked ids. A picked id is never split, whatever characters it contains. */
 export const receiversOf = ({ receivers, picked }: Draft): string[] => [
   ...new Set([...idsIn(receivers), ...picked]),
 ];
 
-/** Whether the server has taken it. */
+/** Sends a bulk message. Returns whether the server accepted it. */
 export async function sendBulk(draft: Draft): Promise<boolean> {
   const receiverIds = receiversOf(draft);
   change({ bulk: { total: receiverIds.length, result: null } });

@@ -1,4 +1,4 @@
-// Round-trip times over time. Colours are those of the page, in light and in dark.
+// The chart of round-trip times. It uses the page's colours, in light and dark mode.
 
 import uPlot from "uplot";
 
@@ -32,13 +32,13 @@ const seconds: uPlot.Axis = {
   values: (_, values) => values.map((value) => clockTime(value * 1_000)),
 };
 
-/** None at 0, where the times begin. */
+/** The label at 0 is omitted: the time axis starts there. */
 const milliseconds: uPlot.Axis = {
   size: 60,
   values: (_, values) => values.map((value) => (value === 0 ? "" : `${value} ms`)),
 };
 
-/** Puts the chart into an element that has just come, or takes it from one that has gone. */
+/** Creates the chart in a newly rendered element, or destroys it if the element is gone. */
 export function mountChart(element?: Element) {
   observer?.disconnect();
   chart?.destroy();

@@ -1,4 +1,4 @@
-// The connection: how it comes, goes and comes back, and what is loaded then.
+// The connection: connects, shows connects and disconnects, and loads data after each connect.
 
 import { io } from "socket.io-client";
 import type { SwitchboardSocket } from "switchboard-events";
@@ -15,7 +15,7 @@ import { refresh } from "./thread.ts";
 
 const refusedTokens = ["unauthorized", "token_expired"];
 
-/** Whether everything was answered. */
+/** Loads everything that the page shows. Returns whether all requests succeeded. */
 async function loadAll(): Promise<boolean> {
   const all = await Promise.all([people.watchAgain(), load(), refresh()]);
   return all.every((isAnswered) => isAnswered);
@@ -33,7 +33,7 @@ export function connect({ token }: Me) {
 function loadOnConnect(socket: SwitchboardSocket) {
   let isLoaded = false;
   socket.on("connect", async () => {
-    // A recovered connection brings what was missed; what was never loaded is to be asked for all the same.
+    // A recovered connection receives the missed events, but data that was never loaded must be requested.
     if (socket.recovered && isLoaded) {
       if (state.thread?.isLoaded === false) void refresh();
     } else {
@@ -48,7 +48,7 @@ function showState(socket: SwitchboardSocket) {
   let lastCode: string | undefined;
   const lost = (problem: string | null) => {
     const isRefused = refusedTokens.includes(lastCode ?? "");
-    // Whom the server sends away, the library does not bring back.
+    // The library does not reconnect after the server has ended the connection.
     const givenUp = isRefused ? "needs token" : "manual";
     const reconnection = socket.active ? "automatic" : givenUp;
     change({ status: "disconnected", reconnection, problem });

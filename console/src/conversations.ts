@@ -1,4 +1,4 @@
-// The list of conversations. Answers and pushes may overtake each other, so what is newer stays.
+// The list of conversations. Replies and pushes may arrive in any order, so newer data is never overwritten.
 
 import type { Conversation, Message, MessageRead } from "switchboard-events";
 
@@ -10,7 +10,7 @@ const pageSize = 30;
 export const peerOf = ({ participants }: Conversation) =>
   participants.find(({ id }) => id !== state.me?.userId) ?? participants[0];
 
-/** How far a user has read. */
+/** Returns the id of the last message that a user has read, or "". */
 const markOf = ({ participants }: Conversation, userId: string) =>
   participants.find(({ id }) => id === userId)?.readUpTo ?? "";
 
@@ -41,12 +41,12 @@ function takeAll(items: Conversation[]) {
   change();
 }
 
-/** Loads the newest conversations: whether the server has answered. */
+/** Loads the newest conversations. Returns whether that succeeded. */
 export async function load(): Promise<boolean> {
   const page = await ask("get_conversations", { limit: pageSize });
   if (!page) return false;
   const oldest = page.items.at(-1)?.conversationId ?? "";
-  // Where the page meets what is known, the list goes on as it did.
+  // If the page overlaps the known conversations, the cursor after the oldest of those remains valid.
   if (!state.conversations.has(oldest)) state.moreConversations = page.nextCursor;
   takeAll(page.items);
   return true;
@@ -61,7 +61,7 @@ export async function loadMore(): Promise<boolean> {
   return true;
 }
 
-/** Loads on until this conversation is there, too. */
+/** Loads more pages until this conversation is in the list. */
 export async function loadUntil(conversationId: string) {
   while (!state.conversations.has(conversationId) && state.moreConversations) {
     if (!(await loadMore())) return;
@@ -72,7 +72,7 @@ export async function loadUntil(conversationId: string) {
 export function addToList(message: Message) {
   const { conversationId, messageId, timestamp } = message;
   const known = state.conversations.get(conversationId);
-  // A new conversation has two names to it that only the server knows.
+  // Only the server knows the participants' names, so a new conversation must be loaded.
   if (!known) return void load();
   if (known.lastMessage.messageId >= messageId) return;
   const isMine = message.senderId === state.me?.userId;
@@ -82,7 +82,7 @@ export function addToList(message: Message) {
   change();
 }
 
-/** Whether all that the page knows of the other side's messages is read up to there. */
+/** Whether every known message from the peer is read if the user has read up to `upTo`. */
 function isAllRead({ conversationId, lastMessage }: Conversation, upTo: string) {
   const { thread } = state;
   const shown = thread?.conversationId === conversationId ? thread.messages : [];

@@ -1,9 +1,9 @@
-// What is being written. A draft is sent once, however often it is tried.
+// Unsent messages. A draft is sent at most once, even if sending is retried.
 
 import { change, state } from "./store.ts";
 import type { Draft } from "./store.ts";
 
-/** The drafts that are no conversation's. */
+/** Ids of the drafts that belong to a form instead of a conversation. */
 export const beginning = "beginning";
 export const toMany = "to many";
 
@@ -11,29 +11,32 @@ const empty: Draft = { receivers: "", picked: [], jobId: "", text: "", idempoten
 
 export const draftOf = (id: string): Draft => state.drafts.get(id) ?? empty;
 
-/** Where the page is not served by https, there is no crypto.randomUUID. */
+/** crypto.randomUUID is not available on pages served over http. */
 const newKey = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-");
 
-/** What was changed is another message. */
+/** Changes a draft. The result counts as another message, so it gets a new idempotency key. */
 export function edit(id: string, changes: Partial<Draft>) {
   state.drafts.set(id, { ...draftOf(id), ...changes, idempotencyKey: newKey() });
   change();
 }
 
-/** What a form is to hold when its draft comes back: that, and what was typed meanwhile. */
+/** Returns the draft to show after sending failed: the sent text, followed by what was typed meanwhile. */
 function returned(sent: Draft, written: Draft): Draft {
   if (written.text === "") return sent;
   return { ...written, text: `${sent.text}\n${written.text}`, idempotencyKey: newKey() };
 }
 
-/** Sends a draft, unless it is under way. Its text leaves the form at once, and comes back if that fails. */
+/**
+ * Sends a draft unless it is already being sent. The form is cleared at once; if sending fails, the text is
+ * restored.
+ */
 export async function submit(id: string, send: (draft: Draft) => Promise<boolean>) {
   const draft = draftOf(id);
   if (state.sending.has(id) || draft.text.trim() === "") return false;
   state.sending.set(id, draft);
   edit(id, { text: "" });
   const isSent = await send(draft);
-  // Someone else may have signed in meanwhile.
+  // Meanwhile another user may have signed in.
   if (state.sending.get(id) !== draft) return false;
   state.sending.delete(id);
   if (!isSent) state.drafts.set(id, returned(draft, draftOf(id)));
@@ -41,7 +44,7 @@ export async function submit(id: string, send: (draft: Draft) => Promise<boolean
   return isSent;
 }
 
-/** All that would be lost: of what is under way nobody knows yet whether it has arrived. */
+/** Returns all drafts, including those being sent: it is not yet known whether those have arrived. */
 export function unsent(): Map<string, Draft> {
   const all = new Map(state.drafts);
   for (const [id, draft] of state.sending) all.set(id, returned(draft, draftOf(id)));

@@ -1,10 +1,10 @@
-// Moves the focus on purpose, where what had it goes away or something new is to be read.
+// Moves the focus when the focused element disappears or new content should be read.
 
 import { change } from "./store.ts";
 
 let next: string | null = null;
 
-/** The focus goes there when the page is drawn next. */
+/** Focuses this element after the next render. */
 export function focusNext(selector: string) {
   next = selector;
   change();

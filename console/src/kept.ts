@@ -1,4 +1,4 @@
-// What a reload of the tab must not lose, and the server does not know.
+// State that must survive a reload of the tab and that the server does not have.
 
 import { unsent } from "./drafts.ts";
 import { state } from "./store.ts";
@@ -7,7 +7,7 @@ import type { State } from "./store.ts";
 const storageKey = "switchboard.kept";
 const maxDelivered = 1_000;
 
-/** Puts it away. */
+/** Saves the state to session storage. */
 export function keep() {
   if (!state.me) return;
   const kept = {
@@ -21,7 +21,7 @@ export function keep() {
 
 export const forget = () => sessionStorage.removeItem(storageKey);
 
-/** What was put away for this user. */
+/** Returns the state saved for this user, or nothing if another user saved it. */
 export function restored(userId: string): Partial<State> {
   const kept = JSON.parse(sessionStorage.getItem(storageKey) ?? "null");
   if (kept?.userId !== userId) return {};

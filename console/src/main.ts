@@ -1,4 +1,4 @@
-// The console page: state in store.ts, modules that change it, and views of it.
+// The console page: store.ts holds the state, modules change it, and views render it.
 
 import { render } from "lit-html";
 
@@ -12,17 +12,17 @@ import { markRead } from "./thread.ts";
 import { pageView } from "./views/page.ts";
 import { signInView } from "./views/sign-in.ts";
 
-/** "3 minutes ago" is so for a minute. */
+/** Relative times such as "3 minutes ago" become stale. */
 const redrawEveryMs = 30_000;
 
 const list = () => document.querySelector(".messages");
 const lastMessage = () => document.querySelector(".messages li:last-child");
 
-/** Whether the end of the messages is in view, which is where new ones are to be. */
+/** Whether the list is scrolled to its end, where new messages appear. */
 const isAtEnd = ({ scrollHeight, scrollTop, clientHeight }: Element) =>
   scrollHeight - scrollTop - clientHeight < 40;
 
-/** Goes on to the end, unless somebody reads further up. */
+/** Scrolls to a new last message, unless the user is reading further up. */
 function followMessages(before: Element | null, last: Element | null, wasAtEnd: boolean) {
   const now = list();
   if (!now || lastMessage() === last) return;
@@ -42,12 +42,12 @@ function draw() {
 
 onChange(draw);
 document.addEventListener("visibilitychange", () => void markRead());
-// Of the two, a phone that closes the tab sends only one.
+// When a phone closes the tab, only one of the two fires.
 for (const event of ["pagehide", "visibilitychange"]) addEventListener(event, keep);
 setInterval(change, redrawEveryMs);
 refreshWhileVisible();
 
-// A link that is opened where the page is already changes no more than the address's end.
+// Opening a sign-in link where the page is already open changes only the fragment.
 addEventListener("hashchange", signInByLink);
 
 signInAgain();

@@ -1,4 +1,4 @@
-// Messages as they come and go, and what becomes of them.
+// Sends and receives messages, and tracks their delivery and read status.
 
 import type { Conversation, Message, MessageSent, SwitchboardSocket } from "switchboard-events";
 
@@ -28,13 +28,13 @@ function take(message: Message) {
 
 type To = { receiverId: string } | { conversationId: string };
 
-/** Sends a text: whether it is stored. */
+/** Sends a text message. Returns whether it was stored. */
 export async function send(to: To, { text, idempotencyKey }: Draft): Promise<boolean> {
   sentWhatWasTyped();
   const content = { text: text.trim() };
   const sent = await ask("send_message", { ...to, messageType: "text", content, idempotencyKey });
   if (!sent) return false;
-  // What was sent is pushed to the sender's other devices only.
+  // The server pushes the message only to the sender's other devices.
   const known = state.conversations.get(sent.conversationId);
   if (known) take(written(known, sent, content));
   else await load();

@@ -1,4 +1,4 @@
-// The packets of a connection, as the event log shows them: Engine.IO's, and Socket.IO's within.
+// Records the connection's packets for the event log: Engine.IO packets and the Socket.IO packets in them.
 
 import { WebSocket, XHR } from "socket.io-client";
 import { Decoder, PacketType } from "socket.io-parser";
@@ -16,14 +16,14 @@ interface EnginePacket {
 
 const maxPackets = 1_000;
 
-/** Characters that end a line of code or turn the direction of text round, which is how code is forged. */
+/** Line separators and bidirectional controls, which can make copied code read differently than it runs. */
 const deceptive = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16)}`;
 
 const json = (value: unknown, indent?: number) =>
   (JSON.stringify(value, null, indent) ?? "").replace(deceptive, escaped);
 
-/** The Socket.IO packet in a message, if it is a whole one. */
+/** Returns the Socket.IO packet in a message, or null if it is not complete. */
 function decoded(text: string): SocketPacket | null {
   let found: SocketPacket | null = null;
   const decoder = new Decoder();
@@ -36,11 +36,11 @@ function decoded(text: string): SocketPacket | null {
   return found;
 }
 
-/** A token is nobody's to read over a shoulder, or to paste with a log. */
+/** Hides the token from people looking on, and from logs that are pasted elsewhere. */
 const masked = (data: unknown) =>
   data && typeof data === "object" && "token" in data ? { ...data, token: "…" } : data;
 
-/** What an Engine.IO packet is about. */
+/** Returns the kind, name and body of an Engine.IO packet. */
 function describe({ type, data }: EnginePacket): Described {
   if (typeof data !== "string") return { kind: type, name: "", body: "" };
   const packet = type === "message" ? decoded(data) : null;
@@ -66,7 +66,7 @@ interface Transport {
   send(packets: EnginePacket[]): void;
 }
 
-/** A transport that takes down what passes: also the packets of an upgrade, which no event tells of. */
+/** Returns a transport that records all packets, including those of an upgrade, which no event reports. */
 const recorded = <Base extends new (...args: any[]) => Transport>(base: Base) =>
   class extends base {
     constructor(...args: any[]) {
@@ -80,12 +80,12 @@ const recorded = <Base extends new (...args: any[]) => Transport>(base: Base) =>
     }
   };
 
-/** The library's usual ones, in its usual order. */
+/** The library's default transports in their default order, with recording. */
 export const transports = [recorded(XHR), recorded(WebSocket)];
 
 const commented = (text: string) => text.replace(/^|\r\n?|\n|\u2028|\u2029/g, "$&// ");
 
-/** Code that does what the packet did. */
+/** Returns code that sends an outgoing event or listens for an incoming one; other packets as comments. */
 export function snippet({ direction, kind, name, body }: Packet): string {
   if (kind !== "event") return commented(`${direction}: ${kind} ${name}\n${body}`);
   const payload = body.slice(1, -1).trim();
@@ -93,7 +93,7 @@ export function snippet({ direction, kind, name, body }: Packet): string {
   return `socket.on(${json(name)}, (...args) => {\n${commented(body).replace(/^/gm, "  ")}\n});`;
 }
 
-/** The packets that the filter lets through. */
+/** Returns the packets that match the filter. */
 export function shown(): Packet[] {
   const wanted = state.filter.trim().toLowerCase();
   const isWanted = ({ kind, name, body, direction }: Packet) =>

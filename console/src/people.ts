@@ -1,4 +1,4 @@
-// The people whose presence is watched.
+// Watches the presence of other users.
 
 import type { OnlineStatuses, SwitchboardSocket, UserOnlineStatus } from "switchboard-events";
 
@@ -7,7 +7,7 @@ import { measure } from "./round-trip.ts";
 import { change, isConnected, state } from "./store.ts";
 
 const refreshEveryMs = 5_000;
-/** Each of them costs a request to an object. */
+/** Each refresh costs a request to a User object. */
 const refreshedAtOnce = 5;
 
 const storageKey = () => `switchboard.watched.${state.me?.userId}`;
@@ -46,7 +46,7 @@ export function listen(socket: SwitchboardSocket) {
   socket.on("user_online_status", learnOne);
 }
 
-/** Whether they are watched now. */
+/** Starts watching these users. Returns whether that succeeded. */
 export async function watch(userIds: string[]): Promise<boolean> {
   if (userIds.length === 0) return true;
   const statuses = await ask("subscribe_online_status", { userIds });
@@ -64,12 +64,12 @@ export async function unwatch(userId: string) {
   if (isConnected()) await ask("unsubscribe_online_status", { userIds: [userId] });
 }
 
-/** Watches belong to the connection: a new one has none. */
+/** Restores the subscriptions: they belong to a connection, so a new one has none. */
 export const watchAgain = () => watch(stored());
 
 let turn = 0;
 
-/** Asks for those whose turn it is. The reply comes as an event, too, and is learned by that. */
+/** Refreshes the next few users. The reply also arrives as an event, whose listener updates the state. */
 function refreshSome() {
   const all = [...state.people.keys()];
   const from = turn < all.length ? turn : 0;
@@ -77,7 +77,7 @@ function refreshSome() {
   for (const userId of all.slice(from, turn)) void ask("get_online_status", { userId });
 }
 
-/** Changes are pushed; neither the number of devices is, nor who was away for a moment only. */
+/** Polls for what is not pushed: changes in the number of devices, and brief absences. */
 export function refreshWhileVisible() {
   setInterval(() => {
     if (document.hidden || !isConnected()) return;

@@ -1,4 +1,4 @@
-// Asking the server.
+// Sends requests to the server.
 
 import type { Socket } from "socket.io-client";
 import type {
@@ -15,27 +15,27 @@ const askTimeoutMs = 30_000;
 
 let current: SwitchboardSocket | null = null;
 
-/** From now on this socket is asked. */
+/** Closes the current socket; requests now use this one. */
 export function useSocket(socket: SwitchboardSocket | null) {
   current?.close();
   current = socket;
 }
 
-/** Emits a request: the reply, or null if there is none, which the page then says. */
+/** Emits a request. Returns the reply, or null after an error, which the page then shows. */
 export async function ask<Name extends RequestName>(
   event: Name,
   payload: PayloadOf<Name>,
 ): Promise<ReplyOf<Name> | null> {
   const asked = current;
   if (!asked?.connected) return fail("Not connected");
-  // Generic over the name, this is more than the types of Socket.IO can follow.
+  // The types of Socket.IO cannot express an emit that is generic over the event name.
   const untyped = asked as unknown as Socket;
   try {
     const reply = await untyped.timeout(askTimeoutMs).emitWithAck(event, payload);
-    // An error has come as an event, too, and is shown by that.
+    // An error also arrives as an event, whose listener shows it.
     return asked !== current || isRefusal(reply) ? null : reply;
   } catch {
-    // Who has signed out does not want to know any more.
+    // A user who has signed out no longer needs the error.
     return asked === current ? fail(`${event}: no answer`) : null;
   }
 }
@@ -49,7 +49,7 @@ function isRefusal(reply: object): reply is Refusal {
   return "error" in reply && typeof (reply as Refusal).error.code === "string";
 }
 
-/** What the library does not do by itself when the server has ended the connection. */
+/** Reconnects: the library does not do so itself after the server has ended the connection. */
 export function connectAgain() {
   change({ status: "connecting", problem: null });
   current?.connect();

@@ -1,4 +1,4 @@
-// How long a round trip takes: always the same cheap request, which only the user's own object answers.
+// Measures round-trip times with one cheap request, which the user's own object answers alone.
 
 import { ask } from "./requests.ts";
 import { change, state } from "./store.ts";

@@ -1,4 +1,4 @@
-// Who is signed in.
+// Signs users in and out.
 
 import { connect } from "./connection.ts";
 import { forget, keep, restored } from "./kept.ts";
@@ -9,7 +9,7 @@ import type { Me } from "./store.ts";
 const storageKey = "switchboard.token";
 const notAToken = "That is not a token: it has three parts, with dots between.";
 
-/** Reads what a token says of its bearer; whether it is good is the server's to say. */
+/** Reads the user id and role from a token. Only the server verifies the token. */
 function readToken(token: string): Me | null {
   try {
     const base64 = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
@@ -21,20 +21,20 @@ function readToken(token: string): Me | null {
   }
 }
 
-/** The token of a link (`#token=...`), which then disappears from the address. */
+/** Returns the token in the link (`#token=...`) and removes it from the address bar. */
 function linkedToken(): string | null {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token) history.replaceState(null, "", location.pathname);
   return token;
 }
 
-/** Signs in who was here before the reload. */
+/** Signs the user in again after a reload. */
 export function signInAgain() {
   const token = sessionStorage.getItem(storageKey);
   if (token) signIn(token);
 }
 
-/** Signs in whom a link is for; in place of somebody else only if they agree. */
+/** Signs in with the token of a link; asks first if that would replace another user. */
 export function signInByLink() {
   const token = linkedToken();
   if (!token) return;
@@ -54,7 +54,7 @@ export function signIn(text: string) {
   connect(me);
 }
 
-/** Asks for another token. What the user was about is there when they come back. */
+/** Drops the token and shows the sign-in form. The user's drafts are kept for the next sign-in. */
 export function dropToken() {
   keep();
   sessionStorage.removeItem(storageKey);

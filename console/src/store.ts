@@ -1,8 +1,8 @@
-// What the page knows, in one place. Views read it, actions change it; a change draws the page anew.
+// The page's entire state. Views read it and actions change it; each change renders the page again.
 
 import type { BulkMessageSent, Conversation, Message } from "switchboard-events";
 
-/** Who is signed in, as their token says. The server checks it, and may know another role. */
+/** The signed-in user according to the token. The server verifies it and may have a different role. */
 export interface Me {
   token: string;
   userId: string;
@@ -13,43 +13,43 @@ export interface Person {
   userId: string;
   isOnline: boolean;
   lastSeen: string | null;
-  /** Unknown until asked for by itself. */
+  /** Null until a status of this user alone arrives: statuses of several users do not contain it. */
   connectionCount: number | null;
 }
 
-/** A conversation that is shown: its messages, oldest first. */
+/** The open conversation with its messages, oldest first. */
 export interface Thread {
   conversationId: string;
   messages: Message[];
-  /** Where older ones begin, if there are any. */
+  /** The cursor of the next older page; null if there is none. */
   older: string | null;
   isLoaded: boolean;
 }
 
-/** What is being written; of a form that has no such field it is empty. */
+/** An unsent message. Fields that its form does not have are empty. */
 export interface Draft {
   receivers: string;
   picked: string[];
   jobId: string;
   text: string;
-  /** With the same key the server takes it once, however often it is sent. */
+  /** The server accepts a message with the same key only once. */
   idempotencyKey: string;
 }
 
-/** A packet of the connection. */
+/** An entry of the event log. */
 export interface Packet {
   id: number;
   at: number;
   direction: "in" | "out";
   /** `event`, `ack`, `connect`, `ping`, ... */
   kind: string;
-  /** Of events their name. */
+  /** The name of an event, `#id` for an ack, otherwise empty. */
   name: string;
-  /** What it carries, as JSON or as it is. */
+  /** The data as JSON, or as raw text if it is not a Socket.IO packet. */
   body: string;
 }
 
-/** A packet that was to be copied, and whether the browser did. */
+/** The last attempt to copy a packet, and whether the browser allowed it. */
 export interface Copy {
   packetId: number;
   isDone: boolean;
@@ -69,32 +69,32 @@ export type Status = "signed out" | "connecting" | "connected" | "disconnected";
 
 export interface State {
   me: Me | null;
-  /** Whom a link would sign in instead. */
+  /** The user that a link would sign in instead. */
   offered: Me | null;
   status: Status;
-  /** How a lost connection comes back: by itself, when asked to, or with another token. */
+  /** How a lost connection is restored: automatically, by the user, or with another token. */
   reconnection: "automatic" | "manual" | "needs token";
-  /** Why there is no connection, or what went wrong last. */
+  /** The reason for the disconnect, or the last error. */
   problem: string | null;
   transport: string | null;
   sid: string | null;
   recovered: boolean | null;
   samples: Sample[];
   people: Map<string, Person>;
-  /** Who came or went last. */
+  /** The user whose presence changed last. */
   news: Person | null;
   conversations: Map<string, Conversation>;
   moreConversations: string | null;
   thread: Thread | null;
-  /** Everyone who may be picked as a receiver, in the order in which they turned up. */
+  /** Users who can be picked as receivers, in the order in which the page learned of them. */
   acquaintances: Set<string>;
-  /** By conversation, or by form. */
+  /** By conversation id or form. */
   drafts: Map<string, Draft>;
-  /** Those that are under way. */
+  /** Drafts that are being sent. */
   sending: Map<string, Draft>;
-  /** Ids of own messages that a device of the receiver took. */
+  /** Ids of own messages that a device of the receiver has confirmed. */
   delivered: Set<string>;
-  /** Conversations whose other side is typing, and the timers that forget it. */
+  /** Conversations in which the peer is typing, with the timers that end the indication. */
   typing: Map<string, ReturnType<typeof setTimeout>>;
   bulk: Bulk;
   packets: Packet[];
@@ -137,12 +137,12 @@ export const isConnected = () => state.status === "connected";
 let draw = () => {};
 let isDue = false;
 
-/** Calls `listener` after changes, once however many there were. */
+/** Calls `listener` after changes; changes made in one task result in a single call. */
 export function onChange(listener: () => void) {
   draw = listener;
 }
 
-/** Changes the state. */
+/** Applies changes to the state and schedules a render. */
 export function change(changes: Partial<State> = {}) {
   Object.assign(state, changes);
   if (isDue) return;

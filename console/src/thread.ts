@@ -1,4 +1,4 @@
-// The conversation that is open: its messages, and what of them is read.
+// The open conversation: its messages and read status.
 
 import type { Message, Messages } from "switchboard-events";
 
@@ -9,13 +9,13 @@ import type { Thread } from "./store.ts";
 
 const pageSize = 50;
 
-/** Each message once. Ids are in the order in which messages were accepted, which is not that of arrival. */
+/** Removes duplicates and sorts by id: the order in which messages were accepted, not received. */
 function inOrder(messages: Message[]): Message[] {
   const each = new Map(messages.map((message) => [message.messageId, message]));
   return [...each.values()].sort((one, other) => (one.messageId < other.messageId ? -1 : 1));
 }
 
-/** Adds the newest page. Where it does not meet what is known, messages between the two are missing. */
+/** Adds the newest page. If it does not overlap the known messages, drops those: some between are missing. */
 function withNewest(thread: Thread, { items, nextCursor }: Messages): Thread {
   const oldest = items.at(-1)?.messageId ?? "";
   const isUnbroken = thread.messages.some(({ messageId }) => messageId === oldest);
@@ -31,7 +31,7 @@ export async function open(conversationId: string) {
   await refresh();
 }
 
-/** Loads the newest messages: whether the server has answered. */
+/** Loads the newest messages. Returns whether that succeeded. */
 export async function refresh(): Promise<boolean> {
   if (!state.thread) return true;
   const { conversationId } = state.thread;
@@ -54,14 +54,14 @@ export async function loadOlder() {
   change({ thread: { ...state.thread, messages, older: page.nextCursor } });
 }
 
-/** Shows a message of the open conversation, once, however often it comes. */
+/** Adds a message to the open conversation; a repeated message is shown once. */
 export function addToThread(message: Message) {
   const { thread } = state;
   if (thread?.conversationId !== message.conversationId) return;
   change({ thread: { ...thread, messages: inOrder([...thread.messages, message]) } });
 }
 
-/** Marks the open conversation as read, if somebody looks at it. */
+/** Marks the open conversation as read if the page is visible. */
 export async function markRead() {
   const { thread } = state;
   const known = thread && state.conversations.get(thread.conversationId);

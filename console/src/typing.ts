@@ -1,11 +1,11 @@
-// Who is typing: the other side, and oneself.
+// Typing indications: shows the peer's and sends the user's own.
 
 import { ask } from "./requests.ts";
 import { change, isConnected, state } from "./store.ts";
 
-/** A `typing_stop` may get lost. */
+/** Ends the peer's indication in case `typing_stop` is lost. */
 const typingLastsMs = 6_000;
-/** Who goes on typing says so again. */
+/** While the user keeps typing, `typing_start` is repeated at this interval. */
 const typingAgainMs = 3_000;
 
 export function showTyping(conversationId: string, isTyping: boolean) {
@@ -18,10 +18,10 @@ export function showTyping(conversationId: string, isTyping: boolean) {
   change();
 }
 
-/** When the other side was told last. */
+/** The last `typing_start` that was sent. */
 let told: { conversationId: string; at: number } | null = null;
 
-/** Tells the other side, seldom enough. */
+/** Sends `typing_start`, rate-limited. */
 export function typing(conversationId: string) {
   if (!isConnected()) return;
   if (told?.conversationId === conversationId && Date.now() - told.at < typingAgainMs) return;
@@ -29,7 +29,7 @@ export function typing(conversationId: string) {
   void ask("typing_start", { conversationId });
 }
 
-/** A message says by itself that the typing is over. */
+/** A sent message ends the indication at the receiver, so no `typing_stop` is needed. */
 export function sentWhatWasTyped() {
   told = null;
 }

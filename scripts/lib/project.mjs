@@ -1,5 +1,5 @@
-// What every script needs: where the project is, and how its tools are run.
-// Runs under any Node from 20 on, before anything is installed.
+// Shared by all scripts: locates the project and runs its tools.
+// Must run on Node 20 or newer before anything is installed.
 
 import { spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
@@ -10,26 +10,26 @@ import { fileURLToPath } from "node:url";
 export const root = path.resolve(fileURLToPath(new URL("../..", import.meta.url)));
 export const inRoot = (...parts) => path.join(root, ...parts);
 
-/** Where the tools of the build that are ours are built, and the one there is (scripts/bindgen). */
+/** The cargo target folder for our own build tools, and the path of the only one (scripts/bindgen). */
 export const toolsTarget = ["target", "tools"];
 export const bindgen = [...toolsTarget, "tools", "switchboard-bindgen"];
 
 export const databaseName = "switchboard";
 export const defaultPort = 4000;
 
-/** wrangler needs 22.12; the tests are TypeScript, which Node runs as it is from 22.18 on. */
+/** wrangler needs 22.12; the tests are TypeScript, which Node runs directly since 22.18. */
 const oldestNode = [22, 18];
 
-/** An error for the person at the terminal: its message is enough, its stack is noise. */
+/** An error meant for the user: only its message is printed, not its stack. */
 export class Failure extends Error {}
 
-/** Whether the module with this `import.meta` was started from the command line. */
+/** Whether the module with this `import.meta` was run from the command line. */
 export function isMain(meta) {
   const started = process.argv[1];
   return Boolean(started) && realpathSync(started) === fileURLToPath(meta.url);
 }
 
-/** Runs a script's main function; failures end on stderr and in the exit code. */
+/** Runs a script's main function; prints an error to stderr and sets the exit code to 1. */
 export async function main(run) {
   try {
     await run();
@@ -39,7 +39,7 @@ export async function main(run) {
   }
 }
 
-/** parseArgs' complaints are for the person at the terminal, too. */
+/** Calls `parse`, and turns an error of parseArgs into a Failure with the usage. */
 export function parseOrFail(parse, usage) {
   try {
     return parse();
@@ -48,7 +48,7 @@ export function parseOrFail(parse, usage) {
   }
 }
 
-/** The Node that runs wrangler and the tests, or null: the system's own may be too old for them. */
+/** Returns the Node binary for wrangler and the tests, or null if only an older one is available. */
 export function findNode() {
   const pinned = inRoot("node_modules", ".bin", "node");
   if (existsSync(pinned)) return pinned;
@@ -70,15 +70,18 @@ function withoutProjectBins(searchPath) {
 }
 
 /**
- * The environment without this project's node_modules/.bin, which npm puts first: `npm ci` deletes
- * that folder while it runs, and must not run on a Node that lies in it.
+ * Returns the environment without this project's node_modules/.bin, which npm puts first in PATH: `npm ci`
+ * deletes that folder while it runs, so it must not run on the Node binary in it.
  */
 export function systemEnv() {
   const searchPath = withoutProjectBins(process.env.PATH ?? "");
   return { ...process.env, PATH: searchPath.join(path.delimiter) };
 }
 
-/** The environment of the project's tools: nothing asks, reports, or writes outside the project. */
+/**
+ * Returns the environment for the project's tools: no prompts, no telemetry, and no files written outside
+ * the project.
+ */
 export function toolEnv() {
   const bins = [inRoot("node_modules", ".bin"), inRoot(".tools", "bin")];
   const searchPath = [...bins, ...withoutProjectBins(process.env.PATH ?? "")];
@@ -93,7 +96,7 @@ export function toolEnv() {
   };
 }
 
-/** Starts a program in the project's folder and passes on the signals that end this one. */
+/** Starts a program in the project's folder and forwards SIGINT and SIGTERM to it. */
 export function start(command, args, { env = toolEnv(), stdio } = {}) {
   const child = spawn(command, args, {
     cwd: root,
@@ -116,15 +119,15 @@ export function start(command, args, { env = toolEnv(), stdio } = {}) {
   return { child, ended };
 }
 
-/** Runs a program to its end; a failure of it is a Failure here. */
+/** Runs a program and waits for it to exit; a nonzero exit code throws a Failure. */
 export async function run(command, args, options) {
   const { code, received } = await start(command, args, options).ended;
   if (received) process.exit(128 + constants.signals[received]);
   if (code === 0) return;
-  throw new Failure(`${[path.basename(command), ...args].join(" ")} ended with code ${code}`);
+  throw new Failure(`${[path.basename(command), ...args].join(" ")} exited with code ${code}`);
 }
 
-/** Runs a program silently and gives its output. */
+/** Runs a program silently and returns its exit code and output. */
 export async function capture(command, args, options) {
   const { child, ended } = start(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
@@ -137,7 +140,7 @@ export async function capture(command, args, options) {
 }
 
 /**
- * A program of an npm package and its arguments, as the command and arguments to run it by.
+ * Returns the command and arguments that run a program of an npm package.
  *
  * @returns {[command: string, args: string[]]}
  */

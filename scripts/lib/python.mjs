@@ -1,15 +1,15 @@
-// Python packages for the tests: each set of pinned requirements in a virtual environment of its own, in
-// .tools, so that they need not agree on versions.
+// Installs Python packages for the tests. Each set of pinned requirements has its own virtual environment in
+// .tools, so their versions cannot conflict.
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { Failure, capture, inRoot, run, systemEnv } from "./project.mjs";
 
-/** A program of the environment `name`. */
+/** Returns the path of a program in the environment `name`. */
 export const pythonProgram = (name, program = "python") => inRoot(".tools", name, "bin", program);
 
-/** Makes the environment .tools/NAME, unless it holds these requirements already. */
+/** Creates the environment .tools/NAME, unless these requirements are already installed there. */
 export async function ensurePython(name, requirements) {
   const installed = inRoot(".tools", name, "requirements.sha256");
   const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");

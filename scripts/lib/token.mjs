@@ -1,4 +1,4 @@
-// Tokens for development, as the Worker wants them (src/core/token.rs): JWT, HS256.
+// Signs development tokens in the format that the Worker accepts (src/core/token.rs): JWT with HS256.
 
 import { createHmac } from "node:crypto";
 
@@ -16,17 +16,17 @@ export function signToken(claims, secret) {
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
-/** The seconds in a duration such as 30s, 15m, 1h or 7d. */
+/** Converts a duration such as 30s, 15m, 1h or 7d to seconds. */
 export function parseTtl(text) {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   if (!(Number(count) > 0))
-    throw new Failure(`--ttl is 30s, 15m, 1h, 7d or the like, not "${text}"`);
+    throw new Failure(`--ttl is a duration such as 30s, 15m, 1h or 7d, not "${text}"`);
   return Number(count) * secondsPer[unit];
 }
 
 /**
- * The claims of a token that is valid from now on; `role`, `name` and `scope` may be left out. The
- * HTTP API takes tokens with the scope "service".
+ * Returns the claims of a token that is valid from now on. `role`, `name` and `scope` are optional. The
+ * HTTP API accepts tokens with the scope "service".
  *
  * @param {{ sub?: string, role?: string, name?: string, scope?: string, ttl?: string }} claims
  */
@@ -34,7 +34,7 @@ export function tokenClaims({ sub, role, name, scope, ttl = "1h" }) {
   checkUserId(sub);
   if (role !== undefined) checkRole(role);
   if (scope !== undefined && scope !== "service") {
-    throw new Failure(`the only scope is service, not "${scope}"`);
+    throw new Failure(`the only scope is "service", not "${scope}"`);
   }
   const iat = Math.floor(Date.now() / 1000);
   return { sub, role, name, scope, iat, exp: iat + parseTtl(ttl) };

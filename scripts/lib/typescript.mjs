@@ -1,5 +1,5 @@
-// An AsyncAPI document of Socket.IO events as types for TypeScript: the shapes by a generator, the
-// interfaces of the events from the messages.
+// Generates TypeScript types from an AsyncAPI document of Socket.IO events. json-schema-to-typescript
+// generates the payload types; this module generates the event interfaces from the messages.
 
 const typesHeader = `// Made from the Rust payload types by \`npm run contract\`: change those.
 
@@ -32,14 +32,14 @@ export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvent
 
 const nameIn = ({ $ref }) => $ref.slice($ref.lastIndexOf("/") + 1);
 
-/** Fields and a choice side by side are both at once; the generator wants that said. */
+/** Rewrites `properties` next to `oneOf` as an explicit `allOf`, which the generator needs. */
 function spelledOut({ title, description, oneOf, ...schema }) {
   if (!oneOf || !schema.properties)
     return { title, description, ...(oneOf && { oneOf }), ...schema };
   return { title, description, allOf: [schema, { oneOf }] };
 }
 
-/** The schemas, with the names that the generator gives types by. */
+/** Returns the schemas with titles, after which the generator names the types. */
 function definitions({ components }) {
   const text = JSON.stringify(components.schemas).replaceAll(
     "#/components/schemas/",
@@ -71,12 +71,12 @@ function eventsInterface(name, description, messages, typeOf) {
   return `${comment(description)}\nexport interface ${name} {\n${members.join("\n")}\n}\n`;
 }
 
-// What the generator says of itself, at the end of each type's comment.
+// The note that the generator appends to each type's comment.
 const reference = /( \*\s*\n)* \* This interface was referenced by .*\n \* via the .*\n/g;
 const emptyComment = /\/\*\*\n \*\/\n/g;
 const oneLineComment = /\/\*\*\n\s*\* (.*)\n\s*\*\//g;
 
-/** The generator's text, without what it says of itself. */
+/** Removes the generator's notes and normalizes comments and blank lines. */
 function tidied(text) {
   return text
     .replace(reference, "")
@@ -87,7 +87,7 @@ function tidied(text) {
     .replaceAll("\n/**", "\n\n/**");
 }
 
-/** The types of an AsyncAPI document, for TypeScript. */
+/** Returns the source text of the TypeScript types for an AsyncAPI document. */
 export async function types(contract) {
   const { compile } = await import("json-schema-to-typescript");
   const schemas = { title: "Unused", type: "object", definitions: definitions(contract) };

@@ -1,4 +1,4 @@
-// The table `users` in D1 (migrations/), by way of wrangler.
+// Reads and writes the table `users` in D1 (migrations/) through wrangler.
 
 import { Failure, capture, databaseName, wrangler } from "./project.mjs";
 
@@ -17,24 +17,24 @@ const controlCharacter = /\p{Cc}/u;
 export function checkUserId(id) {
   const length = [...(id ?? "")].length;
   if (length >= 1 && length <= longestUserId && !controlCharacter.test(id)) return;
-  throw new Failure(
-    `a user id is 1 to ${longestUserId} characters, none of them a control character`,
-  );
+  throw new Failure(`a user id has 1 to ${longestUserId} characters and no control characters`);
 }
 
 export function checkRole(role) {
-  if (!roles.includes(role)) throw new Failure(`a role is ${roles.join(" or ")}, not "${role}"`);
+  if (!roles.includes(role))
+    throw new Failure(`the role must be ${roles.join(" or ")}, not "${role}"`);
 }
 
 function checkText(text, what) {
-  if (text && controlCharacter.test(text)) throw new Failure(`${what} has a control character`);
+  if (text && controlCharacter.test(text))
+    throw new Failure(`${what} contains a control character`);
 }
 
 export function checkUser({ id, role, name, avatarUrl }) {
   checkUserId(id);
   if (role !== undefined) checkRole(role);
   checkText(name, "the name");
-  checkText(avatarUrl, "the avatar's URL");
+  checkText(avatarUrl, "the avatar URL");
 }
 
 const literal = (text) => (text === undefined ? "NULL" : `'${text.replaceAll("'", "''")}'`);
@@ -47,7 +47,7 @@ function insertSql({ id, role = "customer", name, avatarUrl }) {
   );
 }
 
-/** Adds a user, or changes what is given of one who is there. */
+/** Returns SQL that adds a user, or updates only the given fields of an existing one. */
 export function upsertSql(user) {
   const columns = { role: user.role, name: user.name, avatar_url: user.avatarUrl };
   const given = Object.keys(columns).filter((column) => columns[column] !== undefined);
@@ -56,12 +56,12 @@ export function upsertSql(user) {
   return `${insertSql(user)} ON CONFLICT (user_id) ${action}`;
 }
 
-/** `where` is what wrangler's d1 commands want: --local, --remote, --persist-to=DIR. */
+/** `where` holds wrangler's d1 options: --local, --remote, --persist-to=DIR. */
 export async function upsertUser(user, where) {
   await execute(upsertSql(user), where);
 }
 
-/** Users who are already there are left as they are. */
+/** Leaves existing users unchanged. */
 export async function addMissingUsers(users, where) {
   await execute(
     users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`).join(";\n"),
@@ -86,6 +86,6 @@ async function execute(sql, where) {
   const { code, stdout, stderr } = await capture(
     ...wrangler("d1", "execute", databaseName, ...where, "--json", `--command=${sql}`),
   );
-  if (code !== 0) throw new Failure(`the database refused:\n${stdout}${stderr}`);
+  if (code !== 0) throw new Failure(`the database returned an error:\n${stdout}${stderr}`);
   return JSON.parse(stdout);
 }

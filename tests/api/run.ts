@@ -1,5 +1,5 @@
-// Serves the product and lets schemathesis loose on it. Started by scripts/test-api.mjs, on a Node
-// that is new enough for wrangler.
+// Serves the product and runs schemathesis against it. scripts/test-api.mjs starts it with a Node that is new
+// enough for wrangler.
 
 import { randomBytes } from "node:crypto";
 
@@ -7,7 +7,7 @@ import { Failure, inRoot, main, run, systemEnv } from "../../scripts/lib/project
 import { pythonProgram } from "../../scripts/lib/python.mjs";
 import { createDevServer } from "../support/dev.ts";
 
-/** The users and the conversation that openapi.yaml's examples name. */
+/** Creates the users and the conversation that the examples in openapi.yaml refer to. */
 async function addExamples({ url }: { url: string }, key: string) {
   const call = async (method: string, path: string, body: object) => {
     const headers = { Authorization: `Bearer ${key}` };

@@ -1,4 +1,4 @@
-// Whoever uses it, and whatever others write: accessible, by keyboard, on a phone, and text is text.
+// Accessibility, keyboard use, phones, and hostile content, which is always shown as plain text.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,7 +25,7 @@ import { contractor, serveSite } from "./site.ts";
 
 const site = serveSite();
 
-test("whatever people write is text", async () => {
+test("everything that users write is shown as plain text", async () => {
   const page = await site.pageOf("kim", {
     role: "contractor",
     name: "<img src=x onerror=hacked()>",
@@ -46,12 +46,12 @@ test("whatever people write is text", async () => {
   assert.match(await messages(page).nth(1).innerText(), /javascript:document/);
   await watch(page, "<u>who</u>");
   await person(page, "<u>who</u>").waitFor();
-  // An id may have spaces in it, and is one all the same.
+  // An id that contains spaces is a single id.
   const bulk = section(page, "Message to many");
   await bulk.getByLabel("'mallory").check();
   await bulk.getByRole("button", { name: "Send to 1 receiver" }).waitFor();
   assert.equal(await bulk.getByLabel("Receivers").inputValue(), "");
-  // A name that turns text round does so to itself alone.
+  // A name with a bidirectional override affects only itself.
   await clients.request(mallory, "typing_start", { conversationId });
   await page.getByText("is typing …").locator("bdi").waitFor();
   assert.equal(
@@ -70,7 +70,7 @@ const looks: Record<string, BrowserContextOptions> = {
 };
 
 for (const [index, [name, options]] of Object.entries(looks).entries()) {
-  // What crosses the end of a test comes again: each has a receiver of its own.
+  // A message that crosses the end of a test is sent again, so each test has its own receiver.
   const friend = `bob${index}`;
   test(`axe-core finds nothing against WCAG AA: ${name}`, async () => {
     site.allowFaults(networkErrors);
@@ -105,7 +105,7 @@ for (const [index, [name, options]] of Object.entries(looks).entries()) {
     await section(page, "Packets").getByRole("listitem").first().click();
     assert.deepEqual(await violations(page), [], "with the result");
     await goOffline(page);
-    // Why it was lost, until the first try to come back has failed and says why it did.
+    // The alert shows why the connection was lost, and later why reconnecting failed.
     await page.getByRole("alert").getByRole("button", { name: "Dismiss" }).waitFor();
     assert.deepEqual(await violations(page), [], "disconnected");
     await goOnline(page);
@@ -114,7 +114,7 @@ for (const [index, [name, options]] of Object.entries(looks).entries()) {
     assert.deepEqual(await violations(page), [], "asked whether to sign in as another");
     await page.keyboard.press("Escape");
 
-    // Nothing is cut off at this width.
+    // Nothing overflows at this width.
     const overflow = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
@@ -122,7 +122,7 @@ for (const [index, [name, options]] of Object.entries(looks).entries()) {
   });
 }
 
-/** Presses Tab until the focus is there. */
+/** Presses Tab until the target has the focus. */
 async function tabTo(page: Page, target: Locator, key = "Tab") {
   const isFocused = () => target.evaluate((element) => element === document.activeElement);
   for (let presses = 0; presses < 60; presses++) {
@@ -163,7 +163,7 @@ test("everything can be done by keyboard", async () => {
   await keyboard.press("Tab");
   await keyboard.press("Enter");
   await messages(page).getByText("No mouse here").waitFor();
-  // One goes on where the conversation goes on.
+  // The focus moves to the message box of the new conversation.
   await clients.until(
     () => messageBox(page).evaluate((box) => box === document.activeElement),
     "the focus in the message's field",

@@ -1,4 +1,4 @@
-// A message to many: who gets it, what becomes of it, and what is seen meanwhile.
+// Bulk messages: receivers, results, and the display while one is being sent.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { contractor, customer, serveSite } from "./site.ts";
 
 const site = serveSite();
 
-test("a bulk message is sent, received, and told receiver by receiver", async () => {
+test("a bulk message is sent and received, and the result is shown per receiver", async () => {
   const emil = await site.pageOf("emil", customer);
   const dora = await clients.connect(site.server, "dora");
   site.server.addUsers(["fern"]);
@@ -45,17 +45,17 @@ test("a bulk message is sent, received, and told receiver by receiver", async ()
     [message.senderId, message.jobId, clients.textOf(message)],
     ["gerd", "job123", "I can start on Monday."],
   );
-  // A page that is open shows it at once, with its job.
+  // An open page shows it at once, with its job.
   await entryOf(emil, "gerd").getByText("1 unread").waitFor();
   await entryOf(emil, "gerd").click();
   await messages(emil).getByText("I can start on Monday.").waitFor();
   await messages(emil).getByText("job123").waitFor();
-  // One who was offline finds it when they open the page.
+  // A receiver who was offline sees it on opening the page.
   const fern = await site.pageOf("fern", customer);
   await entryOf(fern, "gerd").getByText("I can start on Monday.").waitFor();
 });
 
-test("while a bulk message is under way a bar shows it, and it cannot be sent again", async () => {
+test("while a bulk message is being sent, a progress bar is shown and it cannot be sent again", async () => {
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "hugo", contractor);
@@ -70,7 +70,7 @@ test("while a bulk message is under way a bar shows it, and it cannot be sent ag
   await bulk.getByRole("progressbar").waitFor();
   await bulk.getByRole("status").getByText("Sending to 1 receiver").waitFor();
   assert.equal(await send.getAttribute("aria-disabled"), "true");
-  // The button has not lost the focus.
+  // The button keeps the focus.
   assert.ok(await send.evaluate((button) => button === document.activeElement));
   network.release();
   await bulk.getByText("1 sent, 0 failed").waitFor();
@@ -82,7 +82,7 @@ test("while a bulk message is under way a bar shows it, and it cannot be sent ag
   assert.deepEqual(dora.texts, ["Hello", "last"]);
 });
 
-test("who can be picked stays in place when others turn up, and an id may have commas in it", async () => {
+test("the choices keep their order when users are added, and ids may contain commas", async () => {
   const page = await site.pageOf("picker", contractor);
   const odd = await clients.connect(site.server, "b, and c");
   await clients.sendTo(odd, { receiverId: "picker" }, "Hello");
@@ -103,7 +103,7 @@ test("who can be picked stays in place when others turn up, and an id may have c
   assert.equal(clients.textOf(message), "One receiver");
 });
 
-test("a customer is not offered what customers may not do", async () => {
+test("customers do not see the bulk form", async () => {
   const page = await site.pageOf("ida", customer);
   assert.equal(await section(page, "Message to many").count(), 0);
 });

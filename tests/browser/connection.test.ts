@@ -1,4 +1,4 @@
-// The connection: its state, its round-trip times, how it is lost and comes back.
+// The connection: its state, round-trip times, loss and recovery.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { contractor, customer, serveSite } from "./site.ts";
 const site = serveSite();
 const slowMs = 1_000;
 
-/** How many of the chart's pixels have the colour of its line. */
+/** Counts the chart's pixels that have the colour of its line. */
 const drawnPixels = (page: Page) =>
   page.locator(".chart canvas").evaluate((element) => {
     const pixelsOf = (context: CanvasRenderingContext2D) =>
@@ -29,7 +29,7 @@ const drawnPixels = (page: Page) =>
     return drawn.filter((pixel) => pixel === colour).length;
   });
 
-test("the connection upgrades, and its round trips are measured and drawn", async () => {
+test("the connection upgrades, and its round-trip times are measured and drawn", async () => {
   const page = await site.pageOf("looker", customer);
   await onWebSocket(page);
   await page.getByTestId("recovered").getByText("no, a new session").waitFor();
@@ -40,7 +40,7 @@ test("the connection upgrades, and its round trips are measured and drawn", asyn
   await clients.until(() => drawnPixels(page), "a point in the chart");
 });
 
-test("what takes long is not taken for a slow connection", async () => {
+test("a slow request does not count as a slow round trip", async () => {
   site.server.addUsers(["bob"]);
   const page = await site.blankPage();
   const network = await holdable(page);
@@ -56,7 +56,7 @@ test("what takes long is not taken for a slow connection", async () => {
   assert.ok(Number(longest) < slowMs, `${longest} ms`);
 });
 
-test("without a network nothing is sent or lost, and nothing missed", async () => {
+test("without a network nothing is sent, lost or missed", async () => {
   site.allowFaults(networkErrors);
   const page = await site.pageOf("jo", customer);
   const ann = await clients.contractor(site.server, "ann");
@@ -88,7 +88,7 @@ test("without a network nothing is sent or lost, and nothing missed", async () =
   assert.deepEqual(ann.texts, ["three"]);
 });
 
-test("whom the server sends away can come back", async () => {
+test("a user whom the server disconnects can reconnect", async () => {
   const page = await site.pageOf("sent-away", customer);
   await onWebSocket(page);
   await sendAway(site.server, "sent-away");
@@ -98,14 +98,14 @@ test("whom the server sends away can come back", async () => {
   await page.getByRole("button", { name: "Connect again" }).waitFor({ state: "detached" });
 });
 
-test("what was lost before it was ever loaded is loaded after a recovery", async () => {
+test("data whose first reply was lost is loaded after a recovery", async () => {
   site.allowFaults(networkErrors);
   site.server.addUsers(["unlucky"]);
   const ann = await clients.contractor(site.server, "ann");
   await clients.sendTo(ann, { receiverId: "unlucky" }, "Hello");
   const page = await site.blankPage();
   let isLost = false;
-  // Until the first answer is lost there is polling only.
+  // Allow only polling until the first reply has been lost.
   await page.routeWebSocket(/transport=websocket/, (socket) => {
     if (isLost) socket.connectToServer();
     else void socket.close();
@@ -123,7 +123,7 @@ test("what was lost before it was ever loaded is loaded after a recovery", async
   await entryOf(page, "ann").getByText("Hello").waitFor();
 });
 
-test("a message whose answer was lost is delivered once, however often it is sent", async () => {
+test("a message whose reply was lost is delivered once, even if it is sent again", async () => {
   site.allowFaults(networkErrors);
   const page = await site.blankPage();
   const network = await holdable(page);
@@ -151,7 +151,7 @@ test("a message whose answer was lost is delivered once, however often it is sen
   assert.deepEqual(bob.texts, ["first", "Did it arrive?", "last"]);
 });
 
-test("a bulk message whose answer was lost is delivered once, too", async () => {
+test("a bulk message whose reply was lost is delivered once, too", async () => {
   site.allowFaults(networkErrors);
   const page = await site.blankPage();
   const network = await holdable(page);

@@ -1,4 +1,4 @@
-// Conversations: writing, delivered and read marks, typing, and what overtakes what.
+// Conversations: sending, delivery and read marks, typing, and events that arrive out of order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,7 +36,7 @@ async function takePictures(ann: Page, bob: Page) {
   await picture(bob, "console-phone-dark");
 }
 
-test("a message crosses two pages: typing, delivered, read, answered", async () => {
+test("a message between two pages: typing, delivered, read, answered", async () => {
   const ann = await site.pageOf("ann", contractor);
   const bob = await site.pageOf("bob", customer, { ...phone, colorScheme: "dark" });
   await write(ann, "bob", "When shall I come?");
@@ -44,7 +44,7 @@ test("a message crosses two pages: typing, delivered, read, answered", async () 
 
   await entryOf(bob, "ann").getByText("1 unread").waitFor();
   await entryOf(bob, "ann").click();
-  // On a phone the conversation lies below the list, so it is brought into view.
+  // On a phone the conversation is below the list, so the focus brings it into view.
   await bob.locator("h3:focus").getByText("Ann Fixit").waitFor();
   await messages(bob).getByText("When shall I come?").waitFor();
   await ann.getByTestId("progress").getByText("read").waitFor();
@@ -63,7 +63,7 @@ test("a message crosses two pages: typing, delivered, read, answered", async () 
   if (takesPictures) await takePictures(ann, bob);
 });
 
-test("what is half typed stays with whom it is for", async () => {
+test("a draft stays with its conversation", async () => {
   site.server.addUsers(["carol"]);
   const page = await site.pageOf("drafter", customer);
   await write(page, "carol", "Hello Carol");
@@ -79,7 +79,7 @@ test("what is half typed stays with whom it is for", async () => {
   assert.equal(await messageBox(page).inputValue(), "Only for Carol");
 });
 
-test("Enter pressed twice sends once, and what is typed meanwhile stays", async () => {
+test("pressing Enter twice sends once, and text typed meanwhile stays", async () => {
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "hasty", customer);
@@ -103,7 +103,7 @@ test("Enter pressed twice sends once, and what is typed meanwhile stays", async 
   assert.deepEqual(bob.texts, ["first", "once", "twice"]);
 });
 
-test("an answer that comes late does not open what was left", async () => {
+test("a late reply does not reopen a conversation that was left", async () => {
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "clicker", customer);
@@ -126,7 +126,7 @@ test("an answer that comes late does not open what was left", async () => {
   assert.equal(await messages(page).locator(".text").innerText(), "from Bob");
 });
 
-test("an answer that a message has overtaken takes nothing back", async () => {
+test("a reply that arrives after a newer message does not remove it", async () => {
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "overtaken", customer);
@@ -145,7 +145,7 @@ test("an answer that a message has overtaken takes nothing back", async () => {
   assert.deepEqual(texts, ["one", "two"]);
 });
 
-test("an own message at the end does not keep older ones unread", async () => {
+test("older messages are marked read even if an own message is the last", async () => {
   const page = await site.pageOf("sender", contractor);
   const bob = await clients.connect(site.server, "bob");
   await clients.sendTo(bob, { receiverId: "sender" }, "Are you there?");
@@ -159,7 +159,7 @@ test("an own message at the end does not keep older ones unread", async () => {
   await entryOf(page, "bob").click();
   await entryOf(page, "bob").getByText("1 unread").waitFor({ state: "detached" });
 
-  // Whoever comes back to the tab has nothing to mark again.
+  // Returning to the tab does not mark anything again.
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
   await answer(page, "I am");
   await messages(page).getByText("I am").waitFor();
@@ -167,7 +167,7 @@ test("an own message at the end does not keep older ones unread", async () => {
   assert.equal(await section(page, "Packets").getByRole("listitem").count(), 1);
 });
 
-test("older messages and more conversations come on demand, and stay when one writes", async () => {
+test("older messages and more conversations are loaded on demand and stay after sending", async () => {
   const writer = await clients.contractor(site.server, "writer");
   const ids = Array.from({ length: 35 }, (_, number) => `customer${number}`);
   site.server.addUsers(ids);
@@ -193,14 +193,14 @@ test("older messages and more conversations come on demand, and stay when one wr
   assert.equal(await page.locator(".entry").count(), 36);
   assert.equal(await messages(page).count(), 56);
 
-  // It is not among the newest, and is there all the same after a reload.
+  // The conversation is not on the newest page, but is still open after a reload.
   await clients.sendText(collector, ids, "Once more");
   await page.reload();
   await messages(page).getByText("message 56").waitFor();
   await page.getByRole("region", { name: "Messages with Contractor One" }).waitFor();
 });
 
-test("another conversation begins at its end", async () => {
+test("a newly opened conversation is scrolled to its end", async () => {
   const page = await site.pageOf("scroller", customer);
   for (const id of ["ann", "bob"]) {
     const client = await clients.connect(site.server, id);
@@ -220,7 +220,7 @@ test("another conversation begins at its end", async () => {
   await clients.until(async () => (await rest()) < 2, "the end of the messages");
 });
 
-test("typing that nobody ends is forgotten", async () => {
+test("a typing indication without a stop event expires", async () => {
   const page = await site.pageOf("waiter", customer);
   const writer = await clients.contractor(site.server, "writer");
   const { conversationId } = await clients.sendTo(writer, { receiverId: "waiter" }, "Wait");

@@ -1,5 +1,5 @@
-// Pages of other origins, in the browser that holds them to CORS: with the headers of tracing libraries,
-// with credentials, and with a WebSocket subprotocol.
+// Pages of other origins in a real browser, which enforces CORS: with the headers of tracing libraries, with
+// credentials, and with a WebSocket subprotocol.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { launch } from "./support.ts";
 
-/** What the page has from the library's script. */
+/** The part of the library's API that the page uses. */
 interface Client {
   on(event: string, listener: (error: Error) => void): void;
   close(): void;
@@ -46,7 +46,7 @@ after(async () => {
   pages.close();
 });
 
-/** What comes of it when a page of `host` connects. */
+/** Connects from a page on `host`. Returns "connected" or the error message. */
 async function connect(server: Server, host: string, options: object): Promise<string> {
   const page = await browser.newPage();
   await page.goto(origin(host));
@@ -91,12 +91,12 @@ for (const [name, chosen] of Object.entries(transports)) {
   });
 }
 
-test("credentials are for origins that are listed", async () => {
+test("credentials are allowed only for listed origins", async () => {
   const options = { transports: ["polling"], withCredentials: true };
   assert.equal(await connect(open, "shop.localhost", options), "xhr poll error");
 });
 
-test("others are kept out", async () => {
+test("other origins are refused", async () => {
   for (const transports of [["polling"], ["websocket"]]) {
     for (const host of ["tenants.localhost", "evil.localhost", "shop.localhost.evil.localhost"]) {
       assert.match(await connect(listed, host, { transports }), /error/, host);

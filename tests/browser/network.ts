@@ -1,14 +1,14 @@
-// A network that a test can hold up.
+// Control over the page's network.
 
 import type { Page, WebSocketRoute } from "playwright-core";
 
 import type { Host } from "../support/clients.ts";
 import { connected } from "./support.ts";
 
-/** What Chromium logs when there is no network. */
+/** Errors that Chromium logs when there is no network. */
 export const networkErrors = /ERR_INTERNET_DISCONNECTED|ERR_FAILED|WebSocket connection to/;
 
-/** The WebSockets of a page that has yet to be opened: what the server says can be held back. */
+/** Lets a test hold back messages from the server on the page's WebSockets. Call it before the page loads. */
 export async function holdable(page: Page) {
   let isHeld = (_: string) => false;
   let release: (() => void)[] = [];
@@ -22,17 +22,17 @@ export async function holdable(page: Page) {
     });
   });
   return {
-    /** From now on, what matches is held back. */
+    /** Holds back matching messages from now on. */
     hold(pattern: RegExp) {
       isHeld = (message) => pattern.test(message);
     },
-    /** Lets through what was held back. */
+    /** Delivers the messages that were held back. */
     release() {
       isHeld = () => false;
       for (const send of release) send();
       release = [];
     },
-    /** Loses what was held back, and the connection with it. */
+    /** Drops the messages that were held back, and the connection. */
     async cut() {
       isHeld = () => false;
       release = [];
@@ -45,7 +45,7 @@ export async function holdable(page: Page) {
 export const onWebSocket = (page: Page) =>
   page.getByTestId("transport").getByText("websocket").waitFor();
 
-/** Takes the network away: the page notices by itself. */
+/** Disables the network; the page notices by itself. */
 export async function goOffline(page: Page) {
   await page.context().setOffline(true);
   await page.getByTestId("status").getByText("disconnected").waitFor();
@@ -56,11 +56,11 @@ export async function goOnline(page: Page) {
   await connected(page);
 }
 
-/** Ends every connection of a user, as an operator would. */
+/** Disconnects all of a user's connections, as an operator would. */
 export async function sendAway(server: Host, userId: string) {
   const response = await fetch(`${server.url}/v1/users/${userId}/disconnect`, {
     method: "POST",
     headers: { Authorization: `Bearer ${server.token("tests", { scope: "service" })}` },
   });
-  if (!response.ok) throw new Error(`${userId} was not sent away: ${response.status}`);
+  if (!response.ok) throw new Error(`${userId} was not disconnected: ${response.status}`);
 }

@@ -1,4 +1,4 @@
-// The event log: every packet, filtered, and as code.
+// The event log: every packet, the filter, and copying as code.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ const withClipboard = { ...desktop, permissions: ["clipboard-read", "clipboard-w
 const log = (page: Page) => section(page, "Packets");
 const packets = (page: Page) => log(page).getByRole("listitem");
 
-/** Copies the newest packet that the filter finds. */
+/** Copies the newest packet that matches the filter. Returns the copied code. */
 async function copied(page: Page, filter: string) {
   await log(page).getByLabel("Filter packets").fill(filter);
   await packets(page).first().click();
@@ -24,7 +24,7 @@ async function copied(page: Page, filter: string) {
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
-test("every packet is shown, in and out, also those of the upgrade; no token is", async () => {
+test("all packets are shown in both directions, including the upgrade's, but no tokens", async () => {
   const page = await site.pageOf("looker", customer);
   await onWebSocket(page);
   const filter = log(page).getByLabel("Filter packets");
@@ -47,13 +47,13 @@ test("every packet is shown, in and out, also those of the upgrade; no token is"
   assert.equal(await packets(page).count(), 0);
 });
 
-test("a packet that went out is copied as the code that sends it", async () => {
+test("an outgoing packet is copied as the code that sends it", async () => {
   const page = await site.pageOf("copier", customer, withClipboard);
   const code = await copied(page, "get_conversations");
   assert.match(code, /^socket\.emit\("get_conversations", \{\s*"limit": 30\s*\}\);$/);
 });
 
-test("a packet that came in is copied as a listener, and nothing in it is code", async () => {
+test("an incoming packet is copied as a listener, and its content never becomes code", async () => {
   const page = await site.pageOf("target", contractor, withClipboard);
   const mallory = await clients.connect(site.server, "mallory");
   const evil = "\u2028globalThis.hacked = true;\u2029globalThis.hacked = true;\n*/ \u202e";
@@ -67,9 +67,9 @@ test("a packet that came in is copied as a listener, and nothing in it is code",
   assert.equal("hacked" in globalThis, false);
 });
 
-test("where the browser has no clipboard, the code is shown", async () => {
+test("without a clipboard, the code is shown", async () => {
   const page = await site.blankPage();
-  // As on a page that did not come by https.
+  // As on a page served over http.
   await page.addInitScript(() =>
     Object.defineProperty(navigator, "clipboard", { value: undefined }),
   );

@@ -1,4 +1,4 @@
-// Who is watched, and what is seen of them.
+// Watched users and their presence.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { contractor, serveSite } from "./site.ts";
 
 const site = serveSite();
 
-test("who comes and goes is seen live", async () => {
+test("presence changes are shown live", async () => {
   const page = await site.pageOf("watcher", contractor);
   await watch(page, "guest, stranger");
   await person(page, "guest").getByText("was never here").waitFor();
@@ -26,17 +26,17 @@ test("who comes and goes is seen live", async () => {
   await person(page, "guest").getByText("seen just now").waitFor();
   await section(page, "People").getByRole("status").getByText("guest is offline").waitFor();
 
-  // Who is watched is remembered.
+  // The watched users are remembered.
   await page.reload();
   await connected(page);
   await person(page, "stranger").waitFor();
   await person(page, "stranger").getByRole("button", { name: "Remove stranger" }).click();
   await person(page, "stranger").waitFor({ state: "detached" });
-  // The focus is where the next one can be watched.
+  // The focus is in the field for watching another user.
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "ids");
 });
 
-test("the devices of many are counted within seconds", async () => {
+test("the device counts of many users appear within seconds", async () => {
   const ids = Array.from({ length: 9 }, (_, number) => `guest${number}`);
   await Promise.all(ids.map((id) => clients.connect(site.server, id)));
   const page = await site.pageOf("overseer", contractor);

@@ -1,4 +1,4 @@
-// Signing in and out, by token and by link, and what a reload keeps.
+// Signing in and out, by token and by link, and what survives a reload.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ import { contractor, customer, serveSite } from "./site.ts";
 
 const site = serveSite();
 
-test("a pasted token signs in, and a bad one says so", async () => {
+test("a pasted token signs in, and a bad one is reported", async () => {
   const page = await site.blankPage();
   await page.goto(site.server.url);
   await page.getByLabel("Token").fill("nonsense");
@@ -39,7 +39,7 @@ test("a pasted token signs in, and a bad one says so", async () => {
   await page.locator("input:focus").waitFor();
 });
 
-test("a link signs in somebody else only if that is wanted", async () => {
+test("a link signs in another user only after confirmation", async () => {
   const page = await site.pageOf("first", customer);
   const link = `${site.server.url}/#token=${site.server.token("second", customer)}`;
   await page.goto(link);
@@ -47,7 +47,7 @@ test("a link signs in somebody else only if that is wanted", async () => {
   await page.locator("dialog").waitFor({ state: "detached" });
   await page.getByText("as first").waitFor();
 
-  // Also where the page is loaded anew.
+  // The same after a fresh page load.
   await page.goto("about:blank");
   await page.goto(link);
   await page.getByRole("dialog", { name: "Sign in as second?" }).waitFor();
@@ -56,7 +56,7 @@ test("a link signs in somebody else only if that is wanted", async () => {
   await connected(page);
 });
 
-test("a link for who is signed in asks nothing, and takes nothing away", async () => {
+test("a link for the signed-in user asks nothing and loses nothing", async () => {
   const page = await site.pageOf("same", contractor);
   const draft = section(page, "Message to many").getByLabel("Message");
   await draft.fill("half a message");
@@ -65,7 +65,7 @@ test("a link for who is signed in asks nothing, and takes nothing away", async (
   assert.equal(await draft.inputValue(), "half a message");
 });
 
-test("a refused token is told, is not in the address, and another one can be given", async () => {
+test("a refused token is reported, is not in the address, and can be replaced", async () => {
   const page = await site.blankPage();
   await page.goto(`${site.server.url}/#token=${site.server.token("late", { exp: 1_000_000_000 })}`);
   await page.getByRole("alert").getByText("token_expired").waitFor();
@@ -76,7 +76,7 @@ test("a refused token is told, is not in the address, and another one can be giv
   await connected(page);
 });
 
-test("who signs out leaves nothing to the next one", async () => {
+test("signing out leaves nothing to the next user", async () => {
   site.server.addUsers(["bob"]);
   const page = await site.blankPage();
   const network = await holdable(page);
@@ -92,7 +92,7 @@ test("who signs out leaves nothing to the next one", async () => {
   await entryOf(page, "bob").click();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Token").waitFor();
-  // What was asked for is nobody's business any more.
+  // The pending request causes no alert.
   assert.equal(await page.getByRole("alert").innerText(), "");
   network.release();
   await signIn(page, site.server, "next", contractor);
@@ -104,7 +104,7 @@ test("who signs out leaves nothing to the next one", async () => {
   assert.doesNotMatch(values.join(), /secret/);
 });
 
-test("a reload loses nothing: conversation, drafts, marks, who is watched", async () => {
+test("a reload loses nothing: conversation, drafts, marks, watched users", async () => {
   const page = await site.pageOf("jo", contractor);
   await clients.connect(site.server, "ann");
   site.server.addUsers(["zoe"]);
@@ -138,7 +138,7 @@ test("a reload loses nothing: conversation, drafts, marks, who is watched", asyn
   await person(page, "stranger").waitFor();
 });
 
-test("a message that a reload has overtaken is delivered once", async () => {
+test("a message interrupted by a reload is delivered once", async () => {
   const page = await site.blankPage();
   const network = await holdable(page);
   await signIn(page, site.server, "impatient", customer);

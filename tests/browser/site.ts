@@ -1,4 +1,4 @@
-// What the tests of the console page share: a server, a browser, and pages of people who are signed in.
+// Shared by the tests of the console page: a server, a browser, and pages with signed-in users.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before } from "node:test";
@@ -12,7 +12,7 @@ import { launch, newPage, signIn } from "./support.ts";
 export const contractor = { role: "contractor", name: "Ann Fixit" };
 export const customer = { role: "customer", name: "Bob" };
 
-/** Serves for the tests of a file. */
+/** Sets up a server and a browser for the tests of a file. */
 export function serveSite() {
   let server: DevServer;
   let browser: Browser;
@@ -20,14 +20,14 @@ export function serveSite() {
   let allowed: RegExp | null = null;
 
   before(async () => {
-    // The page is let in from where it was served, whatever other pages may connect.
+    // The console may connect from the server's own origin even if ALLOWED_ORIGINS does not list it.
     const vars = { ALLOWED_ORIGINS: "https://shop.example", PRESENCE_GRACE_MS: 500 };
     server = await createDevServer(vars);
     await server.start();
     browser = await launch();
   });
 
-  // Whatever a test was about, no page may have thrown or broken its policy meanwhile.
+  // No page may have thrown an error or violated its policy in any test.
   afterEach(async () => {
     clients.closeAll();
     const found = faults.flat().filter((fault) => !allowed?.test(fault));
@@ -41,7 +41,7 @@ export function serveSite() {
     await server?.close();
   });
 
-  /** A page that is nobody's yet. */
+  /** Opens a page without signing in. */
   async function blankPage(options?: BrowserContextOptions) {
     const { page, faults: own } = await newPage(browser, options);
     faults.push(own);
@@ -54,7 +54,7 @@ export function serveSite() {
     return page;
   }
 
-  /** What the browser itself logs as an error, when a test takes the network away. */
+  /** Allows errors that the browser itself logs, for tests that disable the network. */
   function allowFaults(pattern: RegExp) {
     allowed = pattern;
   }

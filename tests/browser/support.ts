@@ -1,4 +1,4 @@
-// A real browser: Chromium, driven by playwright, on the console page of a server under test.
+// Drives a real browser (Chromium, with playwright) on the console page of a server under test.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import type { Host } from "../support/clients.ts";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** Nothing of Chromium's own business: no updates, no look-ups. */
+/** Disable Chromium's background activity, such as updates and look-ups. */
 const flags = [
   "--headless",
   "--disable-background-networking",
@@ -23,7 +23,7 @@ const flags = [
   "--no-sandbox",
 ];
 
-/** What `npm run test:browser` has found. */
+/** Launches the Chromium that `npm run test:browser` has found. */
 export function launch(): Promise<Browser> {
   const executablePath = process.env.CHROMIUM;
   assert.ok(executablePath, "run this by `npm run test:browser`");
@@ -33,7 +33,7 @@ export function launch(): Promise<Browser> {
 export const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 } };
 export const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
 
-/** A page that fails the test when it throws, logs an error or breaks its own policy. */
+/** Opens a page. `faults` collects its exceptions, logged errors and policy violations. */
 export async function newPage(browser: Browser, options: BrowserContextOptions = desktop) {
   const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
   const page = await context.newPage();
@@ -46,7 +46,7 @@ export async function newPage(browser: Browser, options: BrowserContextOptions =
   return { page, faults };
 }
 
-/** Signs a user in by a link, as `npm start` prints it. */
+/** Signs a user in with a link like those that `npm start` prints. */
 export async function signIn(page: Page, server: Host, userId: string, claims: object = {}) {
   await page.goto(`${server.url}/#token=${server.token(userId, claims)}`);
   await connected(page);
@@ -64,7 +64,7 @@ export async function watch(page: Page, ids: string) {
 
 export const person = (page: Page, userId: string) => page.locator(`[data-user="${userId}"]`);
 
-/** Begins a conversation. */
+/** Starts a conversation. */
 export async function write(page: Page, to: string, text: string) {
   const conversations = section(page, "Conversations");
   await conversations.getByText("New conversation").click();
@@ -76,7 +76,7 @@ export async function write(page: Page, to: string, text: string) {
 
 export const messageBox = (page: Page) => page.getByPlaceholder("Message (Enter sends)");
 
-/** Goes on in the open conversation. */
+/** Sends a message in the open conversation. */
 export async function answer(page: Page, text: string) {
   await messageBox(page).fill(text);
   await messageBox(page).press("Enter");
@@ -85,10 +85,10 @@ export async function answer(page: Page, text: string) {
 export const entryOf = (page: Page, peer: string) => page.locator(`[data-peer="${peer}"]`);
 export const messages = (page: Page) => page.locator(".messages li");
 
-/** Whether pictures for the docs were asked for: they are of no use to a test, and never the same twice. */
+/** Whether to take the screenshots for the docs. They differ in every run, so tests do not compare them. */
 export const takesPictures = Boolean(process.env.PICTURES);
 
-/** A picture of the window, or of a part of the page. */
+/** Takes a screenshot of the window or of a part of the page. */
 export async function picture(page: Page, name: string, part?: Locator) {
   if (!takesPictures) return;
   mkdirSync(inRoot("docs", "images"), { recursive: true });
@@ -102,9 +102,9 @@ interface Violation {
   nodes: { target: unknown; failureSummary?: string }[];
 }
 
-/** What axe-core finds against WCAG 2.2, levels A and AA. */
+/** Returns axe-core's violations of WCAG 2.2, levels A and AA, and of its best practices. */
 export async function violations(page: Page): Promise<string[]> {
-  // The page's policy lets no script in but its own; the browser's own tools are not bound by it.
+  // The page's policy blocks foreign scripts, but it does not apply to evaluate().
   await page.evaluate(readFileSync(axe, "utf8"));
   const found = await page.evaluate(() => {
     const { axe } = window as unknown as {

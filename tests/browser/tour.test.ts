@@ -1,4 +1,4 @@
-// The README's five minutes, step by step, on what `npm start` serves and prints.
+// The README's five-minute tour, step by step, with the output of `npm start`.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -28,7 +28,7 @@ test("five minutes", async () => {
   try {
     const server = startScript("scripts/start.mjs", [`--port=${port}`, `--persist-to=${state}`]);
 
-    // 1. Two browsers.
+    // 1. Open two browsers.
     const [, contractorLink = "", customerLink = ""] = await server.shows(
       /contractor1\n +(http\S+)\n +customer1\n +(http\S+)/,
     );
@@ -40,7 +40,7 @@ test("five minutes", async () => {
     await away.page.goto(customerLink);
     await connected(away.page);
 
-    // 2. Who is there.
+    // 2. See who is online.
     await watch(contractor, "customer1, customer2");
     const customer1 = person(contractor, "customer1");
     await customer1.getByText("1 device").waitFor();
@@ -51,7 +51,7 @@ test("five minutes", async () => {
     await customer.goto(customerLink);
     await customer1.getByText("online").waitFor();
 
-    // 3. A client of the library's.
+    // 3. Run the example client.
     const client = startScript("examples/test-client.js", [
       "customer1",
       "--url",
@@ -64,7 +64,7 @@ test("five minutes", async () => {
     client.type("quit");
     await client.stop();
 
-    // 4. To many.
+    // 4. Send to many.
     const bulk = section(contractor, "Message to many");
     await bulk.getByLabel("Receivers").fill("customer1, customer2, nobody");
     await bulk.getByLabel("Message").fill("I can start on Monday.");
@@ -75,7 +75,7 @@ test("five minutes", async () => {
       .waitFor();
     await bulk.getByRole("row", { name: "nobody Receiver not found" }).waitFor();
 
-    // 5. A message crosses, and its answer.
+    // 5. Send a message and its answer.
     await write(contractor, "customer1", "Hello!");
     await entryOf(customer, "contractor1").click();
     await messages(customer).getByText("Hello!").waitFor();

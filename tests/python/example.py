@@ -1,7 +1,7 @@
-"""Runs an example of docs/clients.md as it stands there, but for the address of the server.
+"""Runs an example of docs/clients.md unchanged, except for the server's address.
 
-Arguments: the example, the server's URL, and a JSON array of tokens for `fresh_token`, the last of which is
-given from then on. The example stays connected until the standard input ends.
+Arguments: the example, the server's URL, and a JSON array of tokens that `fresh_token` returns in turn; it
+repeats the last one. The example stays connected until standard input is closed.
 """
 
 import asyncio

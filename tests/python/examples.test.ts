@@ -1,4 +1,4 @@
-// The Python examples of docs/clients.md, run as they stand there.
+// Runs the Python examples of docs/clients.md unchanged.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,12 +10,12 @@ import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 import { startPython } from "./support.ts";
 
-/** A token may have expired by this much: the leeway in src/core/token.rs. */
+/** How long after its expiry a token is still accepted: the leeway in src/core/token.rs. */
 const LEEWAY_S = 30;
 
 let server: Server;
 before(async () => {
-  // Presence is asked for again and again.
+  // The tests query presence repeatedly.
   server = await startServer({ vars: { MAX_EVENTS_PER_SECOND: "0" } });
 });
 after(async () => {
@@ -31,7 +31,7 @@ assert.deepEqual(others, [], "an example that is not run");
 
 const nowInSeconds = () => Math.floor(Date.now() / 1000);
 
-/** Runs an example as `userId`. `connect` may be cut off by then, so tests begin at what it prints last. */
+/** Runs an example and waits for the last line that it prints after connecting. */
 async function run(example: string | undefined, ...tokens: string[]) {
   assert.ok(example);
   const python = startPython("5.18", "example.py", example, server.url, JSON.stringify(tokens));
@@ -42,7 +42,7 @@ async function run(example: string | undefined, ...tokens: string[]) {
 for (const [kind, example] of Object.entries({ sync, asyncio })) {
   const userId = `reader ${kind}`;
 
-  test(`the ${kind} client gets every event that comes with an offset`, async () => {
+  test(`the ${kind} client gets all events that carry an offset`, async () => {
     const contractor = await client.contractor(server);
     const python = await run(example, server.token(userId));
     const sent = client.next(contractor, "message_delivered");
@@ -50,7 +50,7 @@ for (const [kind, example] of Object.entries({ sync, asyncio })) {
     await python.prints(/^Contractor One \{.*'Hello!'/);
     await sent;
 
-    // Another device of theirs answers: this one hears of it all.
+    // Another device of the same user answers: this one gets the resulting events.
     const phone = await client.connect(server, userId);
     const { messageId } = await client.sendTo(phone, { conversationId }, "Hi!");
     await python.prints(new RegExp(`^delivered ${messageId}$`));
@@ -61,11 +61,11 @@ for (const [kind, example] of Object.entries({ sync, asyncio })) {
     assert.equal(await python.stop(), 0);
   });
 
-  test(`the ${kind} client comes back with a fresh token when its own has expired`, async () => {
+  test(`the ${kind} client reconnects with a fresh token when its own has expired`, async () => {
     const contractor = await client.contractor(server);
     const user = `renewer ${kind}`;
     const soon = server.token(user, { exp: nowInSeconds() - LEEWAY_S + 8 });
-    // The header is asked for first, then `auth`: both get the old one, and later ones are fresh.
+    // The example requests a token for the header, then one for `auth`: both are old, later ones are fresh.
     const python = await run(example, soon, soon, server.token(user));
     const isThere = async () => {
       const { isOnline } = await client.statusOf(contractor, user);

@@ -1,6 +1,6 @@
-// Clients that idle stay connected and get each message once, with the heartbeat that the server has unless
-// it is set otherwise. python-socketio gives up max(pingInterval, pingTimeout) + 5 s after the last packet,
-// sooner than any other client that we know. Beside it: a client that takes long to answer pings.
+// With the default heartbeat, idle clients stay connected and get each message once. python-socketio gives up
+// max(pingInterval, pingTimeout) + 5 s after the last packet, sooner than any other client that we know.
+// Clients that are slow to answer pings are tested as well.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
@@ -14,7 +14,7 @@ import { startPython, versions } from "./support.ts";
 import type { Version } from "./support.ts";
 
 const IDLE_MS = 100_000;
-/** How long the slow client takes to answer a ping. Some networks wake up that late. */
+/** How long the slow clients take to answer a ping. Some networks take that long to wake up. */
 const SLOW_MS = 12_000;
 
 const programs = ["idle_sync.py", "idle_asyncio.py"];
@@ -33,15 +33,15 @@ after(async () => {
   await server.close();
 });
 
-/** What happened to each client, by user id: `connect`, `disconnect`, and the texts of messages. */
+/** The events of each client by user id: `connect`, `disconnect`, and the texts of messages. */
 type Histories = () => [userId: string, events: string[]][];
 
-/** A process with a Python client for each setting of the transports. */
+/** Starts a process with one Python client for each transport setting. */
 async function startIdle(version: Version, program: string) {
   const userId = (transports: string) => `${program} ${version} ${transports}`;
   const clients = Object.entries(pythonTransports).map(([name, transports]) => {
     const token = server.token(userId(name));
-    // 5.0 has no `auth`. With the token in the URL there is no relay, so both ways are taken.
+    // 5.0 has no `auth`. A token in the URL bypasses the relay, so both paths are tested.
     const access =
       version === "5.0"
         ? { url: `${server.url}/?token=${token}` }
@@ -61,7 +61,7 @@ async function startIdle(version: Version, program: string) {
   return { ...python, histories };
 }
 
-/** A JavaScript client, for each way to be connected, whose answers to pings are late. */
+/** Connects a JavaScript client in every way; all of them answer pings late. */
 async function startSlow() {
   const histories: [string, string[]][] = [];
   for (const way of client.ways) {
@@ -77,7 +77,7 @@ async function startSlow() {
   return { histories: () => histories };
 }
 
-test("who idles on the default heartbeat stays, and gets each message once", async () => {
+test("idle clients on the default heartbeat stay connected and get each message once", async () => {
   const sender = await client.contractor(server);
   const starting = versions.flatMap((version) =>
     programs.map((program) => startIdle(version, program)),
@@ -91,7 +91,7 @@ test("who idles on the default heartbeat stays, and gets each message once", asy
   const send = async (...texts: string[]) => {
     for (const text of texts) await client.sendText(sender, userIds, text);
     expected.push(...texts);
-    // Who was disconnected has failed already; the others tell more.
+    // Do not wait for clients that were disconnected: they have already failed.
     const isDone = (events: string[]) =>
       events.length >= expected.length || events.includes("disconnect");
     const areDone = () => histories().every(([, events]) => isDone(events));
@@ -108,7 +108,7 @@ test("who idles on the default heartbeat stays, and gets each message once", asy
     userIds.map((userId) => [userId, expected]),
   );
   for (const python of pythons) {
-    // Not at their end: there 5.0 complains of what it has left open.
+    // Check before stopping: on exit, 5.0 prints errors about what it has left open.
     assert.equal(python.errors(), "");
     assert.equal(await python.stop(), 0);
   }

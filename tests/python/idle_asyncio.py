@@ -1,4 +1,4 @@
-"""As idle_sync.py, with the asyncio client."""
+"""Like idle_sync.py, with the asyncio client."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import socketio
 
 
 async def start(name, url, transports, **more):
-    """Connects a client. `more` is `auth`, where the version knows it."""
+    """Connects a client. `more` contains `auth` if the version supports it."""
 
     def say(event, text=None):
         print(json.dumps({"client": name, "event": event, "text": text}), flush=True)

@@ -1,6 +1,6 @@
-"""Clients that do nothing but print what happens to them, a line of JSON each.
+"""Runs idle clients that print each event as a line of JSON.
 
-The argument is a JSON array of clients. They stay until the standard input ends.
+The argument is a JSON array of clients. They stay connected until standard input is closed.
 """
 
 import json
@@ -10,11 +10,11 @@ import socketio
 
 
 def start(name, url, transports, **more):
-    """Connects a client. `more` is `auth`, where the version knows it."""
+    """Connects a client. `more` contains `auth` if the version supports it."""
 
     def say(event, text=None):
         line = json.dumps({"client": name, "event": event, "text": text})
-        # One write: each client has threads of its own.
+        # A single write, so that the clients' threads do not interleave their lines.
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-// Programs in Python, with the python-socketio that scripts/test-python.mjs has installed.
+// Runs Python programs with the python-socketio versions that scripts/test-python.mjs has installed.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { until } from "../support/clients.ts";
 export const versions = ["5.0", "5.18"] as const;
 export type Version = (typeof versions)[number];
 
-/** Starts a program of tests/python. */
+/** Starts a program in tests/python. */
 export function startPython(version: Version, program: string, ...args: string[]) {
   const python = pythonProgram(`python-socketio-${version}`);
   const child = spawn(python, [inRoot("tests", "python", program), ...args], {
@@ -26,18 +26,19 @@ export function startPython(version: Version, program: string, ...args: string[]
 
   return {
     lines,
-    /** What the program complains of, such as a handler that failed. */
+    /** Returns the program's stderr so far, such as the traceback of a failed handler. */
     errors: () => errors,
-    /** Moves on when the program has printed a line that matches: the line. */
+    /** Resolves to the first printed line that matches. */
     async prints(wanted: RegExp) {
       const printed = () => {
-        if (child.exitCode !== null) throw new Error(`it ended without ${wanted}:\n${errors}`);
+        if (child.exitCode !== null)
+          throw new Error(`exited before printing ${wanted}:\n${errors}`);
         return lines.find((line) => wanted.test(line));
       };
-      // Many start at once, and Python takes its time to.
+      // Many programs start at once, and Python starts slowly.
       return until(printed, `${program} prints ${wanted}`, 30_000);
     },
-    /** Closes its input, which ends it: the exit code. */
+    /** Closes the program's input, which ends it. Returns the exit code. */
     async stop() {
       child.stdin.end();
       const [code] = await closed;

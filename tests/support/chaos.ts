@@ -1,5 +1,5 @@
-// What a test needs that ends connections at random: receivers' devices, senders, a ledger of what became
-// of every message, and a pace that the server can keep.
+// For tests that end connections at random: receivers' devices, senders, a ledger of all messages and their
+// receipts, and a pace that the server can sustain.
 
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
@@ -15,14 +15,14 @@ interface Accepted {
   isDirect: boolean;
 }
 
-/** What was accepted, and what became of it, by message id. */
+/** Records accepted messages, their deliveries and receipts, by message id. */
 export class Ledger {
   readonly accepted = new Map<string, Accepted>();
-  /** How many copies devices got. */
+  /** How many copies the devices have received. */
   readonly copies = new Map<string, number>();
-  /** How often the sender was told of the delivery. */
+  /** How often the sender was told that the message was delivered. */
   readonly receipts = new Map<string, number>();
-  /** What must not happen, and did. */
+  /** Violations of the guarantees. */
   readonly faults: string[] = [];
 
   accept(messageId: string, accepted: Accepted) {
@@ -48,7 +48,7 @@ export class Ledger {
     return missing.map(([id, { to, what }]) => `${what} to ${to} (${id})`);
   }
 
-  /** Direct messages whose senders have not heard of their delivery. */
+  /** Returns the ids of direct messages whose senders have no receipt. */
   untold(): string[] {
     const direct = [...this.accepted].filter(([, { isDirect }]) => isDirect);
     return direct.map(([id]) => id).filter((id) => !this.receipts.has(id));
@@ -67,11 +67,11 @@ function increment(counts: Map<string, number>, key: string) {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** A client object. Each sender's messages reach it in order and once, however often it comes back. */
+/** A client. Each sender's messages must reach it in order and once, however often it reconnects. */
 export class Device {
   readonly network: Network | null;
   readonly socket: Client;
-  /** The page is gone: nobody sees what may still come. */
+  /** The page is closed: no one sees messages that still arrive. */
   isGone = false;
   readonly #name: string;
   readonly #ledger: Ledger;
@@ -98,13 +98,13 @@ export class Device {
   }
 
   comeBack() {
-    // What comes in the very moment of an end the library keeps, without its offset, and shows it later. The
-    // server cannot know that and sends it again.
+    // The library buffers an event that arrives at the moment of a disconnect, without its offset, and emits
+    // it later. The server cannot know that and sends it again.
     this.socket.receiveBuffer = [];
     this.socket.connect();
   }
 
-  /** Moves on when it is connected, or has failed to. */
+  /** Resolves when the device has connected or failed to. */
   async connected() {
     if (this.socket.connected) return;
     const { socket } = this;
@@ -115,19 +115,19 @@ export class Device {
   close() {
     const { engine } = this.socket.io;
     if (engine.readyState === "open") engine.close();
-    // The library does not notice when an engine is closed that has not been opened.
+    // The library does not notice when an engine is closed before it has opened.
     else if (engine.readyState === "opening") this.socket.disconnect();
     return this.closed();
   }
 
-  /** Moves on when nothing of its connection is left on this side. */
+  /** Resolves when the connection is completely closed on the client's side. */
   closed() {
     const manager = this.socket.io as unknown as { _readyState: string };
     return client.until(() => manager._readyState === "closed", `the end of ${this.#name}`);
   }
 }
 
-/** A sender, whose messages to all receivers are numbered in one row. */
+/** A sender that numbers its messages to all receivers in one sequence. */
 export class Sender {
   readonly socket: Client;
   readonly #userId: string;
@@ -141,7 +141,7 @@ export class Sender {
     socket.on("message_delivered", ({ messageId }) => ledger.told(messageId, userId));
   }
 
-  /** To one as a direct message, to more in bulk. No ping follows that. */
+  /** Sends a direct message to one receiver, or a bulk message to several. No ping follows a bulk message. */
   async sendTo(receiverIds: string[]) {
     const number = this.#next++;
     if (receiverIds.length > 1) return this.#sendInBulk(number, receiverIds);
@@ -163,16 +163,16 @@ export class Sender {
   }
 }
 
-/** How soon the server answers if it keeps pace. */
+/** A response time, in milliseconds, at which the server is not overloaded. */
 const SWIFTLY = 150;
 
-/** How many rounds run at once: as many as leave the server swift. */
+/** Limits how many rounds run concurrently, so that the server stays responsive. */
 export class Pace {
   #running = 0;
   #limit = 5;
   #isOver = false;
 
-  /** Runs the round when it is its turn, unless it is too late for it then: whether it has run. */
+  /** Runs the round once the limit allows it, unless `endsAt` has passed. Returns whether it ran. */
   async run(round: () => Promise<void>, endsAt: number) {
     while (this.#running >= this.#limit && Date.now() < endsAt) await pause(20);
     if (Date.now() >= endsAt) return false;
@@ -182,7 +182,7 @@ export class Pace {
     return true;
   }
 
-  /** Watches how soon the server answers, until the end. */
+  /** Adjusts the limit to the server's response time, until `end` is called. */
   async keep(socket: Client) {
     while (!this.#isOver) {
       const begun = performance.now();

@@ -1,4 +1,4 @@
-// The real socket.io-client, as the tests use it, with the types of client/.
+// Helpers for using the real socket.io-client with the types of client/.
 
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
@@ -19,22 +19,22 @@ import { checkAck, checkPayload } from "./contract.ts";
 export type EventName = keyof ServerToClientEvents;
 type Options = Partial<ManagerOptions & SocketOptions>;
 
-/** `claims` go into the token. */
+/** `claims` are added to the token. */
 export type ClientOptions = { claims?: object } & Options;
 
-/** What there is to connect to. */
+/** A server to connect to. */
 export interface Host {
   url: string;
   token(userId: string, claims?: object): string;
 }
 
-/** A socket and what it has got: all events, and the texts of the messages. */
+/** A socket with everything it has received: all events, and the texts of messages. */
 export type Client = SwitchboardSocket & {
   events: [name: EventName, payload: any][];
   texts: string[];
 };
 
-/** The three transport settings that a client may have. */
+/** The three transport settings that clients use. */
 export const transportSettings: Record<string, Options> = {
   default: {},
   "websocket only": { transports: ["websocket"] },
@@ -43,10 +43,10 @@ export const transportSettings: Record<string, Options> = {
 
 const DIRECT = "straight to the object";
 
-/** Every way to be connected: with the token in the URL no relay is needed. */
+/** Every way to connect. With the token in the URL, the connection needs no relay. */
 export const ways = [...Object.keys(transportSettings), DIRECT];
 
-/** The options of one of the `ways`. */
+/** Returns the client options for one of the `ways`. */
 export const optionsOf = (way: string, server: Host, userId: string): ClientOptions =>
   way === DIRECT
     ? { transports: ["websocket"], query: { token: server.token(userId) } }
@@ -54,7 +54,7 @@ export const optionsOf = (way: string, server: Host, userId: string): ClientOpti
 
 const open = new Set<Client>();
 
-/** A client of `userId` that begins to connect. */
+/** Creates a client of `userId` that starts to connect. */
 export function begin(
   server: Host,
   userId: string,
@@ -68,7 +68,7 @@ export function begin(
   });
   const socket: Client = Object.assign(bare, { events: [], texts: [] });
   open.add(socket);
-  // From the start: what was missed comes right behind the CONNECT's reply.
+  // Listen from the start: missed events arrive immediately after the CONNECT's reply.
   socket.onAny((name, payload) => {
     checkPayload(name, payload);
     socket.events.push([name, payload]);
@@ -80,7 +80,7 @@ export function begin(
   return socket;
 }
 
-/** A client of `userId` that is connected. */
+/** Connects a client of `userId`. */
 export async function connect(
   server: Host,
   userId: string,
@@ -97,34 +97,34 @@ export async function connect(
 export const contractor = (server: Host, userId = "contractor1") =>
   connect(server, userId, { claims: { role: "contractor", name: "Contractor One" } });
 
-/** Closes every client that a test has left open. */
+/** Closes all clients that a test has left open. */
 export function closeAll() {
   for (const socket of open) socket.close();
   open.clear();
 }
 
-/** Generic over an event's name, the types are more than Socket.IO's own can follow. */
+/** Drops the types: Socket.IO's own cannot express functions that are generic over the event name. */
 const untyped = (socket: SwitchboardSocket) => socket as unknown as Socket;
 
-/** What a socket says of its connection. */
+/** Events that the library emits about the connection. */
 interface OwnEvents {
   connect: () => void;
   connect_error: (error: Refused) => void;
   disconnect: (reason: string, details?: any) => void;
 }
 
-/** A `connect_error`. */
+/** The error of a `connect_error` that the server sent. */
 export type Refused = Error & { data: { code: string; message: string } };
 
 type Listened = ServerToClientEvents & OwnEvents;
 
-/** The arguments of the next event. */
+/** Resolves to the arguments of the next event of this name. */
 export const next = <Name extends keyof Listened>(socket: SwitchboardSocket, event: Name) =>
   new Promise<Parameters<Listened[Name]>>((resolve) => {
     untyped(socket).once(event as string, (...args) => resolve(args as never));
   });
 
-/** What an ack got. */
+/** Emits a request. Resolves to its ack, which may be a refusal. */
 export async function ackOf<Name extends RequestName>(
   socket: SwitchboardSocket,
   event: Name,
@@ -133,7 +133,7 @@ export async function ackOf<Name extends RequestName>(
   return untyped(socket).timeout(10_000).emitWithAck(event, payload);
 }
 
-/** Emits a request with an ack: the reply. */
+/** Emits a request with an ack. Returns the reply, or fails if the request was refused. */
 export async function request<Name extends RequestName>(
   socket: SwitchboardSocket,
   event: Name,
@@ -146,7 +146,7 @@ export async function request<Name extends RequestName>(
   return ack as ReplyOf<Name>;
 }
 
-/** Emits a request, which may be none, that is to be refused: why. */
+/** Emits a possibly invalid request that the server must refuse. Returns the error. */
 export async function refusal(socket: SwitchboardSocket, event: string, payload?: unknown) {
   const { error } = (await ackOf(socket, event as RequestName, payload as never)) as Refusal;
   assert.ok(error, `${event} was not refused`);
@@ -161,7 +161,7 @@ interface More {
   idempotencyKey?: string;
 }
 
-/** The payload of a bulk send of a text. */
+/** Returns the payload of a bulk text message. */
 export const textTo = (receiverIds: string[], text: string, more: More = {}) => ({
   receiverIds,
   messageType: "text" as const,
@@ -178,7 +178,7 @@ export const sendText = (
 
 type To = { receiverId: string } | { conversationId: string };
 
-/** The payload of a direct message. */
+/** Returns the payload of a direct text message. */
 export const directly = (to: To, text: string, more: More = {}) => ({
   ...to,
   messageType: "text" as const,
@@ -186,15 +186,15 @@ export const directly = (to: To, text: string, more: More = {}) => ({
   ...more,
 });
 
-/** Sends a direct message. */
+/** Sends a direct text message. */
 export const sendTo = (socket: SwitchboardSocket, to: To, text: string, more?: More) =>
   request(socket, "send_message", directly(to, text, more));
 
-/** What a message says. */
+/** Returns a message's text, or null if it is not a text message. */
 export const textOf = (message: Message): string | null =>
   message.messageType === "text" ? message.content.text : null;
 
-/** Every event of these names that the socket gets from now on: [name, payload], in order. */
+/** Returns a growing list of the events with these names that arrive from now on, in order. */
 export function record(socket: Client, ...names: EventName[]): Client["events"] {
   const events: Client["events"] = [];
   socket.onAny((name, payload) => {
@@ -203,7 +203,7 @@ export function record(socket: Client, ...names: EventName[]): Client["events"] 
   return events;
 }
 
-/** Polls until it is so; for what has no event. */
+/** Polls until the condition is truthy and returns its value. For conditions that no event reports. */
 export async function until<T>(
   isSo: () => T | Promise<T>,
   what: string,
@@ -213,18 +213,18 @@ export async function until<T>(
   for (;;) {
     const result = await isSo();
     if (result) return result as Exclude<T, false | null | undefined>;
-    if (Date.now() > deadline) throw new Error(`in vain for ${timeoutMs} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`timed out after ${timeoutMs} ms: ${what}`);
     await pause(20);
   }
 }
 
-/** What the client keeps to recover its session by. */
+/** Returns what the client has stored to recover its session. */
 export const recoveryOf = (socket: SwitchboardSocket) => {
   const { _pid: pid, _lastOffset: offset } = socket as unknown as Record<string, string>;
   return { pid, offset };
 };
 
-/** What lies under a client that uses WebSocket: a WebSocket of the package `ws`. */
+/** The underlying WebSocket of a client, from the package `ws`. */
 interface RawSocket {
   on(event: string, listener: (...args: any[]) => void): void;
   once(event: string, listener: (...args: any[]) => void): void;
@@ -238,7 +238,7 @@ interface RawSocket {
 export const rawSocket = (socket: SwitchboardSocket) =>
   (socket.io.engine.transport as unknown as { ws: RawSocket }).ws;
 
-/** From now on the client answers each ping that late. It sends nothing else of its own accord. */
+/** Delays the client's pongs from now on. Pongs are all that an idle client sends. */
 export function delayPongs(socket: SwitchboardSocket, delayMs: number) {
   const engine = socket.io.engine as unknown as { _sendPacket(...args: unknown[]): void };
   const send = engine._sendPacket.bind(engine);
@@ -248,11 +248,11 @@ export function delayPongs(socket: SwitchboardSocket, delayMs: number) {
   };
 }
 
-/** Moves on when the server has pinged the client. */
+/** Resolves when the server pings the client. */
 export const nextPing = (socket: SwitchboardSocket) =>
   new Promise<void>((resolve) => socket.io.engine.once("ping", resolve));
 
-/** Moves on when a default client has upgraded. */
+/** Resolves when a default client has upgraded to WebSocket. */
 export async function upgraded(socket: SwitchboardSocket) {
   const { engine } = socket.io;
   if (engine.transport.name === "websocket") return;

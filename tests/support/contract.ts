@@ -1,4 +1,4 @@
-// Holds what the server says to asyncapi.yaml: clients.ts checks every event and every ack by this.
+// Validates the server's output against asyncapi.yaml. clients.ts checks every event and ack with it.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ export const messages = Object.values(document.components.messages);
 
 const integers = { uint: true, uint8: true, uint64: true } as const;
 const ajv = new Ajv({ allErrors: true, formats: integers, strict: false });
-// Its types describe its CommonJS form.
+// The package's types describe its CommonJS form.
 (addFormats as unknown as typeof addFormats.default)(ajv);
 
 const compile = (schema: object) => ajv.compile({ ...schema, components: document.components });
@@ -41,14 +41,14 @@ function complaint(validate: ValidateFunction | undefined, what: string, value: 
   return `${what}: ${ajv.errorsText(validate.errors)}: ${JSON.stringify(value)}`;
 }
 
-/** What is wrong with an event's payload, or null. */
+/** Returns how an event's payload violates its schema, or null if it is valid. */
 export const payloadFault = (name: string, payload: unknown) =>
   complaint(payloads.get(name), `event ${name}`, payload);
 
-/** Fails unless the payload is what asyncapi.yaml says of the event. */
+/** Fails unless the payload matches the event's schema in asyncapi.yaml. */
 export const checkPayload = (name: string, payload: unknown) =>
   assert.equal(payloadFault(name, payload), null);
 
-/** Fails unless the ack is what asyncapi.yaml says of the request. */
+/** Fails unless the ack matches the request's schema in asyncapi.yaml. */
 export const checkAck = (name: string, ack: unknown) =>
   assert.equal(complaint(acks.get(name), `ack of ${name}`, ack), null);

@@ -1,5 +1,5 @@
-// The product under `wrangler dev`, for what the test harness cannot do: be killed, be started again
-// on the same state, and have its objects' storage looked at.
+// Runs the product under `wrangler dev`, for what the test harness cannot do: kill it, restart it on the same
+// state, and inspect its objects' storage.
 
 import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
@@ -16,14 +16,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 
-/** A row, or a line of the log: the test knows what is in it. */
+/** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
 
 type DatabaseSyncOptions = ConstructorParameters<typeof DatabaseSync>[1];
 
 export type DevServer = Awaited<ReturnType<typeof createDevServer>>;
 
-/** The project's configuration, on the Worker that `npm test` has built. */
+/** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
 function writeConfig(folder: string, more: string) {
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
@@ -38,8 +38,8 @@ function writeConfig(folder: string, more: string) {
 }
 
 /**
- * A port that stays free while the server is down: below the range from which the system gives
- * outgoing connections theirs (32768 and up on Linux, 49152 and up elsewhere).
+ * Returns a port that stays free while the server is down: it is below the system's range for outgoing
+ * connections (from 32768 on Linux, from 49152 elsewhere).
  */
 export async function freePort() {
   for (;;) {
@@ -56,7 +56,7 @@ export async function freePort() {
   }
 }
 
-/** All rows of a table, none if a kill came before it was made. */
+/** Returns all rows of a table, or none if a kill prevented its creation. */
 function rowsOf(database: DatabaseSync, table: string): Row[] {
   const exists = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table);
   return exists ? database.prepare(`SELECT * FROM ${table}`).all() : [];
@@ -66,8 +66,8 @@ const nameOf = (database: DatabaseSync) =>
   rowsOf(database, "__miniflare_do_name")[0]?.name as string | undefined;
 
 /**
- * A server that can be stopped and started again on the same state, at the same address. `config` is
- * added to wrangler.toml.
+ * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
+ * appended to wrangler.toml.
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
@@ -93,7 +93,7 @@ export async function createDevServer(
     ...options,
   );
   const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
-  if (code !== 0) throw new Error(`the migrations ended with code ${code}`);
+  if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
 
   async function start(more: Record<string, string> = {}) {
     const base = { JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0" };
@@ -103,12 +103,12 @@ export async function createDevServer(
       ...options,
       `--port=${port}`,
       "--ip=127.0.0.1",
-      // Its default is one port for all: two servers that start at once would both take it.
+      // The default is a fixed port, which two servers that start at the same time would both take.
       "--inspector-port=0",
       "--show-interactive-dev-session=false",
       ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
     );
-    // A process group of its own, so that workerd goes with it.
+    // A separate process group, so that signals reach workerd, too.
     const started = spawn(command, args, {
       env,
       stdio: ["ignore", "pipe", "pipe"],
@@ -125,13 +125,13 @@ export async function createDevServer(
       );
     while (!(await isUp())) {
       if (started.exitCode !== null) {
-        throw new Error(`wrangler dev ended with ${started.exitCode}:\n${output.join("")}`);
+        throw new Error(`wrangler dev exited with code ${started.exitCode}:\n${output.join("")}`);
       }
       await pause(50);
     }
   }
 
-  /** The lines that the Worker and its objects have logged about this. */
+  /** Returns the log lines of the Worker and its objects with this `what`. */
   const logged = (what: string): Row[] =>
     output
       .join("")
@@ -140,12 +140,12 @@ export async function createDevServer(
       .map((line) => JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)))
       .filter((line) => line.what === what);
 
-  /** To the whole process group. */
+  /** Signals the whole process group. */
   function signal(name: NodeJS.Signals) {
     if (child?.pid) process.kill(-child.pid, name);
   }
 
-  /** As a power cut would end it. */
+  /** Kills the server, like a power cut. */
   async function kill() {
     if (!child) return;
     const ended = once(child, "close");
@@ -154,7 +154,7 @@ export async function createDevServer(
     child = null;
   }
 
-  /** The server goes on existing and says nothing more. */
+  /** Suspends the server: its connections stay open but fall silent. */
   const freeze = () => signal("SIGSTOP");
 
   async function close() {
@@ -170,7 +170,7 @@ export async function createDevServer(
     );
   }
 
-  /** Rows of D1. */
+  /** Queries D1. */
   function d1(sql: string): Row[] {
     const [database] = open({ readOnly: true }, "d1", "miniflare-D1DatabaseObject");
     try {
@@ -192,7 +192,7 @@ export async function createDevServer(
     database.close();
   }
 
-  /** The message ids in the logs of all User objects that have any, by user. */
+  /** Returns the message ids in the logs of all User objects whose log is not empty, by user. */
   function logs() {
     const databases = open({ readOnly: true }, "do", "switchboard-UserObject");
     const read = (database: DatabaseSync): [string | undefined, unknown[]] => {
@@ -219,25 +219,25 @@ export async function createDevServer(
     }
   }
 
-  /** Rows of a User object's own storage. */
+  /** Queries a User object's storage. */
   const storage = (userId: string, sql: string): Row[] =>
     withObject(userId, { readOnly: true }, (database) => database.prepare(sql).all()) ?? [];
 
-  /** Changes a User object's own storage; the server must not be running. */
+  /** Changes a User object's storage; the server must not be running. */
   const damage = (userId: string, sql: string) =>
     withObject(userId, {}, (database) => database.exec(sql));
 
-  /** Makes a User object one that cannot be woken; the server must not be running. */
+  /** Corrupts a User object's database so that it cannot start; the server must not be running. */
   function ruin(userId: string) {
     const location = withObject(userId, {}, (database) => database.location());
-    if (!location) throw new Error(`no object of ${userId}`);
+    if (!location) throw new Error(`${userId} has no object`);
     for (const file of [`${location}-wal`, `${location}-shm`]) rmSync(file, { force: true });
     writeFileSync(location, "this is no database");
   }
 
-  /** When a User object's alarm is set for, or null. */
+  /** Returns the time of a User object's alarm, or null. */
   function alarm(userId: string) {
-    // The local runtime keeps it in nanoseconds.
+    // The local runtime stores it in nanoseconds.
     const [row] = storage(
       userId,
       "SELECT CAST(value AS TEXT) AS at FROM _cf_METADATA WHERE key = 1",

@@ -1,4 +1,4 @@
-// The conformance fixture (src/handler/conformance.rs) in workerd, and the wire it is spoken to on.
+// Runs the conformance fixture (src/handler/conformance.rs) in workerd; raw polling and WebSocket clients.
 
 import type { DurableObjectNamespace } from "@cloudflare/workers-types";
 import assert from "node:assert/strict";
@@ -6,17 +6,17 @@ import { createTestHarness } from "wrangler";
 
 export type Fixture = Awaited<ReturnType<typeof startFixture>>;
 
-/** What there is to connect to. */
+/** A server to connect to. */
 type Host = Pick<Fixture, "url">;
 
-/** The product's defaults: so slow that no test meets a ping or a missing CONNECT by the way. */
+/** The product's default intervals, which are so long that no ping or CONNECT timeout disturbs a test. */
 export const calm = {
   PING_INTERVAL_MS: "25000",
   PING_TIMEOUT_MS: "20000",
   CONNECT_TIMEOUT_MS: "45000",
 };
 
-/** Serves the fixture. `npm test` has built it into dist-conformance. */
+/** Serves the fixture, which `npm test` has built into dist-conformance. */
 export async function startFixture(vars: Record<string, string> = {}) {
   const server = createTestHarness({
     workers: [
@@ -31,7 +31,7 @@ export async function startFixture(vars: Record<string, string> = {}) {
   const worker = server.getWorker<{ USER: DurableObjectNamespace }>();
   return {
     url: url.href.replace(/\/$/, ""),
-    /** Takes a connection's object out of memory, as when it hibernates. */
+    /** Evicts a connection's object from memory, as when it hibernates. */
     hibernate: (path: string, sid: string) =>
       worker.evictDurableObject("USER", { name: `${path}/${sid}`, webSockets: "hibernate" }),
     close: () => server.close(),
@@ -46,23 +46,23 @@ function websocket(server: Host, path: string, query: Record<string, string>) {
   return `${server.url.replace("http", "ws")}${path}/?${all}`;
 }
 
-/** Opens a polling session: its sid. */
+/** Opens a polling session. Returns its sid. */
 export async function openSession(server: Host, path: string): Promise<string> {
   const response = await fetch(polling(server, path));
   assert.equal(response.status, 200);
   return JSON.parse((await response.text()).slice(1)).sid;
 }
 
-/** Status and body. */
+/** The status and body of a response. */
 type Answer = [status: number, body: string];
 
-/** Polls: [status, body]. */
+/** Sends a polling GET. */
 export async function poll(server: Host, path: string, sid: string): Promise<Answer> {
   const response = await fetch(polling(server, path, sid));
   return [response.status, await response.text()];
 }
 
-/** Posts: [status, body]. */
+/** Sends a polling POST. */
 export async function post(
   server: Host,
   path: string,
@@ -73,10 +73,10 @@ export async function post(
   return [response.status, await response.text()];
 }
 
-/** Text, or the bytes of a binary frame. */
+/** The text of a text frame, or the bytes of a binary frame. */
 export type Message = string | number[];
 
-/** A raw WebSocket whose messages are kept until they are asked for. */
+/** A raw WebSocket that queues received messages until they are read. */
 export class Wire {
   #queue: Message[] = [];
   #waiting: ((message: Message) => void)[] = [];
@@ -84,7 +84,7 @@ export class Wire {
   readonly opened: Promise<Event>;
   readonly closed: Promise<CloseEvent>;
 
-  /** With a sid it is to upgrade that session; the rest of the query is for the product. */
+  /** With a sid, it upgrades that session; `query` adds further parameters. */
   constructor(server: Host, path: string, sid?: string, query: Record<string, string> = {}) {
     this.socket = new WebSocket(websocket(server, path, sid ? { sid, ...query } : query));
     this.socket.binaryType = "arraybuffer";
@@ -104,7 +104,7 @@ export class Wire {
     for (const frame of frames) this.socket.send(frame);
   }
 
-  /** The next message: text, or the bytes of a binary frame. */
+  /** Returns the next message. */
   next<T extends Message = string>(timeoutMs = 10_000): Promise<T> {
     const queued = this.#queue.shift();
     if (queued !== undefined) return Promise.resolve(queued as T);
@@ -118,7 +118,7 @@ export class Wire {
     });
   }
 
-  /** The next message that is not a ping, which is answered. */
+  /** Returns the next message that is not a ping. Answers pings. */
   async nextEvent() {
     for (;;) {
       const message = await this.next();
@@ -133,7 +133,7 @@ export class Wire {
   }
 }
 
-/** A WebSocket that asks to take over a polling session, and has been answered. */
+/** Opens a WebSocket for a polling session and completes its probe. */
 export async function probingWire(server: Host, path: string, sid: string) {
   const wire = new Wire(server, path, sid);
   await wire.opened;
@@ -142,14 +142,14 @@ export async function probingWire(server: Host, path: string, sid: string) {
   return wire;
 }
 
-/** A WebSocket after its handshake. */
+/** Opens a WebSocket and reads its handshake. */
 export async function openWire(server: Host, path: string) {
   const wire = new Wire(server, path);
   assert.match(await wire.next(), /^0\{/);
   return wire;
 }
 
-/** A WebSocket that has joined the main namespace. */
+/** Opens a WebSocket that has joined the main namespace. */
 export async function joinedWire(server: Host) {
   const wire = await openWire(server, "/socket.io");
   wire.send("40");

@@ -1,5 +1,5 @@
-// A network between a client and the server that takes its time, loses what is under way, and falls
-// silent: a TCP proxy. What it has taken in either arrives in order after the delay, or not at all.
+// A TCP proxy that simulates a network between a client and the server: it can delay data, lose data in
+// transit, and fall silent. Data either arrives in order after the delay, or not at all.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -7,10 +7,10 @@ import type { AddressInfo, Socket } from "node:net";
 
 import type { Host } from "./clients.ts";
 
-/** What of that which is under way is lost when a connection is cut. */
+/** Which data in transit is lost when a connection is cut. */
 export type Loss = "everything" | "to the client" | "to the server" | "nothing";
 
-/** How a connection ends: by a FIN or by an RST. */
+/** How a connection ends: with a FIN or an RST. */
 export type Ending = "end" | "reset";
 
 type Piece = Buffer | Ending;
@@ -32,13 +32,13 @@ class Lane {
   take(piece: Piece) {
     if (this.#isSealed) return;
     this.#isSealed = typeof piece === "string";
-    // The delay may have become shorter; the order stays.
+    // The delay may have been reduced; keep the order.
     const before = this.#underWay.at(-1)?.dueAt ?? 0;
     this.#underWay.push({ dueAt: Math.max(before, Date.now() + this.#delayMs()), piece });
     this.#wait();
   }
 
-  /** Loses what is under way, and whatever comes. */
+  /** Drops data in transit and any later data, and ends the connection. */
   lose(ending: Ending) {
     this.#underWay = [];
     this.#isSealed = true;
@@ -49,7 +49,7 @@ class Lane {
     this.#isStalled = true;
   }
 
-  /** What is under way: of a stalled lane, all that came since. */
+  /** Returns the data in transit; for a stalled lane, everything since the stall. */
   held(): Buffer {
     const pieces = this.#underWay.map(({ piece }) => piece);
     return Buffer.concat(pieces.filter((piece) => typeof piece !== "string"));
@@ -79,12 +79,12 @@ class Lane {
   }
 }
 
-/** A connection, through the proxy. */
+/** A connection through the proxy. */
 class Link {
   readonly #client: Socket;
   readonly toServer: Lane;
   readonly toClient: Lane;
-  /** The answer so far, if the client's last request was a GET of a polling session. */
+  /** The response so far if the client's last request was a GET of a polling session, otherwise null. */
   answer: string | null = null;
   #isCut = false;
 
@@ -109,7 +109,7 @@ class Link {
 
   #passEndOn(from: Socket, lane: Lane) {
     from.on("end", () => lane.take("end"));
-    // Without a listener it would be thrown; "close" follows.
+    // Without a listener, Node would throw the error; "close" follows.
     from.on("error", () => {});
     from.on("close", (hadError) => lane.take(hadError ? "reset" : "end"));
   }
@@ -121,7 +121,7 @@ class Link {
     else this.toServer.take(ending);
     if (isLost("to the client")) this.toClient.lose(ending);
     else this.toClient.take(ending);
-    // Nothing more gets through from a client that may not have noticed yet.
+    // A client that has not noticed the cut yet must not get any more data through.
     if (isLost("to the client")) this.#client.destroySoon();
   }
 
@@ -133,17 +133,17 @@ class Link {
 
 const isPoll = (request: string) => /^GET \S*transport=polling\S*[?&]sid=/.test(request);
 
-/** What happens to data that comes from the server, instead of their being passed on. */
+/** Intercepts data from the server. Returns whether it handled the data, which is then not passed on. */
 type Trap = (link: Link, piece: Buffer) => boolean;
 
 export class Network implements Host {
   url = "";
   readonly token: Host["token"];
-  /** How long everything takes, each way. */
+  /** The delay in each direction, in milliseconds. */
   delayMs: number;
   /** Whether new connections fail. */
   isDown = false;
-  /** How many have failed by that. */
+  /** How many connections have failed because of `isDown`. */
   refusals = 0;
   #isSilent = false;
   readonly #links = new Set<Link>();
@@ -158,7 +158,7 @@ export class Network implements Host {
     this.delayMs = delayMs;
   }
 
-  /** A network of its own, in front of the server. */
+  /** Opens a separate network in front of the server. */
   static async open(server: Host, delayMs = 0) {
     const network = new Network(server, delayMs);
     network.#listener.listen(0, "127.0.0.1");
@@ -194,7 +194,7 @@ export class Network implements Host {
     return this.#links.size === 0;
   }
 
-  /** How many polling GETs have not been answered yet. */
+  /** The number of pending polling GETs. */
   get waitingGets() {
     return [...this.#links].filter((link) => link.answer === "").length;
   }
@@ -203,34 +203,34 @@ export class Network implements Host {
     if (!this.#trap?.(link, piece)) link.toClient.take(piece);
   }
 
-  /** Whether what was to be lost, or to be cut after, has not come yet. */
+  /** Whether `cutAfter` or `loseAnswer` is still waiting for its data. */
   get isArmed() {
     return this.#trap !== null;
   }
 
-  /** Cuts all connections. Others can be made at once, unless it `isDown`. */
+  /** Cuts all connections. New ones can be opened at once, unless the network `isDown`. */
   cut(loss: Loss = "everything", ending: Ending = "reset") {
     this.#trap = null;
     for (const link of this.#links) link.cut(loss, ending);
   }
 
-  /** From now on nothing passes on the connections that there are, and neither side hears why. */
+  /** Stops all traffic on existing connections without notifying either side. */
   stall() {
     for (const link of this.#links) link.stall();
   }
 
-  /** As `stall`, and the same goes for connections that are still to come. */
+  /** Like `stall`, but for future connections, too. */
   fallSilent() {
     this.#isSilent = true;
     this.stall();
   }
 
-  /** What the server has said on stalled connections. */
+  /** Returns the data that the server has sent on stalled connections. */
   held(): Buffer {
     return Buffer.concat([...this.#links].map((link) => link.toClient.held()));
   }
 
-  /** Lets so many bytes more through to the client and then cuts: moves on when it has. */
+  /** Passes this many more bytes to the clients and then cuts all connections. Resolves after the cut. */
   cutAfter(bytes: number) {
     let left = bytes;
     return this.#setTrap((link, piece) => {
@@ -242,8 +242,8 @@ export class Network implements Host {
   }
 
   /**
-   * Loses the next answer to a polling GET that says this, and with it its connection: moves on when it
-   * has. What crosses it on others arrives.
+   * Drops the next response to a polling GET that contains `saying`, and cuts its connection. Resolves after
+   * the cut. Other connections are not affected.
    */
   loseAnswer(saying = "") {
     return this.#setTrap((link) => {
@@ -252,7 +252,7 @@ export class Network implements Host {
     });
   }
 
-  /** `look` says what to do once it has seen what it looks for. That ends the trap. */
+  /** Sets a trap. Once `look` returns an action, the trap is removed and the action is run. */
   #setTrap(look: (link: Link, piece: Buffer) => (() => void) | null) {
     return new Promise<void>((resolve) => {
       this.#trap = (link, piece) => {
@@ -266,7 +266,7 @@ export class Network implements Host {
     });
   }
 
-  /** Takes no more connections, and no more time for those that there are. */
+  /** Accepts no more connections and cuts the existing ones. */
   close() {
     opened.delete(this);
     this.isDown = true;
@@ -277,7 +277,7 @@ export class Network implements Host {
 
 const opened = new Set<Network>();
 
-/** Closes every network that a test has left open. */
+/** Closes all networks that a test has left open. */
 export function closeNetworks() {
   for (const network of opened) network.close();
 }

@@ -1,8 +1,8 @@
-// Random choices that can be made again: all of them follow from a seed.
+// Reproducible random choices, all derived from a seed.
 
 import { randomInt } from "node:crypto";
 
-/** The seed of this run. A failed test says it, and `TEST_SEED` sets it. */
+/** The seed of this run. A failing test prints it, and `TEST_SEED` sets it. */
 export const runSeed = Number(process.env.TEST_SEED ?? randomInt(2 ** 31));
 
 export class Random {
@@ -12,7 +12,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A fraction from 0 on, below 1 (mulberry32). */
+  /** Returns a number in [0, 1) (mulberry32). */
   fraction() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -21,7 +21,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both bounds included. */
+  /** Returns an integer between the bounds, inclusive. */
   from(least: number, most: number) {
     return least + Math.floor(this.fraction() * (most - least + 1));
   }

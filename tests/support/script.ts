@@ -1,4 +1,4 @@
-// The project's scripts, as somebody at a terminal runs them.
+// Runs the project's scripts as from a terminal.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,12 +7,12 @@ import { inRoot, toolEnv } from "../../scripts/lib/project.mjs";
 
 const started: { stop(signal: NodeJS.Signals): Promise<unknown> }[] = [];
 
-/** Ends every script that a test has started, as Ctrl-C would. */
+/** Ends all scripts that a test has started, as Ctrl-C would. */
 export async function stopScripts() {
   await Promise.all(started.splice(0).map((script) => script.stop("SIGINT")));
 }
 
-/** Starts a script. */
+/** Starts a script with the given arguments and additional environment variables. */
 export function startScript(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, [inRoot(script), ...args], {
     env: { ...toolEnv(), ...env },
@@ -24,7 +24,7 @@ export function startScript(script: string, args: string[] = [], env: NodeJS.Pro
     stream.setEncoding("utf8").on("data", (text: string) => (output += text));
   }
 
-  /** Moves on when the output so far matches. */
+  /** Resolves when the output so far matches. */
   const shows = (wanted: RegExp) =>
     new Promise<RegExpMatchArray>((resolve, reject) => {
       const look = () => {
@@ -32,11 +32,11 @@ export function startScript(script: string, args: string[] = [], env: NodeJS.Pro
         if (found) resolve(found);
       };
       for (const stream of streams) stream.on("data", look);
-      child.once("close", () => reject(new Error(`it ended without ${wanted}:\n${output}`)));
+      child.once("close", () => reject(new Error(`exited before printing ${wanted}:\n${output}`)));
       look();
     });
 
-  /** Waits for its end, which the signal brings about: the exit code. */
+  /** Sends the signal, if any, and waits for the script to exit. Returns the exit code. */
   const stop = async (signal?: NodeJS.Signals) => {
     if (child.exitCode !== null) return child.exitCode;
     const closed = once(child, "close");

@@ -1,4 +1,4 @@
-// The product in workerd, with a D1 of its own, by wrangler's test harness.
+// Runs the product in workerd with its own D1 database, using wrangler's test harness.
 
 import type { D1Database, DurableObjectNamespace } from "@cloudflare/workers-types";
 import { randomBytes } from "node:crypto";
@@ -6,10 +6,10 @@ import { createTestHarness } from "wrangler";
 
 import { signToken } from "../../scripts/lib/token.mjs";
 
-/** Tests send more often than people do. Those of the limits set their own. */
+/** Tests send more often than people do. Tests of the limits set their own. */
 const manySends = { MAX_BULK_SENDS_PER_MINUTE: "0" };
 
-/** Those that tests use. */
+/** The Worker's bindings that tests use. */
 interface Bindings {
   DB: D1Database;
   USER: DurableObjectNamespace;
@@ -23,7 +23,7 @@ interface ServerOptions {
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
-/** Serves what `npm test` has built into dist. `vars` override wrangler.toml. */
+/** Serves the Worker that `npm test` has built into dist. `vars` override wrangler.toml. */
 export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
   const secret = randomBytes(32).toString("hex");
   const server = createTestHarness({
@@ -47,7 +47,7 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
     db,
     secret,
 
-    /** A token that expires in an hour, unless `claims` say otherwise. */
+    /** Returns a token that expires in an hour, unless `claims` override that. */
     token(sub: string, claims: object = {}) {
       return signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, secret);
     },
@@ -57,7 +57,7 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
       await db.prepare(sql).bind(userId, role, name).run();
     },
 
-    /** Takes the user's object out of memory; "hibernate" keeps its sockets, "close" does not. */
+    /** Evicts the user's object from memory; "hibernate" keeps its sockets, "close" closes them. */
     evict(userId: string, webSockets: "hibernate" | "close") {
       return worker.evictDurableObject("USER", { name: userId, webSockets });
     },

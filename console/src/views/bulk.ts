@@ -1,4 +1,4 @@
-// The form of a message to many, and what became of it.
+// The form for a bulk message, and its result.
 
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";

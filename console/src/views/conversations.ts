@@ -1,4 +1,4 @@
-// The list of conversations, the form that begins one, and the one that is open.
+// The list of conversations, the form that starts a new one, and the open conversation.
 
 import { html } from "lit-html";
 import { keyed } from "lit-html/directives/keyed.js";

@@ -1,9 +1,9 @@
-// What the forms have in common.
+// Helpers shared by the forms.
 
 import { edit } from "../drafts.ts";
 import type { Draft } from "../store.ts";
 
-/** A form's listener: nothing is sent by the browser. */
+/** Returns a submit listener that keeps the browser from sending the form. */
 export function submitting(act: (form: HTMLFormElement) => unknown) {
   return (event: SubmitEvent) => {
     event.preventDefault();
@@ -11,11 +11,11 @@ export function submitting(act: (form: HTMLFormElement) => unknown) {
   };
 }
 
-/** The text of a form's named field, trimmed. */
+/** Returns the trimmed text of a form's field. */
 export const fieldOf = (form: HTMLFormElement, name: string) =>
   String(new FormData(form).get(name) ?? "").trim();
 
-/** The listener of a field that is named as what it holds of a draft. */
+/** Returns an input listener that updates the draft's property with the same name as the field. */
 export function editing(draftId: string) {
   return (event: InputEvent) => {
     const { name, value } = event.currentTarget as HTMLInputElement;
@@ -23,7 +23,7 @@ export function editing(draftId: string) {
   };
 }
 
-/** Enter sends, Shift+Enter begins a new line. */
+/** Enter sends; Shift+Enter inserts a line break. */
 export function sendOnEnter(event: KeyboardEvent) {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();

@@ -1,4 +1,4 @@
-// Every packet in and out: filtered, and as code to copy.
+// The log of all packets, with a filter and a button that copies a packet as code.
 
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
@@ -11,7 +11,7 @@ import { clockTime } from "./time.ts";
 const isManual = ({ id }: Packet) => state.copy?.packetId === id && !state.copy.isDone;
 
 async function copy(packet: Packet) {
-  // A page that did not come by https has no clipboard, and a browser may refuse it.
+  // A page served over http has no clipboard, and the browser may deny access to it.
   const isDone = await navigator.clipboard?.writeText(snippet(packet)).then(
     () => true,
     () => false,

@@ -1,4 +1,4 @@
-// Asks before a link signs in somebody else.
+// The dialog that asks before a link signs in a different user.
 
 import { html } from "lit-html";
 
@@ -9,7 +9,7 @@ import type { Me } from "../store.ts";
 
 const decline = () => change({ offered: null });
 
-/** A dialog that is closed gives the focus back. */
+/** Closes the dialog, which returns the focus to where it was. */
 const close = (event: Event) => (event.currentTarget as Element).closest("dialog")?.close();
 
 function accept({ token }: Me) {

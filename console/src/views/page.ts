@@ -1,4 +1,4 @@
-// The page of who is signed in: its head, and all sections.
+// The page of a signed-in user: its header and all sections.
 
 import { html } from "lit-html";
 import { keyed } from "lit-html/directives/keyed.js";
@@ -16,7 +16,7 @@ import { offerView } from "./offer.ts";
 import { peopleView } from "./people.ts";
 import { problemView } from "./problem.ts";
 
-/** A token without a role is not told what it may not do: the server knows more than the token. */
+/** A token without a role sees the bulk form, too: the server decides by the role in its database. */
 const maySendToMany = ({ role }: Me) => role !== "customer";
 
 const links = (me: Me) => [
@@ -79,5 +79,5 @@ const page = (me: Me) => html`
   ${state.offered ? offerView(me, state.offered) : ""}
 `;
 
-/** What one user left in a field is not for the next one. */
+/** Keyed by user, so that one user's field contents are not shown to the next. */
 export const pageView = (me: Me) => html`${keyed(me.userId, page(me))}`;

@@ -1,4 +1,4 @@
-// Who is watched, and whether they are there.
+// The watched users and their presence.
 
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
@@ -12,7 +12,7 @@ import { fieldOf, submitting } from "./form.ts";
 import { ago, fullTime } from "./time.ts";
 
 const submitted = submitting(async (form) => {
-  // What could not be asked stays to be asked again.
+  // If the request fails, the input stays for another try.
   if (await watch(idsIn(fieldOf(form, "ids")))) form.reset();
 });
 

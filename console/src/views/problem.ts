@@ -1,4 +1,4 @@
-// What went wrong, until it is put away.
+// The current problem, until it is dismissed.
 
 import { html } from "lit-html";
 
@@ -17,6 +17,6 @@ const message = (text: string) => html`
   </div>
 `;
 
-/** The alert is always there, so that what comes into it is read out. */
+/** The alert element is always present, so that screen readers announce its changes. */
 export const problemView = () =>
   html`<div role="alert">${state.problem === null ? "" : message(state.problem)}</div>`;

@@ -1,4 +1,4 @@
-// Signing in by a token.
+// The form for signing in with a token.
 
 import { html } from "lit-html";
 

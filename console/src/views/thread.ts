@@ -1,4 +1,4 @@
-// The conversation that is open.
+// The open conversation.
 
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
@@ -14,14 +14,14 @@ import { stoppedTyping, typing } from "../typing.ts";
 import { editing, sendOnEnter, submitting } from "./form.ts";
 import { fullTime } from "./time.ts";
 
-/** What was written is shown as text, whatever it is: no link, no picture, no markup. */
+/** Returns a message's content as plain text: no links, images or markup. */
 export function contentOf(message: Message): string {
   if (message.messageType === "text") return message.content.text;
   const { fileName, fileUrl } = message.content;
   return `[${message.messageType}] ${fileName ?? ""} ${fileUrl}`;
 }
 
-/** How far an own message has got. */
+/** Returns the status of an own message: sent, delivered or read. */
 function progress({ messageId, senderId }: Message, readUpTo: string) {
   if (senderId !== state.me?.userId) return "";
   if (messageId <= readUpTo) return "read";

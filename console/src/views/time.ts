@@ -1,4 +1,4 @@
-// Times, in the reader's own language.
+// Formats times in the browser's language.
 
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -10,15 +10,15 @@ const units: [Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ["minute", 60],
 ];
 
-/** Such as "3 minutes ago". */
+/** Returns a relative time such as "3 minutes ago". */
 export function ago(iso: string): string {
   const seconds = (Date.parse(iso) - Date.now()) / 1_000;
   const unit = units.find(([, length]) => Math.abs(seconds) >= length);
   return unit ? relative.format(Math.round(seconds / unit[1]), unit[0]) : "just now";
 }
 
-/** The time of day. */
+/** Formats the time of day. `at` is in milliseconds since the epoch. */
 export const clockTime = (at: number) => clock.format(at);
 
-/** Date and time. */
+/** Formats the date and time. */
 export const fullTime = (iso: string) => full.format(Date.parse(iso));
