@@ -58,7 +58,7 @@ fn list(args: &Args) -> String {
     format!("[{}]", texts.join(","))
 }
 
-/// The data stays as it is, in a text: reading it is the script's.
+/// The data stays raw JSON text, which the script parses.
 fn with_data(head: Value, data: &str) -> String {
     json!({ "head": head, "data": data }).to_string()
 }

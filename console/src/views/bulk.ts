@@ -116,7 +116,8 @@ export function bulkView() {
     <article id="bulk" aria-labelledby="bulk-title">
       <h2 id="bulk-title">Message to many</h2>
       <p class="muted">
-        For contractors. Who is one, the server's database decides, whatever a token says.
+        Only contractors can send this. The server checks the role in its database, not in the
+        token.
       </p>
       <form @submit=${submitted}>
         ${fields(draft)} ${preview(draft, length)}
