@@ -12,7 +12,6 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -48,7 +47,14 @@ const variants = {
 };
 
 // If none of these has changed, the build is skipped: optimizing the wasm alone takes ten seconds.
-const inputs = ["src", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "scripts/build.mjs"];
+const inputs = [
+  "src",
+  "Cargo.toml",
+  "Cargo.lock",
+  "rust-toolchain.toml",
+  "scripts/build.mjs",
+  "scripts/bindgen",
+];
 
 function newestOf(place) {
   const { mtimeMs } = statSync(place);
@@ -131,15 +137,18 @@ async function buildWorker(variant) {
     return;
   }
   const { isOptimized, target, env } = profiles[profile];
-  const wasm = await compile(cargo, inRoot(...target), env);
-  rmSync(noteOf(folder), { force: true });
+  const compiled = await compile(cargo, inRoot(...target), env);
   const staging = mkdtempSync(inRoot("target", "staging-"));
   try {
+    // At once: a build of the other variant writes the same file.
+    const wasm = path.join(staging, "switchboard.wasm");
+    copyFileSync(compiled, wasm);
+    rmSync(noteOf(folder), { force: true });
     await run(locate(bindgen), [wasm, staging]);
     const bound = path.join(staging, "index_bg.wasm");
     if (isOptimized) await run(locate(wasmOpt), [bound, "-O", ...wasmFeatures, "-o", bound]);
     await bundle(staging, folder);
-    renameSync(bound, inRoot(folder, "index_bg.wasm"));
+    copyFileSync(bound, inRoot(folder, "index_bg.wasm"));
   } finally {
     rmSync(staging, { recursive: true });
   }

@@ -6,31 +6,48 @@
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "switchboard-wasm";
 
-/** The crate `worker` sets `criticalError` when the wasm panics. */
+/** The crate `worker` sets `criticalError` when the wasm panics, and counts the instances in `instanceId`. */
 const state = wasm.__worker_init_state();
-let instance = 0;
 
 function replaceBrokenInstance() {
   if (!state.criticalError) return;
   console.error("the wasm has panicked: starting a fresh instance");
   wasm.__wbg_reset_state();
   state.criticalError = false;
-  instance += 1;
+  // The glue resets the wasm by itself in some cases; then only the crate counts.
+  state.instanceId += 1;
 }
 
-function noteTrap(error) {
-  if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
+/** Replaces the instance at once: nothing that still waits for it may run on. */
+function trapped() {
+  state.criticalError = true;
+  replaceBrokenInstance();
 }
+
+const isTrap = (error) => error instanceof WebAssembly.RuntimeError;
 
 // Catches traps in tasks that nothing awaits.
-addEventListener("error", ({ error }) => noteTrap(error));
+addEventListener("error", ({ error }) => {
+  if (isTrap(error)) trapped();
+});
 
-async function guarded(call) {
+/** What the wasm exports is asynchronous, so an error that it throws at once is a trap of some kind. */
+function enter(call) {
   replaceBrokenInstance();
   try {
-    return await call();
+    return call();
   } catch (error) {
-    noteTrap(error);
+    trapped();
+    throw error;
+  }
+}
+
+async function guarded(call) {
+  const promise = enter(call);
+  try {
+    return await promise;
+  } catch (error) {
+    if (isTrap(error)) trapped();
     throw error;
   }
 }
@@ -43,14 +60,13 @@ function durableObject(Inner) {
 
     constructor(ctx, env) {
       super(ctx, env);
-      replaceBrokenInstance();
-      this.#current();
+      enter(() => this.#current());
     }
 
     #current() {
-      if (this.#instance !== instance) {
+      if (this.#instance !== state.instanceId) {
         this.#inner = new Inner(this.ctx, this.env);
-        this.#instance = instance;
+        this.#instance = state.instanceId;
       }
       return this.#inner;
     }

@@ -26,7 +26,8 @@ use super::token::LEEWAY_MS;
 use crate::core::close::CloseReason;
 use crate::wire::close::ProtocolEnd;
 
-/// How many pings may follow one that is not answered, as long as the client sends other packets.
+/// How many times, over its lifetime, a connection that sends other packets may be pinged before the pong to its
+/// last ping has arrived.
 const MAX_LATER_PINGS: usize = 8;
 
 /// What the heartbeat has to do about a connection now.

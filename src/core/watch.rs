@@ -284,9 +284,12 @@ pub const TOLD: &str = "
 UPDATE watched
 SET told = max(told, ?1), telling = NULL, due_at = CASE WHEN due_at IS ?2 THEN NULL ELSE due_at END";
 
-/// Selects the current version and when a push is due; no row if nobody watches.
+/// Selects the current version and when a push is due; no row if nobody watches but users who are blocked and
+/// know it.
 pub const WATCHED: &str = "
-SELECT version, due_at FROM watched WHERE EXISTS (SELECT 1 FROM watchers)";
+SELECT version, due_at FROM watched WHERE EXISTS (
+  SELECT 1 FROM watchers LEFT JOIN blocks USING (user_id) WHERE owed = 1 OR blocks.user_id IS NULL
+)";
 
 #[cfg(test)]
 mod tests;

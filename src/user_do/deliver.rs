@@ -17,9 +17,8 @@ impl UserObject {
         let (Some(copy), Ok(letter)) = (Deliver::read(query), letter) else {
             return asked::unknown();
         };
-        let name = self.state.id().name();
         let target = Target {
-            receiver_id: name.ok_or_else(|| Error::RustError("the object has no name".into()))?,
+            receiver_id: self.own_id()?,
             conversation_id: copy.conversation_id,
             message_id: copy.message_id,
         };
@@ -29,6 +28,19 @@ impl UserObject {
             self.needs_schedule();
         }
         Response::from_json(&Receipt { delivered })
+    }
+
+    /// Returns the user's id: the object's name, which the platform may not know in an object that an alarm
+    /// has woken, or what storage says.
+    fn own_id(&self) -> Result<String> {
+        if let Some(name) = self.state.id().name() {
+            return Ok(name);
+        }
+        let stored = self.store.user_state()?.user_id;
+        if stored.is_empty() {
+            return Err(Error::RustError("the object has no name".into()));
+        }
+        Ok(stored)
     }
 
     /// There is no await here, so the log and the sockets cannot diverge. The platform holds outgoing

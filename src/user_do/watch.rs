@@ -108,6 +108,17 @@ impl UserObject {
         Ok(self.store.watched_told(watched, version, next)?)
     }
 
+    /// Notifies a watcher who has been blocked that the user is offline. An alarm may have to wait for something
+    /// else that is due.
+    pub(crate) async fn hide_from(&self, user_id: &str) -> Result<()> {
+        let watched = self.store.watched()?;
+        if let (Some(watched), Some(watcher)) = (watched, self.store.watcher(user_id)?) {
+            let version = Some(watched.version);
+            self.tell(&[watcher], Presence::default(), version).await?;
+        }
+        Ok(())
+    }
+
     /// Notifies watchers, and deletes those that no longer watch. Returns whether all could be reached.
     pub(crate) async fn tell(
         &self,
@@ -123,21 +134,26 @@ impl UserObject {
         };
         let objects = UserObjects::new(&self.env, &Notify::Status(change.clone()))?;
         let (objects, own, change) = (&objects, &user_id, &change);
-        let heard: Vec<(&Watcher, Result<Heard>)> = stream::iter(watchers)
+        let answers: Vec<Result<(&Watcher, Result<Heard>)>> = stream::iter(watchers)
             .map(|watcher| async move {
+                // The user may have blocked them while others were notified. They are owed another push then.
+                if watcher.is_blocked == 0 && self.store.has_blocked(&watcher.user_id)? {
+                    return Ok((watcher, Ok(Heard { is_wanted: true })));
+                }
                 let heard = if watcher.user_id == *own {
                     self.learn_status(change)
                         .map(|is_wanted| Heard { is_wanted })
                 } else {
                     objects.call(&watcher.user_id, None).await
                 };
-                (watcher, heard)
+                Ok((watcher, heard))
             })
             .buffer_unordered(self.config()?.fanout_concurrency)
             .collect()
             .await;
         let mut have_all_heard = true;
-        for (watcher, heard) in heard {
+        for answer in answers {
+            let (watcher, heard) = answer?;
             let outcome = match heard {
                 Ok(heard) if heard.is_wanted => PushOutcome::Heard,
                 Ok(_) => PushOutcome::Unwanted,

@@ -130,7 +130,7 @@ export async function ackOf<Name extends RequestName>(
   event: Name,
   payload: PayloadOf<Name>,
 ): Promise<ReplyOf<Name> | Refusal> {
-  return untyped(socket).timeout(10_000).emitWithAck(event, payload);
+  return untyped(socket).timeout(30_000).emitWithAck(event, payload);
 }
 
 /** Emits a request with an ack. Returns the reply, or fails if the request was refused. */

@@ -207,6 +207,17 @@ impl<D: Database> Store<D> {
         Ok(watchers)
     }
 
+    /// Returns this user as a watcher, if they are one.
+    pub fn watcher(&self, user_id: &str) -> Result<Option<Watcher>> {
+        let rows = self.read(
+            &self.social,
+            "SELECT user_id, asked, EXISTS (SELECT 1 FROM blocks WHERE user_id = ?1) AS is_blocked
+             FROM watchers WHERE user_id = ?1",
+            vec![user_id.into()],
+        )?;
+        Ok(rows.into_iter().next())
+    }
+
     /// Returns all watchers.
     pub fn watchers(&self) -> Result<Vec<Watcher>> {
         self.read(&self.social, "SELECT user_id, asked FROM watchers", vec![])

@@ -5,7 +5,7 @@ use crate::core::error::EventError;
 use crate::core::events::Reply;
 use crate::core::events::block_user::{BLOCKED, Block, UNBLOCKED, Unblock, reply};
 use crate::core::record::users::{block, unblock};
-use crate::platform::{d1, now};
+use crate::platform::{d1, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
@@ -21,9 +21,12 @@ impl CarryOut for Block {
         let _turn = object.blocking.turn().await;
         object.store.know_user(&caller.user_id)?;
         object.store.block_add(&user_id, now())?;
-        // The alarm notifies the subscribers.
+        // If the push below fails, the alarm repeats it.
         object.needs_schedule();
         d1::batch(&object.env, &[block(&caller.user_id, &user_id, now())]).await?;
+        if let Err(error) = object.hide_from(&user_id).await {
+            log::error("block", &error);
+        }
         Ok(reply(BLOCKED, &user_id))
     }
 }

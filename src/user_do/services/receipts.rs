@@ -55,16 +55,25 @@ impl UserObject {
             return Ok(None);
         };
         let confirmed = self.confirmed()?;
-        if first <= confirmed {
+        let confirmed_due = if first <= confirmed {
             let receipts = self.store.receipts_up_to(confirmed)?;
             let retries = receipts.iter().map(|receipt| self.retry_at(receipt));
-            return Ok(retries.min().map(|at| at.max(now())));
+            retries.min().map(|at| at.max(now()))
+        } else {
+            None
+        };
+        Ok(confirmed_due.into_iter().chain(self.next_look()?).min())
+    }
+
+    /// Returns when to look for the confirmation of a message whose sender is waiting for it.
+    fn next_look(&self) -> Result<Option<Millis>> {
+        if self.awaited_receipt()?.is_none() {
+            return Ok(None);
         }
-        let looks = self.live_sockets();
-        let looks = looks
-            .iter()
-            .filter_map(|socket| look_at(&socket.connection, now()));
-        Ok(looks.min())
+        let sockets = self.live_sockets().into_iter();
+        Ok(sockets
+            .filter_map(|socket| look_at(&socket.connection, now()))
+            .min())
     }
 
     /// Notifies the senders of confirmed messages, and pings for the others; called by the alarm.
