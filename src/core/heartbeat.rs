@@ -79,24 +79,28 @@ pub fn need(
 
     let due = ping_due(connection, config);
     let Some(pinged_at) = awaited_since(connection, heard) else {
-        return match now >= due {
-            true if connection.later_pings.len() >= MAX_LATER_PINGS => {
-                Need::Close(ProtocolEnd::PingTimeout.into())
-            }
-            true if may_be_pinged(connection) => Need::Ping,
-            // The upgrade that blocks the ping ends before then.
-            true => Need::NothingUntil((now + config.upgrade_timeout).min(until)),
-            false => Need::NothingUntil(due.min(until)),
-        };
+        if now < due {
+            return Need::NothingUntil(due.min(until));
+        }
+        if connection.later_pings.len() >= MAX_LATER_PINGS {
+            return Need::Close(ProtocolEnd::PingTimeout.into());
+        }
+        if may_be_pinged(connection) {
+            return Need::Ping;
+        }
+        // The upgrade that blocks the ping ends before then.
+        return Need::NothingUntil((now + config.upgrade_timeout).min(until));
     };
     let dead_at = pinged_at + config.ping_timeout;
     let may_wait = connection.session.was_joined() && !is_watched;
-    let next_look = match may_wait {
-        true if now < due => due,
-        _ if now >= dead_at => return Need::Close(ProtocolEnd::PingTimeout.into()),
-        // By the next turn the pong may have arrived, and then the next ping is due.
-        _ => next_turn(pinged_at, now, config).min(dead_at),
-    };
+    if may_wait && now < due {
+        return Need::NothingUntil(due.min(until));
+    }
+    if now >= dead_at {
+        return Need::Close(ProtocolEnd::PingTimeout.into());
+    }
+    // By the next turn the pong may have arrived, and then the next ping is due.
+    let next_look = next_turn(pinged_at, now, config).min(dead_at);
     Need::NothingUntil(next_look.min(until))
 }
 
