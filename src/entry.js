@@ -24,7 +24,10 @@ function trapped() {
   replaceBrokenInstance();
 }
 
-const isTrap = (error) => error instanceof WebAssembly.RuntimeError;
+/** A stack overflow in the wasm is a RangeError of the engine's. */
+const isTrap = (error) =>
+  error instanceof WebAssembly.RuntimeError ||
+  (error instanceof RangeError && /call stack/.test(error.message));
 
 // Catches traps in tasks that nothing awaits.
 addEventListener("error", ({ error }) => {
