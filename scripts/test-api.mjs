@@ -1,5 +1,5 @@
 // `npm run test:api`: tests the HTTP API against openapi.yaml with schemathesis, which generates valid and
-// invalid requests and checks the responses. Needs Python 3.10 or newer.
+// invalid requests and checks the responses. Needs Python 3.11 or newer.
 
 import { inRoot, isMain, main, nodeScript, run } from "./lib/project.mjs";
 import { ensurePython } from "./lib/python.mjs";
