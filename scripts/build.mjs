@@ -18,7 +18,16 @@ import {
 } from "node:fs";
 import path from "node:path";
 
-import { bindgen, Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
+import {
+  Failure,
+  bindgen,
+  cargoLocked,
+  inRoot,
+  isMain,
+  main,
+  run,
+  toolEnv,
+} from "./lib/project.mjs";
 
 const wasmOpt = ["node_modules", "binaryen", "bin", "wasm-opt"];
 
@@ -158,9 +167,8 @@ async function buildWorker(variant) {
 /** Compiles the Worker and returns the path of the wasm file. */
 async function compile(options, target, env) {
   const triple = "wasm32-unknown-unknown";
-  const locked = process.env.CI ? ["--locked"] : [];
   const args = ["build", "--lib", "--release", `--target=${triple}`, `--target-dir=${target}`];
-  await run("cargo", [...args, ...options, ...locked], { env: { ...toolEnv(), ...env } });
+  await run("cargo", [...args, ...options, ...cargoLocked], { env: { ...toolEnv(), ...env } });
   return path.join(target, triple, "release", "switchboard.wasm");
 }
 

@@ -6,16 +6,14 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 
-import { Failure, inRoot, isMain, main, run } from "./lib/project.mjs";
+import { Failure, cargoLocked, inRoot, isMain, main, run } from "./lib/project.mjs";
 import { types } from "./lib/typescript.mjs";
 import { setup } from "./setup.mjs";
-
-const locked = process.env.CI ? ["--locked"] : [];
 
 const yamlHeader = `# Made from the Rust payload types by \`npm run contract\`: change those.\n`;
 
 async function document() {
-  await run("cargo", ["test", "--quiet", ...locked, "--lib", "contract::"]);
+  await run("cargo", ["test", "--quiet", ...cargoLocked, "--lib", "contract::"]);
   return JSON.parse(readFileSync(inRoot("target", "contract", "asyncapi.json"), "utf8"));
 }
 

@@ -4,11 +4,10 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
-import { Failure, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
+import { Failure, cargoLocked, inRoot, isMain, main, run, toolEnv } from "./lib/project.mjs";
 
 const perProtocol = 50_000;
 const folder = inRoot("target", "differential");
-const locked = process.env.CI ? ["--locked"] : [];
 
 /** Returns a generator of numbers from 0 to limit - 1; equal seeds give equal numbers (mulberry32). */
 function drawing(seed) {
@@ -213,7 +212,7 @@ export async function differential(seed) {
     writeFileSync(`${folder}/${name}.json`, JSON.stringify(list));
   }
   const env = { ...toolEnv(), DIFFERENTIAL: folder };
-  await run("cargo", ["test", "--quiet", ...locked, "--test", "differential"], { env });
+  await run("cargo", ["test", "--quiet", ...cargoLocked, "--test", "differential"], { env });
   const references = { socket: await referenceSocket(), engine: await referenceEngine() };
   for (const [name, list] of Object.entries(packets)) {
     const ours = JSON.parse(readFileSync(`${folder}/${name}.decoded.json`, "utf8")).map(read);

@@ -9,6 +9,7 @@ import { secretName, secretsFile, secretIn } from "./lib/secret.mjs";
 import {
   Failure,
   bindgen,
+  cargoLocked,
   capture,
   findNode,
   inRoot,
@@ -95,16 +96,16 @@ async function succeeds(command, args) {
 }
 
 async function ensurePackagesAndTool() {
+  const hasPackages = packagesAreInstalled();
   // In parallel: npm is limited by the network, cargo by the processor.
-  const ensure = () => Promise.all([ensurePackages(), ensureBindgen()]);
-  const isThere = packagesAreInstalled() && existsSync(inRoot(...bindgen));
-  if (isThere) await ensure();
+  const ensure = () => Promise.all([ensurePackages(hasPackages), ensureBindgen()]);
+  if (hasPackages && existsSync(inRoot(...bindgen))) await ensure();
   else await step("Installing the npm packages and building the wasm-bindgen tool", ensure);
 }
 
-async function ensurePackages() {
+async function ensurePackages(areInstalled) {
   // Also where NODE_ENV is "production": all packages are tools.
-  if (!packagesAreInstalled()) await npm("ci", "--include=dev");
+  if (!areInstalled) await npm("ci", "--include=dev");
   if (findNode()) return;
   // An install script of the npm package `node` installs the binary; npm may have skipped it.
   await npm("rebuild", "node");
@@ -137,8 +138,7 @@ function lockedPackages(file) {
 /** Builds scripts/bindgen. Cargo itself decides whether there is anything to do. */
 async function ensureBindgen() {
   const where = [`--target-dir=${inRoot(...toolsTarget)}`, "--profile=tools"];
-  const locked = process.env.CI ? ["--locked"] : [];
-  const args = ["build", "--package=switchboard-bindgen", ...where, ...locked];
+  const args = ["build", "--package=switchboard-bindgen", ...where, ...cargoLocked];
   await runQuietly("cargo", args, { env: systemEnv() });
 }
 

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 
 import {
   Failure,
+  cargoLocked,
   inRoot,
   isMain,
   main,
@@ -24,9 +25,7 @@ const partNames = ["lint", "native", "build", "e2e"];
 const usage = `usage: npm test -- [--only ${partNames.join("|")}] [tests/FILE.test.ts ...]`;
 const testTimeoutMs = 240_000;
 
-// In CI a stale lock file is an error; elsewhere cargo may update it.
-const locked = process.env.CI ? ["--locked"] : [];
-const clippy = (...args) => ["cargo", ["clippy", ...locked, ...args, "--", "-D", "warnings"]];
+const clippy = (...args) => ["cargo", ["clippy", ...cargoLocked, ...args, "--", "-D", "warnings"]];
 
 const steps = {
   lint: () => [
@@ -41,7 +40,7 @@ const steps = {
     ],
   ],
   native: () => [
-    ["cargo test", () => ["cargo", ["test", ...locked]]],
+    ["cargo test", () => ["cargo", ["test", ...cargoLocked]]],
     ["the decoders against the reference parsers", () => nodeScript("scripts/differential.mjs")],
     [
       "the contract: asyncapi.yaml and client/ (npm run contract fixes it)",

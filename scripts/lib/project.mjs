@@ -14,6 +14,9 @@ export const inRoot = (...parts) => path.join(root, ...parts);
 export const toolsTarget = ["target", "tools"];
 export const bindgen = [...toolsTarget, "tools", "switchboard-bindgen"];
 
+/** cargo's option in CI, where a stale lock file is an error; elsewhere cargo may update it. */
+export const cargoLocked = process.env.CI ? ["--locked"] : [];
+
 export const databaseName = "switchboard";
 export const defaultPort = 4000;
 
@@ -83,8 +86,8 @@ export function systemEnv() {
  * the project.
  */
 export function toolEnv() {
-  const bins = [inRoot("node_modules", ".bin"), inRoot(".tools", "bin")];
-  const searchPath = [...bins, ...withoutProjectBins(process.env.PATH ?? "")];
+  const bins = inRoot("node_modules", ".bin");
+  const searchPath = [bins, ...withoutProjectBins(process.env.PATH ?? "")];
   return {
     CLOUDFLARE_CF_FETCH_ENABLED: "false",
     WRANGLER_HIDE_BANNER: "true",

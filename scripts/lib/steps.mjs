@@ -48,5 +48,5 @@ export async function runQuietly(command, args, options) {
   const { code, stdout, stderr } = await capture(command, args, options);
   if (code === 0) return;
   const output = `${stdout}\n${stderr}`.trimEnd().split("\n").slice(-shownLines).join("\n");
-  throw new Failure(`${path.basename(command)} ${args[0]} ended with code ${code}:\n${output}`);
+  throw new Failure(`${path.basename(command)} ${args[0]} exited with code ${code}:\n${output}`);
 }
