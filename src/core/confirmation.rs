@@ -46,8 +46,8 @@ pub fn may_ask(connection: &Connection, ponged_at: Option<Millis>, now: Millis) 
 /// decides.
 pub fn look_at(connection: &Connection, now: Millis) -> Option<Millis> {
     let pinged_at = connection.pinged_at.filter(|_| connection.is_live())?;
-    let looks = LOOKS_AFTER.iter().map(|pause| pinged_at + pause);
-    looks.into_iter().find(|at| *at > now)
+    let mut looks = LOOKS_AFTER.iter().map(|pause| pinged_at + pause);
+    looks.find(|at| *at > now)
 }
 
 #[cfg(test)]

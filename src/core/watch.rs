@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::presence::Presence;
 use super::time::Millis;
 
 /// A user's status as the user's object reports it.
@@ -31,6 +32,16 @@ pub struct StatusReport {
     pub is_online: bool,
     /// The number of the user's last change. `None` overrides every number: the user was erased.
     pub version: Option<u64>,
+}
+
+impl StatusReport {
+    /// Reports a presence with the number of the change that led to it.
+    pub fn new(presence: Presence, version: Option<u64>) -> Self {
+        Self {
+            is_online: presence.is_online(),
+            version,
+        }
+    }
 }
 
 /// What a connection was last told about a user.
@@ -84,8 +95,8 @@ impl From<Known> for Stored {
 impl Known {
     /// Stores a report unless it is older than what is known. Returns whether the status has changed, or
     /// `None` if the report is older.
-    fn take(&mut self, statement: StatusReport) -> Option<bool> {
-        let StatusReport { is_online, version } = statement;
+    fn take(&mut self, report: StatusReport) -> Option<bool> {
+        let StatusReport { is_online, version } = report;
         let (before, at) = match self.0 {
             Some(told) if version.is_some_and(|version| version < told.version) => return None,
             Some(told) => (Some(told.is_online), told.at),
@@ -152,12 +163,12 @@ impl Watches {
 
     /// Handles a push and returns whether the connection must be told. The first push before the reply to a
     /// subscription is not passed on: the reply will contain it.
-    pub fn on_push(&mut self, user_id: &str, statement: StatusReport, now: Millis) -> bool {
+    pub fn on_push(&mut self, user_id: &str, report: StatusReport, now: Millis) -> bool {
         let Some(known) = self.0.get_mut(user_id) else {
             return false;
         };
         let is_first = known.0.is_none();
-        let is_news = known.take(statement) == Some(true) && !is_first;
+        let is_news = known.take(report) == Some(true) && !is_first;
         if is_news {
             known.tell(now);
         }
@@ -166,13 +177,13 @@ impl Watches {
 
     /// Handles the answer to a subscription and returns the status for the reply: whether the user is online.
     /// A newer push may have overtaken the answer.
-    pub fn on_answer(&mut self, user_id: &str, statement: StatusReport, now: Millis) -> bool {
+    pub fn on_answer(&mut self, user_id: &str, report: StatusReport, now: Millis) -> bool {
         let Some(known) = self.0.get_mut(user_id) else {
-            return statement.is_online;
+            return report.is_online;
         };
-        known.take(statement);
+        known.take(report);
         known.tell(now);
-        known.0.map_or(statement.is_online, |told| told.is_online)
+        known.0.map_or(report.is_online, |told| told.is_online)
     }
 
     /// Handles a recovery of the session: what it was told at or after `seen_until` may have been lost with the
@@ -187,15 +198,10 @@ impl Watches {
 
     /// Handles the answer to a subscription that is renewed after a recovery. Returns whether the user is
     /// online if the connection must be told, or `None` if it already knows.
-    pub fn on_renewal(
-        &mut self,
-        user_id: &str,
-        statement: StatusReport,
-        now: Millis,
-    ) -> Option<bool> {
+    pub fn on_renewal(&mut self, user_id: &str, report: StatusReport, now: Millis) -> Option<bool> {
         let known = self.0.get_mut(user_id)?;
         let was_told = known.0.is_some_and(|told| told.at != NOT_YET);
-        let is_news = known.take(statement) == Some(true);
+        let is_news = known.take(report) == Some(true);
         if was_told && !is_news {
             return None;
         }

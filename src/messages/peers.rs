@@ -57,11 +57,8 @@ pub struct Watching {
 
 impl Watching {
     /// Converts to what the watcher's side stores.
-    pub fn statement(&self) -> StatusReport {
-        StatusReport {
-            is_online: self.presence.is_online(),
-            version: self.version,
-        }
+    pub fn report(&self) -> StatusReport {
+        StatusReport::new(self.presence, self.version)
     }
 }
 
@@ -162,11 +159,8 @@ pub struct StatusChange {
 
 impl StatusChange {
     /// Converts to what the watcher's side stores.
-    pub fn statement(&self) -> StatusReport {
-        StatusReport {
-            is_online: self.presence.is_online(),
-            version: self.version,
-        }
+    pub fn report(&self) -> StatusReport {
+        StatusReport::new(self.presence, self.version)
     }
 }
 

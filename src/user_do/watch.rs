@@ -126,6 +126,9 @@ impl UserObject {
         presence: Presence,
         version: Option<u64>,
     ) -> Result<bool> {
+        if watchers.is_empty() {
+            return Ok(true);
+        }
         let user_id = self.store.user_state()?.user_id;
         let change = StatusChange {
             user_id: user_id.clone(),
@@ -181,7 +184,7 @@ impl UserObject {
             }
             is_wanted = true;
             let on_push =
-                |watches: &mut Watches| watches.on_push(&change.user_id, change.statement(), now());
+                |watches: &mut Watches| watches.on_push(&change.user_id, change.report(), now());
             if self.update_watches(sid, watches, on_push)? {
                 self.send_status(&socket, &change.user_id, change.presence);
             }
@@ -258,7 +261,7 @@ impl UserObject {
             };
             // In the meantime pushes may have arrived, and the connection may be gone.
             let on_renewal =
-                |watches: &mut Watches| watches.on_renewal(&user_id, watching.statement(), now());
+                |watches: &mut Watches| watches.on_renewal(&user_id, watching.report(), now());
             let Some(socket) = self.live_socket(sid) else {
                 return Ok(());
             };

@@ -36,7 +36,7 @@ impl CarryOut for Subscription {
         for (id, answer) in answers {
             match answer {
                 Ok(watching) => {
-                    let is_online = watches.on_answer(&id, watching.statement(), now());
+                    let is_online = watches.on_answer(&id, watching.report(), now());
                     statuses.push((id, watching.presence.corrected(is_online)));
                 }
                 Err(error) => {

@@ -55,25 +55,23 @@ impl UserObject {
             return Ok(None);
         };
         let confirmed = self.confirmed()?;
-        let confirmed_due = if first <= confirmed {
-            let receipts = self.store.receipts_up_to(confirmed)?;
-            let retries = receipts.iter().map(|receipt| self.retry_at(receipt));
-            retries.min().map(|at| at.max(now()))
-        } else {
-            None
-        };
-        Ok(confirmed_due.into_iter().chain(self.next_look()?).min())
+        if first > confirmed {
+            return Ok(self.next_look());
+        }
+        let receipts = self.store.receipts_up_to(confirmed)?;
+        let retries = receipts.iter().map(|receipt| self.retry_at(receipt));
+        let retry = retries.min().map(|at| at.max(now()));
+        let is_awaited = self.store.next_receipt(confirmed + 1)?.is_some();
+        let look = is_awaited.then(|| self.next_look()).flatten();
+        Ok(retry.into_iter().chain(look).min())
     }
 
-    /// Returns when to look for the confirmation of a message whose sender is waiting for it.
-    fn next_look(&self) -> Result<Option<Millis>> {
-        if self.awaited_receipt()?.is_none() {
-            return Ok(None);
-        }
+    /// Returns when to look for a confirmation that a sender is waiting for.
+    fn next_look(&self) -> Option<Millis> {
         let sockets = self.live_sockets().into_iter();
-        Ok(sockets
+        sockets
             .filter_map(|socket| look_at(&socket.connection, now()))
-            .min())
+            .min()
     }
 
     /// Notifies the senders of confirmed messages, and pings for the others; called by the alarm.
