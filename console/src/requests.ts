@@ -35,8 +35,8 @@ export async function ask<Name extends RequestName>(
     // An error also arrives as an event, whose listener shows it.
     return asked !== current || isRefusal(reply) ? null : reply;
   } catch {
-    // A user who has signed out no longer needs the error.
-    return asked === current ? fail(`${event}: no answer`) : null;
+    // A user who has signed out no longer needs the error; after a disconnect, the page shows the reason for it.
+    return asked === current && asked.connected ? fail(`${event}: no answer`) : null;
   }
 }
 

@@ -7,7 +7,16 @@ import type { Page } from "playwright-core";
 
 import * as clients from "../support/clients.ts";
 import { goOffline, goOnline, holdable, networkErrors, onWebSocket, sendAway } from "./network.ts";
-import { connected, entryOf, messageBox, messages, section, signIn, write } from "./support.ts";
+import {
+  connected,
+  entryOf,
+  messageBox,
+  messages,
+  section,
+  signIn,
+  watch,
+  write,
+} from "./support.ts";
 import { contractor, customer, serveSite } from "./site.ts";
 
 const site = serveSite();
@@ -96,6 +105,18 @@ test("a user whom the server disconnects can reconnect", async () => {
   await page.getByRole("button", { name: "Connect again" }).click();
   await connected(page);
   await page.getByRole("button", { name: "Connect again" }).waitFor({ state: "detached" });
+});
+
+test("why the connection ended stays on the page, even if a request was waiting", async () => {
+  const page = await site.blankPage();
+  const network = await holdable(page);
+  await signIn(page, site.server, "waiting", customer);
+  await onWebSocket(page);
+  network.hold(/^43/);
+  await watch(page, "somebody");
+  await sendAway(site.server, "waiting");
+  await page.getByRole("button", { name: "Connect again" }).waitFor();
+  await page.getByRole("alert").getByText("io server disconnect").waitFor();
 });
 
 test("data whose first reply was lost is loaded after a recovery", async () => {
