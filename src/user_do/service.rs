@@ -76,7 +76,7 @@ impl UserObject {
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));
         self.left_alarm.set(None);
-        self.store.forget_tables();
+        self.store.forget();
         // Connections that have not joined yet still have their deadlines.
         self.needs_schedule();
         Ok(())

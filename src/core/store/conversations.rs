@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Database, Result, Store};
+use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
 use crate::core::sql::Param;
@@ -29,7 +29,7 @@ impl<D: Database> Store<D> {
             return Ok(());
         }
         self.write(
-            &self.user,
+            Table::Conversations,
             ADD_CONVERSATIONS,
             vec![to_json(&targets).into()],
         )
@@ -87,7 +87,7 @@ impl<D: Database> Store<D> {
     /// Removes a conversation from the list.
     pub fn conversation_remove(&self, conversation_id: &str) -> Result<()> {
         self.write(
-            &self.user,
+            Table::Conversations,
             "DELETE FROM conversations WHERE conversation_id = ?1",
             vec![conversation_id.into()],
         )

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Database, Result, Store};
+use super::{Database, Result, Store, Table};
 use crate::core::recovery::LogBounds;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
@@ -49,6 +49,14 @@ pub struct PendingReceipt {
     pub payload: String,
 }
 
+/// The ends of the log.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct LogEnds {
+    first: u64,
+    first_at: Millis,
+    last: u64,
+}
+
 /// How much of the log is kept.
 pub struct Retention {
     /// The maximum number of events.
@@ -62,10 +70,10 @@ impl<D: Database> Store<D> {
     /// so offsets only grow. The first offset is the time in Unix milliseconds, so offsets grow across an
     /// erasure, too, and a client from before it cannot mistake the new log for its own.
     pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
-        let bounds = self.log_bounds(0)?;
-        let offset = bounds.map_or(now, |bounds| bounds.last + 1);
+        let ends = self.log_ends()?;
+        let offset = ends.map_or(now, |ends| ends.last + 1);
         self.write(
-            &self.user,
+            Table::Log,
             "INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             vec![
@@ -77,29 +85,39 @@ impl<D: Database> Store<D> {
                 entry.except_sid.into(),
             ],
         )?;
-        self.prune(offset, now, keep)?;
+        let (first, first_at) = ends.map_or((offset, now), |ends| (ends.first, ends.first_at));
+        let ends = LogEnds {
+            first,
+            first_at,
+            last: offset,
+        };
+        self.known.log_ends.set(Some(ends));
+        self.prune(ends, now, keep)?;
         Ok(offset)
     }
 
-    fn prune(&self, last: u64, now: Millis, keep: &Retention) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Row {
-            offset: u64,
-            created_at: Millis,
-        }
-        let oldest: Vec<Row> = self.read(
-            &self.user,
-            "SELECT offset, created_at FROM log ORDER BY offset LIMIT 1",
-            vec![],
-        )?;
+    /// Returns the ends of the log, or `None` if it is empty.
+    fn log_ends(&self) -> Result<Option<LogEnds>> {
+        self.known.log_ends.get_or(|| {
+            let rows = self.read(
+                &self.user,
+                "SELECT offset AS first, created_at AS first_at, (SELECT max(offset) FROM log) AS last
+                 FROM log ORDER BY offset LIMIT 1",
+                vec![],
+            )?;
+            Ok(rows.into_iter().next())
+        })
+    }
+
+    fn prune(&self, ends: LogEnds, now: Millis, keep: &Retention) -> Result<()> {
+        let last = ends.last;
         let up_to = last.saturating_sub(keep.events);
         let since = now.saturating_sub(keep.time);
-        let is_due = |row: &Row| row.offset <= up_to || row.created_at < since;
-        if !oldest.first().is_some_and(is_due) {
+        if ends.first > up_to && ends.first_at >= since {
             return Ok(());
         }
         self.write(
-            &self.user,
+            Table::Log,
             "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
             vec![Param::from(up_to), Param::from(since), Param::from(last)],
         )?;
@@ -131,30 +149,36 @@ impl<D: Database> Store<D> {
 
     /// Returns the bounds of the part of the log that is not older than `since`.
     pub fn log_bounds(&self, since: Millis) -> Result<Option<LogBounds>> {
+        let Some(ends) = self.log_ends()? else {
+            return Ok(None);
+        };
+        if ends.first_at >= since {
+            return Ok(Some(LogBounds {
+                first: ends.first,
+                last: ends.last,
+            }));
+        }
         #[derive(Deserialize)]
         struct Row {
             first: Option<u64>,
-            last: Option<u64>,
         }
         // Offsets grow with time, so the first entry that is recent enough is the lower bound.
         let rows: Vec<Row> = self.read(
             &self.user,
-            "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first,
-                    (SELECT max(offset) FROM log) AS last",
+            "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first",
             vec![Param::from(since)],
         )?;
-        let row = rows.into_iter().next();
-        Ok(row.and_then(|row| {
-            let last = row.last?;
-            // Every entry is too old: only a client that missed nothing can recover.
-            let first = row.first.unwrap_or(last + 1);
-            Some(LogBounds { first, last })
+        let first = rows.into_iter().next().and_then(|row| row.first);
+        Ok(Some(LogBounds {
+            // Every entry may be too old: then only a client that missed nothing can recover.
+            first: first.unwrap_or(ends.last + 1),
+            last: ends.last,
         }))
     }
 
     /// Returns the log's last offset, or 0 if the log is empty.
     pub fn last_offset(&self) -> Result<u64> {
-        Ok(self.log_bounds(0)?.map_or(0, |bounds| bounds.last))
+        Ok(self.log_ends()?.map_or(0, |ends| ends.last))
     }
 
     /// Returns when the event at this offset was appended, or 0 if the log no longer holds it.
@@ -195,6 +219,12 @@ impl<D: Database> Store<D> {
         sid: &str,
         max_bytes: usize,
     ) -> Result<Missed> {
+        if self.last_offset()? <= offset {
+            return Ok(Missed {
+                events: Vec::new(),
+                is_complete: true,
+            });
+        }
         let rows = self.rows(
             &self.user,
             "SELECT offset, event, payload FROM log
@@ -230,7 +260,7 @@ impl<D: Database> Store<D> {
             vec![conversation_id.into()],
         )?;
         self.write(
-            &self.user,
+            Table::Log,
             "UPDATE log SET event = '', payload = '', message_id = ''
              WHERE event <> '' AND json_valid(payload) AND payload ->> 'conversationId' = ?1",
             vec![conversation_id.into()],
@@ -240,7 +270,7 @@ impl<D: Database> Store<D> {
     /// Records that a message's sender waits for a receipt.
     pub fn receipt_add(&self, receipt: &PendingReceipt) -> Result<()> {
         self.write(
-            &self.social,
+            Table::Receipts,
             "INSERT OR REPLACE INTO receipts (offset, sender_id, payload) VALUES (?1, ?2, ?3)",
             vec![
                 Param::from(receipt.offset),
@@ -280,7 +310,7 @@ impl<D: Database> Store<D> {
             return Ok(());
         }
         self.write(
-            &self.social,
+            Table::Receipts,
             "DELETE FROM receipts WHERE offset >= ?1 AND offset < ?2",
             vec![Param::from(from), Param::from(before)],
         )
@@ -289,7 +319,7 @@ impl<D: Database> Store<D> {
     /// Removes the receipt at this offset: its sender has been told.
     pub fn receipt_remove(&self, offset: u64) -> Result<()> {
         self.write(
-            &self.social,
+            Table::Receipts,
             "DELETE FROM receipts WHERE offset = ?1",
             vec![Param::from(offset)],
         )

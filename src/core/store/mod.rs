@@ -5,6 +5,7 @@
 //! here is atomic. The first write creates the tables: a query about an unknown user writes nothing.
 
 mod conversations;
+mod known;
 mod log;
 mod outbox;
 pub mod schema;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
 
+use self::known::Known;
 use self::schema::{OUTBOX, SOCIAL, Step, USER};
 use super::sql::Param;
 use super::time::Millis;
@@ -28,7 +30,23 @@ pub use social::{PushOutcome, Watched, Watcher};
 /// Tables that are created together.
 struct Tables {
     steps: &'static [Step],
-    are_there: Cell<bool>,
+    /// Whether they exist; `None` if that has to be looked up.
+    are_there: Cell<Option<bool>>,
+}
+
+/// What a write changes.
+#[derive(Debug, Clone, Copy)]
+enum Table {
+    UserState,
+    Log,
+    Conversations,
+    Receipts,
+    Blocks,
+    Watches,
+    /// The tables `watched` and `watchers`.
+    Watched,
+    Buckets,
+    Outbox,
 }
 
 /// The storage failed, or holds data that this code did not write.
@@ -64,6 +82,7 @@ pub struct Store<D> {
     user: Tables,
     social: Tables,
     outbox: Tables,
+    known: Known,
 }
 
 /// The stored state of the user.
@@ -86,21 +105,23 @@ impl<D: Database> Store<D> {
     pub fn new(database: D) -> Self {
         let tables = |steps| Tables {
             steps,
-            are_there: Cell::new(false),
+            are_there: Cell::new(None),
         };
         Self {
             database,
             user: tables(USER),
             social: tables(SOCIAL),
             outbox: tables(OUTBOX),
+            known: Known::default(),
         }
     }
 
-    /// Forgets which tables exist: the object's storage was deleted.
-    pub fn forget_tables(&self) {
+    /// Forgets everything: the object's storage was deleted.
+    pub fn forget(&self) {
         for tables in [&self.user, &self.social, &self.outbox] {
-            tables.are_there.set(false);
+            tables.are_there.set(None);
         }
+        self.known.forget_all();
     }
 
     fn read<T: DeserializeOwned>(
@@ -126,55 +147,74 @@ impl<D: Database> Store<D> {
         self.database.query(query, bindings).map(Some)
     }
 
-    fn write(&self, tables: &Tables, query: &str, bindings: Vec<Param>) -> Result<()> {
-        self.bring_up_to_date(tables, true)?;
+    /// Every change goes through here, so that nothing outdated remains known.
+    fn write(&self, table: Table, query: &str, bindings: Vec<Param>) -> Result<()> {
+        self.known.forget(table);
+        self.bring_up_to_date(self.group(table), true)?;
         self.database
             .query::<IgnoredAny>(query, bindings)
             .map(|_| ())
     }
 
+    fn group(&self, table: Table) -> &Tables {
+        match table {
+            Table::UserState | Table::Log | Table::Conversations => &self.user,
+            Table::Outbox => &self.outbox,
+            _ => &self.social,
+        }
+    }
+
     /// Runs the missing steps. If all of them are missing, runs them only if `may_make` is set. Returns
     /// whether the tables exist.
     fn bring_up_to_date(&self, tables: &Tables, may_make: bool) -> Result<bool> {
-        if tables.are_there.get() {
-            return Ok(true);
+        match tables.are_there.get() {
+            Some(true) => return Ok(true),
+            Some(false) if !may_make => return Ok(false),
+            _ => {}
         }
+        let there = self.markers()?;
         let mut is_made = may_make;
         for step in tables.steps {
-            if self.has(step.marker)? {
+            if there.iter().any(|marker| marker == step.marker) {
                 is_made = true;
             } else if is_made {
                 self.database.execute(step.sql)?;
             } else {
+                tables.are_there.set(Some(false));
                 return Ok(false);
             }
         }
-        tables.are_there.set(true);
+        tables.are_there.set(Some(true));
         Ok(true)
     }
 
-    fn has(&self, marker: &str) -> Result<bool> {
+    /// Returns the names of all tables and indexes.
+    fn markers(&self) -> Result<Vec<String>> {
         #[derive(Deserialize)]
-        struct Row {}
-        let sql = "SELECT 1 AS found FROM sqlite_master WHERE name = ?1";
-        let mut found = self.database.query::<Row>(sql, vec![marker.into()])?;
-        Ok(found.next().is_some())
+        struct Row {
+            name: String,
+        }
+        let sql = "SELECT name FROM sqlite_master";
+        let rows = self.database.query::<Row>(sql, vec![])?;
+        rows.map(|row| Ok(row?.name)).collect()
     }
 
     /// Returns the user's state, or the default if nothing is stored.
     pub fn user_state(&self) -> Result<UserState> {
-        let rows = self.read(
-            &self.user,
-            "SELECT user_id, is_recorded, is_online, last_seen, confirmed FROM user_state",
-            vec![],
-        )?;
-        Ok(rows.into_iter().next().unwrap_or_default())
+        self.known.user_state.get_or(|| {
+            let rows = self.read(
+                &self.user,
+                "SELECT user_id, is_recorded, is_online, last_seen, confirmed FROM user_state",
+                vec![],
+            )?;
+            Ok(rows.into_iter().next().unwrap_or_default())
+        })
     }
 
     /// Records that the user is online, and whether D1 is known to have a row for them.
     pub fn set_online(&self, user_id: &str, is_recorded: bool, now: Millis) -> Result<()> {
         self.write(
-            &self.user,
+            Table::UserState,
             "INSERT INTO user_state (id, user_id, is_recorded, is_online, last_seen)
              VALUES (1, ?1, ?2, 1, ?3)
              ON CONFLICT (id) DO UPDATE SET
@@ -185,7 +225,11 @@ impl<D: Database> Store<D> {
 
     /// Records that D1 has a row for the user.
     pub fn set_recorded(&self) -> Result<()> {
-        self.write(&self.user, "UPDATE user_state SET is_recorded = 1", vec![])
+        self.write(
+            Table::UserState,
+            "UPDATE user_state SET is_recorded = 1",
+            vec![],
+        )
     }
 
     /// Stores whose object this is, for alarms: an alarm does not carry the user's id.
@@ -194,7 +238,7 @@ impl<D: Database> Store<D> {
             return Ok(());
         }
         self.write(
-            &self.user,
+            Table::UserState,
             "INSERT INTO user_state (id, user_id) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING",
             vec![user_id.into()],
         )
@@ -203,7 +247,7 @@ impl<D: Database> Store<D> {
     /// Records that the user is offline.
     pub fn set_offline(&self, last_seen: Millis, confirmed: u64) -> Result<()> {
         self.write(
-            &self.user,
+            Table::UserState,
             "UPDATE user_state
              SET is_online = 0, last_seen = max(last_seen, ?1), confirmed = max(confirmed, ?2)",
             vec![Param::from(last_seen), Param::from(confirmed)],
@@ -212,13 +256,18 @@ impl<D: Database> Store<D> {
 
     /// Records that a device has confirmed the log up to this offset.
     pub fn set_confirmed(&self, confirmed: u64) -> Result<()> {
+        if confirmed <= self.user_state()?.confirmed {
+            return Ok(());
+        }
         self.write(
-            &self.user,
+            Table::UserState,
             "UPDATE user_state SET confirmed = ?1 WHERE confirmed < ?1",
             vec![Param::from(confirmed)],
         )
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

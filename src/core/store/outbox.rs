@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Database, Result, Store, StoreError};
+use super::{Database, Result, Store, StoreError, Table};
 use crate::core::error::to_json;
 use crate::core::outbox::{Next, OutboxEntry};
 use crate::core::send_kind::SendKind;
@@ -44,7 +44,7 @@ impl<D: Database> Store<D> {
         next_attempt_at: Millis,
     ) -> Result<()> {
         self.write(
-            &self.outbox,
+            Table::Outbox,
             "INSERT INTO outbox
                (send_id, receiver_ids, next_attempt_at, idempotency_key, fingerprint, created_at,
                 is_direct)
@@ -64,7 +64,7 @@ impl<D: Database> Store<D> {
     /// Restarts a send that was never replied to, with the full time to commit.
     pub fn outbox_renew(&self, entry: &OutboxEntry, next_attempt_at: Millis) -> Result<()> {
         self.write(
-            &self.outbox,
+            Table::Outbox,
             "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL, attempts = 0
              WHERE send_id = ?1",
             vec![
@@ -78,7 +78,7 @@ impl<D: Database> Store<D> {
     /// Removes a send.
     pub fn outbox_remove(&self, send_id: Uuid) -> Result<()> {
         self.write(
-            &self.outbox,
+            Table::Outbox,
             "DELETE FROM outbox WHERE send_id = ?1",
             vec![send_id.to_string().into()],
         )
@@ -92,20 +92,20 @@ impl<D: Database> Store<D> {
         match next {
             Next::Done => {
                 self.write(
-                    &self.outbox,
+                    Table::Outbox,
                     "UPDATE outbox SET next_attempt_at = NULL, pending = NULL
                      WHERE send_id = ?1 AND idempotency_key IS NOT NULL",
                     vec![id.clone()],
                 )?;
                 self.write(
-                    &self.outbox,
+                    Table::Outbox,
                     "DELETE FROM outbox WHERE send_id = ?1 AND idempotency_key IS NULL",
                     vec![id],
                 )
             }
             Next::Void => self.outbox_remove(send_id),
             Next::Retry { pending, at } => self.write(
-                &self.outbox,
+                Table::Outbox,
                 "UPDATE outbox SET pending = ?2, next_attempt_at = ?3, attempts = attempts + 1
                  WHERE send_id = ?1",
                 vec![id, pending.as_ref().map(to_json).into(), Param::from(*at)],
@@ -116,7 +116,7 @@ impl<D: Database> Store<D> {
     /// Stores the reply to a send for its idempotency key.
     pub fn outbox_keep_result(&self, send_id: Uuid, result: &str) -> Result<()> {
         self.write(
-            &self.outbox,
+            Table::Outbox,
             "UPDATE outbox SET result = ?2 WHERE send_id = ?1",
             vec![send_id.to_string().into(), result.into()],
         )
@@ -180,7 +180,7 @@ impl<D: Database> Store<D> {
     /// Returns the earlier send with this key, if it has not expired. Deletes expired results.
     pub fn outbox_by_key(&self, key: &str, now: Millis) -> Result<Option<Keyed>> {
         self.write(
-            &self.outbox,
+            Table::Outbox,
             "DELETE FROM outbox WHERE created_at < ?1 AND next_attempt_at IS NULL",
             vec![Param::from(now.saturating_sub(KEY_RETENTION))],
         )?;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Database, Result, Store};
+use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::limits::Bucket;
 use crate::core::sql::Param;
@@ -47,6 +47,9 @@ struct Found {}
 impl<D: Database> Store<D> {
     /// Returns whether the user has blocked `user_id`.
     pub fn has_blocked(&self, user_id: &str) -> Result<bool> {
+        if !self.has_blocked_anybody()? {
+            return Ok(false);
+        }
         let rows: Vec<Found> = self.read(
             &self.social,
             "SELECT 1 AS found FROM blocks WHERE user_id = ?1",
@@ -55,10 +58,18 @@ impl<D: Database> Store<D> {
         Ok(!rows.is_empty())
     }
 
+    fn has_blocked_anybody(&self) -> Result<bool> {
+        self.known.has_blocks.get_or(|| {
+            let sql = "SELECT 1 AS found FROM blocks LIMIT 1";
+            let rows: Vec<Found> = self.read(&self.social, sql, vec![])?;
+            Ok(!rows.is_empty())
+        })
+    }
+
     /// Blocks a user. If they watch this user, they are told at `now` that this user is offline.
     pub fn block_add(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(
-            &self.social,
+            Table::Blocks,
             "INSERT INTO blocks (user_id) VALUES (?1) ON CONFLICT (user_id) DO NOTHING",
             vec![user_id.into()],
         )?;
@@ -68,7 +79,7 @@ impl<D: Database> Store<D> {
     /// Unblocks a user. If they watch this user, they are told at `now` whether this user is online.
     pub fn block_remove(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(
-            &self.social,
+            Table::Blocks,
             "DELETE FROM blocks WHERE user_id = ?1",
             vec![user_id.into()],
         )?;
@@ -76,9 +87,9 @@ impl<D: Database> Store<D> {
     }
 
     fn watcher_owe_truth(&self, user_id: &str, now: Millis) -> Result<()> {
-        self.write(&self.social, watch::NEW_TRUTH, vec![user_id.into()])?;
-        self.write(&self.social, watch::OWE_TRUTH, vec![user_id.into()])?;
-        self.write(&self.social, watch::SET_DUE, vec![Param::from(now)])
+        self.write(Table::Watched, watch::NEW_TRUTH, vec![user_id.into()])?;
+        self.write(Table::Watched, watch::OWE_TRUTH, vec![user_id.into()])?;
+        self.write(Table::Watches, watch::SET_DUE, vec![Param::from(now)])
     }
 
     /// Returns whom a session watches.
@@ -104,7 +115,7 @@ impl<D: Database> Store<D> {
             return self.watches_remove(sid);
         }
         self.write(
-            &self.social,
+            Table::Watches,
             "INSERT INTO watches (sid, statuses) VALUES (?1, ?2)
              ON CONFLICT (sid) DO UPDATE SET statuses = excluded.statuses",
             vec![sid.into(), to_json(watches).into()],
@@ -117,7 +128,7 @@ impl<D: Database> Store<D> {
             return Ok(());
         }
         self.write(
-            &self.social,
+            Table::Watches,
             "DELETE FROM watches WHERE sid = ?1",
             vec![sid.into()],
         )
@@ -130,7 +141,7 @@ impl<D: Database> Store<D> {
             return Ok(());
         }
         self.write(
-            &self.social,
+            Table::Watches,
             "UPDATE watches SET ended_at = ?2 WHERE sid = ?1",
             vec![sid.into(), Param::from(now)],
         )
@@ -144,7 +155,7 @@ impl<D: Database> Store<D> {
         }
         watches.on_recovery(seen_until);
         self.write(
-            &self.social,
+            Table::Watches,
             "UPDATE watches SET statuses = ?2, ended_at = NULL WHERE sid = ?1",
             vec![sid.into(), to_json(&watches).into()],
         )
@@ -153,7 +164,7 @@ impl<D: Database> Store<D> {
     /// Deletes the watches of sessions that ended before `since`.
     pub fn watches_prune(&self, since: Millis) -> Result<()> {
         self.write(
-            &self.social,
+            Table::Watches,
             "DELETE FROM watches WHERE ended_at < ?1",
             vec![Param::from(since)],
         )
@@ -162,10 +173,10 @@ impl<D: Database> Store<D> {
     /// Adds a watcher, who is told the current status. Returns its version.
     pub fn watcher_add(&self, user_id: &str, is_online: bool, now: Millis) -> Result<u64> {
         let first = first_version(is_online, now);
-        self.write(&self.social, watch::BEGIN, vec![Param::from(first)])?;
+        self.write(Table::Watched, watch::BEGIN, vec![Param::from(first)])?;
         let version = self.watched_sync(is_online, now)?;
-        self.write(&self.social, watch::ADD_WATCHER, vec![user_id.into()])?;
-        self.write(&self.social, watch::SET_DUE, vec![Param::from(now)])?;
+        self.write(Table::Watched, watch::ADD_WATCHER, vec![user_id.into()])?;
+        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(now)])?;
         Ok(version)
     }
 
@@ -177,7 +188,7 @@ impl<D: Database> Store<D> {
             version: u64,
         }
         let bindings = vec![Param::from(is_online), Param::from(now)];
-        self.write(&self.social, watch::SYNC, bindings)?;
+        self.write(Table::Watched, watch::SYNC, bindings)?;
         let rows: Vec<Row> = self.read(&self.social, "SELECT version FROM watched", vec![])?;
         Ok(rows.first().map_or(0, |row| row.version))
     }
@@ -189,20 +200,22 @@ impl<D: Database> Store<D> {
             return Ok(());
         }
         let bindings = vec![Param::from(is_online), Param::from(due_at)];
-        self.write(&self.social, watch::CHANGE, bindings)
+        self.write(Table::Watched, watch::CHANGE, bindings)
     }
 
     /// Returns the current version and when a push is due; `None` if nobody watches.
     pub fn watched(&self) -> Result<Option<Watched>> {
-        let rows = self.read(&self.social, watch::WATCHED, vec![])?;
-        Ok(rows.into_iter().next())
+        self.known.watched.get_or(|| {
+            let rows = self.read(&self.social, watch::WATCHED, vec![])?;
+            Ok(rows.into_iter().next())
+        })
     }
 
     /// Returns the watchers to tell the current version, and records that telling them has begun.
     pub fn watchers_to_tell(&self) -> Result<Vec<Watcher>> {
         let watchers = self.read(&self.social, watch::TO_TELL, vec![])?;
         if !watchers.is_empty() {
-            self.write(&self.social, watch::TELLING, vec![])?;
+            self.write(Table::Watched, watch::TELLING, vec![])?;
         }
         Ok(watchers)
     }
@@ -228,11 +241,11 @@ impl<D: Database> Store<D> {
         let user_id = Param::from(watcher.user_id.as_str());
         let asked = Param::from(watcher.asked);
         match outcome {
-            PushOutcome::Heard => self.write(&self.social, watch::HEARD, vec![user_id, asked]),
+            PushOutcome::Heard => self.write(Table::Watched, watch::HEARD, vec![user_id, asked]),
             PushOutcome::Unwanted => {
-                self.write(&self.social, watch::UNWANTED, vec![user_id, asked])
+                self.write(Table::Watched, watch::UNWANTED, vec![user_id, asked])
             }
-            PushOutcome::Unreached => self.write(&self.social, watch::OWE, vec![user_id]),
+            PushOutcome::Unreached => self.write(Table::Watched, watch::OWE, vec![user_id]),
         }
     }
 
@@ -241,8 +254,8 @@ impl<D: Database> Store<D> {
     pub fn watched_told(&self, watched: Watched, version: u64, next: Millis) -> Result<()> {
         let due_at = watched.due_at;
         let bindings = vec![Param::from(version), due_at.into()];
-        self.write(&self.social, watch::TOLD, bindings)?;
-        self.write(&self.social, watch::SET_DUE, vec![Param::from(next)])
+        self.write(Table::Watched, watch::TOLD, bindings)?;
+        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(next)])
     }
 
     /// Returns the bucket of a rate limit.
@@ -263,7 +276,7 @@ impl<D: Database> Store<D> {
     /// Stores the bucket of a rate limit.
     pub fn bucket_set(&self, name: &str, bucket: Bucket) -> Result<()> {
         self.write(
-            &self.social,
+            Table::Buckets,
             "INSERT INTO buckets (name, full_at) VALUES (?1, ?2)
              ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at",
             vec![name.into(), Param::from(bucket.to_stored())],

@@ -41,6 +41,21 @@ impl Database for Connection {
     }
 }
 
+/// Several stores on one database.
+impl<D: Database> Database for &D {
+    fn query<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        params: Vec<Param>,
+    ) -> Result<impl Iterator<Item = Result<T>>> {
+        (*self).query(sql, params)
+    }
+
+    fn execute(&self, sql: &str) -> Result<()> {
+        (*self).execute(sql)
+    }
+}
+
 /// Converts a row to an object, as the platform returns it.
 pub fn object(names: &[String], row: &Row) -> serde_json::Value {
     let fields = names.iter().enumerate().map(|(column, name)| {

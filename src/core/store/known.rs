@@ -1,0 +1,75 @@
+//! What the store knows of its own database without asking again.
+//!
+//! Invariant: a known value is what a query would return now. The object is the only one that writes to its
+//! database, and everything that it writes goes through [`Store::write`](super::Store), which names the table
+//! and thereby forgets what is known of it, before the statement runs: a statement that fails leaves nothing
+//! outdated, either. An eviction, a crash or a trap of the wasm takes this memory away, and with it
+//! everything that is known; an erasure calls [`Known::forget_all`]. A property test compares every answer
+//! with that of a store that has just opened the same database.
+
+use std::cell::RefCell;
+
+use super::log::LogEnds;
+use super::{Result, Table, UserState, Watched};
+
+/// A value that is read at most once, until it is forgotten.
+pub(super) struct Memo<T>(RefCell<Option<T>>);
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(RefCell::new(None))
+    }
+}
+
+impl<T: Clone> Memo<T> {
+    /// Returns the value, by `read` if it is not known.
+    pub fn get_or(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        if let Some(known) = &*self.0.borrow() {
+            return Ok(known.clone());
+        }
+        let value = read()?;
+        self.set(value.clone());
+        Ok(value)
+    }
+
+    pub fn set(&self, value: T) {
+        self.0.replace(Some(value));
+    }
+
+    fn forget(&self) {
+        self.0.replace(None);
+    }
+}
+
+/// The known values.
+#[derive(Default)]
+pub(super) struct Known {
+    pub user_state: Memo<UserState>,
+    pub log_ends: Memo<Option<LogEnds>>,
+    pub has_blocks: Memo<bool>,
+    pub watched: Memo<Option<Watched>>,
+}
+
+impl Known {
+    /// Forgets what a change of this table may change.
+    pub fn forget(&self, table: Table) {
+        match table {
+            Table::UserState => self.user_state.forget(),
+            Table::Log => self.log_ends.forget(),
+            Table::Blocks => self.has_blocks.forget(),
+            Table::Watched => self.watched.forget(),
+            Table::Conversations
+            | Table::Receipts
+            | Table::Watches
+            | Table::Buckets
+            | Table::Outbox => {}
+        }
+    }
+
+    pub fn forget_all(&self) {
+        self.user_state.forget();
+        self.log_ends.forget();
+        self.has_blocks.forget();
+        self.watched.forget();
+    }
+}
