@@ -79,11 +79,20 @@ function durableObject(Inner) {
         return guarded(() => this.#current()[name](...args));
       };
     }
+
+    /** A remote call (src/user_do/calls.rs). Most are answered without a promise. */
+    static call() {
+      return function (...args) {
+        const answer = enter(() => this.#current().answerNow(...args));
+        return answer ?? guarded(() => this.#current().answerLater(...args));
+      };
+    }
   }
   const handlers = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
   for (const name of handlers.filter((name) => name in Inner.prototype)) {
     Outer.prototype[name] = Outer.handler(name);
   }
+  if ("answerNow" in Inner.prototype) Outer.prototype.call = Outer.call();
   return Outer;
 }
 

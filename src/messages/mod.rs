@@ -1,7 +1,8 @@
 //! The messages between the Worker and the objects: all of them, typed, in one place.
 //!
-//! Objects are reached only by fetch. Every request is built from scratch, and no header or URL of a
-//! client is passed on, so an object can trust what it reads.
+//! User objects are reached by remote calls, except where a WebSocket is opened; polling gateways by
+//! requests. Every request is built from scratch, and no header or URL of a client is passed on, so an object
+//! can trust what it reads.
 //!
 //! ```text
 //!   client            Worker               PollingGateway          User object      other User objects
@@ -23,14 +24,14 @@
 //! ```
 //!
 //! Invariant: no URL contains a user's identity, because Workers Logs records the URL of every request. A
-//! message is JSON in the request's body, which is not recorded. Where the body is used for something
-//! else, or would cost too much, the same JSON is in the header [`HEADER`], which the platform redacts in
-//! its logs. Only [`Deliver`] is a query, made of a message id and a conversation id: its body is shared
-//! by all receivers.
+//! message is JSON: the argument of a remote call, or a request's body, neither of which is recorded. Where
+//! the body is used for something else, the same JSON is in the header [`HEADER`], which the platform redacts
+//! in its logs.
 //!
 //! During a deploy, two versions run side by side for minutes, so each must be able to read what the other
 //! writes: a new field has a default, an unknown field is ignored, and a message that the previous version
-//! would misread gets a new path, which that version refuses. `tests.rs` pins the JSON.
+//! would misread gets a new path, which that version refuses. The previous version sends all its messages as
+//! requests, with a query in the URL: objects still answer these. `tests.rs` pins the JSON.
 
 mod gateway;
 mod peers;
@@ -56,11 +57,15 @@ use crate::core::token::Identity;
 
 /// A message to an object, from the Worker or another object.
 pub trait Message {
-    /// The URL path that identifies the message.
+    /// The path that identifies the message.
     const PATH: &'static str;
-    /// The JSON body of a 200 response. `()` also stands for a response that is not JSON.
+    /// The answer, as JSON. `()` also stands for a response that is not JSON.
     type Answer: Serialize + DeserializeOwned;
 }
+
+/// How the answer to a remote call begins if there is none: the rest is why, for the log. JSON never begins
+/// like this.
+pub const FAILED: char = '!';
 
 /// Returns the URL of a message. The host has no meaning: the stub determines the object.
 pub fn url<M: Message>() -> String {
@@ -84,17 +89,17 @@ pub fn to_header<M: Message + Serialize>(message: &M) -> String {
     value
 }
 
-/// Reads a message from a query, as the previous version sends it: as JSON in the field `m`, or with each
-/// of its fields as text. It can be removed when that version no longer runs.
-pub fn read_query<M: DeserializeOwned>(query: &str) -> Option<M> {
+/// Returns the JSON of a message in a query, as the previous version sends it: as JSON in the field `m`, or
+/// with each of its fields as text. It can be removed when that version no longer runs.
+pub fn message_in(query: &str) -> String {
     let fields = || form_urlencoded::parse(query.as_bytes());
     if let Some((_, json)) = fields().find(|(key, _)| key == "m") {
-        return serde_json::from_str(&json).ok();
+        return json.into_owned();
     }
     let fields: Map<String, Value> = fields()
         .map(|(key, value)| (key.into_owned(), value.into_owned().into()))
         .collect();
-    serde_json::from_value(fields.into()).ok()
+    to_json(&fields)
 }
 
 /// Opens a WebSocket to a User object. Such a request has no body, so the message is in the header.

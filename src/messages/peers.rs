@@ -10,8 +10,7 @@ use crate::core::presence::Presence;
 use crate::core::watch::StatusReport;
 
 /// Asks a User object whether its user is online. To users whom this user has blocked, the user appears
-/// offline and never seen. This query is so frequent that the cost of a body, which is a stream, would be
-/// noticeable: the message is in the header.
+/// offline and never seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceQuery {
     /// The user who asks; `None` for the marketplace's own backend.
@@ -19,14 +18,8 @@ pub struct PresenceQuery {
     pub by: Option<String>,
 }
 
-impl PresenceQuery {
-    /// The path of the previous version, which reads the asker only from the query: asked there with the
-    /// header, it would reveal the presence to blocked users.
-    pub const PATH_BEFORE: &'static str = "/presence";
-}
-
 impl Message for PresenceQuery {
-    const PATH: &'static str = "/status";
+    const PATH: &'static str = "/presence";
     type Answer = Presence;
 }
 
@@ -62,10 +55,11 @@ impl Watching {
     }
 }
 
-/// Delivers a message to a receiver's object. The body is what all copies of a send have in common
-/// ([`crate::core::events::new_message::Letter`]) and is built once; the query identifies the copy. The
-/// receiver is the object's own name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Delivers a copy of a message to its receiver's object. What all copies of a send have in common
+/// ([`crate::core::events::new_message::Letter`]) is attached, and made only once. The receiver is the
+/// object's own name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Deliver {
     /// The id of the receiver's conversation with the sender.
     pub conversation_id: String,
@@ -81,17 +75,7 @@ impl Message for Deliver {
 }
 
 impl Deliver {
-    /// Returns the URL that delivers this copy.
-    pub fn url(&self) -> String {
-        let query = form_urlencoded::Serializer::new(String::new())
-            .append_pair("conversation", &self.conversation_id)
-            .append_pair("message", &self.message_id)
-            .append_pair("repeat", if self.is_repeat { "1" } else { "0" })
-            .finish();
-        format!("{}?{query}", super::url::<Self>())
-    }
-
-    /// Reads the query. The previous version also names the receiver there, which is ignored.
+    /// Reads the query that the previous version sends.
     pub fn read(query: &str) -> Option<Self> {
         let find = |name: &str| {
             form_urlencoded::parse(query.as_bytes())

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use worker::{Request, Response, Result, Url};
 
-use crate::messages::{HEADER, Message, read_query};
+use crate::messages::{HEADER, message_in};
 
 /// A request from the Worker or another object.
 pub struct ObjectRequest {
@@ -29,16 +29,21 @@ impl ObjectRequest {
         self.url.query().unwrap_or_default()
     }
 
-    /// Reads the message from the query, the header or the body. Returns `None` if it cannot be read.
-    pub async fn message<M: DeserializeOwned>(&mut self) -> Result<Option<M>> {
+    /// Returns the message's JSON: from the query, the header or the body.
+    pub async fn json(&mut self) -> Result<String> {
         if let Some(query) = self.url.query() {
-            return Ok(read_query(query));
+            return Ok(message_in(query));
         }
-        let json = match self.request.headers().get(HEADER)? {
-            Some(json) => json,
-            None => self.request.text().await?,
-        };
-        Ok(serde_json::from_str(&json).ok())
+        if let Some(json) = self.request.headers().get(HEADER)? {
+            return Ok(json);
+        }
+        let body = self.request.text().await?;
+        Ok(if body.is_empty() { "{}".into() } else { body })
+    }
+
+    /// Reads the message. Returns `None` if it cannot be read.
+    pub async fn message<M: DeserializeOwned>(&mut self) -> Result<Option<M>> {
+        Ok(serde_json::from_str(&self.json().await?).ok())
     }
 
     /// Reads the message and returns the response of `act`, or a 400 if the message cannot be read.
@@ -50,15 +55,6 @@ impl ObjectRequest {
             Some(message) => act(message).await,
             None => unknown(),
         }
-    }
-
-    /// Like [`Self::respond`], with the answer of `act` as JSON.
-    pub async fn answer<M: Message + DeserializeOwned>(
-        &mut self,
-        act: impl AsyncFnOnce(M) -> Result<M::Answer>,
-    ) -> Result<Response> {
-        self.respond(async |message| Response::from_json(&act(message).await?))
-            .await
     }
 }
 

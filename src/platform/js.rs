@@ -3,7 +3,6 @@
 // The bindings' generated code is unsafe; our own is not.
 #![allow(unsafe_code)]
 
-use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
 use worker::{State, WebSocket};
 
@@ -21,22 +20,21 @@ extern "C" {
     ) -> Result<Option<js_sys::Date>, JsValue>;
 
     /// `DurableObjectNamespace`
-    #[derive(Clone)]
     pub type ObjectNamespace;
+}
 
-    #[wasm_bindgen(method, catch, js_name = getByName)]
-    pub fn get_by_name(
-        this: &ObjectNamespace,
-        name: &str,
-        options: &JsValue,
-    ) -> Result<ObjectStub, JsValue>;
-
-    /// `DurableObjectStub`
-    pub type ObjectStub;
-
-    /// The same `init` can serve many calls, so nothing is built or copied per call.
-    #[wasm_bindgen(method, catch)]
-    pub fn fetch(this: &ObjectStub, url: &str, init: &Object) -> Result<Promise, JsValue>;
+#[wasm_bindgen(module = "/src/platform/calls.js")]
+extern "C" {
+    /// Calls many objects; `calls.js` describes the parameters.
+    #[wasm_bindgen(catch, js_name = callAll)]
+    pub async fn call_all(
+        objects: &ObjectNamespace,
+        path: &str,
+        targets: &str,
+        common: Option<String>,
+        attachment: Option<String>,
+        concurrency: u32,
+    ) -> Result<JsValue, JsValue>;
 }
 
 /// Returns when the platform last auto-responded to a pong on this socket, if ever.

@@ -1,25 +1,24 @@
 //! Calls to User objects and polling gateways.
 
-use std::collections::HashMap;
-use std::marker::PhantomData;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use js_sys::{Object, Reflect};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use worker::{
     Delay, Env, Error, Headers, Method, Request, RequestInit, Response, Result, WebSocket,
 };
 
-use super::js::{self, ObjectNamespace, receive_array_buffers};
+use super::js::{self, receive_array_buffers};
 use super::{d1, log};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::record::users::{self, Placed};
 use crate::core::region::Region;
-use crate::messages::{Connect, Deliver, HEADER, Message, Poll, Pulse, Receipt, to_header, url};
+use crate::messages::{
+    Connect, Deliver, FAILED, HEADER, Message, Poll, Pulse, Receipt, to_header, url,
+};
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
 pub const USER: &str = "USER";
@@ -117,94 +116,44 @@ async fn fetch_gateway(
         .await
 }
 
-/// Calls to User objects with one message. What all calls have in common is built once.
-pub struct UserObjects<M> {
-    namespace: ObjectNamespace,
-    url: String,
-    init: Object,
-    message: PhantomData<M>,
+/// One of the objects to call: its name, the location hint if the call creates it, and the message, unless
+/// all get the same one.
+#[derive(Serialize)]
+struct Target<'a>(&'a str, Option<Region>, Option<String>);
+
+/// A message to many User objects, or their messages and what these have in common.
+struct Calls<'a> {
+    targets: Vec<Target<'a>>,
+    common: Option<String>,
+    attachment: Option<String>,
+    concurrency: usize,
 }
 
-impl<M: Message + Serialize> UserObjects<M> {
-    /// Prepares calls with the message in the body.
-    pub fn new(env: &Env, message: &M) -> Result<Self> {
-        Self::with_body(env, &to_json(message))
+/// Calls the objects. Each answer is that of one target, in order; that of an object that cannot be reached,
+/// or has failed, is an error.
+async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::Answer>>> {
+    if calls.targets.is_empty() {
+        return Ok(Vec::new());
     }
-
-    /// Prepares calls with the message in the header and no body.
-    pub fn without_body(env: &Env, message: &M) -> Result<Self> {
-        let headers = Object::new();
-        Reflect::set(&headers, &HEADER.into(), &to_header(message).into())?;
-        let init = Object::new();
-        Reflect::set(&init, &"headers".into(), &headers)?;
-        Self::with_init(env, init)
-    }
+    let objects: JsValue = env.durable_object(USER)?.into();
+    let lines = js::call_all(
+        objects.unchecked_ref(),
+        M::PATH,
+        &to_json(&calls.targets),
+        calls.common,
+        calls.attachment,
+        u32::try_from(calls.concurrency).unwrap_or(u32::MAX),
+    )
+    .await?;
+    let lines = lines.as_string().unwrap_or_default();
+    Ok(lines.split('\n').map(answer::<M>).collect())
 }
 
-impl<M: Message> UserObjects<M> {
-    fn with_body(env: &Env, body: &str) -> Result<Self> {
-        let init = Object::new();
-        Reflect::set(&init, &"method".into(), &"POST".into())?;
-        Reflect::set(&init, &"body".into(), &body.into())?;
-        Self::with_init(env, init)
+fn answer<M: Message>(line: &str) -> Result<M::Answer> {
+    match line.strip_prefix(FAILED) {
+        Some(problem) => Err(Error::RustError(format!("a User object: {problem}"))),
+        None => Ok(serde_json::from_str(line)?),
     }
-
-    fn with_init(env: &Env, init: Object) -> Result<Self> {
-        let namespace: JsValue = env.durable_object(USER)?.into();
-        Ok(Self {
-            namespace: namespace.unchecked_into(),
-            url: url::<M>(),
-            init,
-            message: PhantomData,
-        })
-    }
-
-    /// Calls a user's object. `region` is the location hint if the call creates the object.
-    pub async fn call(&self, user_id: &str, region: Option<Region>) -> Result<M::Answer> {
-        self.fetch(user_id, &self.url, region).await
-    }
-
-    async fn fetch(&self, user_id: &str, url: &str, region: Option<Region>) -> Result<M::Answer> {
-        let stub: js::ObjectStub = self.namespace.get_by_name(user_id, &options(region)?)?;
-        let response: web_sys::Response = JsFuture::from(stub.fetch(url, &self.init)?)
-            .await?
-            .dyn_into()?;
-        let mut response = Response::from(response);
-        let status = response.status_code();
-        if status != 200 {
-            return Err(Error::RustError(format!("a User object returned {status}")));
-        }
-        let text = response.text().await?;
-        // The previous version answers `()` with an empty body.
-        let json = if text.is_empty() { "null" } else { &text };
-        Ok(serde_json::from_str(json)?)
-    }
-}
-
-impl UserObjects<Deliver> {
-    /// Prepares deliveries: the copies of a send share their body.
-    pub fn for_copies(env: &Env, letter: &Letter) -> Result<Self> {
-        Self::with_body(env, &to_json(letter))
-    }
-
-    /// Delivers a copy to its receiver.
-    pub async fn deliver(
-        &self,
-        receiver_id: &str,
-        copy: &Deliver,
-        region: Option<Region>,
-    ) -> Result<Receipt> {
-        self.fetch(receiver_id, &copy.url(), region).await
-    }
-}
-
-fn options(region: Option<Region>) -> Result<JsValue> {
-    let Some(region) = region else {
-        return Ok(JsValue::UNDEFINED);
-    };
-    let options = Object::new();
-    Reflect::set(&options, &"locationHint".into(), &region.as_str().into())?;
-    Ok(options.into())
 }
 
 /// Sends one message to one user's object.
@@ -213,7 +162,25 @@ pub async fn call<M: Message + Serialize>(
     user_id: &str,
     message: &M,
 ) -> Result<M::Answer> {
-    UserObjects::new(env, message)?.call(user_id, None).await
+    call_in(env, user_id, None, message).await
+}
+
+/// Like [`call`], with the location hint if the call creates the object.
+pub async fn call_in<M: Message + Serialize>(
+    env: &Env,
+    user_id: &str,
+    region: Option<Region>,
+    message: &M,
+) -> Result<M::Answer> {
+    let calls = Calls {
+        targets: vec![Target(user_id, region, None)],
+        common: Some(to_json(message)),
+        attachment: None,
+        concurrency: 1,
+    };
+    let answers = run::<M>(env, calls).await?;
+    let missing = || Err(Error::RustError("a User object did not answer".into()));
+    answers.into_iter().next().unwrap_or_else(missing)
 }
 
 /// Checks that objects answer.
@@ -221,27 +188,78 @@ pub async fn pulse(env: &Env) -> Result<()> {
     call(env, Pulse::NAME, &Pulse {}).await
 }
 
-/// Calls many users' objects, `concurrency` at a time. The answer of an object that cannot be reached is
-/// an error.
-pub async fn call_all<M: Message>(
-    objects: &UserObjects<M>,
+/// Sends one message to many users' objects, `concurrency` at a time. The answer of an object that cannot be
+/// reached is an error.
+pub async fn call_all<M: Message + Serialize>(
+    env: &Env,
     user_ids: &[String],
+    message: &M,
+    concurrency: usize,
+) -> Result<HashMap<String, Result<M::Answer>>> {
+    let regions = regions_of_new(env, user_ids).await;
+    let calls = Calls {
+        targets: user_ids
+            .iter()
+            .map(|id| Target(id, regions.get(id).copied(), None))
+            .collect(),
+        common: Some(to_json(message)),
+        attachment: None,
+        concurrency,
+    };
+    let answers = run::<M>(env, calls).await?;
+    Ok(user_ids.iter().cloned().zip(answers).collect())
+}
+
+/// Delivers the copies of a send to their receivers, `concurrency` at a time. The receipts are in the order
+/// of the copies.
+pub async fn deliver_all(
+    env: &Env,
+    copies: &[(&str, Deliver)],
+    letter: &Letter,
     regions: &HashMap<String, Region>,
     concurrency: usize,
-) -> HashMap<String, Result<M::Answer>> {
-    stream::iter(user_ids)
-        .map(|id| async move {
-            let answer = objects.call(id, regions.get(id).copied()).await;
-            (id.clone(), answer)
-        })
-        .buffer_unordered(concurrency)
-        .collect()
-        .await
+) -> Result<Vec<Result<Receipt>>> {
+    let calls = Calls {
+        targets: copies
+            .iter()
+            .map(|(id, copy)| Target(id, regions.get(*id).copied(), Some(to_json(copy))))
+            .collect(),
+        common: None,
+        attachment: Some(to_json(letter)),
+        concurrency,
+    };
+    run::<Deliver>(env, calls).await
+}
+
+/// How many users are remembered.
+const MAX_PLACED: usize = 20_000;
+
+thread_local! {
+    /// Users whose objects exist: somebody in this isolate has called them. A cache; an object stays where it
+    /// was created, and without a hint it is created near the caller.
+    static PLACED: RefCell<HashSet<String>> = RefCell::default();
+}
+
+/// Returns the regions of those users whose objects the next call may create.
+async fn regions_of_new(env: &Env, user_ids: &[String]) -> HashMap<String, Region> {
+    let new: Vec<&str> = PLACED.with_borrow_mut(|placed| {
+        if placed.len() > MAX_PLACED {
+            placed.clear();
+        }
+        user_ids
+            .iter()
+            .filter(|id| !placed.contains(*id))
+            .map(String::as_str)
+            .collect()
+    });
+    let regions = regions(env, &new).await;
+    PLACED.with_borrow_mut(|placed| placed.extend(new.into_iter().map(str::to_owned)));
+    regions
 }
 
 /// Returns the users' regions, for calls that may create their objects. These are only hints: without one,
 /// an object is created near the caller.
-pub async fn regions(env: &Env, user_ids: &[&str]) -> HashMap<String, Region> {
+async fn regions(env: &Env, user_ids: &[&str]) -> HashMap<String, Region> {
     if user_ids.is_empty() {
         return HashMap::new();
     }

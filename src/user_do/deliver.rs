@@ -1,6 +1,6 @@
 //! Delivers a message to this user: appends it to the log and sends it to every live socket.
 
-use worker::{Error, Response, Result};
+use worker::{Error, Result};
 
 use super::UserObject;
 use crate::core::error::to_json;
@@ -8,15 +8,10 @@ use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::events::send_message::Delivered;
 use crate::core::store::{NewEntry, PendingReceipt};
 use crate::messages::{Deliver, Receipt};
-use crate::platform::asked;
 
 impl UserObject {
-    /// The query identifies the copy, and the object's name is the receiver.
-    pub(crate) fn deliver(&self, query: &str, letter: &str) -> Result<Response> {
-        let letter = serde_json::from_str::<Letter>(letter);
-        let (Some(copy), Ok(letter)) = (Deliver::read(query), letter) else {
-            return asked::unknown();
-        };
+    /// The receiver is the object's name.
+    pub(crate) fn deliver(&self, copy: Deliver, letter: Letter) -> Result<Receipt> {
         let target = Target {
             receiver_id: self.own_id()?,
             conversation_id: copy.conversation_id,
@@ -27,7 +22,7 @@ impl UserObject {
         if wants_receipt {
             self.needs_schedule();
         }
-        Response::from_json(&Receipt { delivered })
+        Ok(Receipt { delivered })
     }
 
     /// Returns the user's id: the object's name, which the platform may not know in an object that an alarm

@@ -10,6 +10,7 @@
 //!
 //! ```text
 //!  entries    this file: fetch, a frame, a close, the alarm: an event in, work, one schedule at the end
+//!             calls   remote calls, likewise
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, refuse, room, upgrade, close
@@ -20,6 +21,7 @@
 //! ```
 
 mod alarm;
+mod calls;
 mod connect;
 mod deliver;
 mod frames;
@@ -32,7 +34,7 @@ mod services;
 mod watch;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use worker::{
@@ -43,14 +45,12 @@ use worker::{
 use crate::core::config::{Config, ConfigError};
 use crate::core::limits::Bucket;
 use crate::core::time::Millis;
-use crate::messages::{
-    Act, Connect, Deliver, Disconnect, Erase, Message, Notify, PresenceQuery, Pulse, Watch,
-    read_query,
-};
+use crate::messages::{Connect, Message};
 use crate::platform::asked::{self, ObjectRequest};
 use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
+use calls::Call;
 pub(crate) use connect::join::JoinedConnection;
 use ground::held::Held;
 use ground::lane::Lane;
@@ -75,8 +75,6 @@ pub struct UserObject {
     blocking: Lane,
     /// CONNECTs that failed on our side. If it is lost, a client only retries more often.
     faults: RefCell<Bucket>,
-    /// Users whose region has already been looked up; a cache.
-    placed: RefCell<HashSet<String>>,
     /// When to retry receipts to senders that could not be reached; a cache.
     unreached_senders: RefCell<HashMap<String, Millis>>,
     /// Whether the work just done may need a different alarm than the one that is set.
@@ -105,7 +103,6 @@ impl DurableObject for UserObject {
             sends: Lane::default(),
             blocking: Lane::default(),
             faults: RefCell::default(),
-            placed: RefCell::default(),
             unreached_senders: RefCell::default(),
             needs_schedule: Cell::default(),
             alarm_at: Cell::new(None),
@@ -116,9 +113,9 @@ impl DurableObject for UserObject {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let answer = self.answer(request).await;
+        let response = self.respond(request).await;
         self.schedule_if_needed().await;
-        answer
+        response
     }
 
     async fn websocket_message(
@@ -167,27 +164,15 @@ impl DurableObject for UserObject {
 }
 
 impl UserObject {
-    /// Answers a message from another object or the Worker.
-    async fn answer(&self, request: Request) -> Result<Response> {
+    /// Answers a request: one for a WebSocket, or a call of the previous version.
+    async fn respond(&self, request: Request) -> Result<Response> {
         let mut asked = ObjectRequest::new(request)?;
-        match asked.path() {
-            PresenceQuery::PATH => asked.answer(async |query| self.presence_for(&query)).await,
-            PresenceQuery::PATH_BEFORE => match read_query(asked.query()) {
-                Some(query) => Response::from_json(&self.presence_for(&query)?),
-                None => asked::unknown(),
-            },
-            Watch::PATH => asked.answer(async |watch| self.watch(&watch)).await,
-            Deliver::PATH => {
-                let letter = asked.request.text().await?;
-                self.deliver(asked.query(), &letter)
-            }
-            Notify::PATH => asked.answer(async |notify| self.heed(notify)).await,
-            Connect::PATH => asked.respond(async |connect| self.accept(connect)).await,
-            Act::PATH => asked.answer(|act| self.act(act)).await,
-            Disconnect::PATH => Response::from_json(&self.disconnect()),
-            Erase::PATH => asked.answer(|erase| self.erase(erase)).await,
-            Pulse::PATH => Response::from_json(&()),
-            _ => asked::unknown(),
+        if asked.path() == Connect::PATH {
+            return asked.respond(async |connect| self.accept(connect)).await;
+        }
+        match self.answer(&Call::by_request(asked).await?).await? {
+            Some(json) => Response::ok(json),
+            None => asked::unknown(),
         }
     }
 }

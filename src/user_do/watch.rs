@@ -25,8 +25,7 @@ use crate::core::store::{PushOutcome, Watcher};
 use crate::core::time::Millis;
 use crate::core::watch::Watches;
 use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
-use crate::platform::objects::UserObjects;
-use crate::platform::{log, now};
+use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
@@ -135,8 +134,8 @@ impl UserObject {
             presence,
             version,
         };
-        let objects = UserObjects::new(&self.env, &Notify::Status(change.clone()))?;
-        let (objects, own, change) = (&objects, &user_id, &change);
+        let notify = Notify::Status(change.clone());
+        let (notify, own, change) = (&notify, &user_id, &change);
         let answers: Vec<Result<(&Watcher, Result<Heard>)>> = stream::iter(watchers)
             .map(|watcher| async move {
                 // The user may have blocked them while others were notified. They are owed another push then.
@@ -147,7 +146,7 @@ impl UserObject {
                     self.learn_status(change)
                         .map(|is_wanted| Heard { is_wanted })
                 } else {
-                    objects.call(&watcher.user_id, None).await
+                    objects::call(&self.env, &watcher.user_id, notify).await
                 };
                 Ok((watcher, heard))
             })
@@ -224,7 +223,6 @@ impl UserObject {
         let watch = Watch {
             by: user_id.to_owned(),
         };
-        let objects = UserObjects::new(&self.env, &watch)?;
         if user_ids.iter().any(|id| id == user_id) {
             self.settle_presence();
         }
@@ -232,7 +230,7 @@ impl UserObject {
         let mut open = user_ids.to_vec();
         for _ in 0..ASKED_AT_MOST {
             let own = || self.watched_by(user_id);
-            answers.extend(self.ask_each(&objects, user_id, &open, own).await?);
+            answers.extend(self.ask_each(&watch, user_id, &open, own).await?);
             open.retain(|id| !matches!(answers.get(id), Some(Ok(_))));
             if open.is_empty() {
                 break;

@@ -18,7 +18,6 @@ use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
 use crate::core::token::verify_service;
 use crate::messages::{Act, Acted, PresenceQuery};
-use crate::platform::objects::UserObjects;
 use crate::platform::{self, d1, log, now, objects, telemetry};
 
 /// The result of a request: a status and a body, or a problem.
@@ -114,9 +113,8 @@ impl ApiRequest {
     /// `GET /v1/users/{id}/status`
     async fn status(&self, user_id: &str) -> ApiAnswer {
         let user = self.known(user_id).await?;
-        let presence = UserObjects::without_body(&self.env, &PresenceQuery::default())
-            .map_err(ours("status"))?
-            .call(user_id, user.region)
+        let query = PresenceQuery::default();
+        let presence = objects::call_in(&self.env, user_id, user.region, &query)
             .await
             .map_err(ours("status"))?;
         Ok((200, get_online_status::reply(user_id, presence).payload))
@@ -125,13 +123,11 @@ impl ApiRequest {
     /// `POST /v1/status`. Users whose object cannot be reached count as offline.
     async fn bulk_status(&self) -> ApiAnswer {
         let query = status_query(&self.body, &self.config)?;
-        let ids = &query.user_ids;
-        let borrowed: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let regions = objects::regions(&self.env, &borrowed).await;
         let concurrency = self.config.fanout_concurrency;
-        let objects = UserObjects::without_body(&self.env, &PresenceQuery::default())
+        let presence = PresenceQuery::default();
+        let mut presences = objects::call_all(&self.env, &query.user_ids, &presence, concurrency)
+            .await
             .map_err(ours("status"))?;
-        let mut presences = objects::call_all(&objects, ids, &regions, concurrency).await;
         let statuses: Vec<_> = query
             .user_ids
             .into_iter()

@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use worker::{Error, Result};
@@ -21,8 +20,7 @@ use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
 use crate::messages::{Deliver, Receipt};
 use crate::platform::meter::Meter;
-use crate::platform::objects::UserObjects;
-use crate::platform::{d1, log, now};
+use crate::platform::{d1, log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 
@@ -108,34 +106,34 @@ impl UserObject {
         waiting: &HashSet<String>,
         meter: &Meter,
     ) -> Result<HashMap<String, Receipt>> {
-        let objects = UserObjects::for_copies(&self.env, &send.letter)?;
-        let objects = &objects;
-        let targets = send
+        let copies: Vec<(&str, Deliver)> = send
             .targets
             .iter()
-            .filter(|target| !waiting.contains(&target.receiver_id));
-        let receipts = stream::iter(targets)
-            .map(|target| async move {
+            .filter(|target| !waiting.contains(&target.receiver_id))
+            .map(|target| {
                 let copy = Deliver {
                     conversation_id: target.conversation_id.clone(),
                     message_id: target.message_id.clone(),
                     is_repeat: send.is_repeat,
                 };
                 meter.object();
-                let region = send.regions.get(&target.receiver_id).copied();
-                match objects.deliver(&target.receiver_id, &copy, region).await {
-                    Ok(receipt) => Some((target.receiver_id.clone(), receipt)),
-                    Err(error) => {
-                        log::error("deliver", &error);
-                        None
-                    }
-                }
+                (target.receiver_id.as_str(), copy)
             })
-            .buffer_unordered(self.config()?.fanout_concurrency)
-            .filter_map(|receipt| async { receipt })
-            .collect()
-            .await;
-        Ok(receipts)
+            .collect();
+        let concurrency = self.config()?.fanout_concurrency;
+        let (letter, regions) = (&send.letter, &send.regions);
+        let receipts =
+            objects::deliver_all(&self.env, &copies, letter, regions, concurrency).await?;
+        let mut taken = HashMap::new();
+        for ((receiver_id, _), receipt) in copies.into_iter().zip(receipts) {
+            match receipt {
+                Ok(receipt) => {
+                    taken.insert(receiver_id.to_owned(), receipt);
+                }
+                Err(error) => log::error("deliver", &error),
+            }
+        }
+        Ok(taken)
     }
 
     /// Returns the receivers that are waiting for a message of an earlier send than this one.

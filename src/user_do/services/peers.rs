@@ -2,17 +2,13 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use worker::Result;
 
 use crate::core::presence::Presence;
-use crate::core::region::Region;
 use crate::messages::{Message, Notify, PresenceQuery};
-use crate::platform::objects::UserObjects;
 use crate::platform::{log, objects};
 use crate::user_do::UserObject;
-
-/// How many looked-up users are remembered.
-const MAX_PLACED: usize = 10_000;
 
 impl UserObject {
     /// Notifies another user's object. If that fails, the user finds out at their next query.
@@ -31,16 +27,15 @@ impl UserObject {
         let query = PresenceQuery {
             by: Some(user_id.to_owned()),
         };
-        let objects = UserObjects::without_body(&self.env, &query)?;
-        self.ask_each(&objects, user_id, user_ids, || self.presence())
+        self.ask_each(&query, user_id, user_ids, || self.presence())
             .await
     }
 
     /// Calls users' objects concurrently; `own` provides this user's answer. The answer of an object that
     /// cannot be reached is an error.
-    pub(crate) async fn ask_each<M: Message>(
+    pub(crate) async fn ask_each<M: Message + Serialize>(
         &self,
-        objects: &UserObjects<M>,
+        message: &M,
         user_id: &str,
         user_ids: &[String],
         own: impl FnOnce() -> Result<M::Answer>,
@@ -50,29 +45,11 @@ impl UserObject {
             .filter(|id| *id != user_id)
             .cloned()
             .collect();
-        let regions = self.regions(&others).await;
         let concurrency = self.config()?.fanout_concurrency;
-        let mut answers = objects::call_all(objects, &others, &regions, concurrency).await;
+        let mut answers = objects::call_all(&self.env, &others, message, concurrency).await?;
         if others.len() < user_ids.len() {
             answers.insert(user_id.to_owned(), own());
         }
         Ok(answers)
-    }
-
-    /// Returns the regions of users, for calls that may create their objects. Looks each user up once: after
-    /// the call that follows, their object exists.
-    async fn regions(&self, user_ids: &[String]) -> HashMap<String, Region> {
-        let new: Vec<&str> = {
-            let mut placed = self.placed.borrow_mut();
-            if placed.len() > MAX_PLACED {
-                placed.clear();
-            }
-            user_ids
-                .iter()
-                .filter(|id| placed.insert((*id).clone()))
-                .map(String::as_str)
-                .collect()
-        };
-        objects::regions(&self.env, &new).await
     }
 }
