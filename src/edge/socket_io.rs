@@ -11,6 +11,7 @@
 
 use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -41,7 +42,7 @@ const CONNECT_IN_FLIGHT: Duration = Duration::from_millis(300);
 struct SocketIoRequest {
     request: Request,
     env: Env,
-    config: Config,
+    config: Rc<Config>,
     query: HashMap<String, String>,
     path: String,
 }

@@ -10,8 +10,11 @@ pub mod meter;
 pub mod objects;
 pub mod telemetry;
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use js_sys::{JSON, Reflect};
-use worker::{Date, Env, MessageEvent, Request, WebSocket};
+use worker::{Env, MessageEvent, Request, WebSocket};
 
 use crate::core::close::CloseReason;
 use crate::core::config::{Config, ConfigError};
@@ -22,7 +25,7 @@ use crate::wire::engine_io::Frame;
 /// Returns the current Unix time in milliseconds. On Workers, it stands still while code runs and advances
 /// with each I/O.
 pub fn now() -> Millis {
-    Date::now().as_millis()
+    js_sys::Date::now() as Millis
 }
 
 /// Returns 16 bytes, of which 122 bits are random.
@@ -71,9 +74,14 @@ pub fn close_with(socket: &WebSocket, code: Option<(u16, &str)>) {
     };
 }
 
-/// Reads and validates the configuration.
-pub fn config(env: &Env) -> Result<Config, ConfigError> {
-    Config::read(|name| variable(env, name))
+/// Returns the configuration. It is read and validated once: an isolate has the same environment for all of
+/// its life, since changing a variable or a secret is a deploy.
+pub fn config(env: &Env) -> Result<Rc<Config>, ConfigError> {
+    thread_local! {
+        static CONFIG: OnceCell<Result<Rc<Config>, ConfigError>> = const { OnceCell::new() };
+    }
+    let read = || Config::read(|name| variable(env, name)).map(Rc::new);
+    CONFIG.with(|config| config.get_or_init(read).clone())
 }
 
 /// Returns a variable as text. A value in wrangler.toml that is not a string is returned as JSON: it may

@@ -62,7 +62,7 @@ use ground::storage::{ObjectDatabase, Storage};
 pub struct UserObject {
     state: State,
     env: Env,
-    config: std::result::Result<Config, ConfigError>,
+    config: std::result::Result<Rc<Config>, ConfigError>,
     store: Storage,
     /// What is held during a CONNECT or an upgrade, by Engine.IO sid. Losing it closes the connection.
     held: RefCell<HashMap<String, Held>>,

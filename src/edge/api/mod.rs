@@ -3,6 +3,8 @@
 
 mod users;
 
+use std::rc::Rc;
+
 use worker::{Env, Request, Response, Result};
 
 use super::{answer, read_body};
@@ -26,7 +28,7 @@ type ApiAnswer = std::result::Result<(u16, String), Problem>;
 /// What every handler needs of a request.
 struct ApiRequest {
     env: Env,
-    config: Config,
+    config: Rc<Config>,
     query: String,
     body: String,
     /// The `Idempotency-Key` header.
@@ -62,7 +64,7 @@ async fn run(
     route: std::result::Result<ApiRoute, Problem>,
     query: String,
     env: &Env,
-    config: &Config,
+    config: &Rc<Config>,
 ) -> ApiAnswer {
     let headers = request.headers();
     let header = |name| headers.get(name).ok().flatten();

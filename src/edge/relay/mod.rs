@@ -8,6 +8,7 @@
 mod upgrade;
 
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -32,7 +33,7 @@ use crate::wire::engine_io::{Frame, open};
 /// What the relay knows about a connection.
 pub struct Relay {
     pub env: Env,
-    pub config: Config,
+    pub config: Rc<Config>,
     pub engine_sid: String,
     /// The decoded `engine_sid`.
     pub sid: EngineSid,

@@ -10,9 +10,10 @@ use crate::user_do::UserObject;
 impl UserObject {
     /// Returns the configuration. If it is invalid, no connection gets here: the Worker refuses to serve.
     pub(crate) fn config(&self) -> Result<&Config> {
-        self.config
-            .as_ref()
-            .map_err(|error| worker::Error::RustError(error.to_string()))
+        match &self.config {
+            Ok(config) => Ok(config),
+            Err(error) => Err(worker::Error::RustError(error.to_string())),
+        }
     }
 
     /// Reports a fact to the operator.
