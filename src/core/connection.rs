@@ -12,7 +12,7 @@ use super::region::Region;
 use super::time::Millis;
 use super::token::Identity;
 use crate::core::close::CloseReason;
-use crate::wire::session::{Session, is_zero};
+use crate::wire::session::Session;
 
 /// What carries the connection's frames to the User object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Connection {
     pub phase: Phase,
     /// The user, from the token of the last CONNECT or, if it had none, of the request before it.
     pub identity: Identity,
-    /// The Socket.IO side: joined namespaces and awaited acks.
+    /// The Socket.IO side: joined namespaces.
     pub session: Session,
     /// When the Engine.IO session began.
     pub opened_at: Millis,
@@ -93,6 +93,10 @@ pub struct Connection {
     /// The rate limit of refused events; when it is exceeded, the client is flooding.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub refusals: Bucket,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Whether an event is within the rate limit.
@@ -250,6 +254,15 @@ mod tests {
             serde_json::from_str::<Connection>(json).unwrap(),
             connection
         );
+    }
+
+    /// An earlier version stored the acks that it was waiting for.
+    #[test]
+    fn what_an_earlier_version_stored_is_read() {
+        let json = r#"{"engineSid":"E","carrier":"websocket","phase":"open","identity":{"userId":"u1","role":"customer","expiresAt":2000000},"session":{"joined":[{"namespace":"/","sid":"S"}],"everJoined":true,"awaited":[{"namespace":"/","ackId":1,"purpose":"question","deadline":500}],"asked":2},"openedAt":1000,"lastHeard":1005,"pingedAt":null,"offsetAtPing":0}"#;
+        let mut expected = connection();
+        expected.session.join("/", "S");
+        assert_eq!(serde_json::from_str::<Connection>(json).unwrap(), expected);
     }
 
     #[test]
