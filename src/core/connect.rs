@@ -12,14 +12,12 @@ use super::ids::{pid, sid_of_pid};
 use super::recovery::{ConnectAuth, Resumed, resume};
 use super::store::{Database, LogEntry, Missed, Result, Store};
 use super::time::Millis;
-use crate::wire::socket_io::{connected, event_text};
+use crate::wire::socket_io::{MAIN, connected, event_text};
 
 /// A CONNECT and everything else that the decision depends on.
 pub struct ConnectRequest<'a> {
     /// The user that the token names.
     pub user_id: &'a str,
-    /// The namespace to join, which the reply names.
-    pub namespace: &'a str,
     /// The fields of the CONNECT's `auth` object.
     pub auth: &'a ConnectAuth,
     /// The Socket.IO session id to use if no session is resumed.
@@ -198,10 +196,10 @@ fn messages(config: &Config, asked: &ConnectRequest, session: &Session) -> Vec<S
     // A client considers its session recovered only if it gets its own pid back, whichever key made it.
     let shown = asked.auth.pid.clone().filter(|_| session.is_resumed);
     let pid = shown.unwrap_or_else(|| pid(config.secret(), asked.user_id, &session.sid));
-    let reply = connected(asked.namespace, &session.sid, Some(&pid));
+    let reply = connected(MAIN, &session.sid, Some(&pid));
     let missed = session.missed.iter().map(|entry| {
         let offset = format!("\"{}\"", entry.offset);
-        event_text(asked.namespace, &entry.event, &[&entry.payload, &offset])
+        event_text(MAIN, &entry.event, &[&entry.payload, &offset])
     });
     [reply].into_iter().chain(missed).collect()
 }
@@ -270,7 +268,6 @@ mod tests {
     ) -> Decision {
         let asked = ConnectRequest {
             user_id: "u",
-            namespace: "/",
             auth,
             new_sid: "NEW".into(),
             confirmed,
@@ -387,7 +384,6 @@ mod tests {
         let nothing = ConnectAuth::default();
         let asked = ConnectRequest {
             user_id: "u",
-            namespace: "/",
             auth: &nothing,
             new_sid: "NEW".into(),
             confirmed: 0,

@@ -13,6 +13,7 @@ use super::time::Millis;
 use super::token::Identity;
 use crate::core::close::CloseReason;
 use crate::wire::session::Session;
+use crate::wire::socket_io::MAIN;
 
 /// What carries the connection's frames to the User object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,8 +161,8 @@ impl Connection {
 
     /// Records that the CONNECT was accepted and that the missed events are being sent. Earlier pings confirm
     /// nothing for this session: the client may not have been sent the events that preceded them.
-    pub fn enter(&mut self, namespace: &str, sid: &str, now: Millis) {
-        self.session.join(namespace, sid);
+    pub fn enter(&mut self, sid: &str, now: Millis) {
+        self.session.join(MAIN, sid);
         self.caught_up_at = now;
         self.offset_at_ping = 0;
         self.later_pings.fill(0);
@@ -284,7 +285,7 @@ mod tests {
         let mut connection = connection();
         connection.pinged(26_000, 9, None);
         connection.pinged(51_000, 9, Some(26_100));
-        connection.enter("/", "S", 52_000);
+        connection.enter("S", 52_000);
         assert_eq!(connection.confirmed_by_pong(Some(52_100)), 0);
     }
 

@@ -28,10 +28,10 @@ impl Handler for Product {
     async fn on_connect(
         object: &UserObject,
         socket: Socket,
-        namespace: String,
+        _namespace: String,
         auth: Option<Box<RawValue>>,
     ) -> Option<JoinedConnection> {
-        object.join(socket, namespace, auth.as_deref()).await
+        object.join(socket, auth.as_deref()).await
     }
 
     async fn on_event(object: &UserObject, socket: Socket, event: Event) {

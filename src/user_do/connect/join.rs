@@ -15,6 +15,7 @@ use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::socket_io::MAIN;
 
 /// A connection that has joined.
 pub(crate) struct JoinedConnection {
@@ -39,19 +40,18 @@ impl UserObject {
     pub(crate) async fn join(
         &self,
         mut socket: Socket,
-        namespace: String,
         auth: Option<&RawValue>,
     ) -> Option<JoinedConnection> {
         let auth = ConnectAuth::read(auth);
         let identity = match self.identify(&socket, &auth) {
             Ok(identity) => identity,
             Err(error) => {
-                self.refuse(socket, &namespace, error.into());
+                self.refuse(socket, error.into());
                 return None;
             }
         };
         if identity.user_id != socket.connection.identity.user_id {
-            self.turn_away(socket, &namespace);
+            self.turn_away(socket);
             return None;
         }
         socket.connection.identity = identity;
@@ -64,13 +64,13 @@ impl UserObject {
             Ok(obstacles) => obstacles,
             Err(error) => {
                 log::error("connect", &error);
-                self.fail(socket, &namespace);
+                self.fail(socket);
                 return None;
             }
         };
         // A session that is being upgraded has connected before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
-            return self.finish_join(socket, &namespace, &auth, is_recorded, Vec::new());
+            return self.finish_join(socket, &auth, is_recorded, Vec::new());
         }
 
         socket.connection.phase = Phase::Connecting;
@@ -88,7 +88,7 @@ impl UserObject {
             return None;
         }
         socket.connection.phase = Phase::Open;
-        self.finish_join(socket, &namespace, &auth, is_recorded, held)
+        self.finish_join(socket, &auth, is_recorded, held)
     }
 
     /// Returns whether the user has a row in D1, and whether they have reached the connection limit.
@@ -111,21 +111,20 @@ impl UserObject {
     fn finish_join(
         &self,
         mut socket: Socket,
-        namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
         held: Vec<Frame>,
     ) -> Option<JoinedConnection> {
-        let entered = match self.enter(&mut socket, namespace, auth, is_recorded) {
+        let entered = match self.enter(&mut socket, auth, is_recorded) {
             Ok(entered) => entered?,
             Err(error) => {
                 log::error("connect", &error);
-                self.fail(socket, namespace);
+                self.fail(socket);
                 return None;
             }
         };
         for other in &entered.replaced {
-            let old_sid = other.connection.session.sid(namespace);
+            let old_sid = other.connection.session.sid(MAIN);
             self.close(other.clone(), CloseReason::Replaced);
             if entered.resumed.is_none()
                 && let Some(sid) = old_sid
@@ -155,7 +154,6 @@ impl UserObject {
     fn enter(
         &self,
         socket: &mut Socket,
-        namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
     ) -> Result<Option<AfterJoin>> {
@@ -167,7 +165,6 @@ impl UserObject {
         let others: Vec<Other> = all.iter().map(|other| self.as_other(other)).collect();
         let asked = ConnectRequest {
             user_id: &user_id,
-            namespace,
             auth,
             new_sid: socket_sid(platform::random()),
             confirmed: self.confirmed()?,
@@ -178,11 +175,11 @@ impl UserObject {
             Decision::Refused(refusal) => {
                 socket.save()?;
                 self.refused(socket, refusal.code());
-                self.send(socket, Packet::Text(refusal.packet(namespace)));
+                self.send(socket, Packet::Text(refusal.packet()));
                 return Ok(None);
             }
         };
-        socket.connection.enter(namespace, &entered.sid, now);
+        socket.connection.enter(&entered.sid, now);
         socket.save()?;
         let state = self.store.user_state()?;
         if !entered.was_online || (state.is_recorded == 1) != is_recorded {

@@ -24,18 +24,14 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
 use crate::wire::session::Event;
-use crate::wire::socket_io::{ack_text, event_text};
+use crate::wire::socket_io::{MAIN, ack_text, event_text};
 
 impl UserObject {
     /// Handles a request event. The reply goes to the socket that sent it, as an event and as the ack.
     pub(crate) async fn on_request(&self, mut socket: Socket, event: Event) {
         let caller = Caller {
             user_id: socket.connection.identity.user_id.clone(),
-            sid: socket
-                .connection
-                .session
-                .sid(&event.namespace)
-                .map(str::to_owned),
+            sid: socket.connection.session.sid(MAIN).map(str::to_owned),
         };
         let outcome = match self.admit(&mut socket) {
             Ok(Admission::Admitted) => self.carry_out(&caller, &event).await,
@@ -69,7 +65,7 @@ impl UserObject {
             .find(|socket| socket.connection.is_live());
         let asked_by = live
             .as_ref()
-            .and_then(|socket| socket.connection.session.sid(&event.namespace));
+            .and_then(|socket| socket.connection.session.sid(MAIN));
         if let Some(socket) = &live
             && asked_by == caller.sid.as_deref()
         {
@@ -82,13 +78,12 @@ impl UserObject {
             Ok(reply) => (reply.event, reply.payload.clone(), reply.payload.clone()),
             Err(error) => (Some(ERROR), error.payload(Some(&event.name)), error.ack()),
         };
-        let namespace = &event.namespace;
         if let Some(name) = name {
-            let text = event_text(namespace, name, &[&payload]);
+            let text = event_text(MAIN, name, &[&payload]);
             self.send(socket, Packet::Text(text));
         }
         if let Some(ack_id) = event.ack_id {
-            let text = ack_text(namespace, ack_id, &[&ack], 0);
+            let text = ack_text(MAIN, ack_id, &[&ack], 0);
             self.send(socket, Packet::Text(text));
         }
     }
