@@ -24,7 +24,7 @@ use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
 use crate::wire::session::Event;
-use crate::wire::socket_io::{MAIN, ack_text, event_text};
+use crate::wire::socket_io::{Args, MAIN, ack_text, event_text};
 
 impl UserObject {
     /// Handles a request event. The reply goes to the socket that sent it, as an event and as the ack.
@@ -34,7 +34,7 @@ impl UserObject {
             sid: socket.connection.session.sid(MAIN).map(str::to_owned),
         };
         let outcome = match self.admit(&mut socket) {
-            Ok(Admission::Admitted) => self.carry_out(&caller, &event).await,
+            Ok(Admission::Admitted) => self.carry_out(&caller, &event.name, &event.args).await,
             Ok(Admission::Refused(pause)) => {
                 Err(EventError::rate_limited("Too many events, please wait", pause).into())
             }
@@ -88,8 +88,13 @@ impl UserObject {
         }
     }
 
-    pub(crate) async fn carry_out(&self, caller: &Caller, event: &Event) -> Result<Reply, Failure> {
-        let request = Request::read(&event.name, &event.args, self.config()?)?;
+    pub(crate) async fn carry_out(
+        &self,
+        caller: &Caller,
+        event: &str,
+        args: &Args,
+    ) -> Result<Reply, Failure> {
+        let request = Request::read(event, args, self.config()?)?;
         macro_rules! carry_out {
             ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
                 match request {
