@@ -20,8 +20,7 @@ use crate::wire::polling::PollingPhase;
 impl PollingGateway {
     /// If the user is known without a CONNECT, the session's first request opens the WebSocket, and
     /// concurrent requests wait for it.
-    pub(super) async fn link_at_handshake(&self, sid: &str, user: Option<&Identity>) {
-        let Some(user) = user else { return };
+    pub(super) async fn link_at_handshake(&self, sid: &str, user: &Identity) {
         let (sender, receiver) = oneshot::channel();
         let is_first = self.with(sid, |session| {
             if session.polling.phase != PollingPhase::Lobby {

@@ -8,14 +8,14 @@ use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::events::send_message::Delivered;
 use crate::core::store::{NewEntry, PendingReceipt};
 use crate::messages::{Deliver, Receipt};
-use crate::platform::asked;
+use crate::platform::object_request;
 
 impl UserObject {
     /// The query identifies the copy, and the object's name is the receiver.
     pub(crate) fn deliver(&self, query: &str, letter: &str) -> Result<Response> {
         let letter = serde_json::from_str::<Letter>(letter);
         let (Some(copy), Ok(letter)) = (Deliver::read(query), letter) else {
-            return asked::unknown();
+            return object_request::unknown();
         };
         let target = Target {
             receiver_id: self.own_id()?,

@@ -47,7 +47,7 @@ use crate::messages::{
     Act, Connect, Deliver, Disconnect, Erase, Message, Notify, PresenceQuery, Pulse, Watch,
     read_query,
 };
-use crate::platform::asked::{self, ObjectRequest};
+use crate::platform::object_request::{self, ObjectRequest};
 use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
@@ -174,7 +174,7 @@ impl UserObject {
             PresenceQuery::PATH => asked.answer(async |query| self.presence_for(&query)).await,
             PresenceQuery::PATH_BEFORE => match read_query(asked.query()) {
                 Some(query) => Response::from_json(&self.presence_for(&query)?),
-                None => asked::unknown(),
+                None => object_request::unknown(),
             },
             Watch::PATH => asked.answer(async |watch| self.watch(&watch)).await,
             Deliver::PATH => {
@@ -187,7 +187,7 @@ impl UserObject {
             Disconnect::PATH => Response::from_json(&self.disconnect()),
             Erase::PATH => asked.answer(|erase| self.erase(erase)).await,
             Pulse::PATH => Response::from_json(&()),
-            _ => asked::unknown(),
+            _ => object_request::unknown(),
         }
     }
 }
