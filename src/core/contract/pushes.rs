@@ -111,10 +111,7 @@ pub(super) fn pushes() -> Vec<Push> {
         ("customer1".to_owned(), online),
         ("customer2".to_owned(), Presence::default()),
     ];
-    let settled = send_bulk_message::Settled {
-        stored: vec![target()],
-        refused: vec![("nobody".into(), Refusal::NotFound)],
-    };
+    let refused = ("nobody".to_owned(), Refusal::NotFound);
     let page = get_messages::MessagePage {
         conversation_id: CONVERSATION.into(),
         limit: 50,
@@ -177,7 +174,7 @@ pub(super) fn pushes() -> Vec<Push> {
             "MessageSent",
         ),
         reply(
-            send_bulk_message::reply(&settled, |_| true),
+            send_bulk_message::reply(&[target()], &[refused], |_| true),
             "What became of a bulk message: results are stored and will arrive.",
             "BulkMessageSent",
         ),
