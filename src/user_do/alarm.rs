@@ -39,9 +39,7 @@ impl UserObject {
     /// The work that depends only on time.
     fn beat(&self) {
         self.close_what_is_over();
-        if let Err(error) = self.ping() {
-            log::error("heartbeat", &error);
-        }
+        log::fault("heartbeat", self.ping());
     }
 
     /// The work that calls D1 or other objects. Other events are handled in the meantime.
@@ -49,9 +47,7 @@ impl UserObject {
         self.tell_watchers().await;
         self.tell_senders().await;
         self.retry_outbox().await;
-        if let Err(error) = self.record_belatedly().await {
-            log::error("add user", &error);
-        }
+        log::fault("add user", self.record_belatedly().await);
     }
 
     fn until_next_beat(&self) -> Duration {

@@ -60,13 +60,10 @@ impl UserObject {
             self.close(socket, CloseReason::Flooding);
             return None;
         }
-        let (is_recorded, is_full) = match self.obstacles(&socket, &auth) {
-            Ok(obstacles) => obstacles,
-            Err(error) => {
-                log::error("connect", &error);
-                self.fail(socket);
-                return None;
-            }
+        let obstacles = self.obstacles(&socket, &auth);
+        let Some((is_recorded, is_full)) = log::fault("connect", obstacles) else {
+            self.fail(socket);
+            return None;
         };
         // A session that is being upgraded has connected before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
@@ -74,9 +71,7 @@ impl UserObject {
         }
 
         socket.connection.phase = Phase::Connecting;
-        if let Err(error) = socket.save() {
-            log::error("connect", &error);
-        }
+        log::fault("connect", socket.save());
         let sid = socket.connection.engine_sid.clone();
         self.start_holding(&sid);
         let recorded = async { is_recorded || self.record_user(&socket.connection).await };
@@ -115,22 +110,19 @@ impl UserObject {
         is_recorded: bool,
         held: Vec<Frame>,
     ) -> Option<JoinedConnection> {
-        let entered = match self.enter(&mut socket, auth, is_recorded) {
-            Ok(entered) => entered?,
-            Err(error) => {
-                log::error("connect", &error);
-                self.fail(socket);
-                return None;
-            }
+        let entered = self.enter(&mut socket, auth, is_recorded);
+        let Some(entered) = log::fault("connect", entered) else {
+            self.fail(socket);
+            return None;
         };
+        let entered = entered?;
         for other in &entered.replaced {
             let old_sid = other.connection.session.sid(MAIN);
             self.close(other.clone(), CloseReason::Replaced);
             if entered.resumed.is_none()
                 && let Some(sid) = old_sid
-                && let Err(error) = self.store.watches_remove(sid)
             {
-                log::error("watch", &error);
+                log::fault("watch", self.store.watches_remove(sid));
             }
         }
         self.needs_schedule();
@@ -143,10 +135,9 @@ impl UserObject {
 
     /// Renews a recovered session's subscriptions. The connection may be gone by now.
     pub(crate) async fn after_join(&self, entered: AfterJoin) {
-        if let Some(sid) = entered.resumed
-            && let Err(error) = self.resume_watches(&entered.user_id, &sid).await
-        {
-            log::error("watch", &error);
+        if let Some(sid) = entered.resumed {
+            let resumed = self.resume_watches(&entered.user_id, &sid).await;
+            log::fault("watch", resumed);
         }
     }
 

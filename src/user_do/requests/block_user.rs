@@ -1,14 +1,10 @@
 //! `block_user`, `unblock_user`
 
-use super::CarryOut;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::error::EventError;
-use crate::core::events::Reply;
 use crate::core::events::block_user::{BLOCKED, Block, UNBLOCKED, Unblock, reply};
 use crate::core::record::users::{block, unblock};
 use crate::platform::{d1, log, now};
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Block {
     /// Writes the block here first, then to D1. If D1 fails, the block already applies here; repeating the
@@ -24,9 +20,7 @@ impl CarryOut for Block {
         // If the push below fails, the alarm repeats it.
         object.needs_schedule();
         d1::batch(&object.env, &[block(&caller.user_id, &user_id, now())]).await?;
-        if let Err(error) = object.hide_from(&user_id).await {
-            log::error("block", &error);
-        }
+        log::fault("block", object.hide_from(&user_id).await);
         Ok(reply(BLOCKED, &user_id))
     }
 }

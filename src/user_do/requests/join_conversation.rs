@@ -1,11 +1,7 @@
 //! `join_conversation`, `leave_conversation`
 
-use super::CarryOut;
-use crate::core::events::Reply;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::events::join_conversation::{JOINED, Join, LEFT, Leave, reply};
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Join {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {

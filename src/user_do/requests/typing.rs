@@ -1,13 +1,9 @@
 //! `typing_start`, `typing_stop`
 
-use super::CarryOut;
-use crate::core::events::Reply;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::events::join_conversation::payload;
 use crate::core::events::typing::{Start, Stop, UserTyping};
 use crate::messages::Notify;
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Start {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {

@@ -218,9 +218,7 @@ impl UserObject {
     fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
         log::error("commit", error);
         let next = entry.after_unavailable(now());
-        if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
-            log::error("commit", &error);
-        }
+        log::fault("commit", self.store.outbox_update(entry.send_id, &next));
         EventError::unavailable()
     }
 
