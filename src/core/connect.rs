@@ -48,14 +48,8 @@ pub enum Standing {
     Replaced,
 }
 
-/// The outcome of a CONNECT.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// The client is refused.
-    Refused(ConnectRefusal),
-    /// The client has joined.
-    Entered(Entered),
-}
+/// The outcome of a CONNECT: the client has joined, or is refused.
+pub type Decision = std::result::Result<Entered, ConnectRefusal>;
 
 /// A client that has joined.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,7 +94,7 @@ pub fn decide<D: Database>(
     let counts = |other: &&Other| standing(other, shown_sid, now, config) == Standing::Counts;
     if others.iter().filter(counts).count() >= config.max_connections {
         let refusal = ConnectRefusal::TooManyConnections(config.max_connections);
-        return Ok(Decision::Refused(refusal));
+        return Ok(Err(refusal));
     }
     let was_online = others
         .iter()
@@ -109,7 +103,7 @@ pub fn decide<D: Database>(
         Some(session) => session,
         None => begun(store, config, &asked, was_online)?,
     };
-    Ok(Decision::Entered(Entered {
+    Ok(Ok(Entered {
         messages: messages(config, &asked, &session),
         sid: session.sid,
         is_resumed: session.is_resumed,
@@ -284,10 +278,7 @@ mod tests {
     }
 
     fn entered(outcome: Decision) -> Entered {
-        match outcome {
-            Decision::Entered(entered) => entered,
-            Decision::Refused(refusal) => panic!("{refusal}"),
-        }
+        outcome.unwrap()
     }
 
     fn auth(user_id: &str, sid: &str, offset: Option<u64>) -> ConnectAuth {
@@ -429,7 +420,7 @@ mod tests {
         silent.pinged(NOW + 1_000, 0, None);
         let here = connection("HERE");
         let heard = NOW + 50_000;
-        let refused = Decision::Refused(ConnectRefusal::TooManyConnections(1));
+        let refused = Err(ConnectRefusal::TooManyConnections(1));
         let nothing = ConnectAuth::default();
         let store = log();
         let with = |others: &[(&Connection, Millis)], auth: &ConnectAuth| {

@@ -205,19 +205,16 @@ impl Connection {
     /// Takes over the session of the polling connection that this WebSocket upgrades, on which the last pong
     /// arrived at `ponged_at`. The last ping may still be in the polling queue and is then answered here.
     pub fn take_over(&mut self, polling: &Connection, ponged_at: Option<Millis>, now: Millis) {
-        self.phase = Phase::Open;
-        self.identity = polling.identity.clone();
-        self.session = polling.session.clone();
-        self.opened_at = polling.opened_at;
-        self.pinged_at = polling.pinged_at;
-        self.offset_at_ping = polling.offset_at_ping;
-        self.later_pings = polling.later_pings.clone();
-        self.ponged_by_polling = ponged_at;
-        self.confirmed = polling.confirmed;
-        self.caught_up_at = now;
-        self.events = polling.events;
-        self.refusals = polling.refusals;
-        self.joins = polling.joins;
+        *self = Self {
+            carrier: self.carrier,
+            phase: Phase::Open,
+            last_heard: self.last_heard,
+            ponged_by_polling: ponged_at,
+            caught_up_at: now,
+            ended: self.ended,
+            region: self.region,
+            ..polling.clone()
+        };
     }
 }
 

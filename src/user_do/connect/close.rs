@@ -88,7 +88,7 @@ impl UserObject {
             &socket.connection.identity.user_id,
             &Fact::ConnectionClosed {
                 carrier: socket.connection.carrier,
-                reason: reason.name(),
+                reason,
                 lasted: now().saturating_sub(socket.connection.opened_at),
             },
         );

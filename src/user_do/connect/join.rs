@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
 use crate::core::close::{CloseReason, MAX_JOINS};
-use crate::core::connect::{ConnectRequest, Decision, Other, Standing, decide};
+use crate::core::connect::{ConnectRequest, Other, Standing, decide};
 use crate::core::connection::Phase;
 use crate::core::ids::socket_sid;
 use crate::core::recovery::ConnectAuth;
@@ -162,8 +162,8 @@ impl UserObject {
             now,
         };
         let entered = match decide(&self.store, config, asked, &others)? {
-            Decision::Entered(entered) => entered,
-            Decision::Refused(refusal) => {
+            Ok(entered) => entered,
+            Err(refusal) => {
                 socket.save()?;
                 self.refused(socket, refusal.code());
                 self.send(socket, Packet::Text(refusal.packet()));

@@ -17,7 +17,7 @@ use crate::user_do::ground::fault::Failure;
 
 use crate::core::close::CloseReason;
 use crate::core::connection::Admission;
-use crate::core::error::EventError;
+use crate::core::error::{EventError, name_of};
 use crate::core::events::{ERROR, Reply, Request, is_event, request_events};
 use crate::core::telemetry::Fact;
 use crate::user_do::UserObject;
@@ -52,7 +52,7 @@ impl UserObject {
                     } else {
                         "unknown".to_owned()
                     },
-                    code: error.code.as_str().to_owned(),
+                    code: name_of(error.code),
                 },
             );
         }
