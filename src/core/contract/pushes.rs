@@ -68,14 +68,8 @@ fn letter() -> Letter {
 
 fn message() -> Message {
     Message {
-        message_id: MESSAGE.into(),
-        conversation_id: CONVERSATION.into(),
-        sender: contractor(),
-        receiver_id: "customer1".into(),
-        message_type: "text".into(),
-        content: serde_json::from_str(r#"{"text":"Hi!"}"#).unwrap(),
-        job_id: Some("job123".into()),
-        created_at: AT,
+        letter: letter(),
+        target: target(),
     }
 }
 

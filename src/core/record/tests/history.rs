@@ -29,7 +29,7 @@ fn read(db: &Connection, page: &MessagePage) -> Vec<String> {
     let [_, read] = messages(page).try_into().unwrap();
     rows::<MessageRow>(db, &read)
         .into_iter()
-        .map(|row| row.message().message_id)
+        .map(|row| row.message().target.message_id)
         .collect()
 }
 
