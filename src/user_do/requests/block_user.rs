@@ -2,11 +2,11 @@
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::error::EventError;
-use crate::core::events::block_user::{BLOCKED, Block, UNBLOCKED, Unblock, reply};
+use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply};
 use crate::core::record::users::{block, unblock};
 use crate::platform::{d1, log, now};
 
-impl CarryOut for Block {
+impl CarryOut for Blocking<true> {
     /// Writes the block here first, then to D1. If D1 fails, the block already applies here; repeating the
     /// request completes it.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
@@ -25,7 +25,7 @@ impl CarryOut for Block {
     }
 }
 
-impl CarryOut for Unblock {
+impl CarryOut for Blocking<false> {
     /// Deletes it from D1 first, so that after a failure the block still applies.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;
