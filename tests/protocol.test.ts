@@ -256,15 +256,9 @@ test("Socket.IO", async (t) => {
     await wire.close();
   });
 
-  await t.test("an ack that the server asks for, and one that does not arrive", async () => {
+  await t.test("an ack that nobody requested is ignored", async () => {
     const wire = await joinedWire(server);
-    wire.send('42["ask",1]', '42["ask",2]');
-    assert.equal(await wire.nextEvent(), '420["question",1]');
-    assert.equal(await wire.nextEvent(), '421["question",2]');
-    wire.send('431["yes"]', '431["twice"]', "437[]");
-    assert.equal(await wire.nextEvent(), '42["answer","yes"]');
-    assert.equal(await wire.nextEvent(), '42["no-answer"]');
-    wire.send('430["too late"]', '42["message"]');
+    wire.send('431["yes"]', "437[]", '42["message"]');
     assert.equal(await wire.nextEvent(), '42["message-back"]');
     await wire.close();
   });

@@ -43,10 +43,14 @@ export async function step(title, work) {
   }
 }
 
-/** Runs a program without showing its output, the end of which is part of the Failure if it fails. */
-export async function runQuietly(command, args, options) {
+/**
+ * Runs a program without showing its output, and returns what it wrote to stdout. If it fails, the Failure says
+ * what the `problem` is and ends with the end of the output.
+ */
+export async function runQuietly(command, args, { problem, ...options } = {}) {
   const { code, stdout, stderr } = await capture(command, args, options);
-  if (code === 0) return;
+  if (code === 0) return stdout;
   const output = `${stdout}\n${stderr}`.trimEnd().split("\n").slice(-shownLines).join("\n");
-  throw new Failure(`${path.basename(command)} ${args[0]} exited with code ${code}:\n${output}`);
+  const what = problem ?? `${path.basename(command)} ${args[0]} exited with code ${code}`;
+  throw new Failure(`${what}:\n${output}`);
 }

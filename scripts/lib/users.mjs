@@ -1,6 +1,7 @@
 // Reads and writes the table `users` in D1 (migrations/) through wrangler.
 
-import { Failure, capture, databaseName, wrangler } from "./project.mjs";
+import { Failure, databaseName, wrangler } from "./project.mjs";
+import { runQuietly } from "./steps.mjs";
 
 export const roles = ["customer", "contractor"];
 
@@ -76,16 +77,13 @@ export async function listUsers(where) {
 }
 
 export async function applyMigrations(where) {
-  const { code, stdout, stderr } = await capture(
-    ...wrangler("d1", "migrations", "apply", databaseName, ...where),
-  );
-  if (code !== 0) throw new Failure(`applying the D1 migrations failed:\n${stdout}${stderr}`);
+  await runQuietly(...wrangler("d1", "migrations", "apply", databaseName, ...where), {
+    problem: "applying the D1 migrations failed",
+  });
 }
 
 async function execute(sql, where) {
-  const { code, stdout, stderr } = await capture(
-    ...wrangler("d1", "execute", databaseName, ...where, "--json", `--command=${sql}`),
-  );
-  if (code !== 0) throw new Failure(`the database returned an error:\n${stdout}${stderr}`);
-  return JSON.parse(stdout);
+  const command = ["d1", "execute", databaseName, ...where, "--json", `--command=${sql}`];
+  const problem = "the database returned an error";
+  return JSON.parse(await runQuietly(...wrangler(...command), { problem }));
 }

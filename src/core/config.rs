@@ -96,7 +96,7 @@ impl Config {
             jwt_secret: vars.secret("JWT_SECRET", 32)?,
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS", 32)?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
-            console: vars.switch("CONSOLE", true)?,
+            console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
             ping_interval: vars.number("PING_INTERVAL_MS", 25_000, 100, 3_600_000)?,
             ping_timeout: vars.number("PING_TIMEOUT_MS", 20_000, 100, 3_600_000)?,
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
@@ -120,7 +120,10 @@ impl Config {
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
-            log_user_ids: vars.user_ids("LOG_USER_IDS")?,
+            log_user_ids: vars.choice(
+                "LOG_USER_IDS",
+                [("hashed", UserIds::Hashed), ("plain", UserIds::Plain)],
+            )?,
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
             log_replay_bytes: vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?,
@@ -196,28 +199,21 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         }
     }
 
-    fn switch(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
-        let Some(text) = self.get(name) else {
-            return Ok(default);
-        };
-        match text.trim() {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            _ => Err(ConfigError {
+    /// Reads one of two values. The first is the default.
+    fn choice<T>(
+        &self,
+        name: &'static str,
+        [(one, first), (other, second)]: [(&str, T); 2],
+    ) -> Result<T, ConfigError> {
+        match self.get(name) {
+            None => Ok(first),
+            Some(text) if text.trim() == one => Ok(first),
+            Some(text) if text.trim() == other => Ok(second),
+            Some(text) => Err(ConfigError {
                 name,
-                problem: format!("\"{text}\" is neither \"on\" nor \"off\""),
+                problem: format!("\"{text}\" is neither \"{one}\" nor \"{other}\""),
             }),
         }
-    }
-
-    fn user_ids(&self, name: &'static str) -> Result<UserIds, ConfigError> {
-        let Some(text) = self.get(name) else {
-            return Ok(UserIds::Hashed);
-        };
-        UserIds::parse(text.trim()).ok_or_else(|| ConfigError {
-            name,
-            problem: format!("\"{text}\" is neither \"hashed\" nor \"plain\""),
-        })
     }
 
     fn origins(&self, name: &'static str, default: &str) -> Result<AllowedOrigins, ConfigError> {

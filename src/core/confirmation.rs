@@ -112,7 +112,7 @@ mod tests {
         let mut connection = connection();
         connection.pinged(26_000, 5, None);
         connection.pinged(51_000, 9, None);
-        connection.enter("/", "S2", 52_000);
+        connection.enter("S2", 52_000);
         assert_eq!(connection.confirmed_by_pong(Some(53_000)), 0);
         connection.pinged(76_000, 12, Some(53_000));
         assert_eq!(connection.confirmed_by_pong(Some(76_001)), 0);

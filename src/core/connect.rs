@@ -12,14 +12,12 @@ use super::ids::{pid, sid_of_pid};
 use super::recovery::{ConnectAuth, Resumed, resume};
 use super::store::{Database, LogEntry, Missed, Result, Store};
 use super::time::Millis;
-use crate::wire::socket_io::{connected, event_text};
+use crate::wire::socket_io::{MAIN, connected, event_text};
 
 /// A CONNECT and everything else that the decision depends on.
 pub struct ConnectRequest<'a> {
     /// The user that the token names.
     pub user_id: &'a str,
-    /// The namespace to join, which the reply names.
-    pub namespace: &'a str,
     /// The fields of the CONNECT's `auth` object.
     pub auth: &'a ConnectAuth,
     /// The Socket.IO session id to use if no session is resumed.
@@ -50,14 +48,8 @@ pub enum Standing {
     Replaced,
 }
 
-/// The outcome of a CONNECT.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// The client is refused.
-    Refused(ConnectRefusal),
-    /// The client has joined.
-    Entered(Entered),
-}
+/// The outcome of a CONNECT: the client has joined, or is refused.
+pub type Decision = std::result::Result<Entered, ConnectRefusal>;
 
 /// A client that has joined.
 #[derive(Debug, PartialEq, Eq)]
@@ -102,7 +94,7 @@ pub fn decide<D: Database>(
     let counts = |other: &&Other| standing(other, shown_sid, now, config) == Standing::Counts;
     if others.iter().filter(counts).count() >= config.max_connections {
         let refusal = ConnectRefusal::TooManyConnections(config.max_connections);
-        return Ok(Decision::Refused(refusal));
+        return Ok(Err(refusal));
     }
     let was_online = others
         .iter()
@@ -111,7 +103,7 @@ pub fn decide<D: Database>(
         Some(session) => session,
         None => begun(store, config, &asked, was_online)?,
     };
-    Ok(Decision::Entered(Entered {
+    Ok(Ok(Entered {
         messages: messages(config, &asked, &session),
         sid: session.sid,
         is_resumed: session.is_resumed,
@@ -198,10 +190,10 @@ fn messages(config: &Config, asked: &ConnectRequest, session: &Session) -> Vec<S
     // A client considers its session recovered only if it gets its own pid back, whichever key made it.
     let shown = asked.auth.pid.clone().filter(|_| session.is_resumed);
     let pid = shown.unwrap_or_else(|| pid(config.secret(), asked.user_id, &session.sid));
-    let reply = connected(asked.namespace, &session.sid, Some(&pid));
+    let reply = connected(MAIN, &session.sid, Some(&pid));
     let missed = session.missed.iter().map(|entry| {
         let offset = format!("\"{}\"", entry.offset);
-        event_text(asked.namespace, &entry.event, &[&entry.payload, &offset])
+        event_text(MAIN, &entry.event, &[&entry.payload, &offset])
     });
     [reply].into_iter().chain(missed).collect()
 }
@@ -270,7 +262,6 @@ mod tests {
     ) -> Decision {
         let asked = ConnectRequest {
             user_id: "u",
-            namespace: "/",
             auth,
             new_sid: "NEW".into(),
             confirmed,
@@ -287,10 +278,7 @@ mod tests {
     }
 
     fn entered(outcome: Decision) -> Entered {
-        match outcome {
-            Decision::Entered(entered) => entered,
-            Decision::Refused(refusal) => panic!("{refusal}"),
-        }
+        outcome.unwrap()
     }
 
     fn auth(user_id: &str, sid: &str, offset: Option<u64>) -> ConnectAuth {
@@ -387,7 +375,6 @@ mod tests {
         let nothing = ConnectAuth::default();
         let asked = ConnectRequest {
             user_id: "u",
-            namespace: "/",
             auth: &nothing,
             new_sid: "NEW".into(),
             confirmed: 0,
@@ -433,7 +420,7 @@ mod tests {
         silent.pinged(NOW + 1_000, 0, None);
         let here = connection("HERE");
         let heard = NOW + 50_000;
-        let refused = Decision::Refused(ConnectRefusal::TooManyConnections(1));
+        let refused = Err(ConnectRefusal::TooManyConnections(1));
         let nothing = ConnectAuth::default();
         let store = log();
         let with = |others: &[(&Connection, Millis)], auth: &ConnectAuth| {

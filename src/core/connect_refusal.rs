@@ -11,7 +11,7 @@ use super::error::to_json;
 use super::limits::Rate;
 use super::token::TokenError;
 use crate::wire::engine_io::Frame;
-use crate::wire::socket_io::connect_error;
+use crate::wire::socket_io::{MAIN, connect_error};
 
 /// The reason why a CONNECT is refused; its text is the `message` that the client receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -63,7 +63,7 @@ impl ConnectRefusal {
 
     /// Returns the CONNECT_ERROR packet, with `{ message, data: { code } }` (Socket.IO protocol v5,
     /// "Connection to a namespace").
-    pub fn packet(self, namespace: &str) -> String {
+    pub fn packet(self) -> String {
         #[derive(Serialize)]
         struct Data {
             code: &'static str,
@@ -77,7 +77,7 @@ impl ConnectRefusal {
             message: self.to_string(),
             data: Data { code: self.code() },
         };
-        connect_error(namespace, &to_json(&body))
+        connect_error(MAIN, &to_json(&body))
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
             ),
         ];
         for (refusal, packet) in packets {
-            assert_eq!(refusal.packet("/"), packet);
+            assert_eq!(refusal.packet(), packet);
         }
     }
 

@@ -12,7 +12,8 @@ use super::region::Region;
 use super::time::Millis;
 use super::token::Identity;
 use crate::core::close::CloseReason;
-use crate::wire::session::{Session, is_zero};
+use crate::wire::session::Session;
+use crate::wire::socket_io::MAIN;
 
 /// What carries the connection's frames to the User object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub struct Connection {
     pub phase: Phase,
     /// The user, from the token of the last CONNECT or, if it had none, of the request before it.
     pub identity: Identity,
-    /// The Socket.IO side: joined namespaces and awaited acks.
+    /// The Socket.IO side: joined namespaces.
     pub session: Session,
     /// When the Engine.IO session began.
     pub opened_at: Millis,
@@ -93,6 +94,10 @@ pub struct Connection {
     /// The rate limit of refused events; when it is exceeded, the client is flooding.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub refusals: Bucket,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Whether an event is within the rate limit.
@@ -156,8 +161,8 @@ impl Connection {
 
     /// Records that the CONNECT was accepted and that the missed events are being sent. Earlier pings confirm
     /// nothing for this session: the client may not have been sent the events that preceded them.
-    pub fn enter(&mut self, namespace: &str, sid: &str, now: Millis) {
-        self.session.join(namespace, sid);
+    pub fn enter(&mut self, sid: &str, now: Millis) {
+        self.session.join(MAIN, sid);
         self.caught_up_at = now;
         self.offset_at_ping = 0;
         self.later_pings.fill(0);
@@ -200,19 +205,16 @@ impl Connection {
     /// Takes over the session of the polling connection that this WebSocket upgrades, on which the last pong
     /// arrived at `ponged_at`. The last ping may still be in the polling queue and is then answered here.
     pub fn take_over(&mut self, polling: &Connection, ponged_at: Option<Millis>, now: Millis) {
-        self.phase = Phase::Open;
-        self.identity = polling.identity.clone();
-        self.session = polling.session.clone();
-        self.opened_at = polling.opened_at;
-        self.pinged_at = polling.pinged_at;
-        self.offset_at_ping = polling.offset_at_ping;
-        self.later_pings = polling.later_pings.clone();
-        self.ponged_by_polling = ponged_at;
-        self.confirmed = polling.confirmed;
-        self.caught_up_at = now;
-        self.events = polling.events;
-        self.refusals = polling.refusals;
-        self.joins = polling.joins;
+        *self = Self {
+            carrier: self.carrier,
+            phase: Phase::Open,
+            last_heard: self.last_heard,
+            ponged_by_polling: ponged_at,
+            caught_up_at: now,
+            ended: self.ended,
+            region: self.region,
+            ..polling.clone()
+        };
     }
 }
 
@@ -252,6 +254,15 @@ mod tests {
         );
     }
 
+    /// An earlier version stored the acks that it was waiting for.
+    #[test]
+    fn what_an_earlier_version_stored_is_read() {
+        let json = r#"{"engineSid":"E","carrier":"websocket","phase":"open","identity":{"userId":"u1","role":"customer","expiresAt":2000000},"session":{"joined":[{"namespace":"/","sid":"S"}],"everJoined":true,"awaited":[{"namespace":"/","ackId":1,"purpose":"question","deadline":500}],"asked":2},"openedAt":1000,"lastHeard":1005,"pingedAt":null,"offsetAtPing":0}"#;
+        let mut expected = connection();
+        expected.session.join("/", "S");
+        assert_eq!(serde_json::from_str::<Connection>(json).unwrap(), expected);
+    }
+
     #[test]
     fn an_upgrade_keeps_the_session_and_its_heartbeat() {
         let mut polling = connection();
@@ -271,7 +282,7 @@ mod tests {
         let mut connection = connection();
         connection.pinged(26_000, 9, None);
         connection.pinged(51_000, 9, Some(26_100));
-        connection.enter("/", "S", 52_000);
+        connection.enter("S", 52_000);
         assert_eq!(connection.confirmed_by_pong(Some(52_100)), 0);
     }
 

@@ -35,24 +35,6 @@ pub enum ErrorCode {
     Internal,
 }
 
-impl ErrorCode {
-    /// Returns the code as it is sent to clients.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidPayload => "invalid_payload",
-            Self::UnknownEvent => "unknown_event",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::TooMany => "too_many",
-            Self::RateLimited => "rate_limited",
-            Self::IdempotencyConflict => "idempotency_conflict",
-            Self::TokenExpired => "token_expired",
-            Self::Unavailable => "unavailable",
-            Self::Internal => "internal",
-        }
-    }
-}
-
 /// An event that was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -148,6 +130,11 @@ pub fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
+/// Returns the name of a variant without data, as it is serialized.
+pub fn name_of<T: Serialize>(variant: T) -> String {
+    to_json(&variant).trim_matches('"').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +184,7 @@ mod tests {
         ];
         for (code, name) in names {
             assert_eq!(to_json(&code), format!("\"{name}\""));
-            assert_eq!(code.as_str(), name);
+            assert_eq!(name_of(code), name);
         }
     }
 }

@@ -73,9 +73,6 @@ pub fn need(
         return Need::Close(CloseReason::TokenExpired);
     }
     until = until.min(expiry);
-    if let Some(deadline) = connection.session.ack_deadline() {
-        until = until.min(deadline);
-    }
 
     let due = ping_due(connection, config);
     let Some(pinged_at) = awaited_since(connection, heard) else {

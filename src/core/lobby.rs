@@ -15,7 +15,6 @@ use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, PROBE, Packet};
 use crate::wire::probe::receive_probing;
 use crate::wire::session::{self, Session, decode};
-use crate::wire::socket_io::MAIN;
 
 /// How many refusals a client may receive; the next one closes the connection.
 const MAX_REFUSALS: u32 = 10;
@@ -117,9 +116,8 @@ impl Lobby {
             return probe(&packet);
         }
         // The client has not joined a namespace, so there is no session state to keep between packets.
-        let (namespace, auth) = match Session::default().receive(packet, &mut None, self.namespaces)
-        {
-            session::Effect::Connect(namespace, auth) => (namespace, auth),
+        let auth = match Session::default().receive(packet, &mut None, self.namespaces) {
+            session::Effect::Connect(_, auth) => auth,
             session::Effect::Nothing => return Vec::new(),
             session::Effect::Reply(refusal) => return self.refuse(None, refusal),
             session::Effect::Close(reason) => return vec![LobbyEffect::Close(reason.into())],
@@ -131,10 +129,7 @@ impl Lobby {
         let token = ConnectAuth::read(auth.as_deref()).token;
         match admit(config.keys(), token.as_deref(), requests, now) {
             Ok(identity) => vec![LobbyEffect::Enter(identity, frame)],
-            Err(error) => {
-                let refusal = ConnectRefusal::from(error).packet(&namespace);
-                self.refuse(Some(error), refusal)
-            }
+            Err(error) => self.refuse(Some(error), ConnectRefusal::from(error).packet()),
         }
     }
 
@@ -152,7 +147,7 @@ impl Lobby {
     fn end_unread(&self, frame: &Frame, reason: ProtocolEnd, config: &Config) -> Vec<LobbyEffect> {
         let refusal = ConnectRefusal::of_unread(frame, config.max_payload);
         let told = refusal.filter(|_| self.probing_until.is_none());
-        let told = told.map(|refusal| send(refusal.packet(MAIN))).into_iter();
+        let told = told.map(|refusal| send(refusal.packet())).into_iter();
         told.chain(self.end(reason, reason)).collect()
     }
 
@@ -188,6 +183,7 @@ mod tests {
     use super::*;
     use crate::core::token::tests::{NOW, SECRET, sign};
     use crate::core::token::verify;
+    use crate::wire::socket_io::MAIN;
     use serde_json::json;
 
     const MAX_PAYLOAD: usize = 10_000;
@@ -251,7 +247,7 @@ mod tests {
     }
 
     fn refused(error: TokenError) -> Vec<LobbyEffect> {
-        let refusal = ConnectRefusal::from(error).packet(MAIN);
+        let refusal = ConnectRefusal::from(error).packet();
         vec![LobbyEffect::Refused(error), send(refusal)]
     }
 
@@ -297,7 +293,7 @@ mod tests {
     fn what_a_client_may_send_before_its_user_is_known() {
         let large = |start: &str| text(&format!("{start}{}", "x".repeat(MAX_PAYLOAD)));
         let too_large = || LobbyEffect::Close(ProtocolEnd::TooLarge.into());
-        let told = send(ConnectRefusal::TooLarge(MAX_PAYLOAD).packet(MAIN));
+        let told = send(ConnectRefusal::TooLarge(MAX_PAYLOAD).packet());
         let mut cases = vec![
             (text("3"), vec![]),
             (text("6"), vec![]),

@@ -17,9 +17,9 @@ impl From<&str> for Param {
     }
 }
 
-impl From<Option<&str>> for Param {
-    fn from(text: Option<&str>) -> Self {
-        text.map_or(Self::Null, Self::from)
+impl<T: Into<Self>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, T::into)
     }
 }
 
@@ -47,17 +47,5 @@ impl From<u64> for Param {
 impl From<bool> for Param {
     fn from(is_so: bool) -> Self {
         Self::Integer(is_so.into())
-    }
-}
-
-impl From<Option<u64>> for Param {
-    fn from(number: Option<u64>) -> Self {
-        number.map_or(Self::Null, Self::Integer)
-    }
-}
-
-impl From<Option<String>> for Param {
-    fn from(text: Option<String>) -> Self {
-        text.map_or(Self::Null, Self::Text)
     }
 }

@@ -6,17 +6,22 @@
 //! user is hashed unless the configuration says otherwise. Tests pin both formats, because docs/operations.md
 //! has queries over them.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
+use super::close::CloseReason;
 use super::connection::Carrier;
+use super::error::name_of;
 use super::time::Millis;
 
-/// An event that the operator may want to know about.
-#[derive(Debug, Clone, PartialEq)]
+/// An event that the operator may want to know about. Its JSON are the figures in the log line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Fact {
     /// A CONNECT was accepted.
     ConnectionOpened {
         /// What carries the connection's frames.
+        #[serde(rename = "transport", serialize_with = "as_transport")]
         carrier: Carrier,
         /// Whether the client recovered its session.
         recovered: bool,
@@ -26,6 +31,7 @@ pub enum Fact {
     /// A CONNECT was refused. The user is unknown unless the token was valid.
     ConnectionRefused {
         /// What carries the connection's frames.
+        #[serde(rename = "transport", serialize_with = "as_transport")]
         carrier: Carrier,
         /// The error code that the client receives as `data.code`.
         code: &'static str,
@@ -33,10 +39,12 @@ pub enum Fact {
     /// A live connection has ended.
     ConnectionClosed {
         /// What carried the connection's frames.
+        #[serde(rename = "transport", serialize_with = "as_transport")]
         carrier: Carrier,
-        /// Why it ended: [`super::close::CloseReason::name`].
-        reason: &'static str,
+        /// Why it ended.
+        reason: CloseReason,
         /// How long the Engine.IO session lasted.
+        #[serde(rename = "seconds", serialize_with = "in_seconds")]
         lasted: Millis,
     },
     /// A send was stored in D1 and fanned out.
@@ -51,9 +59,11 @@ pub enum Fact {
 }
 
 /// The figures for one send.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SendFigures {
     /// The event: `send_message` or `send_bulk_message`.
+    #[serde(skip)]
     pub event: &'static str,
     /// How many receivers it was addressed to.
     pub receivers: usize,
@@ -84,6 +94,14 @@ pub struct Point {
     pub doubles: Vec<f64>,
 }
 
+fn as_transport<S: Serializer>(carrier: &Carrier, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(transport(*carrier))
+}
+
+fn in_seconds<S: Serializer>(time: &Millis, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(seconds(*time))
+}
+
 fn transport(carrier: Carrier) -> &'static str {
     match carrier {
         Carrier::WebSocket => "websocket",
@@ -109,49 +127,10 @@ impl Fact {
         line.insert("level".into(), "info".into());
         line.insert("what".into(), self.what().into());
         line.insert("user".into(), user.into());
-        if let Value::Object(figures) = self.figures() {
+        if let Ok(Value::Object(figures)) = serde_json::to_value(self) {
             line.extend(figures);
         }
         Value::Object(line)
-    }
-
-    fn figures(&self) -> Value {
-        match self {
-            Self::ConnectionOpened {
-                carrier,
-                recovered,
-                connections,
-            } => json!({
-                "transport": transport(*carrier),
-                "recovered": recovered,
-                "connections": connections,
-            }),
-            Self::ConnectionRefused { carrier, code } => json!({
-                "transport": transport(*carrier),
-                "code": code,
-            }),
-            Self::ConnectionClosed {
-                carrier,
-                reason,
-                lasted,
-            } => json!({
-                "transport": transport(*carrier),
-                "reason": reason,
-                "seconds": seconds(*lasted),
-            }),
-            Self::SendFigures(sent) => json!({
-                "receivers": sent.receivers,
-                "delivered": sent.delivered,
-                "failed": sent.failed,
-                "refused": sent.refused,
-                "commitMs": sent.commit_ms,
-                "fanOutMs": sent.fan_out_ms,
-                "d1RoundTrips": sent.d1_round_trips,
-                "d1RowsWritten": sent.d1_rows_written,
-                "objectRequests": sent.object_requests,
-            }),
-            Self::RequestFailed { event, code } => json!({ "event": event, "code": code }),
-        }
     }
 
     /// Returns the data point. `blob1` is always [`Fact::what`].
@@ -163,17 +142,20 @@ impl Fact {
                 connections,
             } => {
                 let kind = if *recovered { "recovered" } else { "new" };
-                (transport(*carrier), kind, vec![*connections as f64])
+                let doubles = vec![*connections as f64];
+                (transport(*carrier), kind.to_owned(), doubles)
             }
-            Self::ConnectionRefused { carrier, code } => (transport(*carrier), *code, Vec::new()),
+            Self::ConnectionRefused { carrier, code } => {
+                (transport(*carrier), (*code).to_owned(), Vec::new())
+            }
             Self::ConnectionClosed {
                 carrier,
                 reason,
                 lasted,
-            } => (transport(*carrier), *reason, vec![seconds(*lasted)]),
+            } => (transport(*carrier), name_of(reason), vec![seconds(*lasted)]),
             Self::SendFigures(sent) => (
                 "",
-                "",
+                String::new(),
                 vec![
                     sent.receivers as f64,
                     sent.delivered as f64,
@@ -186,10 +168,10 @@ impl Fact {
                     f64::from(sent.object_requests),
                 ],
             ),
-            Self::RequestFailed { event, code } => (event.as_str(), code.as_str(), Vec::new()),
+            Self::RequestFailed { event, code } => (event.as_str(), code.clone(), Vec::new()),
         };
         Point {
-            blobs: [self.what(), blob2, blob3].map(str::to_owned),
+            blobs: [self.what().to_owned(), blob2.to_owned(), blob3],
             doubles,
         }
     }
@@ -202,6 +184,7 @@ fn seconds(time: Millis) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::close::ProtocolEnd;
 
     fn sent() -> Fact {
         Fact::SendFigures(SendFigures {
@@ -227,7 +210,7 @@ mod tests {
         };
         let closed = Fact::ConnectionClosed {
             carrier: Carrier::WebSocket,
-            reason: "ping_timeout",
+            reason: ProtocolEnd::PingTimeout.into(),
             lasted: 1_500,
         };
         let failed = Fact::RequestFailed {
@@ -272,7 +255,7 @@ mod tests {
         assert_eq!(point.doubles, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
         let closed = Fact::ConnectionClosed {
             carrier: Carrier::WebSocket,
-            reason: "client_closed",
+            reason: ProtocolEnd::ClientClosed.into(),
             lasted: 2_000,
         };
         assert_eq!(

@@ -12,15 +12,6 @@ pub enum UserIds {
 }
 
 impl UserIds {
-    /// Reads `hashed` or `plain`; returns `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "hashed" => Some(Self::Hashed),
-            "plain" => Some(Self::Plain),
-            _ => None,
-        }
-    }
-
     /// Returns what identifies the user in the log: 16 hexadecimal digits, or the user id.
     pub fn name(self, secret: &[u8], user_id: &str) -> String {
         match self {
@@ -46,7 +37,5 @@ mod tests {
         assert_ne!(name(b"s", "u"), name(b"s", "v"));
         assert_ne!(name(b"s", "u"), name(b"t", "u"));
         assert_eq!(UserIds::Plain.name(b"s", "u"), "u");
-        assert_eq!(UserIds::parse("plain"), Some(UserIds::Plain));
-        assert_eq!(UserIds::parse("no"), None);
     }
 }

@@ -29,7 +29,7 @@ use crate::core::origin::OriginVerdict;
 use crate::core::subprotocol;
 use crate::core::token::{TokenError, Verdict, verify};
 use crate::handler::{Active, Handler};
-use crate::messages::{Connect, Greeting, Poll, Route};
+use crate::messages::{Connect, Greeting, Poll, Route, SessionRef};
 use crate::platform::abandoned::Abandoned;
 use crate::platform::{self, now, objects};
 use crate::wire::engine_io::{self, RequestError};
@@ -120,9 +120,7 @@ impl SocketIoRequest {
         };
         let poll = Poll {
             user: Active::user_at_handshake(&self.path, &text),
-            engine_sid: text,
-            opened_at: sid.opened_at,
-            is_noted: sid.is_noted,
+            session: SessionRef::new(text, &sid),
             // Only a POST can contain a CONNECT.
             own: self.token_verdict().filter(|_| method == Method::Post),
             region: platform::region(&self.request),
@@ -266,9 +264,7 @@ impl SocketIoRequest {
             return answer::refused(RequestError::UnknownSession);
         };
         let route = Route {
-            engine_sid: text.clone(),
-            opened_at: sid.opened_at,
-            is_noted: sid.is_noted,
+            session: SessionRef::new(text.clone(), &sid),
             user: Active::user_at_handshake(&self.path, &text),
         };
         let (env, gateway) = (self.env.clone(), sid.gateway());

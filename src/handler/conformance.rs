@@ -4,9 +4,7 @@
 //! - Socket.IO v5, path `/socket.io/`: on connect, the namespaces `/` and `/custom` emit `auth` with the
 //!   CONNECT payload; `message` is answered by `message-back` with the same arguments; `message-with-ack` is
 //!   acknowledged with its arguments.
-//! - For our own tests: `ask` makes the server emit `question` with the same arguments and wait half a second
-//!   for the ack; then it emits `answer` with the ack's arguments, or `no-answer`. `trap` ends the
-//!   wasm's instance, as a panic would.
+//! - For our own tests: `trap` ends the wasm's instance, as a panic would.
 //!
 //! Every connection is a separate user, and so has its own object.
 
@@ -17,17 +15,14 @@ use crate::core::close::CloseReason;
 use crate::core::connection::Connection;
 use crate::core::ids::socket_sid;
 use crate::core::token::{Identity, Role};
-use crate::platform::{now, random};
+use crate::platform::random;
 use crate::user_do::{JoinedConnection, Socket, UserObject};
 use crate::wire::engine_io::Packet;
-use crate::wire::session::{Awaited, Event};
+use crate::wire::session::Event;
 use crate::wire::socket_io::{Args, ack_packets, connected, event_packets};
 
 const ENGINE_IO: &str = "/engine.io";
 const SOCKET_IO: &str = "/socket.io";
-
-/// How long `ask` waits for an ack, in milliseconds.
-const ASK_TIMEOUT: u64 = 500;
 
 /// An expiry that no test reaches, in Unix milliseconds.
 const NEVER: u64 = 4_000_000_000_000;
@@ -79,7 +74,7 @@ impl Handler for Fixture {
         None
     }
 
-    async fn on_event(object: &UserObject, mut socket: Socket, event: Event) {
+    async fn on_event(object: &UserObject, socket: Socket, event: Event) {
         match (event.name.as_str(), event.ack_id) {
             ("message", _) => emit(
                 object,
@@ -93,40 +88,14 @@ impl Handler for Fixture {
                     object.send(&socket, packet);
                 }
             }
-            ("ask", _) => {
-                let deadline = now() + ASK_TIMEOUT;
-                let session = &mut socket.connection.session;
-                let ack_id = session.ask(&event.namespace, "question", deadline);
-                if socket.save().is_err() {
-                    return;
-                }
-                let name = "question";
-                for packet in event_packets(&event.namespace, Some(ack_id), name, &event.args) {
-                    object.send(&socket, packet);
-                }
-                object.needs_schedule();
-            }
             ("trap", _) => std::arch::wasm32::unreachable(),
             _ => {}
-        }
-    }
-
-    fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>) {
-        match args {
-            Some(args) => emit(object, &socket, &awaited.namespace, "answer", &args),
-            None => emit(
-                object,
-                &socket,
-                &awaited.namespace,
-                "no-answer",
-                &Args::default(),
-            ),
         }
     }
 }
 
 fn emit(object: &UserObject, socket: &Socket, namespace: &str, name: &str, args: &Args) {
-    for packet in event_packets(namespace, None, name, args) {
+    for packet in event_packets(namespace, name, args) {
         object.send(socket, packet);
     }
 }

@@ -14,8 +14,7 @@ use crate::core::connection::Connection;
 use crate::core::token::Identity;
 use crate::user_do::{JoinedConnection, Socket, UserObject};
 use crate::wire::engine_io::Packet;
-use crate::wire::session::{Awaited, Event};
-use crate::wire::socket_io::Args;
+use crate::wire::session::Event;
 
 /// The handler of this build.
 #[cfg(not(feature = "conformance"))]
@@ -51,7 +50,4 @@ pub trait Handler {
 
     /// Handles an event, complete with its attachments.
     async fn on_event(object: &UserObject, socket: Socket, event: Event);
-
-    /// Handles an ack that the handler requested; `None` if it did not arrive in time.
-    fn on_ack(object: &UserObject, socket: Socket, awaited: Awaited, args: Option<Args>);
 }

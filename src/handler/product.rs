@@ -7,8 +7,8 @@ use crate::core::connection::Connection;
 use crate::core::token::Identity;
 use crate::user_do::{JoinedConnection, Socket, UserObject};
 use crate::wire::engine_io::Packet;
-use crate::wire::session::{Awaited, Event};
-use crate::wire::socket_io::{Args, MAIN};
+use crate::wire::session::Event;
+use crate::wire::socket_io::MAIN;
 
 /// The handler that is deployed.
 pub struct Product;
@@ -28,16 +28,13 @@ impl Handler for Product {
     async fn on_connect(
         object: &UserObject,
         socket: Socket,
-        namespace: String,
+        _namespace: String,
         auth: Option<Box<RawValue>>,
     ) -> Option<JoinedConnection> {
-        object.join(socket, namespace, auth.as_deref()).await
+        object.join(socket, auth.as_deref()).await
     }
 
     async fn on_event(object: &UserObject, socket: Socket, event: Event) {
         object.on_request(socket, event).await;
     }
-
-    /// None of the product's events requests an ack.
-    fn on_ack(_object: &UserObject, _socket: Socket, _awaited: Awaited, _args: Option<Args>) {}
 }

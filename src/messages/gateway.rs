@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Message;
+use crate::core::ids::EngineSid;
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Verdict};
@@ -26,18 +27,38 @@ impl Message for Greeting {
     type Answer = ();
 }
 
+/// A polling session, as its sid describes it. The Worker has verified the sid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRef {
+    /// The Engine.IO session id.
+    pub engine_sid: String,
+    /// When the Engine.IO session began.
+    pub opened_at: Millis,
+    /// Whether the gateway was told of the session at its handshake.
+    #[serde(default)]
+    pub is_noted: bool,
+}
+
+impl SessionRef {
+    /// Returns the session of a sid, whose text is `engine_sid`.
+    pub fn new(engine_sid: String, sid: &EngineSid) -> Self {
+        Self {
+            engine_sid,
+            opened_at: sid.opened_at,
+            is_noted: sid.is_noted,
+        }
+    }
+}
+
 /// Forwards a client's GET or POST to its gateway, with the client's body, so the message is in the
 /// header. The gateway's status and body are returned to the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Poll {
-    /// The Engine.IO session id, which the Worker has verified.
-    pub engine_sid: String,
-    /// When the Engine.IO session began, according to the sid.
-    pub opened_at: Millis,
-    /// Whether the gateway was told of the session at its handshake, according to the sid.
-    #[serde(default)]
-    pub is_noted: bool,
+    /// The session.
+    #[serde(flatten)]
+    pub session: SessionRef,
     /// The verdict on the token in the request's URL or header, if there is one.
     #[serde(default)]
     pub own: Option<Verdict>,
@@ -58,13 +79,9 @@ impl Message for Poll {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
-    /// The Engine.IO session id.
-    pub engine_sid: String,
-    /// When the Engine.IO session began, according to the sid.
-    pub opened_at: Millis,
-    /// Whether the gateway was told of the session at its handshake, according to the sid.
-    #[serde(default)]
-    pub is_noted: bool,
+    /// The session.
+    #[serde(flatten)]
+    pub session: SessionRef,
     /// The user, if the session can be routed without a CONNECT.
     pub user: Option<Identity>,
 }
@@ -80,13 +97,9 @@ impl Message for Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LobbyRequest {
-    /// The Engine.IO session id.
-    pub engine_sid: String,
-    /// When the Engine.IO session began, according to the sid.
-    pub opened_at: Millis,
-    /// Whether the gateway was told of the session at its handshake, according to the sid.
-    #[serde(default)]
-    pub is_noted: bool,
+    /// The session.
+    #[serde(flatten)]
+    pub session: SessionRef,
     /// The step of the upgrade.
     pub step: LobbyStep,
 }

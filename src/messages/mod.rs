@@ -40,7 +40,7 @@ mod service;
 mod tests;
 
 pub use gateway::{
-    GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, Taken,
+    GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };
 pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};

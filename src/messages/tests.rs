@@ -39,6 +39,14 @@ fn identity() -> Identity {
     }
 }
 
+fn session(is_noted: bool) -> SessionRef {
+    SessionRef {
+        engine_sid: "E".into(),
+        opened_at: 7,
+        is_noted,
+    }
+}
+
 fn connect() -> Connect {
     Connect {
         engine_sid: "E".into(),
@@ -82,9 +90,7 @@ fn messages_to_gateways_are_pinned() {
     );
     pinned_and_open(
         &Poll {
-            engine_sid: "E".into(),
-            opened_at: 7,
-            is_noted: true,
+            session: session(true),
             own: Some(Ok(identity())),
             user: None,
             region: Some(Region::Oc),
@@ -93,9 +99,7 @@ fn messages_to_gateways_are_pinned() {
     );
     pinned_and_open(
         &Route {
-            engine_sid: "E".into(),
-            opened_at: 7,
-            is_noted: true,
+            session: session(true),
             user: None,
         },
         r#"{"engineSid":"E","openedAt":7,"isNoted":true,"user":null}"#,
@@ -108,9 +112,7 @@ fn messages_to_gateways_are_pinned() {
     ];
     for (step, name) in steps {
         let lobby = LobbyRequest {
-            engine_sid: "E".into(),
-            opened_at: 7,
-            is_noted: false,
+            session: session(false),
             step,
         };
         let text = format!(r#"{{"engineSid":"E","openedAt":7,"isNoted":false,"step":"{name}"}}"#);
@@ -295,15 +297,24 @@ fn what_the_version_before_writes_is_read() {
     assert_eq!(read_query::<Watch>(""), None);
     // A missing field means that the value is not known.
     let poll: Poll = serde_json::from_str(r#"{"engineSid":"E","openedAt":7,"user":null}"#).unwrap();
-    assert_eq!((poll.is_noted, poll.own, poll.region), (false, None, None));
+    assert_eq!(
+        (poll.session.is_noted, poll.own, poll.region),
+        (false, None, None)
+    );
     let lobby = r#"{"engineSid":"E","openedAt":7,"step":"take"}"#;
     assert!(
         !serde_json::from_str::<LobbyRequest>(lobby)
             .unwrap()
+            .session
             .is_noted
     );
     let route = r#"{"engineSid":"E","openedAt":7,"user":null}"#;
-    assert!(!serde_json::from_str::<Route>(route).unwrap().is_noted);
+    assert!(
+        !serde_json::from_str::<Route>(route)
+            .unwrap()
+            .session
+            .is_noted
+    );
     let answer = r#"{"connectionCount":1,"lastSeen":7}"#;
     let watching: Watching = serde_json::from_str(answer).unwrap();
     assert_eq!((watching.presence, watching.version), (presence(), None));

@@ -14,13 +14,7 @@ use crate::core::record::{Param, Statement};
 /// D1 did not answer, or the answer was not as expected.
 #[derive(Debug, ThisError)]
 #[error("{0}")]
-pub struct D1Error(Error);
-
-impl From<Error> for D1Error {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
+pub struct D1Error(#[from] Error);
 
 impl From<D1Error> for Error {
     fn from(D1Error(error): D1Error) -> Self {

@@ -4,6 +4,11 @@ use std::fmt::Display;
 
 use serde_json::json;
 
+/// Returns the value of an outcome; logs the error if it is one. `what` names the operation.
+pub fn fault<T>(what: &str, outcome: Result<T, impl Display>) -> Option<T> {
+    outcome.inspect_err(|fault| error(what, fault)).ok()
+}
+
 /// Logs an internal error. `what` names the operation that failed.
 pub fn error(what: &str, detail: &dyn Display) {
     let line = json!({ "level": "error", "what": what, "detail": detail.to_string() });

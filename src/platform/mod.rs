@@ -2,11 +2,11 @@
 //! D1 and the log.
 
 pub mod abandoned;
-pub mod asked;
 pub mod d1;
 pub mod js;
 pub mod log;
 pub mod meter;
+pub mod object_request;
 pub mod objects;
 pub mod telemetry;
 

@@ -16,9 +16,10 @@ const DATASET: &str = "ANALYTICS";
 pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
     let user = user_id.map(|id| config.log_user_ids.name(config.secret(), id));
     worker::console_log!("{}", fact.line(user.as_deref()));
-    if let Err(error) = write(env, user.as_deref().unwrap_or_default(), fact) {
-        log::error("analytics", &error);
-    }
+    log::fault(
+        "analytics",
+        write(env, user.as_deref().unwrap_or_default(), fact),
+    );
 }
 
 /// Records that a CONNECT was refused before its user was known.

@@ -12,7 +12,7 @@ use crate::core::close::CloseReason;
 use crate::core::config::Config;
 use crate::core::connection::Carrier;
 use crate::core::lobby::LobbyEffect;
-use crate::messages::{self, LobbyStep, Poll, Taken};
+use crate::messages::{LobbyRequest, LobbyStep, Poll, Taken};
 use crate::platform::{now, telemetry};
 use crate::wire::engine_io::{Packet, encode_payload};
 use crate::wire::polling::PollingPhase;
@@ -20,7 +20,7 @@ use crate::wire::polling::PollingPhase;
 impl PollingGateway {
     /// Carries out what the lobby decides about a packet.
     pub(super) async fn act_in_lobby(&self, poll: &Poll, packet: Packet, config: &Config) {
-        let sid = &poll.engine_sid;
+        let sid = &poll.session.engine_sid;
         let (frame, request) = (packet.into_frame(), poll.own.as_ref());
         let effects = self.with(sid, |session| {
             session.lobby.receive(frame, request, config, now())
@@ -53,14 +53,9 @@ impl PollingGateway {
     }
 
     /// Performs one step of a WebSocket's upgrade of a session in the lobby.
-    pub(super) async fn lobby(
-        &self,
-        lobby: messages::LobbyRequest,
-        config: &Config,
-    ) -> Result<Response> {
-        let sid = &lobby.engine_sid;
-        self.enter(sid, lobby.opened_at, lobby.is_noted, config)
-            .await?;
+    pub(super) async fn lobby(&self, lobby: LobbyRequest, config: &Config) -> Result<Response> {
+        let sid = &lobby.session.engine_sid;
+        self.enter(&lobby.session, None, config).await?;
         match lobby.step {
             LobbyStep::Probe | LobbyStep::Fail => {
                 let is_probe = lobby.step == LobbyStep::Probe;

@@ -24,12 +24,13 @@ use worker::{
 
 use crate::core::config::Config;
 use crate::core::lobby::Lobby;
-use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::handler::{Active, Handler};
-use crate::messages::{self, GatewayControl, Greeting, LOST, Message, Poll, Route, SILENT};
+use crate::messages::{
+    GatewayControl, Greeting, LOST, LobbyRequest, Message, Poll, Route, SILENT, SessionRef,
+};
 use crate::platform::abandoned::Abandoned;
-use crate::platform::asked::{self, ObjectRequest};
+use crate::platform::object_request::{self, ObjectRequest};
 use crate::platform::{self, log, now, send};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{self, PollingPhase, PollingSession, PostOutcome};
@@ -99,14 +100,12 @@ impl DurableObject for PollingGateway {
             }
             (Poll::PATH, Method::Post) => match asked.message().await? {
                 Some(poll) => self.post(poll, asked.request.bytes().await?, config).await,
-                None => asked::unknown(),
+                None => object_request::unknown(),
             },
             (Greeting::PATH, _) => asked.respond(|greeting| self.greet(greeting, config)).await,
             (Route::PATH, _) => asked.respond(|route| self.route(route, config)).await,
-            (messages::LobbyRequest::PATH, _) => {
-                asked.respond(|lobby| self.lobby(lobby, config)).await
-            }
-            _ => asked::unknown(),
+            (LobbyRequest::PATH, _) => asked.respond(|lobby| self.lobby(lobby, config)).await,
+            _ => object_request::unknown(),
         }
     }
 
@@ -132,10 +131,9 @@ fn refusal(error: RequestError) -> Answer {
 
 impl PollingGateway {
     async fn get(&self, poll: Poll, abandoned: Abandoned, config: &Config) -> Result<Response> {
-        let sid = &poll.engine_sid;
-        self.enter(sid, poll.opened_at, poll.is_noted, config)
+        let sid = &poll.session.engine_sid;
+        self.enter(&poll.session, poll.user.as_ref(), config)
             .await?;
-        self.link_at_handshake(sid, poll.user.as_ref()).await;
         let (sender, receiver) = oneshot::channel();
         let verdict = self.with(sid, |session| {
             let verdict = session.polling.on_get(now());
@@ -168,10 +166,9 @@ impl PollingGateway {
     }
 
     async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
-        let sid = &poll.engine_sid;
-        self.enter(sid, poll.opened_at, poll.is_noted, config)
+        let sid = &poll.session.engine_sid;
+        self.enter(&poll.session, poll.user.as_ref(), config)
             .await?;
-        self.link_at_handshake(sid, poll.user.as_ref()).await;
         let push = self.with(sid, |session| {
             session.polling.on_post(&body, now(), config.max_payload)
         });
@@ -196,18 +193,23 @@ impl PollingGateway {
 
     /// Starts a session whose handshake had a token.
     async fn greet(&self, greeting: Greeting, config: &Config) -> Result<Response> {
-        let sid = &greeting.engine_sid;
-        self.enter(sid, greeting.opened_at, false, config).await?;
-        self.with(sid, |session| session.lobby.handshake = Some(greeting.own));
+        let session = SessionRef {
+            engine_sid: greeting.engine_sid,
+            opened_at: greeting.opened_at,
+            is_noted: false,
+        };
+        self.enter(&session, None, config).await?;
+        self.with(&session.engine_sid, |session| {
+            session.lobby.handshake = Some(greeting.own);
+        });
         Response::empty()
     }
 
     /// Returns the session's user as soon as it is known.
     async fn route(&self, route: Route, config: &Config) -> Result<Response> {
-        let sid = &route.engine_sid;
-        self.enter(sid, route.opened_at, route.is_noted, config)
+        let sid = &route.session.engine_sid;
+        self.enter(&route.session, route.user.as_ref(), config)
             .await?;
-        self.link_at_handshake(sid, route.user.as_ref()).await;
         let (sender, receiver) = oneshot::channel();
         self.with(sid, |session| {
             if session.polling.phase == PollingPhase::Closed || session.has_probe {
@@ -226,15 +228,29 @@ impl PollingGateway {
         }
     }
 
-    /// Finds the session, or creates it: the Worker answers handshakes without the gateway, unless the sid
-    /// says that the gateway was informed (`is_noted`). Ends a session that is overdue.
+    /// Finds the session, or creates it, and links it to its user's object if the user is known without a
+    /// CONNECT.
     async fn enter(
         &self,
-        sid: &str,
-        opened_at: Millis,
-        is_noted: bool,
+        session: &SessionRef,
+        user: Option<&Identity>,
         config: &Config,
     ) -> Result<()> {
+        self.find_or_begin(session, config).await?;
+        if let Some(user) = user {
+            self.link_at_handshake(&session.engine_sid, user).await;
+        }
+        Ok(())
+    }
+
+    /// The Worker answers handshakes without the gateway, unless the sid says that the gateway was informed
+    /// (`is_noted`). Ends a session that is overdue.
+    async fn find_or_begin(&self, session: &SessionRef, config: &Config) -> Result<()> {
+        let SessionRef {
+            engine_sid: sid,
+            opened_at,
+            is_noted,
+        } = session;
         let known = self.with(sid, |session| {
             session.is_expected = false;
             session.is_overdue(config)
@@ -242,15 +258,15 @@ impl PollingGateway {
         if known == Some(true) {
             close(&self.sessions, sid, End::Silent);
         }
-        let lobby = Lobby::new(opened_at, Active::NAMESPACES, config);
+        let lobby = Lobby::new(*opened_at, Active::NAMESPACES, config);
         // If the sid is unknown, but the gateway was informed of it or it is too old to be new, its session
         // has ended or was lost.
-        if known.is_some() || is_noted || lobby.is_over(now()) {
+        if known.is_some() || *is_noted || lobby.is_over(now()) {
             return Ok(());
         }
         let is_first = self.sessions.borrow().is_empty();
         let session = GatewaySession {
-            polling: PollingSession::new(opened_at),
+            polling: PollingSession::new(*opened_at),
             lobby,
             get: None,
             route: None,
@@ -275,7 +291,7 @@ impl PollingGateway {
 
     /// Acts on a packet from the client.
     async fn act(&self, poll: &Poll, packet: Packet, config: &Config) {
-        let sid = &poll.engine_sid;
+        let sid = &poll.session.engine_sid;
         let phase = self.with(sid, |session| session.polling.phase);
         match (phase, packet) {
             (None | Some(PollingPhase::Closed), _) => {}

@@ -20,8 +20,7 @@ use crate::wire::polling::PollingPhase;
 impl PollingGateway {
     /// If the user is known without a CONNECT, the session's first request opens the WebSocket, and
     /// concurrent requests wait for it.
-    pub(super) async fn link_at_handshake(&self, sid: &str, user: Option<&Identity>) {
-        let Some(user) = user else { return };
+    pub(super) async fn link_at_handshake(&self, sid: &str, user: &Identity) {
         let (sender, receiver) = oneshot::channel();
         let is_first = self.with(sid, |session| {
             if session.polling.phase != PollingPhase::Lobby {
@@ -64,12 +63,8 @@ impl PollingGateway {
         // In the meantime the session may be closed, or a second CONNECT may arrive.
         let opened = objects::open(&self.env, &message).await;
         self.with(sid, |session| session.is_linking = false);
-        let user = match opened {
-            Ok(user) => user,
-            Err(error) => {
-                log::error("user object", &error);
-                return close(&self.sessions, sid, End::Lost);
-            }
+        let Some(user) = log::fault("user object", opened) else {
+            return close(&self.sessions, sid, End::Lost);
         };
         let linked = self.with(sid, |session| {
             if session.polling.phase != PollingPhase::Lobby {

@@ -10,7 +10,6 @@ use crate::core::close::CloseReason;
 use crate::core::connection::{Connection, Phase};
 use crate::core::heartbeat::{Need, may_join_ping, need};
 use crate::core::time::Millis;
-use crate::handler::{Active, Handler};
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
@@ -40,10 +39,7 @@ impl UserObject {
     /// The work that depends only on time.
     fn beat(&self) {
         self.close_what_is_over();
-        self.give_up_acks();
-        if let Err(error) = self.ping() {
-            log::error("heartbeat", &error);
-        }
+        log::fault("heartbeat", self.ping());
     }
 
     /// The work that calls D1 or other objects. Other events are handled in the meantime.
@@ -51,9 +47,7 @@ impl UserObject {
         self.tell_watchers().await;
         self.tell_senders().await;
         self.retry_outbox().await;
-        if let Err(error) = self.record_belatedly().await {
-            log::error("add user", &error);
-        }
+        log::fault("add user", self.record_belatedly().await);
     }
 
     fn until_next_beat(&self) -> Duration {
@@ -86,22 +80,6 @@ impl UserObject {
             phase, engine_sid, ..
         } = &socket.connection;
         *phase == Phase::Connecting && !self.held.borrow().contains_key(engine_sid)
-    }
-
-    fn give_up_acks(&self) {
-        let sockets: Vec<Socket> = self.sockets().collect();
-        for mut socket in sockets {
-            let expired = socket.connection.session.expire_acks(now());
-            if expired.is_empty() || socket.save().is_err() {
-                continue;
-            }
-            for awaited in expired {
-                let Some(socket) = Socket::load(socket.ws.clone()) else {
-                    break;
-                };
-                Active::on_ack(self, socket, awaited, None);
-            }
-        }
     }
 
     /// If a ping is due, sends it together with those that may go out early, and records what earlier pongs

@@ -19,7 +19,7 @@ use crate::core::events::new_message::Letter;
 use crate::messages::{
     Act, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery, Pulse, Watch,
 };
-use crate::platform::asked::ObjectRequest;
+use crate::platform::object_request::ObjectRequest;
 
 /// A call as it arrives.
 pub(crate) struct Call {

@@ -8,7 +8,6 @@ use crate::core::close::CloseReason;
 use crate::core::connection::{Carrier, Phase};
 use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
-use crate::platform::log;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::probe::receive_probing;
@@ -128,12 +127,6 @@ impl UserObject {
             }
             Effect::Left(sid) => self.left(socket, &sid),
             Effect::Event(event) => Active::on_event(self, socket, event).await,
-            Effect::Ack(awaited, args) => {
-                if let Err(error) = socket.save() {
-                    log::error("ack", &error);
-                }
-                Active::on_ack(self, socket, awaited, Some(args));
-            }
             Effect::Close(reason) => self.close(socket, reason),
         }
     }

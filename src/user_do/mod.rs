@@ -46,7 +46,7 @@ use crate::core::config::{Config, ConfigError};
 use crate::core::limits::Bucket;
 use crate::core::time::Millis;
 use crate::messages::{Connect, Message};
-use crate::platform::asked::{self, ObjectRequest};
+use crate::platform::object_request::{self, ObjectRequest};
 use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
@@ -172,7 +172,7 @@ impl UserObject {
         }
         match self.answer(&Call::by_request(asked).await?).await? {
             Some(json) => Response::ok(json),
-            None => asked::unknown(),
+            None => object_request::unknown(),
         }
     }
 }

@@ -15,29 +15,23 @@ use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::{d1, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
-use crate::wire::session::Event;
-use crate::wire::socket_io::{Args, MAIN};
+use crate::wire::socket_io::Args;
 
 impl UserObject {
     /// Carries out an event as if one of the user's devices had sent it.
     pub(crate) async fn act(&self, act: Act) -> Result<Acted> {
         self.store.know_user(&act.user_id)?;
-        let event = Event {
-            namespace: MAIN.to_owned(),
-            name: act.event,
-            args: Args {
-                values: vec![act.payload],
-                attachments: Vec::new(),
-            },
-            ack_id: None,
+        let args = Args {
+            values: vec![act.payload],
+            attachments: Vec::new(),
         };
         let caller = Caller {
             user_id: act.user_id,
             sid: None,
         };
-        Ok(match self.carry_out(&caller, &event).await {
+        Ok(match self.carry_out(&caller, &act.event, &args).await {
             Ok(reply) => Acted::Reply(RawValue::from_string(reply.payload)?),
-            Err(failure) => Acted::Refused(failure.told(&event.name)),
+            Err(failure) => Acted::Refused(failure.told(&act.event)),
         })
     }
 

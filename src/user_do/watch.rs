@@ -80,9 +80,7 @@ impl UserObject {
 
     /// Pushes a status change that is due to the watchers; called by the alarm.
     pub(crate) async fn tell_watchers(&self) {
-        if let Err(error) = self.try_tell_watchers().await {
-            log::error("watchers", &error);
-        }
+        log::fault("watchers", self.try_tell_watchers().await);
     }
 
     async fn try_tell_watchers(&self) -> Result<()> {
@@ -250,12 +248,8 @@ impl UserObject {
             return Ok(());
         }
         for (user_id, answer) in self.watch_all(user_id, &watched).await? {
-            let watching = match answer {
-                Ok(watching) => watching,
-                Err(error) => {
-                    log::error("watch", &error);
-                    continue;
-                }
+            let Some(watching) = log::fault("watch", answer) else {
+                continue;
             };
             // In the meantime pushes may have arrived, and the connection may be gone.
             let on_renewal =

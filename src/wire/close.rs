@@ -36,17 +36,4 @@ impl ProtocolEnd {
             _ => None,
         }
     }
-
-    /// Returns the reason's name in logs and telemetry.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ClientClosed => "client_closed",
-            Self::TransportLost => "transport_lost",
-            Self::ProtocolError => "protocol_error",
-            Self::TooLarge => "too_large",
-            Self::PingTimeout => "ping_timeout",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::UpgradeFailed => "upgrade_failed",
-        }
-    }
 }

@@ -221,11 +221,6 @@ pub enum RequestError {
 impl RequestError {
     /// Returns the body of the 400 response: `{"code":n,"message":"..."}`.
     pub fn body(self) -> String {
-        #[derive(Serialize)]
-        struct Body {
-            code: u8,
-            message: String,
-        }
         let code = match self {
             Self::UnknownTransport => 0,
             Self::UnknownSession => 1,
@@ -233,10 +228,7 @@ impl RequestError {
             Self::BadRequest | Self::Jsonp => 3,
             Self::UnsupportedVersion => 5,
         };
-        to_json(&Body {
-            code,
-            message: self.to_string(),
-        })
+        serde_json::json!({ "code": code, "message": self.to_string() }).to_string()
     }
 }
 

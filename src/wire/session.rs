@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use super::close::ProtocolEnd;
 use super::engine_io::{Frame, Packet};
 use super::socket_io::{self, Args, Body};
-use crate::core::time::Millis;
 
 /// A namespace that the client has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,34 +20,12 @@ pub struct Joined {
     pub sid: String,
 }
 
-/// An ack that we wait for. It is stored in the attachment, because the object may hibernate in the meantime.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Awaited {
-    /// The namespace that the event was sent to.
-    pub namespace: String,
-    /// The id that the event carried.
-    pub ack_id: u64,
-    /// Tells the handler what it asked.
-    pub purpose: String,
-    /// When we stop waiting, in Unix milliseconds.
-    pub deadline: Millis,
-}
-
 /// The Socket.IO side of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     joined: Vec<Joined>,
     ever_joined: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    awaited: Vec<Awaited>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    asked: u64,
-}
-
-pub(crate) fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// A binary packet whose attachments are still arriving. It is kept in memory only: if the object loses it
@@ -82,8 +59,6 @@ pub enum Effect {
     Left(String),
     /// Handle an event in a namespace that the client has joined.
     Event(Event),
-    /// Handle the ack of one of our events.
-    Ack(Awaited, Args),
     /// Answer the first step of an upgrade, `2probe`.
     Probe,
     /// Perform the last step of an upgrade, `5`.
@@ -125,31 +100,6 @@ impl Session {
             .iter()
             .find(|joined| joined.namespace == namespace)
             .map(|joined| joined.sid.as_str())
-    }
-
-    /// Starts to wait for an ack. Returns the ack id that the event must carry.
-    pub fn ask(&mut self, namespace: &str, purpose: &str, deadline: Millis) -> u64 {
-        let ack_id = self.asked;
-        self.asked += 1;
-        self.awaited.push(Awaited {
-            namespace: namespace.to_owned(),
-            ack_id,
-            purpose: purpose.to_owned(),
-            deadline,
-        });
-        ack_id
-    }
-
-    /// Returns the earliest deadline of the awaited acks.
-    pub fn ack_deadline(&self) -> Option<Millis> {
-        self.awaited.iter().map(|awaited| awaited.deadline).min()
-    }
-
-    /// Removes and returns the awaited acks whose deadline has passed.
-    pub fn expire_acks(&mut self, now: Millis) -> Vec<Awaited> {
-        self.awaited
-            .extract_if(.., |awaited| awaited.deadline <= now)
-            .collect()
     }
 
     /// Handles a packet on an open connection. `namespaces` are the ones that we serve.
@@ -220,21 +170,11 @@ impl Session {
             Body::Disconnect => {
                 let sid = self.sid(&namespace).unwrap_or_default().to_owned();
                 self.joined.retain(|joined| joined.namespace != namespace);
-                self.awaited
-                    .retain(|awaited| awaited.namespace != namespace);
                 Effect::Left(sid)
             }
-            Body::Ack(args) => self.acked(&namespace, packet.ack_id, args),
+            // We request no acks. As in the reference server, an ack that nothing waits for is ignored.
+            Body::Ack(_) => Effect::Nothing,
             Body::Connect(_) => INVALID,
-        }
-    }
-
-    /// As in the reference server, an ack that nothing waits for is ignored.
-    fn acked(&mut self, namespace: &str, ack_id: Option<u64>, args: Args) -> Effect {
-        let is_it = |one: &mut Awaited| one.namespace == namespace && Some(one.ack_id) == ack_id;
-        match self.awaited.extract_if(.., is_it).next() {
-            Some(awaited) => Effect::Ack(awaited, args),
-            None => Effect::Nothing,
         }
     }
 
@@ -352,21 +292,15 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_is_taken_once_and_in_time() {
+    fn an_ack_that_nobody_requested_is_ignored_with_its_attachments() {
         let mut client = Client::joined();
-        assert_eq!(client.session.ask("/", "first", 100), 0);
-        assert_eq!(client.session.ask("/", "second", 200), 1);
-        let Effect::Ack(awaited, args) = client.text("431[7]") else {
-            panic!()
-        };
-        assert_eq!(awaited.purpose, "second");
-        assert_eq!(args.values[0].get(), "7");
         assert!(matches!(client.text("431[7]"), Effect::Nothing));
-        assert_eq!(client.session.ack_deadline(), Some(100));
-        assert!(client.session.expire_acks(99).is_empty());
-        assert_eq!(client.session.expire_acks(100)[0].purpose, "first");
-        assert_eq!(client.session.ack_deadline(), None);
-        assert!(matches!(client.text("430[7]"), Effect::Nothing));
+        let binary = r#"461-0[{"_placeholder":true,"num":0}]"#;
+        assert!(matches!(client.text(binary), Effect::Nothing));
+        let attachment = client.frame(Frame::Binary(vec![1]));
+        assert!(matches!(attachment, Effect::Nothing));
+        assert!(matches!(client.text(r#"42["e"]"#), Effect::Event(_)));
+        closes(client.text("43/other,1[7]"), ProtocolEnd::ProtocolError);
     }
 
     #[test]

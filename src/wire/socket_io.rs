@@ -194,7 +194,7 @@ pub fn is_disconnect(message: &str) -> bool {
 
 /// Returns `2`: an event. The arguments are JSON texts.
 pub fn event_text(namespace: &str, name: &str, args: &[&str]) -> String {
-    event(namespace, None, name, args, 0)
+    event(namespace, name, args, 0)
 }
 
 /// Returns the log offset that one of our events carries as its last argument, if it has one. `message` must
@@ -205,31 +205,23 @@ pub fn log_offset(message: &str) -> Option<u64> {
     offset.parse().ok()
 }
 
-/// Returns an event with its attachments: `2`, or `5` followed by a binary packet for each. With an `ack_id`,
-/// it requests an ack.
-pub fn event_packets(namespace: &str, ack_id: Option<u64>, name: &str, args: &Args) -> Vec<Engine> {
+/// Returns an event with its attachments: `2`, or `5` followed by a binary packet for each.
+pub fn event_packets(namespace: &str, name: &str, args: &Args) -> Vec<Engine> {
     let attachments = args.attachments.len();
-    let text = event(namespace, ack_id, name, &args.texts(), attachments);
+    let text = event(namespace, name, &args.texts(), attachments);
     packets(text, &args.attachments)
 }
 
-fn event(
-    namespace: &str,
-    ack_id: Option<u64>,
-    name: &str,
-    args: &[&str],
-    attachments: usize,
-) -> String {
+fn event(namespace: &str, name: &str, args: &[&str], attachments: usize) -> String {
     let kind = match attachments {
         0 => "2".to_owned(),
         count => format!("5{count}-"),
     };
-    let ack_id = ack_id.map(|id| id.to_string()).unwrap_or_default();
     let name = serde_json::Value::from(name).to_string();
     let list: Vec<&str> = std::iter::once(name.as_str())
         .chain(args.iter().copied())
         .collect();
-    format!("{kind}{}{ack_id}[{}]", prefix(namespace), list.join(","))
+    format!("{kind}{}[{}]", prefix(namespace), list.join(","))
 }
 
 /// Returns an ack with its attachments: `3`, or `6` followed by a binary packet for each.
@@ -402,9 +394,9 @@ mod tests {
             attachments: vec![vec![7]],
         };
         assert_eq!(
-            event_packets("/", Some(3), "e", &args),
+            event_packets("/", "e", &args),
             [
-                Engine::Text(r#"51-3["e",1,{"_placeholder":true,"num":0}]"#.into()),
+                Engine::Text(r#"51-["e",1,{"_placeholder":true,"num":0}]"#.into()),
                 Engine::Binary(vec![7]),
             ]
         );

@@ -1,6 +1,5 @@
 // Runs the conformance fixture (src/handler/conformance.rs) in workerd; raw polling and WebSocket clients.
 
-import type { DurableObjectNamespace } from "@cloudflare/workers-types";
 import assert from "node:assert/strict";
 import { createTestHarness } from "wrangler";
 
@@ -28,12 +27,8 @@ export async function startFixture(vars: Record<string, string> = {}) {
     ],
   });
   const { url } = await server.listen();
-  const worker = server.getWorker<{ USER: DurableObjectNamespace }>();
   return {
     url: url.href.replace(/\/$/, ""),
-    /** Evicts a connection's object from memory, as when it hibernates. */
-    hibernate: (path: string, sid: string) =>
-      worker.evictDurableObject("USER", { name: `${path}/${sid}`, webSockets: "hibernate" }),
     close: () => server.close(),
   };
 }

@@ -13,7 +13,6 @@ use crate::core::events::get_bulk_online_status::BulkStatusQuery;
 use crate::core::ids::is_user_id;
 use crate::core::record::users::Profile;
 use crate::core::region::Region;
-use crate::core::token::Role;
 
 const MAX_NAME_CHARS: usize = 200;
 const MAX_URL_CHARS: usize = 2_000;
@@ -40,7 +39,7 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
         role: optional(
             fields.role,
             "role must be \"customer\" or \"contractor\"",
-            role,
+            |role| serde_json::from_value(role.into()).ok(),
         )?,
         name: optional(
             fields.name,
@@ -63,14 +62,6 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
 /// Reads a field that is present, even if it is null: null does not mean that the field was omitted.
 fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<serde_json::Value>, D::Error> {
     serde_json::Value::deserialize(field).map(Some)
-}
-
-fn role(text: &str) -> Option<Role> {
-    match text {
-        "customer" => Some(Role::Customer),
-        "contractor" => Some(Role::Contractor),
-        _ => None,
-    }
 }
 
 fn line(text: &str, max: usize) -> Option<String> {
@@ -153,6 +144,7 @@ pub fn raw(json: String) -> Result<Box<RawValue>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::token::Role;
 
     #[test]
     fn a_profile() {

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::error::{ErrorCode, EventError, name_of, to_json};
 use crate::core::time::Millis;
 
 /// Why a request failed.
@@ -122,11 +122,7 @@ impl From<EventError> for Problem {
         };
         Self {
             retry_after_ms: error.retry_after_ms,
-            ..Self::new(
-                status,
-                to_json(&error.code).trim_matches('"'),
-                &error.message,
-            )
+            ..Self::new(status, &name_of(error.code), &error.message)
         }
     }
 }

@@ -68,14 +68,8 @@ fn letter() -> Letter {
 
 fn message() -> Message {
     Message {
-        message_id: MESSAGE.into(),
-        conversation_id: CONVERSATION.into(),
-        sender: contractor(),
-        receiver_id: "customer1".into(),
-        message_type: "text".into(),
-        content: serde_json::from_str(r#"{"text":"Hi!"}"#).unwrap(),
-        job_id: Some("job123".into()),
-        created_at: AT,
+        letter: letter(),
+        target: target(),
     }
 }
 
@@ -111,10 +105,7 @@ pub(super) fn pushes() -> Vec<Push> {
         ("customer1".to_owned(), online),
         ("customer2".to_owned(), Presence::default()),
     ];
-    let settled = send_bulk_message::Settled {
-        stored: vec![target()],
-        refused: vec![("nobody".into(), Refusal::NotFound)],
-    };
+    let refused = ("nobody".to_owned(), Refusal::NotFound);
     let page = get_messages::MessagePage {
         conversation_id: CONVERSATION.into(),
         limit: 50,
@@ -177,7 +168,7 @@ pub(super) fn pushes() -> Vec<Push> {
             "MessageSent",
         ),
         reply(
-            send_bulk_message::reply(&settled, |_| true),
+            send_bulk_message::reply(&[target()], &[refused], |_| true),
             "What became of a bulk message: results are stored and will arrive.",
             "BulkMessageSent",
         ),

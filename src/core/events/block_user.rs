@@ -20,21 +20,11 @@ pub const BLOCKED: &str = "user_blocked";
 /// The reply to [`UNBLOCK`], sent whether or not an ack is requested.
 pub const UNBLOCKED: &str = "user_unblocked";
 
-/// The id of the user to block.
+/// The id of the user to block or to unblock.
 #[derive(Debug)]
-pub struct Block(pub String);
+pub struct Blocking<const BLOCKS: bool>(pub String);
 
-impl RequestPayload for Block {
-    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
-        only_user_id(payload).map(Self)
-    }
-}
-
-/// The id of the user to unblock.
-#[derive(Debug)]
-pub struct Unblock(pub String);
-
-impl RequestPayload for Unblock {
+impl<const BLOCKS: bool> RequestPayload for Blocking<BLOCKS> {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         only_user_id(payload).map(Self)
     }
@@ -65,7 +55,7 @@ mod tests {
         for name in [BLOCK, UNBLOCK] {
             assert!(matches!(
                 read(name, r#"{"userId":"u"}"#),
-                Ok(Request::BlockUser(Block(id)) | Request::UnblockUser(Unblock(id))) if id == "u"
+                Ok(Request::BlockUser(Blocking(id)) | Request::UnblockUser(Blocking(id))) if id == "u"
             ));
             assert!(refusal(name, "{}").starts_with("userId must be a string"));
         }

@@ -106,13 +106,13 @@ pub(crate) struct Conversations<'a> {
 
 /// Returns the reply, with as many of the conversations as fit into it.
 pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
-    let size = |conversation: &Conversation| conversation.last_message.content.get().len();
+    let size = |conversation: &Conversation| conversation.last_message.letter.content.get().len();
     let fitting = fitting(items.iter().map(size));
     let (items, next_cursor) = match items.get(..fitting) {
         Some(some) if fitting < items.len() => {
             let last = some
                 .last()
-                .map(|last| last.last_message.message_id.as_str());
+                .map(|last| last.last_message.target.message_id.as_str());
             (some, last)
         }
         _ => (items, next_cursor),
@@ -125,6 +125,7 @@ mod tests {
     use super::super::Request;
     use super::super::testing::{read, refusal};
     use super::*;
+    use crate::core::events::new_message::{Letter, Target};
 
     #[test]
     fn reads_a_page() {
@@ -165,15 +166,18 @@ mod tests {
             name: None,
             avatar_url: None,
         };
-        let message = Message {
-            message_id: "m".into(),
-            conversation_id: "k".into(),
+        let letter = Letter {
             sender: author("a"),
-            receiver_id: "b".into(),
             message_type: "text".into(),
             content: RawValue::from_string(r#"{"text":"x"}"#.into()).unwrap(),
             job_id: None,
             created_at: 1_762_338_600_000,
+            wants_receipt: false,
+        };
+        let target = Target {
+            receiver_id: "b".into(),
+            conversation_id: "k".into(),
+            message_id: "m".into(),
         };
         let conversation = Conversation {
             conversation_id: "k".into(),
@@ -182,7 +186,7 @@ mod tests {
                 read_up_to: Some("m".into()),
             }],
             job_id: Some("j".into()),
-            last_message: message,
+            last_message: Message { letter, target },
             unread_count: 1,
             updated_at: "t".into(),
         };

@@ -88,11 +88,17 @@ pub(crate) struct Messages<'a> {
 
 /// Returns the reply. If there are more messages than `limit`, `items` holds one more than that.
 pub fn reply(page: &MessagePage, mut items: Vec<Message>) -> Reply {
-    let fitting = fitting(items.iter().map(|message| message.content.get().len()));
+    let fitting = fitting(
+        items
+            .iter()
+            .map(|message| message.letter.content.get().len()),
+    );
     let taken = page.limit.min(fitting);
     let has_more = items.len() > taken;
     items.truncate(taken);
-    let last = items.last().map(|message| message.message_id.as_str());
+    let last = items
+        .last()
+        .map(|message| message.target.message_id.as_str());
     Reply::event(
         REPLY,
         to_json(&Messages {

@@ -21,21 +21,11 @@ pub const JOINED: &str = "joined_conversation";
 /// The reply to [`LEAVE`], sent whether or not an ack is requested.
 pub const LEFT: &str = "left_conversation";
 
-/// The id of the conversation to join.
+/// The id of the conversation to join or to leave.
 #[derive(Debug)]
-pub struct Join(pub String);
+pub struct Membership<const JOINS: bool>(pub String);
 
-impl RequestPayload for Join {
-    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
-        only_conversation_id(payload).map(Self)
-    }
-}
-
-/// The id of the conversation to leave.
-#[derive(Debug)]
-pub struct Leave(pub String);
-
-impl RequestPayload for Leave {
+impl<const JOINS: bool> RequestPayload for Membership<JOINS> {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         only_conversation_id(payload).map(Self)
     }
@@ -72,7 +62,7 @@ mod tests {
             let request = read(name, r#"{"conversationId":"k"}"#).unwrap();
             assert!(matches!(
                 request,
-                Request::JoinConversation(Join(id)) | Request::LeaveConversation(Leave(id))
+                Request::JoinConversation(Membership(id)) | Request::LeaveConversation(Membership(id))
                     if id == "k"
             ));
             assert_eq!(

@@ -42,14 +42,14 @@ macro_rules! request_events {
             send_message::NAME => SendMessage(send_message::DirectMessage),
             send_bulk_message::NAME => SendBulkMessage(send_bulk_message::BulkMessage),
             mark_as_read::NAME => MarkAsRead(mark_as_read::Marking),
-            typing::START => TypingStart(typing::Start),
-            typing::STOP => TypingStop(typing::Stop),
+            typing::START => TypingStart(typing::Typing<true>),
+            typing::STOP => TypingStop(typing::Typing<false>),
             get_conversations::NAME => GetConversations(get_conversations::ConversationPage),
             get_messages::NAME => GetMessages(get_messages::MessagePage),
-            join_conversation::JOIN => JoinConversation(join_conversation::Join),
-            join_conversation::LEAVE => LeaveConversation(join_conversation::Leave),
-            block_user::BLOCK => BlockUser(block_user::Block),
-            block_user::UNBLOCK => UnblockUser(block_user::Unblock),
+            join_conversation::JOIN => JoinConversation(join_conversation::Membership<true>),
+            join_conversation::LEAVE => LeaveConversation(join_conversation::Membership<false>),
+            block_user::BLOCK => BlockUser(block_user::Blocking<true>),
+            block_user::UNBLOCK => UnblockUser(block_user::Blocking<false>),
         }
     };
 }

@@ -59,54 +59,21 @@ pub struct Target {
 /// Returns the payload: `{ messageId, conversationId, senderId, sender: { id, name, avatarUrl },
 /// receiverId, messageType, content, jobId, timestamp }`.
 pub fn payload(letter: &Letter, target: &Target) -> String {
-    to_json(&Wire {
-        message_id: &target.message_id,
-        conversation_id: &target.conversation_id,
-        sender_id: &letter.sender.id,
-        sender: &letter.sender,
-        receiver_id: &target.receiver_id,
-        message_type: &letter.message_type,
-        content: &letter.content,
-        job_id: letter.job_id.as_deref(),
-        timestamp: iso(letter.created_at),
-    })
+    to_json(&Wire::new(letter, target))
 }
 
 /// A message from the record, for history. It has the same JSON as the event.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The message's id. Ids sort in the order in which messages were accepted.
-    pub message_id: String,
-    /// The conversation's id.
-    pub conversation_id: String,
-    /// The author.
-    pub sender: Author,
-    /// The receiver's id.
-    pub receiver_id: String,
-    /// `text`, `image` or `file`.
-    pub message_type: String,
-    /// The content object, as the sender wrote it.
-    pub content: Box<RawValue>,
-    /// The job's id, if any.
-    pub job_id: Option<String>,
-    /// When the message was accepted.
-    pub created_at: Millis,
+    /// What was sent.
+    pub letter: Letter,
+    /// This copy of it.
+    pub target: Target,
 }
 
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Wire {
-            message_id: &self.message_id,
-            conversation_id: &self.conversation_id,
-            sender_id: &self.sender.id,
-            sender: &self.sender,
-            receiver_id: &self.receiver_id,
-            message_type: &self.message_type,
-            content: &self.content,
-            job_id: self.job_id.as_deref(),
-            timestamp: iso(self.created_at),
-        }
-        .serialize(serializer)
+        Wire::new(&self.letter, &self.target).serialize(serializer)
     }
 }
 
@@ -134,6 +101,22 @@ struct Wire<'a> {
     /// When it was accepted: ISO 8601, UTC.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     timestamp: String,
+}
+
+impl<'a> Wire<'a> {
+    fn new(letter: &'a Letter, target: &'a Target) -> Self {
+        Self {
+            message_id: &target.message_id,
+            conversation_id: &target.conversation_id,
+            sender_id: &letter.sender.id,
+            sender: &letter.sender,
+            receiver_id: &target.receiver_id,
+            message_type: &letter.message_type,
+            content: &letter.content,
+            job_id: letter.job_id.as_deref(),
+            timestamp: iso(letter.created_at),
+        }
+    }
 }
 
 #[cfg(test)]

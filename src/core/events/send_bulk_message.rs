@@ -48,15 +48,6 @@ impl RequestPayload for BulkMessage {
     }
 }
 
-/// The outcome of a send: which targets are in the record, and why the others are not.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// The stored targets, in the order of the receivers.
-    pub stored: Vec<Target>,
-    /// The refused receivers and the reasons, in the order of the receivers.
-    pub refused: Vec<(String, Refusal)>,
-}
-
 /// A receiver whose copy is in the record.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -102,9 +93,12 @@ pub(crate) struct BulkMessageSent<'a> {
 }
 
 /// Returns the reply. `delivered` returns whether a device of a receiver has received the message.
-pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
-    let results: Vec<BulkResult> = settled
-        .stored
+pub fn reply(
+    stored: &[Target],
+    refused: &[(String, Refusal)],
+    delivered: impl Fn(&str) -> bool,
+) -> Reply {
+    let results: Vec<BulkResult> = stored
         .iter()
         .map(|target| BulkResult {
             receiver_id: &target.receiver_id,
@@ -114,8 +108,7 @@ pub fn reply(settled: &Settled, delivered: impl Fn(&str) -> bool) -> Reply {
             delivered: delivered(&target.receiver_id),
         })
         .collect();
-    let errors: Vec<BulkError> = settled
-        .refused
+    let errors: Vec<BulkError> = refused
         .iter()
         .map(|(receiver_id, error)| BulkError {
             receiver_id,
@@ -299,16 +292,14 @@ mod tests {
 
     #[test]
     fn reply_is_pinned() {
-        let settled = Settled {
-            stored: vec![Target {
-                receiver_id: "a".into(),
-                conversation_id: "k".into(),
-                message_id: "m".into(),
-            }],
-            refused: vec![("b".into(), Refusal::NotFound)],
+        let stored = Target {
+            receiver_id: "a".into(),
+            conversation_id: "k".into(),
+            message_id: "m".into(),
         };
+        let refused = ("b".into(), Refusal::NotFound);
         assert_eq!(
-            reply(&settled, |_| true).payload,
+            reply(&[stored], &[refused], |_| true).payload,
             r#"{"totalSent":1,"totalFailed":1,"results":[{"receiverId":"a","conversationId":"k","messageId":"m","success":true,"delivered":true}],"errors":[{"receiverId":"b","error":"Receiver not found"}]}"#
         );
     }

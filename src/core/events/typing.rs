@@ -20,21 +20,11 @@ pub const STOP: &str = "typing_stop";
 /// The event that the other participant's devices receive.
 pub const USER_TYPING: &str = "user_typing";
 
-/// The id of the conversation in which the user begins to type.
+/// The id of the conversation in which the user begins to type, or stops.
 #[derive(Debug)]
-pub struct Start(pub String);
+pub struct Typing<const IS_TYPING: bool>(pub String);
 
-impl RequestPayload for Start {
-    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
-        only_conversation_id(payload).map(Self)
-    }
-}
-
-/// The id of the conversation in which the user stops typing.
-#[derive(Debug)]
-pub struct Stop(pub String);
-
-impl RequestPayload for Stop {
+impl<const IS_TYPING: bool> RequestPayload for Typing<IS_TYPING> {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         only_conversation_id(payload).map(Self)
     }
@@ -66,7 +56,7 @@ mod tests {
             let request = read(name, r#"{"conversationId":"k"}"#).unwrap();
             assert!(matches!(
                 request,
-                Request::TypingStart(Start(id)) | Request::TypingStop(Stop(id)) if id == "k"
+                Request::TypingStart(Typing(id)) | Request::TypingStop(Typing(id)) if id == "k"
             ));
             assert_eq!(
                 refusal(name, "{}"),

@@ -8,7 +8,7 @@ use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::events::get_conversations::{Conversation, MAX_UNREAD_COUNT, Participant};
 use crate::core::events::get_messages::MessagePage;
 use crate::core::events::mark_as_read::Marking;
-use crate::core::events::new_message::{Author, Message};
+use crate::core::events::new_message::{Author, Letter, Message, Target};
 use crate::core::time::{Millis, iso};
 
 /// Reads the participants of a conversation: [`Pair`] rows, none or one.
@@ -112,21 +112,25 @@ impl MessageRow {
     /// Converts the row to the message that history returns. Content that is not valid JSON becomes null;
     /// this code never writes such content.
     pub fn message(self) -> Message {
-        Message {
-            message_id: self.message_id,
-            conversation_id: self.conversation_id,
+        let letter = Letter {
             sender: Author {
                 id: self.sender_id,
                 name: self.sender_name,
                 avatar_url: self.sender_avatar_url,
             },
-            receiver_id: self.receiver_id,
             message_type: self.message_type,
             content: RawValue::from_string(self.content)
                 .unwrap_or_else(|_| RawValue::NULL.to_owned()),
             job_id: self.job_id,
             created_at: self.created_at,
-        }
+            wants_receipt: false,
+        };
+        let target = Target {
+            receiver_id: self.receiver_id,
+            conversation_id: self.conversation_id,
+            message_id: self.message_id,
+        };
+        Message { letter, target }
     }
 }
 
@@ -166,7 +170,9 @@ pub fn conversations(user_id: &str, conversation_ids: &[String]) -> Statement {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationRow {
-    conversation_id: String,
+    /// The newest message, without its author's name and picture: the author is one of the participants.
+    #[serde(flatten)]
+    last: MessageRow,
     conversation_job_id: Option<String>,
     updated_at: Millis,
     user_a: String,
@@ -177,13 +183,6 @@ pub struct ConversationRow {
     name_b: Option<String>,
     avatar_url_b: Option<String>,
     read_b: Option<String>,
-    message_id: String,
-    sender_id: String,
-    receiver_id: String,
-    message_type: String,
-    content: String,
-    job_id: Option<String>,
-    created_at: Millis,
     unread_count: u64,
 }
 
@@ -200,24 +199,14 @@ impl ConversationRow {
         };
         let a = participant(self.user_a, self.name_a, self.avatar_url_a, self.read_a);
         let b = participant(self.user_b, self.name_b, self.avatar_url_b, self.read_b);
-        let sender = if a.user.id == self.sender_id { &a } else { &b };
-        let last_message = MessageRow {
-            message_id: self.message_id,
-            conversation_id: self.conversation_id.clone(),
-            sender_id: self.sender_id,
-            sender_name: sender.user.name.clone(),
-            sender_avatar_url: sender.user.avatar_url.clone(),
-            receiver_id: self.receiver_id,
-            message_type: self.message_type,
-            content: self.content,
-            job_id: self.job_id,
-            created_at: self.created_at,
-        };
+        let mut last_message = self.last.message();
+        let is_of_a = last_message.letter.sender.id == a.user.id;
+        last_message.letter.sender = if is_of_a { &a } else { &b }.user.clone();
         Conversation {
-            conversation_id: self.conversation_id,
+            conversation_id: last_message.target.conversation_id.clone(),
             participants: vec![a, b],
             job_id: self.conversation_job_id,
-            last_message: last_message.message(),
+            last_message,
             unread_count: self.unread_count,
             updated_at: iso(self.updated_at),
         }

@@ -14,7 +14,6 @@ use super::{Param, Statement};
 use crate::core::error::to_json;
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::Target;
-use crate::core::events::send_bulk_message::Settled;
 use crate::core::ids::{conversation_id, created_at, message_id};
 use crate::core::refusal::Refusal;
 use crate::core::region::Region;
@@ -73,8 +72,8 @@ LEFT JOIN users AS u ON u.user_id = t.value ->> 'r'
 ORDER BY t.key";
 
 const STORED: &str = "
-SELECT m.receiver_id AS receiverId, m.conversation_id AS conversationId, m.message_id AS messageId,
-  m.message_type AS messageType, m.content, m.job_id AS jobId, u.region AS region
+SELECT m.receiver_id AS receiverId, m.message_type AS messageType, m.content, m.job_id AS jobId,
+  u.region AS region
 FROM json_each(?1) AS t
 JOIN messages AS m
   ON m.conversation_id = t.value ->> 'c' AND m.message_id = t.value ->> 'm'
@@ -164,10 +163,6 @@ pub struct RecordedCopy {
 pub struct StoredMessage {
     /// The receiver's id.
     pub receiver_id: String,
-    /// The conversation's id.
-    pub conversation_id: String,
-    /// The message's id.
-    pub message_id: String,
     /// `text`, `image` or `file`.
     pub message_type: String,
     /// The content object as JSON.
@@ -178,13 +173,14 @@ pub struct StoredMessage {
     pub region: Option<Region>,
 }
 
-/// Splits a send into stored targets and refused receivers.
+/// Splits a send into the stored targets, and the refused receivers with the reasons; both are in the order of
+/// the receivers.
 pub fn settle(
     sender_id: &str,
     receiver_ids: &[String],
     targets: Vec<Target>,
     outcomes: &[RecordedCopy],
-) -> Settled {
+) -> (Vec<Target>, Vec<(String, Refusal)>) {
     let outcomes: HashMap<&str, &RecordedCopy> = outcomes
         .iter()
         .map(|outcome| (outcome.receiver_id.as_str(), outcome))
@@ -198,7 +194,7 @@ pub fn settle(
         .into_iter()
         .filter(|target| outcome(&target.receiver_id).is_some_and(|outcome| outcome.stored == 1))
         .collect();
-    Settled { stored, refused }
+    (stored, refused)
 }
 
 fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&RecordedCopy>) -> Option<Refusal> {

@@ -59,8 +59,8 @@ pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
     receive_array_buffers(&pair.server);
     pair.server.accept()?;
     spawn_local(async move {
-        if let Err(error) = relay.run(&pair.server, begin).await {
-            log::error("relay", &error);
+        let ended = relay.run(&pair.server, begin).await;
+        if log::fault("relay", ended).is_none() {
             close(&pair.server, ProtocolEnd::TransportLost);
         }
     });
@@ -126,14 +126,11 @@ impl Relay {
             send_open: false,
             region: self.region,
         };
-        match objects::open(&self.env, &connect).await {
-            Ok(user) => Some(user),
-            Err(error) => {
-                log::error("user object", &error);
-                close(client, CloseReason::Interrupted);
-                None
-            }
+        let user = log::fault("user object", objects::open(&self.env, &connect).await);
+        if user.is_none() {
+            close(client, CloseReason::Interrupted);
         }
+        user
     }
 
     /// Serves the client until it leaves the lobby.

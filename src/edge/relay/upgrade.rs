@@ -21,7 +21,7 @@ use super::{Exit, Incoming, Relay, Step, incoming, pass_on};
 use crate::core::connection::Phase;
 use crate::core::lobby::Lobby;
 use crate::core::token::Identity;
-use crate::messages::{self, LobbyStep, Taken};
+use crate::messages::{LobbyRequest, LobbyStep, SessionRef, Taken};
 use crate::platform::{close, objects, send};
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, PROBE, Packet, decode_payload};
@@ -48,10 +48,8 @@ impl Relay {
     }
 
     pub(super) async fn tell_gateway(&self, step: LobbyStep) -> Result<worker::Response> {
-        let message = messages::LobbyRequest {
-            engine_sid: self.engine_sid.clone(),
-            opened_at: self.sid.opened_at,
-            is_noted: self.sid.is_noted,
+        let message = LobbyRequest {
+            session: SessionRef::new(self.engine_sid.clone(), &self.sid),
             step,
         };
         objects::call_gateway(&self.env, &self.sid.gateway(), &message).await

@@ -58,9 +58,7 @@ impl UserObject {
         let phase = socket.connection.phase;
         let was_live = socket.connection.is_live();
         socket.connection.phase = Phase::Closed;
-        if let Err(error) = socket.save() {
-            log::error("close", &error);
-        }
+        log::fault("close", socket.save());
         // What is held belongs to the session, not to a probe.
         if phase != Phase::Probing {
             self.forget(&socket);
@@ -70,8 +68,8 @@ impl UserObject {
         {
             self.upgrade_failed(&socket, phase);
         }
-        if was_live && let Err(error) = self.record_end(&socket, reason) {
-            log::error("close", &error);
+        if was_live {
+            log::fault("close", self.record_end(&socket, reason));
         }
         self.needs_schedule();
     }
@@ -90,7 +88,7 @@ impl UserObject {
             &socket.connection.identity.user_id,
             &Fact::ConnectionClosed {
                 carrier: socket.connection.carrier,
-                reason: reason.name(),
+                reason,
                 lasted: now().saturating_sub(socket.connection.opened_at),
             },
         );
@@ -144,12 +142,8 @@ impl UserObject {
     /// The client has left the namespace (`41`) but keeps its transport. This is like a close, except that it
     /// may join again.
     pub(crate) fn left(&self, socket: Socket, sid: &str) {
-        if let Err(error) = socket.save() {
-            log::error("leave", &error);
-        }
-        if let Err(error) = self.end_session(&socket, sid) {
-            log::error("leave", &error);
-        }
+        log::fault("leave", socket.save());
+        log::fault("leave", self.end_session(&socket, sid));
         self.needs_schedule();
     }
 
@@ -180,9 +174,7 @@ impl UserObject {
                 }
                 _ => continue,
             }
-            if let Err(error) = taker.save() {
-                log::error("upgrade", &error);
-            }
+            log::fault("upgrade", taker.save());
         }
     }
 

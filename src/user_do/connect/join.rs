@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use worker::{Result, WebSocket};
 
 use crate::core::close::{CloseReason, MAX_JOINS};
-use crate::core::connect::{ConnectRequest, Decision, Other, Standing, decide};
+use crate::core::connect::{ConnectRequest, Other, Standing, decide};
 use crate::core::connection::Phase;
 use crate::core::ids::socket_sid;
 use crate::core::recovery::ConnectAuth;
@@ -15,6 +15,7 @@ use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::socket_io::MAIN;
 
 /// A connection that has joined.
 pub(crate) struct JoinedConnection {
@@ -39,19 +40,18 @@ impl UserObject {
     pub(crate) async fn join(
         &self,
         mut socket: Socket,
-        namespace: String,
         auth: Option<&RawValue>,
     ) -> Option<JoinedConnection> {
         let auth = ConnectAuth::read(auth);
         let identity = match self.identify(&socket, &auth) {
             Ok(identity) => identity,
             Err(error) => {
-                self.refuse(socket, &namespace, error.into());
+                self.refuse(socket, error.into());
                 return None;
             }
         };
         if identity.user_id != socket.connection.identity.user_id {
-            self.turn_away(socket, &namespace);
+            self.turn_away(socket);
             return None;
         }
         socket.connection.identity = identity;
@@ -60,23 +60,18 @@ impl UserObject {
             self.close(socket, CloseReason::Flooding);
             return None;
         }
-        let (is_recorded, is_full) = match self.obstacles(&socket, &auth) {
-            Ok(obstacles) => obstacles,
-            Err(error) => {
-                log::error("connect", &error);
-                self.fail(socket, &namespace);
-                return None;
-            }
+        let obstacles = self.obstacles(&socket, &auth);
+        let Some((is_recorded, is_full)) = log::fault("connect", obstacles) else {
+            self.fail(socket);
+            return None;
         };
         // A session that is being upgraded has connected before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
-            return self.finish_join(socket, &namespace, &auth, is_recorded, Vec::new());
+            return self.finish_join(socket, &auth, is_recorded, Vec::new());
         }
 
         socket.connection.phase = Phase::Connecting;
-        if let Err(error) = socket.save() {
-            log::error("connect", &error);
-        }
+        log::fault("connect", socket.save());
         let sid = socket.connection.engine_sid.clone();
         self.start_holding(&sid);
         let recorded = async { is_recorded || self.record_user(&socket.connection).await };
@@ -88,7 +83,7 @@ impl UserObject {
             return None;
         }
         socket.connection.phase = Phase::Open;
-        self.finish_join(socket, &namespace, &auth, is_recorded, held)
+        self.finish_join(socket, &auth, is_recorded, held)
     }
 
     /// Returns whether the user has a row in D1, and whether they have reached the connection limit.
@@ -111,27 +106,23 @@ impl UserObject {
     fn finish_join(
         &self,
         mut socket: Socket,
-        namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
         held: Vec<Frame>,
     ) -> Option<JoinedConnection> {
-        let entered = match self.enter(&mut socket, namespace, auth, is_recorded) {
-            Ok(entered) => entered?,
-            Err(error) => {
-                log::error("connect", &error);
-                self.fail(socket, namespace);
-                return None;
-            }
+        let entered = self.enter(&mut socket, auth, is_recorded);
+        let Some(entered) = log::fault("connect", entered) else {
+            self.fail(socket);
+            return None;
         };
+        let entered = entered?;
         for other in &entered.replaced {
-            let old_sid = other.connection.session.sid(namespace);
+            let old_sid = other.connection.session.sid(MAIN);
             self.close(other.clone(), CloseReason::Replaced);
             if entered.resumed.is_none()
                 && let Some(sid) = old_sid
-                && let Err(error) = self.store.watches_remove(sid)
             {
-                log::error("watch", &error);
+                log::fault("watch", self.store.watches_remove(sid));
             }
         }
         self.needs_schedule();
@@ -144,10 +135,9 @@ impl UserObject {
 
     /// Renews a recovered session's subscriptions. The connection may be gone by now.
     pub(crate) async fn after_join(&self, entered: AfterJoin) {
-        if let Some(sid) = entered.resumed
-            && let Err(error) = self.resume_watches(&entered.user_id, &sid).await
-        {
-            log::error("watch", &error);
+        if let Some(sid) = entered.resumed {
+            let resumed = self.resume_watches(&entered.user_id, &sid).await;
+            log::fault("watch", resumed);
         }
     }
 
@@ -155,7 +145,6 @@ impl UserObject {
     fn enter(
         &self,
         socket: &mut Socket,
-        namespace: &str,
         auth: &ConnectAuth,
         is_recorded: bool,
     ) -> Result<Option<AfterJoin>> {
@@ -167,22 +156,21 @@ impl UserObject {
         let others: Vec<Other> = all.iter().map(|other| self.as_other(other)).collect();
         let asked = ConnectRequest {
             user_id: &user_id,
-            namespace,
             auth,
             new_sid: socket_sid(platform::random()),
             confirmed: self.confirmed()?,
             now,
         };
         let entered = match decide(&self.store, config, asked, &others)? {
-            Decision::Entered(entered) => entered,
-            Decision::Refused(refusal) => {
+            Ok(entered) => entered,
+            Err(refusal) => {
                 socket.save()?;
                 self.refused(socket, refusal.code());
-                self.send(socket, Packet::Text(refusal.packet(namespace)));
+                self.send(socket, Packet::Text(refusal.packet()));
                 return Ok(None);
             }
         };
-        socket.connection.enter(namespace, &entered.sid, now);
+        socket.connection.enter(&entered.sid, now);
         socket.save()?;
         let state = self.store.user_state()?;
         if !entered.was_online || (state.is_recorded == 1) != is_recorded {

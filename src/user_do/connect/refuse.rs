@@ -9,36 +9,35 @@ use crate::platform::now;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
-use crate::wire::socket_io::MAIN;
 
 impl UserObject {
     /// The CONNECT is for another user than the object's. A client that has joined before reconnects, and is
     /// then routed by its CONNECT. One that has not was routed here by a token in the URL, a header or the
     /// handshake; reconnecting would lead here again, so it is refused.
-    pub(crate) fn turn_away(&self, socket: Socket, namespace: &str) {
+    pub(crate) fn turn_away(&self, socket: Socket) {
         if socket.connection.session.was_joined() {
             return self.close(socket, CloseReason::OtherUser);
         }
-        self.refuse(socket, namespace, ConnectRefusal::OtherUser);
+        self.refuse(socket, ConnectRefusal::OtherUser);
     }
 
-    pub(crate) fn refuse(&self, mut socket: Socket, namespace: &str, refusal: ConnectRefusal) {
+    pub(crate) fn refuse(&self, mut socket: Socket, refusal: ConnectRefusal) {
         self.refused(&socket, refusal.code());
         if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
             return self.close(socket, CloseReason::Flooding);
         }
-        self.send(&socket, Packet::Text(refusal.packet(namespace)));
+        self.send(&socket, Packet::Text(refusal.packet()));
     }
 
     /// A fault on our side. The connection is closed, and the fault may be over when the client reconnects;
     /// if it persists, the client is told.
-    pub(crate) fn fail(&self, socket: Socket, namespace: &str) {
+    pub(crate) fn fail(&self, socket: Socket) {
         if self.faults.borrow_mut().take(FAULTS, now()).is_ok() {
             return self.close(socket, CloseReason::Interrupted);
         }
         let refusal = ConnectRefusal::Unavailable;
         self.refused(&socket, refusal.code());
-        self.send(&socket, Packet::Text(refusal.packet(namespace)));
+        self.send(&socket, Packet::Text(refusal.packet()));
         self.close(socket, CloseReason::Unavailable);
     }
 
@@ -48,7 +47,7 @@ impl UserObject {
         let is_waiting = connection.phase == Phase::Open && !connection.session.was_joined();
         if is_waiting && let Some(refusal) = ConnectRefusal::of_unread(frame, max_payload) {
             self.refused(socket, refusal.code());
-            self.send(socket, Packet::Text(refusal.packet(MAIN)));
+            self.send(socket, Packet::Text(refusal.packet()));
         }
     }
 

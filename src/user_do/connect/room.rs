@@ -61,9 +61,7 @@ impl UserObject {
 
     /// Closes connections that do not answer a ping, until there is room, all have answered, or time is up.
     pub(crate) async fn make_room(&self, socket: &Socket, auth: &ConnectAuth) {
-        if let Err(error) = self.try_make_room(socket, auth).await {
-            log::error("connect", &error);
-        }
+        log::fault("connect", self.try_make_room(socket, auth).await);
     }
 
     async fn try_make_room(&self, socket: &Socket, auth: &ConnectAuth) -> Result<()> {

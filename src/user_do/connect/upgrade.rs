@@ -85,9 +85,10 @@ impl UserObject {
             return None;
         };
         // Pongs received over polling belong to the polling socket, which closes.
-        if let Err(error) = self.store.set_confirmed(polling.confirmed(&self.state)) {
-            log::error("upgrade", &error);
-        }
+        log::fault(
+            "upgrade",
+            self.store.set_confirmed(polling.confirmed(&self.state)),
+        );
         let ponged_at = polling.ponged_at(&self.state);
         let connection = &mut taker.connection;
         connection.take_over(&polling.connection, ponged_at, now());
@@ -102,9 +103,7 @@ impl UserObject {
             taker.send(packet);
         }
         // No ping could go out during the upgrade to confirm what awaits a receipt.
-        if let Err(error) = self.ask_for_receipts() {
-            log::error("receipts", &error);
-        }
+        log::fault("receipts", self.ask_for_receipts());
         self.needs_schedule();
         Some((taker.reload()?, held.frames))
     }

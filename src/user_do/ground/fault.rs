@@ -1,18 +1,22 @@
 //! Why a request fails. One place logs the details and tells the client what it needs to know.
 
+use thiserror::Error;
+
 use crate::core::error::EventError;
 use crate::core::store::StoreError;
 use crate::platform::d1::D1Error;
 use crate::platform::log;
 
 /// Why a request fails.
+#[derive(Debug, Error)]
+#[error(transparent)]
 pub(crate) enum Failure {
     /// The client's mistake, or a limit. The client receives the error as it is.
-    Refused(EventError),
+    Refused(#[from] EventError),
     /// D1 did not answer.
-    Database(D1Error),
+    Database(#[from] D1Error),
     /// A fault on our side.
-    Fault(worker::Error),
+    Fault(#[from] worker::Error),
 }
 
 impl Failure {
@@ -29,24 +33,6 @@ impl Failure {
                 EventError::internal()
             }
         }
-    }
-}
-
-impl From<EventError> for Failure {
-    fn from(error: EventError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<D1Error> for Failure {
-    fn from(error: D1Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<worker::Error> for Failure {
-    fn from(error: worker::Error) -> Self {
-        Self::Fault(error)
     }
 }
 

@@ -1,16 +1,12 @@
 //! `block_user`, `unblock_user`
 
-use super::CarryOut;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::error::EventError;
-use crate::core::events::Reply;
-use crate::core::events::block_user::{BLOCKED, Block, UNBLOCKED, Unblock, reply};
+use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply};
 use crate::core::record::users::{block, unblock};
 use crate::platform::{d1, log, now};
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
-impl CarryOut for Block {
+impl CarryOut for Blocking<true> {
     /// Writes the block here first, then to D1. If D1 fails, the block already applies here; repeating the
     /// request completes it.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
@@ -24,14 +20,12 @@ impl CarryOut for Block {
         // If the push below fails, the alarm repeats it.
         object.needs_schedule();
         d1::batch(&object.env, &[block(&caller.user_id, &user_id, now())]).await?;
-        if let Err(error) = object.hide_from(&user_id).await {
-            log::error("block", &error);
-        }
+        log::fault("block", object.hide_from(&user_id).await);
         Ok(reply(BLOCKED, &user_id))
     }
 }
 
-impl CarryOut for Unblock {
+impl CarryOut for Blocking<false> {
     /// Deletes it from D1 first, so that after a failure the block still applies.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;

@@ -1,13 +1,9 @@
 //! `get_bulk_online_status`
 
-use super::CarryOut;
-use crate::core::events::Reply;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::events::get_bulk_online_status::{BulkStatusQuery, NAME, REPLY, reply};
 use crate::core::presence::Presence;
 use crate::platform::log;
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for BulkStatusQuery {
     /// Users whose object cannot be reached count as offline.
@@ -17,15 +13,9 @@ impl CarryOut for BulkStatusQuery {
             .user_ids
             .into_iter()
             .map(|id| {
-                let presence = match presences.remove(&id) {
-                    Some(Ok(presence)) => presence,
-                    Some(Err(error)) => {
-                        log::error(NAME, &error);
-                        Presence::default()
-                    }
-                    None => Presence::default(),
-                };
-                (id, presence)
+                let presence = presences.remove(&id);
+                let presence = presence.and_then(|presence| log::fault(NAME, presence));
+                (id, presence.unwrap_or_default())
             })
             .collect();
         Ok(reply(REPLY, &statuses))

@@ -1,13 +1,9 @@
 //! `get_conversations`
 
-use super::CarryOut;
-use crate::core::events::Reply;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::events::get_conversations::{Conversation, ConversationPage, reply};
 use crate::core::record::history::{ConversationRow, conversations};
 use crate::platform::d1;
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for ConversationPage {
     /// The order is stored here; everything else is read from D1 in one round trip.

@@ -1,13 +1,9 @@
 //! `get_messages`
 
-use super::CarryOut;
-use crate::core::events::Reply;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::events::get_messages::{MessagePage, reply};
 use crate::core::record::history::peer;
 use crate::platform::d1;
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for MessagePage {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {

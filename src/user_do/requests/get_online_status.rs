@@ -1,12 +1,8 @@
 //! `get_online_status`
 
-use super::CarryOut;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::error::EventError;
-use crate::core::events::Reply;
 use crate::core::events::get_online_status::{StatusQuery, reply};
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for StatusQuery {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {

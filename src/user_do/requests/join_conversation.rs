@@ -1,22 +1,11 @@
 //! `join_conversation`, `leave_conversation`
 
-use super::CarryOut;
-use crate::core::events::Reply;
-use crate::core::events::join_conversation::{JOINED, Join, LEFT, Leave, reply};
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use crate::core::events::join_conversation::{JOINED, LEFT, Membership, reply};
 
-impl CarryOut for Join {
+impl<const JOINS: bool> CarryOut for Membership<JOINS> {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         object.peer(&caller.user_id, &self.0).await?;
-        Ok(reply(JOINED, &self.0))
-    }
-}
-
-impl CarryOut for Leave {
-    async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
-        object.peer(&caller.user_id, &self.0).await?;
-        Ok(reply(LEFT, &self.0))
+        Ok(reply(if JOINS { JOINED } else { LEFT }, &self.0))
     }
 }

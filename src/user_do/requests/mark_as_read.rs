@@ -1,15 +1,11 @@
 //! `mark_as_read`
 
-use super::CarryOut;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::error::to_json;
-use crate::core::events::Reply;
 use crate::core::events::mark_as_read::{Marking, READ, Read};
 use crate::core::record::history::{Moved, Pair, mark_read, peer};
 use crate::messages::Notify;
 use crate::platform::d1;
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Marking {
     /// Notifies both participants only if the read marker moved, so a repeat notifies nobody.

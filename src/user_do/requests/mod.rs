@@ -17,28 +17,24 @@ use crate::user_do::ground::fault::Failure;
 
 use crate::core::close::CloseReason;
 use crate::core::connection::Admission;
-use crate::core::error::EventError;
+use crate::core::error::{EventError, name_of};
 use crate::core::events::{ERROR, Reply, Request, is_event, request_events};
 use crate::core::telemetry::Fact;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
 use crate::wire::session::Event;
-use crate::wire::socket_io::{ack_text, event_text};
+use crate::wire::socket_io::{Args, MAIN, ack_text, event_text};
 
 impl UserObject {
     /// Handles a request event. The reply goes to the socket that sent it, as an event and as the ack.
     pub(crate) async fn on_request(&self, mut socket: Socket, event: Event) {
         let caller = Caller {
             user_id: socket.connection.identity.user_id.clone(),
-            sid: socket
-                .connection
-                .session
-                .sid(&event.namespace)
-                .map(str::to_owned),
+            sid: socket.connection.session.sid(MAIN).map(str::to_owned),
         };
         let outcome = match self.admit(&mut socket) {
-            Ok(Admission::Admitted) => self.carry_out(&caller, &event).await,
+            Ok(Admission::Admitted) => self.carry_out(&caller, &event.name, &event.args).await,
             Ok(Admission::Refused(pause)) => {
                 Err(EventError::rate_limited("Too many events, please wait", pause).into())
             }
@@ -56,7 +52,7 @@ impl UserObject {
                     } else {
                         "unknown".to_owned()
                     },
-                    code: error.code.as_str().to_owned(),
+                    code: name_of(error.code),
                 },
             );
         }
@@ -69,7 +65,7 @@ impl UserObject {
             .find(|socket| socket.connection.is_live());
         let asked_by = live
             .as_ref()
-            .and_then(|socket| socket.connection.session.sid(&event.namespace));
+            .and_then(|socket| socket.connection.session.sid(MAIN));
         if let Some(socket) = &live
             && asked_by == caller.sid.as_deref()
         {
@@ -82,19 +78,23 @@ impl UserObject {
             Ok(reply) => (reply.event, reply.payload.clone(), reply.payload.clone()),
             Err(error) => (Some(ERROR), error.payload(Some(&event.name)), error.ack()),
         };
-        let namespace = &event.namespace;
         if let Some(name) = name {
-            let text = event_text(namespace, name, &[&payload]);
+            let text = event_text(MAIN, name, &[&payload]);
             self.send(socket, Packet::Text(text));
         }
         if let Some(ack_id) = event.ack_id {
-            let text = ack_text(namespace, ack_id, &[&ack], 0);
+            let text = ack_text(MAIN, ack_id, &[&ack], 0);
             self.send(socket, Packet::Text(text));
         }
     }
 
-    pub(crate) async fn carry_out(&self, caller: &Caller, event: &Event) -> Result<Reply, Failure> {
-        let request = Request::read(&event.name, &event.args, self.config()?)?;
+    pub(crate) async fn carry_out(
+        &self,
+        caller: &Caller,
+        event: &str,
+        args: &Args,
+    ) -> Result<Reply, Failure> {
+        let request = Request::read(event, args, self.config()?)?;
         macro_rules! carry_out {
             ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
                 match request {

@@ -1,12 +1,8 @@
 //! `send_bulk_message`
 
-use super::CarryOut;
-use crate::core::events::Reply;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::core::send_kind::SendKind;
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 use crate::user_do::sending::send::Outgoing;
 
 impl CarryOut for BulkMessage {

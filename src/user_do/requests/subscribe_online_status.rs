@@ -1,17 +1,13 @@
 //! `subscribe_online_status`, `unsubscribe_online_status`
 
-use super::CarryOut;
+use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::error::EventError;
-use crate::core::events::Reply;
 use crate::core::events::get_bulk_online_status::reply;
 use crate::core::events::subscribe_online_status::{
     SUBSCRIBE, SUBSCRIBED, Subscription, Unsubscription, too_many, unsubscribed,
 };
 use crate::core::presence::Presence;
 use crate::platform::{log, now};
-use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
-use crate::user_do::ground::fault::Failure;
 
 impl CarryOut for Subscription {
     /// Writes the row before it calls the other objects, so that changes in the meantime find it.

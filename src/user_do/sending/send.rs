@@ -3,7 +3,6 @@
 //! A user's sends run one at a time. So the messages of one sender reach a receiver in the order in which
 //! they were accepted, and a repeated idempotency key waits for the first send.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 
 use worker::Result;
@@ -11,15 +10,14 @@ use worker::Result;
 use super::fan_out::CommittedSend;
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
-use crate::core::events::new_message::{Author, Letter, Target};
-use crate::core::events::send_bulk_message::{Settled, reply as bulk_reply};
-use crate::core::events::{Reply, send_message};
+use crate::core::events::new_message::{Letter, Target};
+use crate::core::events::{Reply, send_bulk_message, send_message};
 use crate::core::ids::{created_at, send_id};
 use crate::core::limits::Bucket;
 use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry};
 use crate::core::record::Sender;
 use crate::core::record::send::{RecordedCopy, settle, store, targets};
-use crate::core::region::Region;
+use crate::core::refusal::Refusal;
 use crate::core::send_kind::SendKind;
 use crate::core::store::parse_id;
 use crate::core::telemetry::{Fact, SendFigures};
@@ -39,18 +37,6 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Returns what every receiver gets.
-    fn letter(&self, sender: Author, created_at: Millis) -> Letter {
-        Letter {
-            sender,
-            message_type: self.draft.message_type.as_str().to_owned(),
-            content: self.draft.content.clone(),
-            job_id: self.draft.job_id.clone(),
-            created_at,
-            wants_receipt: self.kind == SendKind::Direct,
-        }
-    }
-
     /// Identifies the content of the send, to detect a reused idempotency key. Empty without a key.
     fn fingerprint(&self) -> String {
         match self.draft.idempotency_key {
@@ -73,15 +59,9 @@ enum Earlier {
     None,
     /// The key was used, and this was the reply.
     Answered(String),
-    /// The key was used, but its send got no reply: it is run again unchanged.
+    /// The key was used, but its send got no reply: it is run again unchanged. A message's id depends on the
+    /// receiver's position, which the repeat may have changed, so the entry's receivers count.
     Unanswered(OutboxEntry),
-}
-
-/// The result of a commit.
-struct Committed {
-    sender: Sender,
-    settled: Settled,
-    regions: HashMap<String, Region>,
 }
 
 /// The name of the bucket for [`crate::core::config::Config::bulk_sends`].
@@ -94,7 +74,7 @@ impl UserObject {
     pub(crate) async fn send_out(
         &self,
         caller: &Caller,
-        mut outgoing: Outgoing,
+        outgoing: Outgoing,
         _turn: Turn,
     ) -> Outcomes<Reply> {
         let begun = now();
@@ -104,8 +84,6 @@ impl UserObject {
             }
             Earlier::Unanswered(entry) => {
                 self.store.outbox_renew(&entry, now() + COMMIT_DEADLINE)?;
-                // A message's id depends on the receiver's position, which the repeat may have changed.
-                outgoing.receiver_ids.clone_from(&entry.receiver_ids);
                 entry
             }
             Earlier::None => {
@@ -119,25 +97,12 @@ impl UserObject {
         self.settle_outbox(&caller.user_id, Some(entry.send_id))
             .await;
         let meter = Meter::default();
-        let Committed {
-            sender,
-            settled,
-            regions,
-        } = self.commit(caller, &entry, &outgoing, &meter).await?;
+        let draft = &outgoing.draft;
+        let (send, refused) = self.commit(caller, entry, draft, &meter).await?;
         let stored_at = now();
-        let send = CommittedSend {
-            letter: outgoing.letter(sender.author(&caller.user_id), created_at(entry.send_id)),
-            entry,
-            targets: settled.stored.clone(),
-            regions,
-            // The first attempt may have reached some receivers.
-            is_repeat: outgoing.draft.idempotency_key.is_some(),
-        };
         self.keep_own_copy(caller, &send)?;
         let times = [begun, stored_at];
-        Ok(self
-            .finish(&outgoing, &send, &settled, times, &meter)
-            .await?)
+        Ok(self.finish(draft, &send, &refused, times, &meter).await?)
     }
 
     fn earlier(&self, outgoing: &Outgoing) -> Outcomes<Earlier> {
@@ -193,36 +158,37 @@ impl UserObject {
         Ok(entry)
     }
 
-    /// Commits the send to D1: one round trip and one transaction.
+    /// Commits the send to D1: one round trip and one transaction. Also returns the refused receivers and the
+    /// reasons.
     async fn commit(
         &self,
         caller: &Caller,
-        entry: &OutboxEntry,
-        outgoing: &Outgoing,
+        entry: OutboxEntry,
+        draft: &Draft,
         meter: &Meter,
-    ) -> Outcomes<Committed> {
+    ) -> Outcomes<(CommittedSend, Vec<(String, Refusal)>)> {
         let user_id = &caller.user_id;
         if caller.sid.is_some() && !self.record_belatedly().await? {
             return Err(self
-                .not_committed(entry, &"the sender's row could not be added")
+                .not_committed(&entry, &"the sender's row could not be added")
                 .into());
         }
-        let targets = targets(entry.send_id, user_id, &outgoing.receiver_ids);
-        let role = outgoing.kind.role();
-        let statements = store(entry.send_id, user_id, role, &outgoing.draft, &targets);
+        let targets = targets(entry.send_id, user_id, &entry.receiver_ids);
+        let role = entry.kind.role();
+        let statements = store(entry.send_id, user_id, role, draft, &targets);
         let results = match d1::metered(&self.env, &statements, meter).await {
             Ok(results) => results,
-            Err(error) => return Err(self.not_committed(entry, &error).into()),
+            Err(error) => return Err(self.not_committed(&entry, &error).into()),
         };
         let mut senders: Vec<Sender> = d1::rows(&results, 0)?;
         let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
         let Some(sender) = senders.pop().filter(may_send) else {
             self.store.outbox_remove(entry.send_id)?;
-            return Err(outgoing.kind.not_allowed().into());
+            return Err(entry.kind.not_allowed().into());
         };
         let outcomes: Vec<RecordedCopy> = d1::rows(&results, 3)?;
-        let settled = settle(user_id, &outgoing.receiver_ids, targets, &outcomes);
-        if let (SendKind::Direct, Some((_, refusal))) = (outgoing.kind, settled.refused.first()) {
+        let (targets, refused) = settle(user_id, &entry.receiver_ids, targets, &outcomes);
+        if let (SendKind::Direct, Some((_, refusal))) = (entry.kind, refused.first()) {
             self.store.outbox_remove(entry.send_id)?;
             return Err(EventError::from(*refusal).into());
         }
@@ -230,51 +196,60 @@ impl UserObject {
             .into_iter()
             .filter_map(|outcome| Some((outcome.receiver_id, outcome.region?)))
             .collect();
-        Ok(Committed {
-            sender,
-            settled,
+        let send = CommittedSend {
+            letter: Letter {
+                sender: sender.author(user_id),
+                message_type: draft.message_type.as_str().to_owned(),
+                content: draft.content.clone(),
+                job_id: draft.job_id.clone(),
+                created_at: created_at(entry.send_id),
+                wants_receipt: entry.kind == SendKind::Direct,
+            },
+            entry,
+            targets,
             regions,
-        })
+            // The first attempt may have reached some receivers.
+            is_repeat: draft.idempotency_key.is_some(),
+        };
+        Ok((send, refused))
     }
 
     /// D1 did not confirm the commit. The outbox finds out whether it happened.
     fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
         log::error("commit", error);
         let next = entry.after_unavailable(now());
-        if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
-            log::error("commit", &error);
-        }
+        log::fault("commit", self.store.outbox_update(entry.send_id, &next));
         EventError::unavailable()
     }
 
     async fn finish(
         &self,
-        outgoing: &Outgoing,
+        draft: &Draft,
         send: &CommittedSend,
-        settled: &Settled,
+        refused: &[(String, Refusal)],
         [begun, stored_at]: [Millis; 2],
         meter: &Meter,
     ) -> Result<Reply> {
         let waiting = self.waiting_receivers(send.entry.send_id)?;
         let fanned = self.fan_out(send, &waiting, meter).await;
         let took = |target: &&Target| fanned.took(&target.receiver_id);
-        let delivered = settled.stored.iter().filter(took).count();
-        let reply = match (outgoing.kind, settled.stored.first()) {
+        let delivered = send.targets.iter().filter(took).count();
+        let reply = match (send.entry.kind, send.targets.first()) {
             (SendKind::Direct, Some(target)) => send_message::reply(target, send.letter.created_at),
-            _ => bulk_reply(settled, |receiver_id| fanned.took(receiver_id)),
+            _ => send_bulk_message::reply(&send.targets, refused, |id| fanned.took(id)),
         };
-        if outgoing.draft.idempotency_key.is_some() {
+        if draft.idempotency_key.is_some() {
             self.store
                 .outbox_keep_result(send.entry.send_id, &reply.payload)?;
         }
         self.fact(
             &send.letter.sender.id,
             &Fact::SendFigures(SendFigures {
-                event: outgoing.kind.event(),
-                receivers: outgoing.receiver_ids.len(),
+                event: send.entry.kind.event(),
+                receivers: send.entry.receiver_ids.len(),
                 delivered,
                 failed: fanned.failed.len(),
-                refused: settled.refused.len(),
+                refused: refused.len(),
                 commit_ms: stored_at.saturating_sub(begun),
                 fan_out_ms: now().saturating_sub(stored_at),
                 d1_round_trips: meter.d1_round_trips.get(),

@@ -12,13 +12,7 @@ impl UserObject {
     /// next alarm or send tries again ([`Self::record_belatedly`]).
     pub(crate) async fn record_user(&self, connection: &Connection) -> bool {
         let statement = add_user(&connection.identity, connection.region, now());
-        match d1::batch(&self.env, &[statement]).await {
-            Ok(_) => true,
-            Err(error) => {
-                log::error("add user", &error);
-                false
-            }
-        }
+        log::fault("add user", d1::batch(&self.env, &[statement]).await).is_some()
     }
 
     /// Adds the row of a user who connected while D1 did not respond. Returns whether the row is there now.

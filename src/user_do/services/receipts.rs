@@ -76,12 +76,8 @@ impl UserObject {
 
     /// Notifies the senders of confirmed messages, and pings for the others; called by the alarm.
     pub(crate) async fn tell_senders(&self) {
-        if let Err(error) = self.try_tell_senders().await {
-            log::error("receipts", &error);
-        }
-        if let Err(error) = self.ask_for_receipts() {
-            log::error("receipts", &error);
-        }
+        log::fault("receipts", self.try_tell_senders().await);
+        log::fault("receipts", self.ask_for_receipts());
     }
 
     async fn try_tell_senders(&self) -> Result<()> {
@@ -130,9 +126,7 @@ impl UserObject {
             .store
             .last_offset()
             .and_then(|last| self.store.set_confirmed(offset.min(last)));
-        if let Err(error) = confirmed {
-            log::error("receipts", &error);
-        }
+        log::fault("receipts", confirmed);
         self.needs_schedule();
     }
 }

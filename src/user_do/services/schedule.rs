@@ -27,9 +27,7 @@ impl UserObject {
     /// costs a write, so an alarm that is too early is left as it is.
     pub(crate) async fn schedule(&self) {
         self.needs_schedule.set(false);
-        if let Err(error) = self.try_schedule().await {
-            log::error("alarm", &error);
-        }
+        log::fault("alarm", self.try_schedule().await);
     }
 
     async fn try_schedule(&self) -> Result<()> {

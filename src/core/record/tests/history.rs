@@ -7,7 +7,7 @@ fn talk(db: &Connection, count: u64) -> Vec<String> {
     (0..count)
         .map(|minute| {
             let settled = send(db, id(NOW + minute), "c1", &message(&["a"], Some("job")));
-            settled.stored[0].message_id.clone()
+            settled.0[0].message_id.clone()
         })
         .collect()
 }
@@ -29,7 +29,7 @@ fn read(db: &Connection, page: &MessagePage) -> Vec<String> {
     let [_, read] = messages(page).try_into().unwrap();
     rows::<MessageRow>(db, &read)
         .into_iter()
-        .map(|row| row.message().message_id)
+        .map(|row| row.message().target.message_id)
         .collect()
 }
 

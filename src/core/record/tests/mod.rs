@@ -17,8 +17,9 @@ use crate::core::events::Request;
 use crate::core::events::get_messages::MessagePage;
 use crate::core::events::mark_as_read::{Marking, What};
 use crate::core::events::new_message::Target;
-use crate::core::events::send_bulk_message::{BulkMessage, Settled};
+use crate::core::events::send_bulk_message::BulkMessage;
 use crate::core::ids::send_id;
+use crate::core::refusal::Refusal;
 use crate::core::store::Database;
 use crate::core::store::testing::value;
 use crate::core::time::Millis;
@@ -111,10 +112,13 @@ fn message(receiver_ids: &[&str], job_id: Option<&str>) -> BulkMessage {
     }
 }
 
+/// The stored targets, and the refused receivers.
+type Settled = (Vec<Target>, Vec<(String, Refusal)>);
+
 /// Returns each refused receiver and the reason that the sender is told.
-fn refusals(settled: &Settled) -> Vec<(String, String)> {
-    let refused = settled.refused.iter();
+fn refusals((_, refused): &Settled) -> Vec<(String, String)> {
     refused
+        .iter()
         .map(|(id, refusal)| (id.clone(), refusal.to_string()))
         .collect()
 }
@@ -145,9 +149,8 @@ fn id(now: Millis) -> Uuid {
     send_id(now, [7; 16])
 }
 
-fn receivers(settled: &Settled) -> Vec<&str> {
-    settled
-        .stored
+fn receivers((stored, _): &Settled) -> Vec<&str> {
+    stored
         .iter()
         .map(|target| target.receiver_id.as_str())
         .collect()
@@ -217,10 +220,7 @@ fn a_send_run_twice_changes_nothing() {
     assert_eq!(db.total_changes(), before);
     assert_eq!(
         query(&db, "SELECT last_message_id, updated_at FROM conversations"),
-        [[
-            later.stored[0].message_id.clone(),
-            "1800000000001".to_owned()
-        ]]
+        [[later.0[0].message_id.clone(), "1800000000001".to_owned()]]
     );
 }
 
@@ -301,24 +301,13 @@ fn the_database_decides_once_a_user_is_there() {
 fn a_send_reads_back() {
     let db = database();
     let sent = message(&["a", "nobody", "b"], Some("job"));
-    let settled = send(&db, id(NOW), "c1", &sent);
+    send(&db, id(NOW), "c1", &sent);
     let targets = targets(id(NOW), "c1", &sent.receiver_ids);
     let statements = read_back("c1", &targets);
     assert_eq!(run(&db, &statements[0]), [["contractor", "NULL", "NULL"]]);
     let rows = run(&db, &statements[1]);
-    let row = |index: usize, receiver: &str| {
-        let target: &Target = &settled.stored[index];
-        vec![
-            receiver.to_owned(),
-            target.conversation_id.clone(),
-            target.message_id.clone(),
-            "text".into(),
-            r#"{"text":"hi"}"#.into(),
-            "job".into(),
-            "NULL".into(),
-        ]
-    };
-    assert_eq!(rows, [row(0, "a"), row(1, "b")]);
+    let row = |receiver| [receiver, "text", r#"{"text":"hi"}"#, "job", "NULL"];
+    assert_eq!(rows, [row("a"), row("b")]);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn migrations_keep_what_is_there() {
     let [row] = rows::<ConversationRow>(&db, &list).try_into().unwrap();
     let conversation = row.conversation();
     assert_eq!(conversation.unread_count, 1);
-    assert_eq!(conversation.last_message.message_id, "m2");
+    assert_eq!(conversation.last_message.target.message_id, "m2");
     assert_eq!(query(&db, "SELECT count(*) FROM blocks"), [["1"]]);
     assert_eq!(query(&db, "PRAGMA foreign_key_check"), [[""; 0]; 0]);
 }
