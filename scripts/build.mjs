@@ -20,14 +20,16 @@ import path from "node:path";
 
 import {
   Failure,
-  bindgen,
   cargoLocked,
   inRoot,
   isMain,
   main,
   run,
+  systemEnv,
   toolEnv,
 } from "./lib/project.mjs";
+import { runQuietly } from "./lib/steps.mjs";
+import { bindgen } from "./lib/bindgen.mjs";
 
 const wasmOpt = ["node_modules", "binaryen", "bin", "wasm-opt"];
 
@@ -153,7 +155,7 @@ async function buildWorker(variant) {
     const wasm = path.join(staging, "switchboard.wasm");
     copyFileSync(compiled, wasm);
     rmSync(noteOf(folder), { force: true });
-    await run(locate(bindgen), [wasm, staging]);
+    await run(...(await bindgen(wasm, staging)));
     const bound = path.join(staging, "index_bg.wasm");
     if (isOptimized) await run(locate(wasmOpt), [bound, "-O", ...wasmFeatures, "-o", bound]);
     await bundle(staging, folder);
@@ -164,12 +166,25 @@ async function buildWorker(variant) {
   writeFileSync(noteOf(folder), profile);
 }
 
+const triple = "wasm32-unknown-unknown";
+
+/** Returns the cargo command that compiles the Worker. */
+function cargoBuild(options, target) {
+  const args = ["build", "--lib", "--release", `--target=${triple}`, `--target-dir=${target}`];
+  return ["cargo", [...args, ...options, ...cargoLocked]];
+}
+
 /** Compiles the Worker and returns the path of the wasm file. */
 async function compile(options, target, env) {
-  const triple = "wasm32-unknown-unknown";
-  const args = ["build", "--lib", "--release", `--target=${triple}`, `--target-dir=${target}`];
-  await run("cargo", [...args, ...options, ...cargoLocked], { env: { ...toolEnv(), ...env } });
+  await run(...cargoBuild(options, target), { env: { ...toolEnv(), ...env } });
   return path.join(target, triple, "release", "switchboard.wasm");
+}
+
+/** Compiles the product, which needs neither the npm packages nor wasm-bindgen: they can be installed meanwhile. */
+export async function compileAhead() {
+  const { target, env } = profiles[chosenProfile()];
+  const command = cargoBuild(variants.product.cargo, inRoot(...target));
+  await runQuietly(...command, { env: { ...systemEnv(), ...env } });
 }
 
 /** Bundles src/entry.js and its imports into one module. The wasm stays a separate file next to it. */

@@ -8,8 +8,6 @@ import path from "node:path";
 import { secretName, secretsFile, secretIn } from "./lib/secret.mjs";
 import {
   Failure,
-  bindgen,
-  cargoLocked,
   capture,
   findNode,
   inRoot,
@@ -17,17 +15,18 @@ import {
   main,
   run,
   systemEnv,
-  toolsTarget,
 } from "./lib/project.mjs";
+import { ensureBindgen, hasBindgen } from "./lib/bindgen.mjs";
 import { runQuietly, step } from "./lib/steps.mjs";
 
 const wasmTarget = "wasm32-unknown-unknown";
 const say = (text) => console.error(`setup: ${text}`);
 const readText = (file) => (existsSync(file) ? readFileSync(file, "utf8") : "");
 
-export async function setup() {
+/** If anything has to be installed, runs `alongside` in the meantime. */
+export async function setup(alongside) {
   await ensureToolchain();
-  await ensurePackagesAndTool();
+  await ensurePackagesAndTool(alongside);
   ensureSecret();
   ensureCommonJsTypes();
 }
@@ -95,12 +94,15 @@ async function succeeds(command, args) {
   return code === 0 ? stdout.trim() : "";
 }
 
-async function ensurePackagesAndTool() {
+async function ensurePackagesAndTool(alongside) {
   const hasPackages = packagesAreInstalled();
-  // In parallel: npm is limited by the network, cargo by the processor.
-  const ensure = () => Promise.all([ensurePackages(hasPackages), ensureBindgen()]);
-  if (hasPackages && existsSync(inRoot(...bindgen))) await ensure();
-  else await step("Installing the npm packages and building the wasm-bindgen tool", ensure);
+  // In parallel: npm is limited by the network, cargo by the processor and, at its end, by a single core.
+  const ensure = [() => ensurePackages(hasPackages), ensureBindgen];
+  const all = (works) => Promise.all(works.map((work) => work()));
+  if (hasPackages && (await hasBindgen())) return all(ensure);
+  const title = "Installing the npm packages and wasm-bindgen";
+  if (!alongside) return step(title, () => all(ensure));
+  return step(`${title}, and compiling the Worker`, () => all([...ensure, alongside]));
 }
 
 async function ensurePackages(areInstalled) {
@@ -133,13 +135,6 @@ function packagesAreInstalled() {
 function lockedPackages(file) {
   const { "": _project, ...packages } = JSON.parse(readText(file) || "{}").packages ?? {};
   return packages;
-}
-
-/** Builds scripts/bindgen. Cargo itself decides whether there is anything to do. */
-async function ensureBindgen() {
-  const where = [`--target-dir=${inRoot(...toolsTarget)}`, "--profile=tools"];
-  const args = ["build", "--package=switchboard-bindgen", ...where, ...cargoLocked];
-  await runQuietly("cargo", args, { env: systemEnv() });
 }
 
 function ensureSecret() {

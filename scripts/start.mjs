@@ -19,6 +19,7 @@ import {
 import { runQuietly, step } from "./lib/steps.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
 import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
+import { compileAhead } from "./build.mjs";
 import { setup } from "./setup.mjs";
 
 const pollEveryMs = 150;
@@ -161,7 +162,7 @@ async function serve({ port, state, others }) {
 export async function startServing(args) {
   const settings = readArguments(args);
   await requireFreePort(settings.port);
-  await setup();
+  await setup(compileAhead);
   await buildWorker();
   await prepareDatabase(settings.state);
   await serve(settings);

@@ -10,10 +10,6 @@ import { fileURLToPath } from "node:url";
 export const root = path.resolve(fileURLToPath(new URL("../..", import.meta.url)));
 export const inRoot = (...parts) => path.join(root, ...parts);
 
-/** The cargo target folder for our own build tools, and the path of the only one (scripts/bindgen). */
-export const toolsTarget = ["target", "tools"];
-export const bindgen = [...toolsTarget, "tools", "switchboard-bindgen"];
-
 /** cargo's option in CI, where a stale lock file is an error; elsewhere cargo may update it. */
 export const cargoLocked = process.env.CI ? ["--locked"] : [];
 

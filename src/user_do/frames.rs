@@ -8,6 +8,7 @@ use crate::core::close::CloseReason;
 use crate::core::connection::{Carrier, Phase};
 use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
+use crate::platform::log;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::probe::receive_probing;
@@ -17,10 +18,16 @@ use crate::wire::session::{Effect, decode};
 const MAX_HELD_PAYLOADS: usize = 4;
 
 impl UserObject {
+    /// The socket's attachment, which now says when the client was last heard, is written once per frame: here,
+    /// or with the rate limit of an event.
     pub(crate) async fn on_frame(&self, socket: Socket, frame: Frame) {
         if socket.connection.phase == Phase::Closed {
             return;
         }
+        if is_event(&socket, &frame) {
+            return self.on_decodable(socket, frame).await;
+        }
+        save(&socket);
         if socket.connection.phase != Phase::Connecting
             && socket.connection.carrier == Carrier::Gateway
             && let Some(control) = GatewayControl::read(&frame)
@@ -33,12 +40,21 @@ impl UserObject {
         if self.must_hold(&socket) {
             return self.hold_frame(socket, frame);
         }
+        self.on_decodable(socket, frame).await;
+    }
+
+    async fn on_decodable(&self, socket: Socket, frame: Frame) {
         let Ok(config) = self.config() else { return };
         self.refuse_unread(&socket, &frame, config.max_payload);
         match decode(frame, config.max_payload) {
             Ok(packet) => self.on_packet(socket, packet).await,
-            Err(reason) => self.close(socket, reason),
+            Err(reason) => self.close_as_heard(&socket, reason),
         }
+    }
+
+    fn close_as_heard(&self, socket: &Socket, reason: ProtocolEnd) {
+        save(socket);
+        self.close(socket.clone(), reason);
     }
 
     /// A gateway's own frames must stay in order with its control messages, so an upgrade never holds them.
@@ -127,7 +143,21 @@ impl UserObject {
             }
             Effect::Left(sid) => self.left(socket, &sid),
             Effect::Event(event) => Active::on_event(self, socket, event).await,
-            Effect::Close(reason) => self.close(socket, reason),
+            Effect::Close(reason) => self.close_as_heard(&socket, reason),
         }
+    }
+}
+
+/// Returns whether the frame is an event, unless it is invalid.
+fn is_event(socket: &Socket, frame: &Frame) -> bool {
+    let connection = &socket.connection;
+    connection.phase == Phase::Open
+        && connection.session.is_joined()
+        && matches!(frame, Frame::Text(text) if text.starts_with("42"))
+}
+
+fn save(socket: &Socket) {
+    if let Err(error) = socket.save() {
+        log::error("attachment", &error);
     }
 }

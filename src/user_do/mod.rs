@@ -131,7 +131,6 @@ impl DurableObject for UserObject {
             return Ok(());
         };
         socket.connection.last_heard = platform::now();
-        socket.save()?;
         self.on_frame(socket, frame).await;
         self.schedule_if_needed().await;
         Ok(())

@@ -58,11 +58,10 @@ impl UserObject {
         }
         // In the meantime the socket may have been closed or replaced by an upgrade, or its client may have
         // left and joined again.
-        let sid = &socket.connection.engine_sid;
-        let live = self
-            .sockets_of(sid)
-            .into_iter()
-            .find(|socket| socket.connection.is_live());
+        let sid = socket.connection.engine_sid.clone();
+        let is_live = |socket: &Socket| socket.connection.is_live();
+        let same = socket.reload().filter(is_live);
+        let live = same.or_else(|| self.sockets_of(&sid).into_iter().find(is_live));
         let asked_by = live
             .as_ref()
             .and_then(|socket| socket.connection.session.sid(MAIN));
