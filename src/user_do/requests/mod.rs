@@ -43,33 +43,24 @@ impl UserObject {
         };
         let outcome = outcome.map_err(|failure| failure.told(&event.name));
         if let Err(error) = &outcome {
-            self.fact(
-                &socket.connection.identity.user_id,
-                &Fact::RequestFailed {
-                    // An unknown name may contain anything, so it is not reported.
-                    event: if is_event(&event.name) {
-                        event.name.clone()
-                    } else {
-                        "unknown".to_owned()
-                    },
-                    code: name_of(error.code),
-                },
-            );
+            // An unknown name may contain anything, so it is not reported.
+            let is_known = is_event(&event.name);
+            let event = if is_known { &event.name } else { "unknown" };
+            let fact = Fact::RequestFailed {
+                event: event.to_owned(),
+                code: name_of(error.code),
+            };
+            self.fact(&socket.connection.identity.user_id, &fact);
         }
         // In the meantime the socket may have been closed or replaced by an upgrade, or its client may have
         // left and joined again.
         let sid = &socket.connection.engine_sid;
-        let live = self
-            .sockets_of(sid)
-            .into_iter()
-            .find(|socket| socket.connection.is_live());
-        let asked_by = live
-            .as_ref()
-            .and_then(|socket| socket.connection.session.sid(MAIN));
-        if let Some(socket) = &live
-            && asked_by == caller.sid.as_deref()
-        {
-            self.reply(socket, &event, &outcome);
+        let asked_by = self.sockets_of(sid).into_iter().find(|socket| {
+            let connection = &socket.connection;
+            connection.is_live() && connection.session.sid(MAIN) == caller.sid.as_deref()
+        });
+        if let Some(socket) = asked_by {
+            self.reply(&socket, &event, &outcome);
         }
     }
 
