@@ -65,17 +65,13 @@ impl ConnectRefusal {
     /// "Connection to a namespace").
     pub fn packet(self) -> String {
         #[derive(Serialize)]
-        struct Data {
-            code: &'static str,
-        }
-        #[derive(Serialize)]
         struct Body {
             message: String,
-            data: Data,
+            data: serde_json::Value,
         }
         let body = Body {
             message: self.to_string(),
-            data: Data { code: self.code() },
+            data: serde_json::json!({ "code": self.code() }),
         };
         connect_error(MAIN, &to_json(&body))
     }

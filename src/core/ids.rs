@@ -39,11 +39,7 @@ pub fn conversation_id(a: &str, b: &str) -> String {
         hash.update(id.as_bytes());
     }
     let digest = hash.finalize();
-    let mut bytes = [0; 16];
-    bytes
-        .iter_mut()
-        .zip(digest)
-        .for_each(|(to, from)| *to = from);
+    let bytes = digest.first_chunk().copied().unwrap_or_default();
     uuid::Builder::from_custom_bytes(bytes)
         .into_uuid()
         .to_string()

@@ -20,7 +20,7 @@ use super::time::Millis;
 /// How far the issuer's clock may differ from ours, in milliseconds.
 pub const LEEWAY_MS: Millis = 30_000;
 
-/// A user's role on the marketplace.
+/// A user's role on the marketplace. D1 has it by the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -28,16 +28,6 @@ pub enum Role {
     Customer,
     /// May also send bulk messages.
     Contractor,
-}
-
-impl Role {
-    /// Returns the role as it is stored in D1.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Contractor => "contractor",
-        }
-    }
 }
 
 /// The user named by a valid token.
@@ -167,12 +157,8 @@ pub fn verify_service<'a>(
         return Ok(());
     }
     let (claims, _) = read(keys.into(), token, now).map_err(ServiceError::Unauthorized)?;
-    let scope = claims.scope.as_ref().and_then(|scope| scope.as_str());
-    if scope
-        .unwrap_or_default()
-        .split(' ')
-        .any(|one| one == SERVICE)
-    {
+    let mut scopes = text(&claims.scope).unwrap_or_default().split(' ');
+    if scopes.any(|one| one == SERVICE) {
         Ok(())
     } else {
         Err(ServiceError::NotAService)
@@ -244,23 +230,24 @@ fn signature(token: &UntrustedToken) -> Option<Hs256Signature> {
 }
 
 fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError> {
-    let user_id = claims
-        .sub
-        .as_ref()
-        .and_then(|sub| sub.as_str())
+    let user_id = text(&claims.sub)
         .filter(|sub| is_user_id(sub))
         .ok_or(TokenError::BadSubject)?;
-    let role = match claims.role.as_ref().and_then(|role| role.as_str()) {
+    let role = match text(&claims.role) {
         Some("contractor") => Role::Contractor,
         _ => Role::Customer,
     };
-    let name = claims.name.as_ref().and_then(|name| name.as_str());
     Ok(Identity {
         user_id: user_id.to_owned(),
         role,
-        name: name.map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
+        name: text(&claims.name).map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
         expires_at,
     })
+}
+
+/// A claim of another type counts as missing.
+fn text(claim: &Option<serde_json::Value>) -> Option<&str> {
+    claim.as_ref()?.as_str()
 }
 
 /// A longer `name` claim is truncated: it is stored in the socket's attachment, which is limited to 16 KB.

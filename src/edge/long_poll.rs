@@ -35,11 +35,13 @@ pub async fn serve(
     abandoned: Abandoned,
 ) -> Result<Response> {
     let asked = ask(env.clone(), gateway, poll).boxed_local();
-    let answered = match pause {
-        Some(pause) => answer_or_hold(asked, pause).boxed_local(),
-        None => answer_at_once(asked).boxed_local(),
+    let answered = async {
+        match pause {
+            Some(pause) => answer_or_hold(asked, pause).await,
+            None => respond(asked.await),
+        }
     };
-    match select(answered, abandoned).await {
+    match select(answered.boxed_local(), abandoned).await {
         Either::Left((response, _)) => response,
         // The client is gone; nobody reads this response.
         Either::Right(_) => Response::empty(),
@@ -49,10 +51,6 @@ pub async fn serve(
 async fn ask(env: Env, gateway: String, poll: Poll) -> Result<(u16, String)> {
     let mut response = objects::poll(&env, &gateway, &poll, None).await?;
     Ok((response.status_code(), response.text().await?))
-}
-
-async fn answer_at_once(asked: Answer) -> Result<Response> {
-    respond(asked.await)
 }
 
 async fn answer_or_hold(asked: Answer, pause: Duration) -> Result<Response> {

@@ -33,7 +33,7 @@ use crate::platform::abandoned::Abandoned;
 use crate::platform::object_request::{self, ObjectRequest};
 use crate::platform::{self, log, now, send};
 use crate::wire::engine_io::{Packet, RequestError};
-use crate::wire::polling::{self, PollingPhase, PollingSession, PostOutcome};
+use crate::wire::polling::{GetOutcome, PollingPhase, PollingSession, PostOutcome};
 use crate::wire::socket_io::is_disconnect;
 
 use user_link::sync;
@@ -135,33 +135,27 @@ impl PollingGateway {
         self.enter(&poll.session, poll.user.as_ref(), config)
             .await?;
         let (sender, receiver) = oneshot::channel();
-        let verdict = self.with(sid, |session| {
-            let verdict = session.polling.on_get(now());
-            if matches!(
-                verdict,
-                polling::GetOutcome::Wait | polling::GetOutcome::Sync
-            ) {
+        let outcome = self.with(sid, |session| {
+            let outcome = session.polling.on_get(now());
+            if matches!(outcome, GetOutcome::Wait | GetOutcome::Sync) {
                 session.get = Some(sender);
             }
-            verdict
+            outcome
         });
-        match verdict {
-            None | Some(polling::GetOutcome::Unknown) => {
-                answer(refusal(RequestError::UnknownSession))
-            }
-            Some(polling::GetOutcome::Body(body)) => answer((200, body)),
-            Some(polling::GetOutcome::Overlap) => {
+        match outcome.unwrap_or(GetOutcome::Unknown) {
+            GetOutcome::Unknown => answer(refusal(RequestError::UnknownSession)),
+            GetOutcome::Body(body) => answer((200, body)),
+            GetOutcome::Overlap => {
                 if let Some(Some(get)) = self.with(sid, |session| session.get.take()) {
                     let _ = get.send((200, "1".to_owned()));
                 }
-                close(&self.sessions, sid, End::Lost);
-                answer(refusal(RequestError::BadRequest))
+                self.refuse(sid)
             }
-            Some(polling::GetOutcome::Sync) => {
+            GetOutcome::Sync => {
                 sync(self.sessions.clone(), sid.clone());
                 self.wait(sid, receiver, abandoned).await
             }
-            Some(polling::GetOutcome::Wait) => self.wait(sid, receiver, abandoned).await,
+            GetOutcome::Wait => self.wait(sid, receiver, abandoned).await,
         }
     }
 
@@ -172,23 +166,26 @@ impl PollingGateway {
         let push = self.with(sid, |session| {
             session.polling.on_post(&body, now(), config.max_payload)
         });
-        match push {
-            None | Some(PostOutcome::Unknown) => answer(refusal(RequestError::UnknownSession)),
-            Some(PostOutcome::TooLarge) => {
+        match push.unwrap_or(PostOutcome::Unknown) {
+            PostOutcome::Unknown => answer(refusal(RequestError::UnknownSession)),
+            PostOutcome::TooLarge => {
                 close(&self.sessions, sid, End::Lost);
                 answer((413, String::new()))
             }
-            Some(PostOutcome::Invalid) => {
-                close(&self.sessions, sid, End::Lost);
-                answer(refusal(RequestError::BadRequest))
-            }
-            Some(PostOutcome::Packets(packets)) => {
+            PostOutcome::Invalid => self.refuse(sid),
+            PostOutcome::Packets(packets) => {
                 for packet in packets {
                     self.act(&poll, packet, config).await;
                 }
                 answer((200, "ok".to_owned()))
             }
         }
+    }
+
+    /// Refuses an invalid request, which ends its session.
+    fn refuse(&self, sid: &str) -> Result<Response> {
+        close(&self.sessions, sid, End::Lost);
+        answer(refusal(RequestError::BadRequest))
     }
 
     /// Starts a session whose handshake had a token.

@@ -76,11 +76,8 @@ impl UserObject {
         {
             Some(_) if frame.len() > config.max_payload => Some(ProtocolEnd::TooLarge.into()),
             Some(held) => {
-                if held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload) {
-                    None
-                } else {
-                    Some(CloseReason::Flooding)
-                }
+                let fits = held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload);
+                (!fits).then_some(CloseReason::Flooding)
             }
             // The CONNECT or upgrade that it waits for was interrupted.
             None => Some(CloseReason::Interrupted),

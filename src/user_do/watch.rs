@@ -84,12 +84,11 @@ impl UserObject {
     }
 
     async fn try_tell_watchers(&self) -> Result<()> {
-        let Some(watched) = self.store.watched()? else {
+        let watched = self.store.watched()?;
+        let is_due = |at| at <= now();
+        let Some(watched) = watched.filter(|watched| watched.due_at.is_some_and(is_due)) else {
             return Ok(());
         };
-        if watched.due_at.is_none_or(|at| at > now()) {
-            return Ok(());
-        }
         let presence = self.presence()?;
         let version = self.store.watched_sync(presence.is_online(), now())?;
         let watchers = self.store.watchers_to_tell()?.into_iter();

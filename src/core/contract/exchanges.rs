@@ -25,7 +25,7 @@ pub(super) struct Exchange {
 }
 
 pub(super) fn exchanges() -> Vec<Exchange> {
-    let exchange = |name, summary, payload, example, reply, ack| Exchange {
+    let exchange = |name, summary, (payload, example), reply, ack| Exchange {
         name,
         summary,
         payload,
@@ -34,9 +34,9 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         reply,
         ack,
     };
-    let user = || json!({ "userId": "customer1" });
-    let users = || json!({ "userIds": ["customer1", "customer2"] });
-    let conversation = || json!({ "conversationId": CONVERSATION });
+    let user = || ("UserRef", json!({ "userId": "customer1" }));
+    let users = || ("UserRefs", json!({ "userIds": ["customer1", "customer2"] }));
+    let conversation = || ("ConversationRef", json!({ "conversationId": CONVERSATION }));
     let draft = |to: Value| {
         let mut all = json!({
             "messageType": "text",
@@ -53,7 +53,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             get_online_status::NAME,
             "Whether a user is online, since when not, and on how many connections.",
-            "UserRef",
             user(),
             Some(get_online_status::REPLY),
             "UserOnlineStatus",
@@ -61,7 +60,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             get_bulk_online_status::NAME,
             "Who of many users is online.",
-            "UserRefs",
             users(),
             Some(get_bulk_online_status::REPLY),
             "OnlineStatuses",
@@ -69,7 +67,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             subscribe_online_status::SUBSCRIBE,
             "As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes.",
-            "UserRefs",
             users(),
             Some(subscribe_online_status::SUBSCRIBED),
             "OnlineStatuses",
@@ -77,7 +74,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             subscribe_online_status::UNSUBSCRIBE,
             "Ends watching these users.",
-            "UserRefs",
             users(),
             Some(subscribe_online_status::UNSUBSCRIBED),
             "OnlineStatusUnsubscribed",
@@ -85,31 +81,33 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             send_message::NAME,
             "Sends a message to one user: into a conversation, or to a user, with whom a conversation is begun if there is none.",
-            "SendMessage",
-            draft(json!({ "receiverId": "customer1" })),
+            ("SendMessage", draft(json!({ "receiverId": "customer1" }))),
             Some(send_message::REPLY),
             "MessageSent",
         ),
         exchange(
             send_bulk_message::NAME,
             "Sends a message to many users. Contractors only.",
-            "SendBulkMessage",
-            draft(json!({ "receiverIds": ["customer1", "nobody"] })),
+            (
+                "SendBulkMessage",
+                draft(json!({ "receiverIds": ["customer1", "nobody"] })),
+            ),
             Some(send_bulk_message::REPLY),
             "BulkMessageSent",
         ),
         exchange(
             mark_as_read::NAME,
             "Marks messages as read, and all that were before them.",
-            "MarkAsRead",
-            json!({ "conversationId": CONVERSATION, "upTo": MESSAGE }),
+            (
+                "MarkAsRead",
+                json!({ "conversationId": CONVERSATION, "upTo": MESSAGE }),
+            ),
             Some(mark_as_read::READ),
             "MessageRead",
         ),
         exchange(
             typing::START,
             "Shows the other side that the user is typing.",
-            "ConversationRef",
             conversation(),
             None,
             "ConversationNamed",
@@ -117,7 +115,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             typing::STOP,
             "Shows the other side that the user is no longer typing.",
-            "ConversationRef",
             conversation(),
             None,
             "ConversationNamed",
@@ -125,23 +122,23 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             get_conversations::NAME,
             "A page of the user's conversations, newest first.",
-            "GetConversations",
-            json!({ "limit": 20 }),
+            ("GetConversations", json!({ "limit": 20 })),
             Some(get_conversations::REPLY),
             "Conversations",
         ),
         exchange(
             get_messages::NAME,
             "A page of a conversation's messages.",
-            "GetMessages",
-            json!({ "conversationId": CONVERSATION, "limit": 50, "before": MESSAGE }),
+            (
+                "GetMessages",
+                json!({ "conversationId": CONVERSATION, "limit": 50, "before": MESSAGE }),
+            ),
             Some(get_messages::REPLY),
             "Messages",
         ),
         exchange(
             join_conversation::JOIN,
             "For clients of older servers: a user's devices get everything anyway.",
-            "ConversationRef",
             conversation(),
             Some(join_conversation::JOINED),
             "ConversationNamed",
@@ -149,7 +146,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             join_conversation::LEAVE,
             "For clients of older servers: a user's devices get everything anyway.",
-            "ConversationRef",
             conversation(),
             Some(join_conversation::LEFT),
             "ConversationNamed",
@@ -157,7 +153,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             block_user::BLOCK,
             "From now on this user's messages are refused.",
-            "UserRef",
             user(),
             Some(block_user::BLOCKED),
             "UserBlocked",
@@ -165,7 +160,6 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         exchange(
             block_user::UNBLOCK,
             "This user may write again.",
-            "UserRef",
             user(),
             Some(block_user::UNBLOCKED),
             "UserBlocked",

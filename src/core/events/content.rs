@@ -107,13 +107,9 @@ pub fn check_content(
         return Err(EventError::invalid("content must be an object"));
     }
     if content.get().len() > config.max_content_bytes {
-        return Err(EventError::new(
-            ErrorCode::TooMany,
-            format!(
-                "content must not be larger than {} bytes",
-                config.max_content_bytes
-            ),
-        ));
+        let max = config.max_content_bytes;
+        let message = format!("content must not be larger than {max} bytes");
+        return Err(EventError::new(ErrorCode::TooMany, message));
     }
     if depth(content.get()) > MAX_DEPTH {
         return Err(EventError::invalid(format!(
@@ -163,16 +159,14 @@ fn check_file(content: &FileFields) -> Result<(), EventError> {
         is_text,
         "content.fileUrl must be a non-empty string",
     )?;
-    check_optional(
-        present(content.file_name),
-        is_text,
-        "content.fileName must be a non-empty string",
-    )?;
-    check_optional(
-        present(content.file_size),
-        is_size,
-        "content.fileSize must be a whole number of bytes",
-    )
+    if let name @ Some(_) = present(content.file_name) {
+        check(name, is_text, "content.fileName must be a non-empty string")?;
+    }
+    if let size @ Some(_) = present(content.file_size) {
+        let message = "content.fileSize must be a whole number of bytes";
+        check(size, is_size, message)?;
+    }
+    Ok(())
 }
 
 fn check(
@@ -186,17 +180,6 @@ fn check(
     }
 }
 
-fn check_optional(
-    field: Option<&RawValue>,
-    is_good: fn(&RawValue) -> bool,
-    message: &str,
-) -> Result<(), EventError> {
-    match field {
-        None => Ok(()),
-        some => check(some, is_good, message),
-    }
-}
-
 /// Checks the text's length. A JSON string has at most one character per byte, so only a long one has to
 /// be counted.
 fn check_length(text: Option<&RawValue>, max: usize) -> Result<(), EventError> {
@@ -204,10 +187,8 @@ fn check_length(text: Option<&RawValue>, max: usize) -> Result<(), EventError> {
     if json.len().saturating_sub(2) <= max || char_count(json) <= max {
         return Ok(());
     }
-    Err(EventError::new(
-        ErrorCode::TooMany,
-        format!("content.text must not be longer than {max} characters"),
-    ))
+    let message = format!("content.text must not be longer than {max} characters");
+    Err(EventError::new(ErrorCode::TooMany, message))
 }
 
 /// Returns the number of characters in a JSON string. A lone surrogate, which no Rust string can hold,

@@ -99,13 +99,11 @@ pub fn reply(page: &MessagePage, mut items: Vec<Message>) -> Reply {
     let last = items
         .last()
         .map(|message| message.target.message_id.as_str());
-    Reply::event(
-        REPLY,
-        to_json(&Messages {
-            items: &items,
-            next_cursor: last.filter(|_| has_more),
-        }),
-    )
+    let messages = Messages {
+        items: &items,
+        next_cursor: last.filter(|_| has_more),
+    };
+    Reply::event(REPLY, to_json(&messages))
 }
 
 #[cfg(test)]

@@ -47,15 +47,13 @@ pub(crate) struct UserOnlineStatus<'a> {
 
 /// Returns the status event: the reply to a query, and what watchers are pushed.
 pub fn reply(user_id: &str, presence: Presence) -> Reply {
-    Reply::event(
-        REPLY,
-        to_json(&UserOnlineStatus {
-            user_id,
-            is_online: presence.is_online(),
-            last_seen: presence.last_seen.map(iso),
-            connection_count: presence.connection_count,
-        }),
-    )
+    let status = UserOnlineStatus {
+        user_id,
+        is_online: presence.is_online(),
+        last_seen: presence.last_seen.map(iso),
+        connection_count: presence.connection_count,
+    };
+    Reply::event(REPLY, to_json(&status))
 }
 
 #[cfg(test)]

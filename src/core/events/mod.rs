@@ -202,10 +202,8 @@ fn ids(
         }
     }
     if ids.len() > max {
-        return Err(EventError::new(
-            ErrorCode::TooMany,
-            format!("{name} must not name more than {max} {what}"),
-        ));
+        let message = format!("{name} must not name more than {max} {what}");
+        return Err(EventError::new(ErrorCode::TooMany, message));
     }
     Ok(ids)
 }

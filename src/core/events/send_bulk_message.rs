@@ -115,15 +115,13 @@ pub fn reply(
             error: error.to_string(),
         })
         .collect();
-    Reply::event(
-        REPLY,
-        to_json(&BulkMessageSent {
-            total_sent: results.len(),
-            total_failed: errors.len(),
-            results,
-            errors,
-        }),
-    )
+    let sent = BulkMessageSent {
+        total_sent: results.len(),
+        total_failed: errors.len(),
+        results,
+        errors,
+    };
+    Reply::event(REPLY, to_json(&sent))
 }
 
 #[cfg(test)]

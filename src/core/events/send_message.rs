@@ -86,14 +86,12 @@ pub(crate) struct MessageSent<'a> {
 
 /// Returns the reply that tells the sender that the message is in the record.
 pub fn reply(target: &Target, created_at: Millis) -> Reply {
-    Reply::event(
-        REPLY,
-        to_json(&MessageSent {
-            message_id: &target.message_id,
-            conversation_id: &target.conversation_id,
-            timestamp: iso(created_at),
-        }),
-    )
+    let sent = MessageSent {
+        message_id: &target.message_id,
+        conversation_id: &target.conversation_id,
+        timestamp: iso(created_at),
+    };
+    Reply::event(REPLY, to_json(&sent))
 }
 
 /// A device of the receiver took a message.

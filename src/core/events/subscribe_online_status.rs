@@ -41,10 +41,8 @@ impl RequestPayload for Unsubscription {
 
 /// Returns the error for a subscription to more users than a connection may watch.
 pub fn too_many(max: usize) -> EventError {
-    EventError::new(
-        ErrorCode::TooMany,
-        format!("A connection must not subscribe to more than {max} users"),
-    )
+    let message = format!("A connection must not subscribe to more than {max} users");
+    EventError::new(ErrorCode::TooMany, message)
 }
 
 /// Who is no longer watched.
@@ -58,10 +56,8 @@ pub(crate) struct OnlineStatusUnsubscribed<'a> {
 
 /// Returns the reply to [`UNSUBSCRIBE`].
 pub fn unsubscribed(user_ids: &[String]) -> Reply {
-    Reply::event(
-        UNSUBSCRIBED,
-        to_json(&OnlineStatusUnsubscribed { user_ids }),
-    )
+    let payload = to_json(&OnlineStatusUnsubscribed { user_ids });
+    Reply::event(UNSUBSCRIBED, payload)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Param, Statement};
-use crate::core::error::to_json;
+use crate::core::error::{name_of, to_json};
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::Target;
 use crate::core::ids::{conversation_id, created_at, message_id};
@@ -93,7 +93,7 @@ pub fn store(
     let sender = Param::from(sender_id);
     let job = Param::from(draft.job_id.as_deref());
     let now = Param::Integer(created_at(send));
-    let role = Param::from(role.map(Role::as_str));
+    let role = Param::from(role.map(name_of));
     vec![
         Statement {
             sql: SENDER,

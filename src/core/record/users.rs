@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Param, Statement};
-use crate::core::error::to_json;
+use crate::core::error::{name_of, to_json};
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Role};
@@ -18,7 +18,7 @@ pub fn add_user(identity: &Identity, region: Option<Region>, now: Millis) -> Sta
               WHERE region IS NULL AND excluded.region IS NOT NULL",
         params: vec![
             Param::from(identity.user_id.as_str()),
-            Param::from(identity.role.as_str()),
+            Param::from(name_of(identity.role)),
             Param::from(identity.name.as_deref()),
             Param::Integer(now),
             Param::from(region.map(Region::as_str)),
@@ -50,7 +50,7 @@ pub fn put_user(user_id: &str, profile: &Profile, now: Millis) -> Statement {
               RETURNING user_id AS userId, role, name, avatar_url AS avatarUrl, region",
         params: vec![
             Param::from(user_id),
-            Param::from(profile.role.map(Role::as_str)),
+            Param::from(profile.role.map(name_of)),
             Param::from(profile.name.as_deref()),
             Param::from(profile.avatar_url.as_deref()),
             Param::from(profile.region.map(Region::as_str)),

@@ -113,12 +113,7 @@ impl UserObject {
 
     fn confirmed_at_end(&self, socket: &Socket, reason: CloseReason) -> Result<u64> {
         let by_pong = socket.confirmed(&self.state);
-        let by_goodbye = if reason.is_clean() {
-            by_goodbye(&socket.connection, now())
-        } else {
-            None
-        };
-        match by_goodbye {
+        match by_goodbye(&socket.connection, now()).filter(|_| reason.is_clean()) {
             Some(time) => Ok(by_pong.max(self.store.last_offset_at(time)?)),
             None => Ok(by_pong),
         }
@@ -143,13 +138,10 @@ impl UserObject {
     /// may join again.
     pub(crate) fn left(&self, socket: Socket, sid: &str) {
         log::fault("leave", socket.save());
-        log::fault("leave", self.end_session(&socket, sid));
+        log::fault("leave", self.store.watches_remove(sid));
+        let ended = self.record_end(&socket, ProtocolEnd::ClientClosed.into());
+        log::fault("leave", ended);
         self.needs_schedule();
-    }
-
-    fn end_session(&self, socket: &Socket, sid: &str) -> Result<()> {
-        self.store.watches_remove(sid)?;
-        self.record_end(socket, ProtocolEnd::ClientClosed.into())
     }
 
     /// Ends the upgrade of a polling session that we close. After `3probe` its client may not poll any more,

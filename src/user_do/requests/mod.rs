@@ -43,32 +43,26 @@ impl UserObject {
         };
         let outcome = outcome.map_err(|failure| failure.told(&event.name));
         if let Err(error) = &outcome {
-            self.fact(
-                &socket.connection.identity.user_id,
-                &Fact::RequestFailed {
-                    // An unknown name may contain anything, so it is not reported.
-                    event: if is_event(&event.name) {
-                        event.name.clone()
-                    } else {
-                        "unknown".to_owned()
-                    },
-                    code: name_of(error.code),
-                },
-            );
+            // An unknown name may contain anything, so it is not reported.
+            let is_known = is_event(&event.name);
+            let event = if is_known { &event.name } else { "unknown" };
+            let fact = Fact::RequestFailed {
+                event: event.to_owned(),
+                code: name_of(error.code),
+            };
+            self.fact(&socket.connection.identity.user_id, &fact);
         }
         // In the meantime the socket may have been closed or replaced by an upgrade, or its client may have
         // left and joined again.
         let sid = socket.connection.engine_sid.clone();
-        let is_live = |socket: &Socket| socket.connection.is_live();
-        let same = socket.reload().filter(is_live);
-        let live = same.or_else(|| self.sockets_of(&sid).into_iter().find(is_live));
-        let asked_by = live
-            .as_ref()
-            .and_then(|socket| socket.connection.session.sid(MAIN));
-        if let Some(socket) = &live
-            && asked_by == caller.sid.as_deref()
-        {
-            self.reply(socket, &event, &outcome);
+        let has_asked = |socket: &Socket| {
+            let connection = &socket.connection;
+            connection.is_live() && connection.session.sid(MAIN) == caller.sid.as_deref()
+        };
+        let same = socket.reload().filter(has_asked);
+        let asked_by = same.or_else(|| self.sockets_of(&sid).into_iter().find(has_asked));
+        if let Some(socket) = asked_by {
+            self.reply(&socket, &event, &outcome);
         }
     }
 
