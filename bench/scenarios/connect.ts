@@ -1,0 +1,51 @@
+// The time until a client's CONNECT is accepted, for each way to connect.
+
+import type { Way } from "../load/client.ts";
+import type { Bench, Row, Scenario } from "./bench.ts";
+
+const ways: Record<Way, string> = {
+  direct: "token in the URL",
+  relay: "token in the CONNECT",
+  polling: "polling, then upgrade",
+};
+
+const meanings: Record<Way, string> = {
+  direct: "the Worker passes the WebSocket to the user's object",
+  relay: "the Worker waits for the CONNECT and relays frames",
+  polling: "until the first request over the upgraded WebSocket is answered",
+};
+
+const row = (way: Way, time: string): Row => ({
+  name: `connect, ${ways[way]}: ${time}`,
+  unit: "ms",
+  meaning: `${meanings[way]}; the ${time} connect of a user, one at a time`,
+});
+
+const names = Object.keys(ways) as Way[];
+
+async function connect(bench: Bench, way: Way, userId: string) {
+  const client = await bench.connect(userId, { way });
+  if (way === "polling") await client.request("get_online_status", { userId });
+}
+
+export const connecting: Scenario = {
+  name: "connect",
+  rows: Object.fromEntries(
+    names.flatMap((way) =>
+      ["first", "second"].map((time) => [`${way} ${time}`, row(way, time)] as const),
+    ),
+  ),
+  async run(bench) {
+    for (const way of names) {
+      // The first of all connects starts the objects' code.
+      const [warmUp, ...userIds] = bench.ids(way, 1 + bench.size(100, 3));
+      await connect(bench, way, warmUp);
+      for (const time of ["first", "second"]) {
+        for (const userId of userIds) {
+          await bench.time(`${way} ${time}`, () => connect(bench, way, userId));
+        }
+        await bench.closeAll();
+      }
+    }
+  },
+};

@@ -1,0 +1,9 @@
+// The servers that are compared.
+
+import { floorByFetch, floorByRpc } from "./floor.ts";
+import type { TargetKind } from "./target.ts";
+
+export { product } from "./product.ts";
+
+/** What the product may be compared with: `--against`. */
+export const rivals: TargetKind[] = [floorByRpc, floorByFetch];
