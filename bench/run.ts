@@ -48,8 +48,9 @@ function readOptions(): Options & { write: boolean } {
   } as const;
   const { values } = parseOrFail(() => parseArgs({ options }), usage);
   const { smoke: isSmoke, only, against, write } = values;
-  const begins: string[] | undefined = only;
-  const isChosen = ({ name }: Scenario) => begins?.some((begin) => name.startsWith(begin)) ?? true;
+  const asked: string[] | undefined = only;
+  const isChosen = ({ name }: Scenario) =>
+    asked?.some((begin) => name === begin || name.startsWith(`${begin}-`)) ?? true;
   const isRival = ({ name }: TargetKind) => against?.includes(name) ?? true;
   const chosen = scenarios.filter(isChosen);
   const compared = rivals.filter(isRival);
