@@ -1,9 +1,29 @@
 // What a scenario needs of a server under test.
 
+import { signToken } from "../../scripts/lib/token.mjs";
 import type { Host } from "../load/client.ts";
 
-/** Environment variables of the Worker. */
+/** Environment variables of the server. */
 export type Vars = Record<string, string>;
+
+/** Pings and limits must not fall into what is measured. */
+export const calm: Vars = {
+  PING_INTERVAL_MS: "600000",
+  PING_TIMEOUT_MS: "600000",
+  CONNECT_TIMEOUT_MS: "600000",
+  MAX_BULK_RECIPIENTS: "4096",
+  MAX_BULK_SENDS_PER_MINUTE: "0",
+  MAX_EVENTS_PER_SECOND: "0",
+  MAX_CONNECTIONS_PER_USER: "0",
+};
+
+/** Returns what signs tokens for users. */
+export const signedToken =
+  (secret: string) =>
+  (sub: string, role = "customer") => {
+    const exp = Math.floor(Date.now() / 1_000) + 3_600;
+    return signToken({ sub, role, name: sub, exp }, secret);
+  };
 
 /** A running server with empty storage. */
 export interface Target extends Host {

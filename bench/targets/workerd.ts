@@ -10,22 +10,11 @@ import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import type { V4MiniflareOptions } from "miniflare";
 
 import { inRoot } from "../../scripts/lib/project.mjs";
-import { signToken } from "../../scripts/lib/token.mjs";
 import { childrenOf } from "../report/process.ts";
+import { calm, signedToken } from "./target.ts";
 import type { Target, Vars } from "./target.ts";
 
 const WORKER = "bench";
-
-/** Pings and limits must not fall into what is measured. */
-const calm: Vars = {
-  PING_INTERVAL_MS: "600000",
-  PING_TIMEOUT_MS: "600000",
-  CONNECT_TIMEOUT_MS: "600000",
-  MAX_BULK_RECIPIENTS: "4096",
-  MAX_BULK_SENDS_PER_MINUTE: "0",
-  MAX_EVENTS_PER_SECOND: "0",
-  MAX_CONNECTIONS_PER_USER: "0",
-};
 
 /** Where all clients are, as far as the Worker can tell. */
 const place = { colo: "FRA", continent: "EU", country: "DE", longitude: "8.7" };
@@ -131,10 +120,7 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
     startMs,
     pid,
 
-    token(sub, role = "customer") {
-      const exp = Math.floor(Date.now() / 1000) + 3_600;
-      return signToken({ sub, role, name: sub, exp }, secret);
-    },
+    token: signedToken(secret),
 
     async addUsers(userIds) {
       const sql =
