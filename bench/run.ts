@@ -7,18 +7,23 @@
 // --only and --against may be repeated; --only also takes the beginning of a name.
 // --write writes docs/performance.md.
 
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { build } from "../scripts/build.mjs";
-import { Failure, main, parseOrFail } from "../scripts/lib/project.mjs";
+import { Failure, inRoot, main, nodeProgram, parseOrFail, run } from "../scripts/lib/project.mjs";
 import { closeConnections } from "./load/polling.ts";
+import { page } from "./report/page.ts";
 import { Results } from "./report/results.ts";
 import { table } from "./report/table.ts";
+import { describeWasm } from "./report/wasm.ts";
 import { Bench } from "./scenarios/bench.ts";
 import type { Row, Scenario } from "./scenarios/bench.ts";
 import { scenarios } from "./scenarios/index.ts";
-import { product, rivals } from "./targets/index.ts";
+import { product, rivals, wasm } from "./targets/index.ts";
 import type { TargetKind } from "./targets/target.ts";
+
+const performancePage = inRoot("docs", "performance.md");
 
 const usage =
   "usage: npm run bench -- [--smoke] [--only SCENARIO] [--pairs N] [--against TARGET] [--write]\n" +
@@ -36,9 +41,10 @@ interface Options {
   pairs: number;
   chosen: Scenario[];
   against: TargetKind[];
+  write: boolean;
 }
 
-function readOptions(): Options & { write: boolean } {
+function readOptions(): Options {
   const options = {
     smoke: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
@@ -112,19 +118,24 @@ async function runAll({ isSmoke, pairs, chosen, against }: Options) {
   return results;
 }
 
+async function report({ results, write, pairs, against }: Options & { results: Results }) {
+  const names = against.map(({ name }) => name);
+  const shown = table(results, product.name, names);
+  const sentence = await describeWasm(wasm);
+  console.log(`\n${shown}\n\n${sentence}`);
+  if (!write) return;
+  const options = process.argv.slice(2).filter((option) => option !== "--write");
+  const text = page({ results, table: shown, wasm: sentence, pairs, rivals: names, options });
+  writeFileSync(performancePage, text);
+  await run(...nodeProgram("prettier/bin/prettier.cjs", ["--write", performancePage]));
+}
+
 await main(async () => {
-  const { write, ...options } = readOptions();
+  const options = readOptions();
   await build();
   const begun = performance.now();
   const results = await runAll(options);
   console.log(`took ${Math.round((performance.now() - begun) / 1_000)} s`);
   // The times of a smoke run mean nothing.
-  if (options.isSmoke) return;
-  console.log(
-    `\n${table(
-      results,
-      product.name,
-      options.against.map(({ name }) => name),
-    )}\n`,
-  );
+  if (!options.isSmoke) await report({ ...options, results });
 });

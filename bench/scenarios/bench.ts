@@ -3,6 +3,7 @@
 import { Client } from "../load/client.ts";
 import type { ClientOptions } from "../load/client.ts";
 import { Ledger } from "../load/ledger.ts";
+import { cpuMs } from "../report/process.ts";
 import type { Target, Vars } from "../targets/target.ts";
 
 export interface Row {
@@ -71,6 +72,14 @@ export class Bench {
 
   record(row: string, value: number) {
     (this.samples[row] ??= []).push(value);
+  }
+
+  /** Records the CPU time that the server uses per operation, in milliseconds, while `act` runs. */
+  async cpu<T>(row: string, operations: number, act: () => Promise<T>) {
+    const begun = cpuMs(this.target.pid);
+    const result = await act();
+    this.record(row, (cpuMs(this.target.pid) - begun) / operations);
+    return result;
   }
 
   /** Records how long `act` takes, in milliseconds. */

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 import type { Client } from "../load/client.ts";
-import { cpuMs, memoryBytes } from "../report/process.ts";
+import { memoryBytes } from "../report/process.ts";
 import { inParallel } from "./bench.ts";
 import type { Bench, Scenario } from "./bench.ts";
 
@@ -101,9 +101,7 @@ async function round(bench: Bench, clients: Client[], hibernate: (id: string) =>
   if (clients.some((client) => client.pings !== pings)) {
     throw new Error("a heartbeat came before all objects had hibernated: the machine is too slow");
   }
-  const begun = cpuMs(bench.target.pid);
-  await pingsOfAll(clients, pings + 1);
-  bench.record("cpu", (cpuMs(bench.target.pid) - begun) / clients.length);
+  await bench.cpu("cpu", clients.length, () => pingsOfAll(clients, pings + 1));
 }
 
 export const heartbeat: Scenario = {

@@ -21,8 +21,10 @@ export const direct: Scenario = {
     const receivers = await bench.connectAll(bench.ids("receiver", pairs));
     const senders = await bench.connectAll(bench.ids("sender", pairs));
     const send = (index: number) => bench.sendDirect(senders[index], receivers[index].userId);
-    // The first message creates the conversation.
-    for (const index of senders.keys()) await send(index);
+    // The first messages create the conversations and warm up.
+    for (let round = 0; round < bench.size(5, 1); round++) {
+      for (const index of senders.keys()) await send(index);
+    }
     await bench.ledger.arrived();
     for (let round = 0; round < bench.size(15, 2); round++) {
       for (const index of senders.keys()) {
