@@ -1,0 +1,101 @@
+// One message to many.
+
+import type { Client } from "../load/client.ts";
+import type { Bench, Scenario } from "./bench.ts";
+
+const size = (receivers: number) => receivers.toLocaleString("en");
+
+async function sendAndArrive(bench: Bench, row: string, send: () => Promise<void>) {
+  await bench.time(row, async () => {
+    await send();
+    await bench.ledger.arrived();
+  });
+}
+
+/**
+ * The first message creates the conversations, and wakes whoever has fallen asleep in the meantime. From some
+ * number of deliveries on, the engine has compiled the code to be fast.
+ */
+async function warmUp(bench: Bench, sender: Client, receiverIds: string[]) {
+  const deliveries = bench.size(500, 1);
+  for (let sent = 0; sent < deliveries; sent += receiverIds.length) {
+    await bench.sendBulk(sender, receiverIds);
+  }
+  await bench.ledger.arrived();
+}
+
+function online(receivers: number, rounds: number): Scenario {
+  return {
+    name: `bulk-online-${receivers}`,
+    rows: {
+      send: {
+        name: `bulk to ${size(receivers)} online`,
+        unit: "ms",
+        meaning: "until the sender has the reply and every receiver has the message",
+      },
+      cpu: {
+        name: `bulk to ${size(receivers)} online, CPU`,
+        unit: "ms",
+        meaning: "CPU time of the server's process per receiver",
+      },
+    },
+    async run(bench) {
+      const receiverIds = bench.ids("receiver", bench.size(receivers, 5 + receivers / 500));
+      await bench.connectAll(receiverIds);
+      const sender = await bench.contractor();
+      await warmUp(bench, sender, receiverIds);
+      const count = bench.size(rounds, 1);
+      await bench.cpu("cpu", count * receiverIds.length, async () => {
+        for (let round = 0; round < count; round++) {
+          await sendAndArrive(bench, "send", () => bench.sendBulk(sender, receiverIds));
+        }
+      });
+    },
+  };
+}
+
+function offline(receivers: number, rounds: number): Scenario {
+  return {
+    name: `bulk-offline-${receivers}`,
+    rows: {
+      first: {
+        name: `bulk to ${size(receivers)} offline: first`,
+        unit: "ms",
+        meaning: "until the sender has the reply; the receivers have no objects yet",
+      },
+      next: {
+        name: `bulk to ${size(receivers)} offline: next`,
+        unit: "ms",
+        meaning: "until the sender has the reply; the receivers have objects",
+      },
+    },
+    async run(bench) {
+      const sender = await bench.contractor();
+      const send = (ids: string[]) => bench.sendBulk(sender, ids, { areOnline: false });
+      const others = bench.ids("warm-up", bench.size(100, 1));
+      await bench.target.addUsers(others);
+      for (let round = 0; round < bench.size(5, 1); round++) await send(others);
+      const receiverIds = bench.ids("receiver", bench.size(receivers, 5 + receivers / 500));
+      await bench.target.addUsers(receiverIds);
+      await bench.time("first", () => send(receiverIds));
+      for (let round = 0; round < bench.size(rounds, 1); round++) {
+        await bench.time("next", () => send(receiverIds));
+      }
+      // What they have missed arrives with their connect.
+      const some = receiverIds.slice(0, bench.size(50, 5));
+      for (const id of some) bench.ledger.awaitMissed(id);
+      await bench.connectAll(some);
+    },
+  };
+}
+
+export const bulk: Scenario[] = [
+  online(10, 30),
+  online(100, 20),
+  online(1_000, 6),
+  online(5_000, 2),
+  offline(10, 30),
+  offline(100, 20),
+  offline(1_000, 4),
+  offline(5_000, 1),
+];

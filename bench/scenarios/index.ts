@@ -1,0 +1,19 @@
+// All scenarios, in the order of the table.
+
+import type { Scenario } from "./bench.ts";
+import { bulk } from "./bulk.ts";
+import { connecting } from "./connect.ts";
+import { heartbeat, memory, storage } from "./costs.ts";
+import { direct, directDuringBulk } from "./direct.ts";
+import { presence } from "./presence.ts";
+
+export const scenarios: Scenario[] = [
+  connecting,
+  presence,
+  ...bulk,
+  direct,
+  directDuringBulk,
+  memory,
+  storage,
+  heartbeat,
+];

@@ -1,0 +1,147 @@
+// Runs a Worker in a workerd process of its own, with empty storage. Unlike wrangler's harness, this puts no
+// proxy in front of the Worker.
+
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import type { V4MiniflareOptions } from "miniflare";
+
+import { inRoot } from "../../scripts/lib/project.mjs";
+import { childrenOf } from "../report/process.ts";
+import { calm, signedToken } from "./target.ts";
+import type { Target, Vars } from "./target.ts";
+
+const WORKER = "bench";
+
+/** Where all clients are, as far as the Worker can tell. */
+const place = { colo: "FRA", continent: "EU", country: "DE", longitude: "8.7" };
+
+function setting(toml: string, name: string) {
+  const [, value] = new RegExp(`^${name} = (.*)$`, "m").exec(toml) ?? [];
+  if (!value) throw new Error(`wrangler.toml does not set ${name}`);
+  return JSON.parse(value);
+}
+
+function moduleOf(file: string) {
+  const isWasm = file.endsWith(".wasm");
+  return {
+    type: isWasm ? ("CompiledWasm" as const) : ("ESModule" as const),
+    path: file,
+    contents: isWasm ? readFileSync(file) : readFileSync(file, "utf8"),
+  };
+}
+
+function options(folder: string, files: string[], bindings: Vars, log: (line: string) => void) {
+  const toml = readFileSync(inRoot("wrangler.toml"), "utf8");
+  const options: V4MiniflareOptions = {
+    name: WORKER,
+    host: "127.0.0.1",
+    port: 0,
+    cf: place,
+    modulesRoot: path.dirname(files[0]),
+    modules: files.map(moduleOf),
+    compatibilityDate: setting(toml, "compatibility_date"),
+    compatibilityFlags: setting(toml, "compatibility_flags"),
+    bindings,
+    durableObjects: {
+      USER: { className: "UserObject", useSQLite: true },
+      POLLING_GATEWAY: { className: "PollingGateway", useSQLite: true },
+    },
+    d1Databases: { DB: WORKER },
+    handleStructuredLogs: ({ message }) => log(message),
+  };
+  return {
+    ...convertV4MiniflareOptions(options),
+    handleUncaughtError: (error: Error) => log(String(error)),
+    resourcePersistencePath: folder,
+  };
+}
+
+/** Returns the statements of all migrations. */
+function migrations() {
+  const files = readdirSync(inRoot("migrations")).sort();
+  const text = files.map((name) => readFileSync(inRoot("migrations", name), "utf8")).join("\n");
+  const statements = text.replace(/--.*$/gm, "").split(";");
+  return statements.map((statement) => statement.trim()).filter(Boolean);
+}
+
+/** Returns the size of a database, with what is still in its write-ahead log. */
+function bytesOf(file: string) {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  const sql = "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size";
+  const bytes = Number(database.prepare(sql).get()?.bytes);
+  database.close();
+  return bytes;
+}
+
+function bytesIn(folder: string) {
+  const databases = readdirSync(folder).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+  return databases.reduce((sum, name) => sum + bytesOf(path.join(folder, name)), 0);
+}
+
+/** Returns the server's address, once it has answered a handshake. */
+async function firstAnswer(miniflare: Miniflare) {
+  const url = (await miniflare.ready).href.replace(/\/$/, "");
+  const { status } = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
+  if (status !== 200) throw new Error(`the handshake was answered with status ${status}`);
+  return url;
+}
+
+/** Starts the Worker whose modules are `files`, the entry first. */
+export async function startWorkerd(files: string[], vars: Vars): Promise<Target> {
+  const folder = mkdtempSync(path.join(tmpdir(), "switchboard-bench-"));
+  const secret = randomBytes(32).toString("hex");
+  const errors: string[] = [];
+  let rowsWritten = 0;
+  const log = (line: string) => {
+    if (line.includes('"level":"error"') || !line.startsWith("{")) errors.push(line);
+    else rowsWritten += JSON.parse(line).d1RowsWritten ?? 0;
+  };
+
+  const before = new Set(childrenOf(process.pid));
+  const begun = performance.now();
+  const bindings = { ...calm, JWT_SECRET: secret, ...vars };
+  const miniflare = new Miniflare(options(folder, files, bindings, log));
+  const url = await firstAnswer(miniflare).catch(async (error) => {
+    await miniflare.dispose();
+    throw error;
+  });
+  const startMs = performance.now() - begun;
+  const [pid = 0] = childrenOf(process.pid).filter((child) => !before.has(child));
+
+  const db = await miniflare.getD1Database("DB");
+  await db.batch(migrations().map((statement) => db.prepare(statement)));
+
+  return {
+    url,
+    startMs,
+    pid,
+
+    token: signedToken(secret),
+
+    async addUsers(userIds) {
+      const sql =
+        "INSERT INTO users (user_id, created_at, region) SELECT value, 0, 'weur' FROM json_each(?)";
+      await db.prepare(sql).bind(JSON.stringify(userIds)).run();
+    },
+
+    async storage() {
+      const { meta } = await db.prepare("SELECT 1").all();
+      const objectBytes = bytesIn(path.join(folder, "do", `${WORKER}-UserObject`));
+      return { databaseBytes: meta.size_after, rowsWritten, objectBytes };
+    },
+
+    hibernate: (name) =>
+      miniflare.unsafeEvictDurableObject(WORKER, "UserObject", { name, webSockets: "hibernate" }),
+
+    errors: () => errors,
+
+    async close() {
+      await miniflare.dispose();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
