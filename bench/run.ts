@@ -21,7 +21,7 @@ import { Bench } from "./scenarios/bench.ts";
 import type { Row, Scenario } from "./scenarios/bench.ts";
 import { scenarios } from "./scenarios/index.ts";
 import { product, rivals, wasm } from "./targets/index.ts";
-import type { TargetKind } from "./targets/target.ts";
+import type { Target, TargetKind } from "./targets/target.ts";
 
 const performancePage = inRoot("docs", "performance.md");
 
@@ -58,7 +58,9 @@ function readOptions(): Options {
   const isChosen = ({ name }: Scenario) =>
     asked?.some((begin) => name === begin || name.startsWith(`${begin}-`)) ?? true;
   const isRival = ({ name }: TargetKind) => against?.includes(name) ?? true;
-  const chosen = scenarios.filter(isChosen);
+  const chosen = scenarios
+    .filter(isChosen)
+    .filter(({ isRepetition }) => !(isSmoke && isRepetition));
   const compared = rivals.filter(isRival);
   const pairs = isSmoke ? 1 : Number(values.pairs);
   const isValid =
@@ -71,31 +73,37 @@ function readOptions(): Options {
   return { isSmoke, pairs, chosen, against: compared, write };
 }
 
+/** Runs a scenario. Returns its samples; fails unless every message has arrived exactly once. */
+async function runScenario(scenario: Scenario, target: Target, isSmoke: boolean) {
+  const bench = new Bench(target, scenario.name, isSmoke);
+  await scenario.run(bench);
+  const faults = await bench.ledger.settle();
+  await bench.closeAll();
+  if (faults.length > 0) {
+    const list = faults.slice(0, 10).map(({ kind, what }) => `  ${kind}: ${what}`);
+    throw new Failure(`not exactly once: ${faults.length} faults\n${list.join("\n")}`);
+  }
+  return bench;
+}
+
 /** Runs scenarios against one new server. */
 async function runOn(kind: TargetKind, together: Scenario[], isSmoke: boolean, results: Results) {
   const [{ vars }] = together;
   const target = await kind.start(vars?.(isSmoke) ?? {});
   try {
     for (const scenario of together) {
-      const bench = new Bench(target, scenario.name, isSmoke);
-      await scenario.run(bench);
-      const faults = await bench.ledger.settle();
-      await bench.closeAll();
-      if (faults.length > 0) {
-        const list = faults.slice(0, 10).map(({ kind, what }) => `  ${kind}: ${what}`);
-        throw new Failure(
-          `${scenario.name} on ${kind.name}: not exactly once, ${faults.length} faults\n${list.join("\n")}`,
-        );
-      }
-      console.log(
-        `${scenario.name}, ${kind.name}: ${bench.ledger.deliveries} deliveries, exactly once`,
-      );
-      results.add(kind.name, scenario.rows, bench.samples);
+      const begun = performance.now();
+      const { ledger, samples } = await runScenario(scenario, target, isSmoke);
+      const took = `${((performance.now() - begun) / 1_000).toFixed(1)} s`;
+      console.log(`${scenario.name}, ${kind.name}: ${took}, ${ledger.deliveries} deliveries`);
+      results.add(kind.name, scenario.rows, samples);
     }
     results.add(kind.name, { start }, { start: [target.startMs] });
     if (target.errors().length > 0) throw new Failure(`${kind.name} has logged errors`);
+  } catch (error) {
+    console.error(`${kind.name} has failed; it has logged:`, target.errors().slice(0, 10));
+    throw error;
   } finally {
-    for (const line of target.errors().slice(0, 10)) console.error(`${kind.name} logged: ${line}`);
     await target.close();
   }
 }
@@ -132,6 +140,9 @@ async function report({ results, write, pairs, against }: Options & { results: R
 
 await main(async () => {
   const options = readOptions();
+  if (!options.isSmoke && process.env.SWITCHBOARD_PROFILE === "dev") {
+    throw new Failure("SWITCHBOARD_PROFILE=dev is not what is deployed: measure the release build");
+  }
   await build();
   const begun = performance.now();
   const results = await runAll(options);

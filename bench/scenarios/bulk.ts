@@ -3,6 +3,9 @@
 import type { Client } from "../load/client.ts";
 import type { Bench, Scenario } from "./bench.ts";
 
+/** A smoke run has one send, and one that is split. */
+const isRepetition = (receivers: number) => receivers === 100 || receivers === 1_000;
+
 const size = (receivers: number) => receivers.toLocaleString("en");
 
 async function sendAndArrive(bench: Bench, row: string, send: () => Promise<void>) {
@@ -27,6 +30,7 @@ async function warmUp(bench: Bench, sender: Client, receiverIds: string[]) {
 function online(receivers: number, rounds: number): Scenario {
   return {
     name: `bulk-online-${receivers}`,
+    isRepetition: isRepetition(receivers),
     rows: {
       send: {
         name: `bulk to ${size(receivers)} online`,
@@ -57,6 +61,7 @@ function online(receivers: number, rounds: number): Scenario {
 function offline(receivers: number, rounds: number): Scenario {
   return {
     name: `bulk-offline-${receivers}`,
+    isRepetition: isRepetition(receivers),
     rows: {
       first: {
         name: `bulk to ${size(receivers)} offline: first`,
