@@ -97,6 +97,8 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
   const errors: string[] = [];
   let rowsWritten = 0;
   const log = (line: string) => {
+    // The runtime reports so that an alarm was deleted just when it was due.
+    if (line.includes("SQLite alarm handler canceled")) return;
     if (line.includes('"level":"error"') || !line.startsWith("{")) errors.push(line);
     else rowsWritten += JSON.parse(line).d1RowsWritten ?? 0;
   };
