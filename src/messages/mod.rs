@@ -46,10 +46,9 @@ pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::core::connection::{Carrier, Phase};
-use crate::core::error::to_json;
+use crate::core::error::{to_json, to_object};
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
@@ -87,14 +86,33 @@ pub fn to_header<M: Message + Serialize>(message: &M) -> String {
 /// Reads a message from a query, as the previous version sends it: as JSON in the field `m`, or with each
 /// of its fields as text. It can be removed when that version no longer runs.
 pub fn read_query<M: DeserializeOwned>(query: &str) -> Option<M> {
+    serde_json::from_str(&query_to_json(query)).ok()
+}
+
+/// Returns the JSON of a message from a query, for [`read_query`].
+pub fn query_to_json(query: &str) -> String {
     let fields = || form_urlencoded::parse(query.as_bytes());
     if let Some((_, json)) = fields().find(|(key, _)| key == "m") {
-        return serde_json::from_str(&json).ok();
+        return json.into_owned();
     }
-    let fields: Map<String, Value> = fields()
-        .map(|(key, value)| (key.into_owned(), value.into_owned().into()))
-        .collect();
-    serde_json::from_value(fields.into()).ok()
+    let members: Vec<_> = fields().collect();
+    to_object(
+        members
+            .iter()
+            .map(|(name, value)| (name.as_ref(), to_json(value))),
+    )
+}
+
+/// Splits the URL of a message into its path and query. It is our own ([`url`]), so it has no fragment, and
+/// nothing in it has to be normalized.
+pub fn split_url(url: &str) -> (&str, Option<&str>) {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = after_scheme.find('/').and_then(|at| after_scheme.get(at..));
+    let path = path.unwrap_or("/");
+    match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    }
 }
 
 /// Opens a WebSocket to a User object. Such a request has no body, so the message is in the header.

@@ -169,7 +169,7 @@ impl DurableObject for UserObject {
 impl UserObject {
     /// Answers a message from another object or the Worker.
     async fn answer(&self, request: Request) -> Result<Response> {
-        let mut asked = ObjectRequest::new(request)?;
+        let mut asked = ObjectRequest::new(request);
         match asked.path() {
             PresenceQuery::PATH => asked.answer(async |query| self.presence_for(&query)).await,
             PresenceQuery::PATH_BEFORE => match read_query(asked.query()) {

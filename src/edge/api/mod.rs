@@ -3,6 +3,7 @@
 
 mod users;
 
+use web_sys::Url;
 use worker::{Env, Request, Response, Result};
 
 use super::{answer, read_body};
@@ -35,15 +36,14 @@ struct ApiRequest {
 }
 
 /// Serves a request to the HTTP API.
-pub async fn serve(request: Request, env: Env) -> Result<Response> {
+pub async fn serve(request: Request, env: Env, url: &Url, path: &str) -> Result<Response> {
     let config = match platform::config(&env) {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };
-    let url = request.url()?;
-    let route = ApiRoute::find(&request.inner().method(), url.path());
+    let route = ApiRoute::find(&request.inner().method(), path);
     let name = route.as_ref().map_or("unknown", ApiRoute::name);
-    let query = url.query().unwrap_or_default().to_owned();
+    let query = platform::query(url);
     match run(request, route, query, &env, &config).await {
         Ok((204, _)) => Ok(Response::empty()?.with_status(204)),
         Ok((status, body)) => answer::json(status, &body),
