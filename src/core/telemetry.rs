@@ -6,9 +6,8 @@
 //! user is hashed unless the configuration says otherwise. Tests pin both formats, because docs/operations.md
 //! has queries over them.
 
-use serde_json::{Map, Value, json};
-
 use super::connection::Carrier;
+use super::error::{to_json, to_object};
 use super::time::Millis;
 
 /// An event that the operator may want to know about.
@@ -104,53 +103,54 @@ impl Fact {
     }
 
     /// Returns the log line. `user` is null if the user is unknown.
-    pub fn line(&self, user: Option<&str>) -> Value {
-        let mut line = Map::new();
-        line.insert("level".into(), "info".into());
-        line.insert("what".into(), self.what().into());
-        line.insert("user".into(), user.into());
-        if let Value::Object(figures) = self.figures() {
-            line.extend(figures);
-        }
-        Value::Object(line)
+    pub fn line(&self, user: Option<&str>) -> String {
+        let common = [
+            ("level", to_json("info")),
+            ("what", to_json(self.what())),
+            ("user", to_json(&user)),
+        ];
+        to_object(common.into_iter().chain(self.figures()))
     }
 
-    fn figures(&self) -> Value {
+    /// Returns the figures' names and JSON.
+    fn figures(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::ConnectionOpened {
                 carrier,
                 recovered,
                 connections,
-            } => json!({
-                "transport": transport(*carrier),
-                "recovered": recovered,
-                "connections": connections,
-            }),
-            Self::ConnectionRefused { carrier, code } => json!({
-                "transport": transport(*carrier),
-                "code": code,
-            }),
+            } => vec![
+                ("transport", to_json(transport(*carrier))),
+                ("recovered", recovered.to_string()),
+                ("connections", connections.to_string()),
+            ],
+            Self::ConnectionRefused { carrier, code } => vec![
+                ("transport", to_json(transport(*carrier))),
+                ("code", to_json(code)),
+            ],
             Self::ConnectionClosed {
                 carrier,
                 reason,
                 lasted,
-            } => json!({
-                "transport": transport(*carrier),
-                "reason": reason,
-                "seconds": seconds(*lasted),
-            }),
-            Self::SendFigures(sent) => json!({
-                "receivers": sent.receivers,
-                "delivered": sent.delivered,
-                "failed": sent.failed,
-                "refused": sent.refused,
-                "commitMs": sent.commit_ms,
-                "fanOutMs": sent.fan_out_ms,
-                "d1RoundTrips": sent.d1_round_trips,
-                "d1RowsWritten": sent.d1_rows_written,
-                "objectRequests": sent.object_requests,
-            }),
-            Self::RequestFailed { event, code } => json!({ "event": event, "code": code }),
+            } => vec![
+                ("transport", to_json(transport(*carrier))),
+                ("reason", to_json(reason)),
+                ("seconds", seconds(*lasted).to_string()),
+            ],
+            Self::SendFigures(sent) => vec![
+                ("receivers", sent.receivers.to_string()),
+                ("delivered", sent.delivered.to_string()),
+                ("failed", sent.failed.to_string()),
+                ("refused", sent.refused.to_string()),
+                ("commitMs", sent.commit_ms.to_string()),
+                ("fanOutMs", sent.fan_out_ms.to_string()),
+                ("d1RoundTrips", sent.d1_round_trips.to_string()),
+                ("d1RowsWritten", sent.d1_rows_written.to_string()),
+                ("objectRequests", sent.object_requests.to_string()),
+            ],
+            Self::RequestFailed { event, code } => {
+                vec![("event", to_json(event)), ("code", to_json(code))]
+            }
         }
     }
 
@@ -237,31 +237,31 @@ mod tests {
         let lines = [
             (
                 opened,
-                r#"{"connections":2,"level":"info","recovered":true,"transport":"polling","user":"u","what":"connection_opened"}"#,
+                r#"{"level":"info","what":"connection_opened","user":"u","transport":"polling","recovered":true,"connections":2}"#,
             ),
             (
                 closed,
-                r#"{"level":"info","reason":"ping_timeout","seconds":1.5,"transport":"websocket","user":"u","what":"connection_closed"}"#,
+                r#"{"level":"info","what":"connection_closed","user":"u","transport":"websocket","reason":"ping_timeout","seconds":1.5}"#,
             ),
             (
                 failed,
-                r#"{"code":"forbidden","event":"e","level":"info","user":"u","what":"request_failed"}"#,
+                r#"{"level":"info","what":"request_failed","user":"u","event":"e","code":"forbidden"}"#,
             ),
             (
                 sent(),
-                r#"{"commitMs":5,"d1RoundTrips":7,"d1RowsWritten":8,"delivered":2,"failed":3,"fanOutMs":6,"level":"info","objectRequests":9,"receivers":1,"refused":4,"user":"u","what":"send_bulk_message"}"#,
+                r#"{"level":"info","what":"send_bulk_message","user":"u","receivers":1,"delivered":2,"failed":3,"refused":4,"commitMs":5,"fanOutMs":6,"d1RoundTrips":7,"d1RowsWritten":8,"objectRequests":9}"#,
             ),
         ];
         for (fact, line) in lines {
-            assert_eq!(fact.line(Some("u")).to_string(), line);
+            assert_eq!(fact.line(Some("u")), line);
         }
         let refused = Fact::ConnectionRefused {
             carrier: Carrier::Gateway,
             code: "unauthorized",
         };
         assert_eq!(
-            refused.line(None).to_string(),
-            r#"{"code":"unauthorized","level":"info","transport":"polling","user":null,"what":"connection_refused"}"#
+            refused.line(None),
+            r#"{"level":"info","what":"connection_refused","user":null,"transport":"polling","code":"unauthorized"}"#
         );
     }
 

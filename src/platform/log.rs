@@ -2,10 +2,23 @@
 
 use std::fmt::Display;
 
-use serde_json::json;
+use serde::Serialize;
+
+use crate::core::error::to_json;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    detail: &'a str,
+    level: &'a str,
+    what: &'a str,
+}
 
 /// Logs an internal error. `what` names the operation that failed.
 pub fn error(what: &str, detail: &dyn Display) {
-    let line = json!({ "level": "error", "what": what, "detail": detail.to_string() });
-    worker::console_error!("{line}");
+    let line = Line {
+        detail: &detail.to_string(),
+        level: "error",
+        what,
+    };
+    worker::console_error!("{}", to_json(&line));
 }

@@ -3,6 +3,7 @@
 
 mod users;
 
+use serde::Serialize;
 use web_sys::Url;
 use worker::{Env, Request, Response, Result};
 
@@ -11,6 +12,7 @@ use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{ApiRoute, is_get, page_payload};
 use crate::core::config::Config;
+use crate::core::error::to_json;
 use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     send_bulk_message, send_message,
@@ -191,6 +193,14 @@ impl ApiRequest {
     }
 }
 
+#[derive(Serialize)]
+struct Health {
+    configuration: &'static str,
+    d1: &'static str,
+    objects: &'static str,
+    version: &'static str,
+}
+
 /// `GET /healthz`: reports whether the configuration is valid and D1 and the objects respond, and the
 /// version. Needs no token.
 pub async fn health(request: &Request, env: &Env) -> Result<Response> {
@@ -209,12 +219,12 @@ pub async fn health(request: &Request, env: &Env) -> Result<Response> {
             "failing"
         }
     };
-    let body = serde_json::json!({
-        "configuration": tell("configuration", config.map(|_| ())),
-        "d1": tell("d1", d1.map_err(worker::Error::from)),
-        "objects": tell("objects", objects),
-        "version": env!("CARGO_PKG_VERSION"),
+    let body = to_json(&Health {
+        configuration: tell("configuration", config.map(|_| ())),
+        d1: tell("d1", d1.map_err(worker::Error::from)),
+        objects: tell("objects", objects),
+        version: env!("CARGO_PKG_VERSION"),
     });
     let status = if is_well { 200 } else { 503 };
-    answer::json(status, &body.to_string())
+    answer::json(status, &body)
 }
