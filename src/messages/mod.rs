@@ -34,6 +34,7 @@
 
 mod gateway;
 mod peers;
+mod read;
 mod service;
 #[cfg(test)]
 mod tests;
