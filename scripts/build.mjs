@@ -167,8 +167,12 @@ async function buildWorker(variant) {
 /** Compiles the Worker and returns the path of the wasm file. */
 async function compile(options, target, env) {
   const triple = "wasm32-unknown-unknown";
-  const args = ["build", "--lib", "--release", `--target=${triple}`, `--target-dir=${target}`];
-  await run("cargo", [...args, ...options, ...cargoLocked], { env: { ...toolEnv(), ...env } });
+  // `cargo build` would also make the rlib for the tests, and then leaves out link-time optimization.
+  const args = ["rustc", "--lib", "--crate-type=cdylib", "--release"];
+  const places = [`--target=${triple}`, `--target-dir=${target}`];
+  await run("cargo", [...args, ...places, ...options, ...cargoLocked], {
+    env: { ...toolEnv(), ...env },
+  });
   return path.join(target, triple, "release", "switchboard.wasm");
 }
 
