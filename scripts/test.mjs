@@ -49,6 +49,7 @@ const steps = {
   ],
   build: () => [
     ["build and wrangler deploy --dry-run", () => dryRun("dist")],
+    ["the wasm's size", () => nodeScript("scripts/size.mjs")],
     [
       "build and wrangler deploy --dry-run, conformance fixture",
       () => dryRun("dist-conformance", "--config=tests/conformance/wrangler.toml"),

@@ -1,6 +1,8 @@
 //! Why a connection ends: the reasons that the protocol defines, and our own.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::wire::close::ProtocolEnd;
 
@@ -9,7 +11,7 @@ pub const MAX_JOINS: u64 = 8;
 
 /// The reason why a connection ends. The log has it by the same name as storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum CloseReason {
     /// The token has expired.
     TokenExpired,
@@ -27,8 +29,25 @@ pub enum CloseReason {
     /// The CONNECT keeps failing on our side, and the client was told so.
     Unavailable,
     /// A reason that the protocol defines.
-    #[serde(untagged)]
+    #[serde(untagged, skip_deserializing)]
     Protocol(ProtocolEnd),
+}
+
+impl Serialize for CloseReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+// serde's own way to read an untagged variant is much more code.
+impl<'de> Deserialize<'de> for CloseReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        serde_json::from_str(json.get())
+            .map(Self::Protocol)
+            .or_else(|_| Self::deserialize(&mut serde_json::Deserializer::from_str(json.get())))
+            .map_err(D::Error::custom)
+    }
 }
 
 impl From<ProtocolEnd> for CloseReason {

@@ -124,9 +124,24 @@ pub(crate) struct Ack<'a> {
     error: &'a EventError,
 }
 
+/// Joins members whose values are JSON already to an object. The names must differ.
+pub fn to_object<'a>(members: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut object = String::from("{");
+    for (name, value) in members {
+        if object.len() > 1 {
+            object.push(',');
+        }
+        object.push_str(&to_json(name));
+        object.push(':');
+        object.push_str(&value);
+    }
+    object.push('}');
+    object
+}
+
 /// Serializes one of our own types. They contain only strings, numbers and valid raw JSON under string
 /// keys, so serialization cannot fail; if it did, the client would get `null`.
-pub fn to_json<T: Serialize>(value: &T) -> String {
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 

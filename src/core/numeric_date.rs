@@ -32,14 +32,23 @@ pub enum DateError {
 
 /// Reads a claim at time `now` and returns it in Unix milliseconds; times before 1970 become 0.
 pub fn read(claim: &RawValue, now: Millis) -> Result<Millis, DateError> {
-    // Rust parses every JSON number; one that is too large for an `f64` becomes infinite.
-    let seconds: f64 = claim.get().parse().map_err(|_| DateError::NotANumber)?;
+    let seconds = number(claim.get()).ok_or(DateError::NotANumber)?;
     let milliseconds = FIRST_MILLISECONDS as f64..now.saturating_add(CENTURY) as f64;
     if milliseconds.contains(&seconds) {
         return Err(DateError::Milliseconds);
     }
     // A time before 1970 becomes zero.
     Ok(((seconds * 1_000.0) as Millis).min(LATEST))
+}
+
+/// Reads a JSON number. One that is too large for an `f64` becomes infinite.
+fn number(json: &str) -> Option<f64> {
+    let is_number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let infinite = match json.starts_with('-') {
+        true => f64::NEG_INFINITY,
+        false => f64::INFINITY,
+    };
+    is_number.then(|| serde_json::from_str(json).unwrap_or(infinite))
 }
 
 #[cfg(test)]

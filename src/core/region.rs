@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::to_json;
+
 /// A Durable Object location hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,10 +38,10 @@ const MIDDLE_EAST: [&str; 15] = [
 ];
 
 /// The longitude, in degrees, at which Eastern Europe begins.
-const EASTERN_EUROPE: f32 = 15.0;
+const EASTERN_EUROPE: f64 = 15.0;
 
 /// The longitude, in degrees, at which Eastern North America begins.
-const EASTERN_AMERICA: f32 = -100.0;
+const EASTERN_AMERICA: f64 = -100.0;
 
 impl Region {
     /// Returns the location hint, which is also the stored form.
@@ -59,16 +61,16 @@ impl Region {
 
     /// Reads a location hint such as `weur`.
     pub fn read(name: &str) -> Option<Self> {
-        serde_json::from_value(serde_json::Value::from(name)).ok()
+        serde_json::from_str(&to_json(&name)).ok()
     }
 
     /// Returns the region of a place: its continent (`AF`, `AS`, `EU`, `NA`, `OC`, `SA`), country (ISO 3166)
     /// and longitude in degrees, as Cloudflare reports them for a request.
-    pub fn of(continent: &str, country: Option<&str>, longitude: Option<f32>) -> Option<Self> {
+    pub fn of(continent: &str, country: Option<&str>, longitude: Option<f64>) -> Option<Self> {
         if country.is_some_and(|country| MIDDLE_EAST.contains(&country)) {
             return Some(Self::Me);
         }
-        let is_east = |line: f32| longitude.is_some_and(|longitude| longitude >= line);
+        let is_east = |line: f64| longitude.is_some_and(|longitude| longitude >= line);
         match continent {
             "AF" => Some(Self::Afr),
             "AS" => Some(Self::Apac),

@@ -7,11 +7,10 @@
 //! has queries over them.
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
 
 use super::close::CloseReason;
 use super::connection::Carrier;
-use super::error::name_of;
+use super::error::{name_of, to_json};
 use super::time::Millis;
 
 /// An event that the operator may want to know about. Its JSON are the figures in the log line.
@@ -122,15 +121,21 @@ impl Fact {
     }
 
     /// Returns the log line. `user` is null if the user is unknown.
-    pub fn line(&self, user: Option<&str>) -> Value {
-        let mut line = Map::new();
-        line.insert("level".into(), "info".into());
-        line.insert("what".into(), self.what().into());
-        line.insert("user".into(), user.into());
-        if let Ok(Value::Object(figures)) = serde_json::to_value(self) {
-            line.extend(figures);
+    pub fn line(&self, user: Option<&str>) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            level: &'static str,
+            what: &'static str,
+            user: Option<&'a str>,
+            #[serde(flatten)]
+            figures: &'a Fact,
         }
-        Value::Object(line)
+        to_json(&Line {
+            level: "info",
+            what: self.what(),
+            user,
+            figures: self,
+        })
     }
 
     /// Returns the data point. `blob1` is always [`Fact::what`].
@@ -220,31 +225,31 @@ mod tests {
         let lines = [
             (
                 opened,
-                r#"{"connections":2,"level":"info","recovered":true,"transport":"polling","user":"u","what":"connection_opened"}"#,
+                r#"{"level":"info","what":"connection_opened","user":"u","transport":"polling","recovered":true,"connections":2}"#,
             ),
             (
                 closed,
-                r#"{"level":"info","reason":"ping_timeout","seconds":1.5,"transport":"websocket","user":"u","what":"connection_closed"}"#,
+                r#"{"level":"info","what":"connection_closed","user":"u","transport":"websocket","reason":"ping_timeout","seconds":1.5}"#,
             ),
             (
                 failed,
-                r#"{"code":"forbidden","event":"e","level":"info","user":"u","what":"request_failed"}"#,
+                r#"{"level":"info","what":"request_failed","user":"u","event":"e","code":"forbidden"}"#,
             ),
             (
                 sent(),
-                r#"{"commitMs":5,"d1RoundTrips":7,"d1RowsWritten":8,"delivered":2,"failed":3,"fanOutMs":6,"level":"info","objectRequests":9,"receivers":1,"refused":4,"user":"u","what":"send_bulk_message"}"#,
+                r#"{"level":"info","what":"send_bulk_message","user":"u","receivers":1,"delivered":2,"failed":3,"refused":4,"commitMs":5,"fanOutMs":6,"d1RoundTrips":7,"d1RowsWritten":8,"objectRequests":9}"#,
             ),
         ];
         for (fact, line) in lines {
-            assert_eq!(fact.line(Some("u")).to_string(), line);
+            assert_eq!(fact.line(Some("u")), line);
         }
         let refused = Fact::ConnectionRefused {
             carrier: Carrier::Gateway,
             code: "unauthorized",
         };
         assert_eq!(
-            refused.line(None).to_string(),
-            r#"{"code":"unauthorized","level":"info","transport":"polling","user":null,"what":"connection_refused"}"#
+            refused.line(None),
+            r#"{"level":"info","what":"connection_refused","user":null,"transport":"polling","code":"unauthorized"}"#
         );
     }
 

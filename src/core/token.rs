@@ -215,7 +215,8 @@ fn signed_claims(keys: Keys, token: &str) -> Option<Claims> {
     };
     keys.find(has_signed)?;
     let (_, claims) = signed.split_once('.')?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    serde_json::from_str(&claims).ok()
 }
 
 /// Returns the signature of a token whose header names our algorithm.

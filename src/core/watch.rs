@@ -19,8 +19,11 @@
 //! `watched.due_at` is set. All of this is in the objects' storage, so an eviction changes nothing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::presence::Presence;
 use super::time::Millis;
@@ -56,7 +59,7 @@ struct Told {
 const NOT_YET: Millis = Millis::MAX;
 
 /// The stored form: null, or three values; earlier versions stored only the first one.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Stored {
     Nothing(()),
@@ -80,6 +83,34 @@ impl From<Stored> for Known {
             version,
             at,
         }))
+    }
+}
+
+// serde's own way to read an untagged enum is much more code.
+impl<'de> Deserialize<'de> for Stored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyForm;
+        impl<'de> Visitor<'de> for AnyForm {
+            type Value = Stored;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("null, a boolean or three values")
+            }
+
+            fn visit_unit<E>(self) -> Result<Stored, E> {
+                Ok(Stored::Nothing(()))
+            }
+
+            fn visit_bool<E>(self, is_online: bool) -> Result<Stored, E> {
+                Ok(Stored::Earlier(is_online))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Stored, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(values))
+                    .map(|(is_online, version, at)| Stored::Told(is_online, version, at))
+            }
+        }
+        deserializer.deserialize_any(AnyForm)
     }
 }
 

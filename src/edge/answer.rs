@@ -10,6 +10,7 @@ use crate::core::api::problem::Problem;
 use crate::core::close::CloseReason;
 use crate::core::config::ConfigError;
 use crate::core::cors;
+use crate::core::error::to_json;
 use crate::core::token::{ServiceError, TokenError};
 use crate::platform::{close, log};
 use crate::wire::engine_io::RequestError;
@@ -27,8 +28,8 @@ pub fn not_found() -> Result<Response> {
 /// A variable is missing or invalid. The response names it, so that the operator finds it at once.
 pub fn misconfigured(error: &ConfigError) -> Result<Response> {
     log::error("configuration", error);
-    let body = serde_json::json!({ "message": format!("Configuration error: {error}") });
-    json(500, &body.to_string())
+    let message = to_json(&format!("Configuration error: {error}"));
+    json(500, &format!(r#"{{"message":{message}}}"#))
 }
 
 /// Engine.IO rejects the request.

@@ -13,6 +13,7 @@ use worker::{Context, Env, Request, Response, Result, event};
 
 use crate::core::api::{HEALTH, PREFIX};
 use crate::handler::{Active, Handler};
+use crate::platform;
 
 /// Reads a request's body. Returns `None` as soon as it exceeds `max` bytes and reads no further: anybody may
 /// send a body, and the isolate's memory is shared.
@@ -43,12 +44,13 @@ fn start() {
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    let path = request.path();
+    let url = platform::url(&request)?;
+    let path = url.pathname();
     let answered = match path.trim_end_matches('/') {
-        path if Active::PATHS.contains(&path) => socket_io::serve(request, env, path).await,
+        path if Active::PATHS.contains(&path) => socket_io::serve(request, env, &url, path).await,
         "" => console::serve(request, &env).await,
         HEALTH => api::health(&request, &env).await,
-        _ if path.starts_with(PREFIX) => api::serve(request, env).await,
+        _ if path.starts_with(PREFIX) => api::serve(request, env, &url, &path).await,
         _ => answer::not_found(),
     };
     answered.or_else(|error| answer::unavailable("request", &error))

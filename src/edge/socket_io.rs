@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::pin_mut;
+use web_sys::Url;
 use worker::{Delay, Env, Method, Request, Response, Result};
 
 use super::relay::{self, Begin, Relay};
@@ -48,21 +49,22 @@ struct SocketIoRequest {
 }
 
 /// Serves a request to `/socket.io/`.
-pub async fn serve(request: Request, env: Env, path: &str) -> Result<Response> {
+pub async fn serve(request: Request, env: Env, url: &Url, path: &str) -> Result<Response> {
     let config = match platform::config(&env) {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };
-    let url = request.url()?;
     let origin = request.headers().get("Origin")?;
     let verdict = config
         .allowed_origins
-        .judge(origin.as_deref(), &url.origin().ascii_serialization());
+        .judge(origin.as_deref(), &url.origin());
     let cors = cors::headers(&config.allowed_origins, &verdict);
     if verdict == OriginVerdict::Refused {
         return answer::with_headers(answer::forbidden_origin()?, cors);
     }
-    let query = url.query_pairs().into_owned().collect();
+    let query = form_urlencoded::parse(platform::query(url).as_bytes())
+        .into_owned()
+        .collect();
     let call = SocketIoRequest {
         request,
         env,

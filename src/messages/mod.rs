@@ -35,6 +35,7 @@
 
 mod gateway;
 mod peers;
+mod read;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -47,10 +48,9 @@ pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::core::connection::{Carrier, Phase};
-use crate::core::error::to_json;
+use crate::core::error::{to_json, to_object};
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::Identity;
@@ -96,10 +96,24 @@ pub fn message_in(query: &str) -> String {
     if let Some((_, json)) = fields().find(|(key, _)| key == "m") {
         return json.into_owned();
     }
-    let fields: Map<String, Value> = fields()
-        .map(|(key, value)| (key.into_owned(), value.into_owned().into()))
-        .collect();
-    to_json(&fields)
+    let members: Vec<_> = fields().collect();
+    to_object(
+        members
+            .iter()
+            .map(|(name, value)| (name.as_ref(), to_json(value))),
+    )
+}
+
+/// Splits the URL of a message into its path and query. It is our own ([`url`]), so it has no fragment, and
+/// nothing in it has to be normalized.
+pub fn split_url(url: &str) -> (&str, Option<&str>) {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = after_scheme.find('/').and_then(|at| after_scheme.get(at..));
+    let path = path.unwrap_or("/");
+    match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    }
 }
 
 /// Opens a WebSocket to a User object. Such a request has no body, so the message is in the header.

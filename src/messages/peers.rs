@@ -37,7 +37,7 @@ impl Message for Watch {
 }
 
 /// The answer to [`Watch`]: the user's current status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watching {
     /// The presence, as far as the watcher may see it.
@@ -99,7 +99,7 @@ pub struct Receipt {
 
 /// Notifies a User object of something that concerns its user. A notification may arrive more than once
 /// and takes effect once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind", content = "what")]
 pub enum Notify {
     /// A device has received a message of the user's.

@@ -4,7 +4,7 @@
 //! When you change a message, add the new text and keep the old one: the previous version writes it, so it
 //! must still be readable (`what_the_version_before_writes_is_read`).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::*;
 use crate::core::error::EventError;
@@ -321,6 +321,17 @@ fn what_the_version_before_writes_is_read() {
     let change = r#"{"userId":"u","presence":{"connectionCount":1,"lastSeen":7}}"#;
     let change: StatusChange = serde_json::from_str(change).unwrap();
     assert_eq!(change.version, None);
+}
+
+#[test]
+fn urls_are_split() {
+    for (whole, path, query) in [
+        (url::<Connect>().as_str(), "/connect", None),
+        ("https://object/watch?by=a?b", "/watch", Some("by=a?b")),
+        ("https://object", "/", None),
+    ] {
+        assert_eq!(split_url(whole), (path, query));
+    }
 }
 
 #[test]

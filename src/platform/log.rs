@@ -2,7 +2,16 @@
 
 use std::fmt::Display;
 
-use serde_json::json;
+use serde::Serialize;
+
+use crate::core::error::to_json;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    detail: &'a str,
+    level: &'a str,
+    what: &'a str,
+}
 
 /// Returns the value of an outcome; logs the error if it is one. `what` names the operation.
 pub fn fault<T>(what: &str, outcome: Result<T, impl Display>) -> Option<T> {
@@ -11,6 +20,10 @@ pub fn fault<T>(what: &str, outcome: Result<T, impl Display>) -> Option<T> {
 
 /// Logs an internal error. `what` names the operation that failed.
 pub fn error(what: &str, detail: &dyn Display) {
-    let line = json!({ "level": "error", "what": what, "detail": detail.to_string() });
-    worker::console_error!("{line}");
+    let line = Line {
+        detail: &detail.to_string(),
+        level: "error",
+        what,
+    };
+    worker::console_error!("{}", to_json(&line));
 }

@@ -14,6 +14,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use js_sys::{JSON, Reflect};
+use web_sys::Url;
 use worker::{Env, MessageEvent, Request, WebSocket};
 
 use crate::core::close::CloseReason;
@@ -37,8 +38,26 @@ pub fn random() -> [u8; 16] {
 pub fn region(request: &Request) -> Option<Region> {
     let cf = request.cf()?;
     let country = cf.country();
-    let longitude = cf.coordinates().map(|(_, longitude)| longitude);
-    Region::of(&cf.continent()?, country.as_deref(), longitude)
+    Region::of(&cf.continent()?, country.as_deref(), longitude(request))
+}
+
+/// The platform reports the longitude as text, such as `-97.74260`.
+fn longitude(request: &Request) -> Option<f64> {
+    let cf = Reflect::get(request.inner(), &"cf".into()).ok()?;
+    let text = Reflect::get(&cf, &"longitude".into()).ok()?.as_string()?;
+    let longitude = js_sys::parse_float(&text);
+    (!longitude.is_nan()).then_some(longitude)
+}
+
+/// Parses the URL of a client's request, as browsers parse URLs.
+pub fn url(request: &Request) -> worker::Result<Url> {
+    Ok(Url::new(&request.inner().url())?)
+}
+
+/// Returns the URL's query without its question mark, or an empty string if there is none.
+pub fn query(url: &Url) -> String {
+    let search = url.search();
+    search.strip_prefix('?').unwrap_or(&search).to_owned()
 }
 
 /// Returns the client's HTTP protocol, such as `HTTP/2`, if the platform knows it.

@@ -1,37 +1,43 @@
 //! A request to an object, as the object reads it. [`crate::messages`] lists the possible messages.
 
 use serde::de::DeserializeOwned;
-use worker::{Request, Response, Result, Url};
+use worker::{Request, Response, Result};
 
-use crate::messages::{HEADER, message_in};
+use crate::messages::{HEADER, message_in, split_url};
 
 /// A request from the Worker or another object.
 pub struct ObjectRequest {
     /// The request, for content beside the message.
     pub request: Request,
-    url: Url,
+    path: String,
+    query: Option<String>,
 }
 
 impl ObjectRequest {
-    /// Wraps a request and parses its URL.
-    pub fn new(request: Request) -> Result<Self> {
-        let url = request.url()?;
-        Ok(Self { request, url })
+    /// Wraps a request and splits its URL.
+    pub fn new(request: Request) -> Self {
+        let url = request.inner().url();
+        let (path, query) = split_url(&url);
+        Self {
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
+            request,
+        }
     }
 
     /// Returns the path, which identifies the message.
     pub fn path(&self) -> &str {
-        self.url.path()
+        &self.path
     }
 
     /// Returns the URL's query, or an empty string if there is none.
     pub fn query(&self) -> &str {
-        self.url.query().unwrap_or_default()
+        self.query.as_deref().unwrap_or_default()
     }
 
     /// Returns the message's JSON: from the query, the header or the body.
     pub async fn json(&mut self) -> Result<String> {
-        if let Some(query) = self.url.query() {
+        if let Some(query) = &self.query {
             return Ok(message_in(query));
         }
         if let Some(json) = self.request.headers().get(HEADER)? {

@@ -90,7 +90,7 @@ impl DurableObject for PollingGateway {
             Err(error) => return Response::error(error.to_string(), 500),
         };
         let config = &config;
-        let mut asked = ObjectRequest::new(request)?;
+        let mut asked = ObjectRequest::new(request);
         match (asked.path(), asked.request.method()) {
             (Poll::PATH, Method::Get) => {
                 let abandoned = Abandoned::of(&asked.request);

@@ -165,7 +165,7 @@ impl DurableObject for UserObject {
 impl UserObject {
     /// Answers a request: one for a WebSocket, or a call of the previous version.
     async fn respond(&self, request: Request) -> Result<Response> {
-        let mut asked = ObjectRequest::new(request)?;
+        let mut asked = ObjectRequest::new(request);
         if asked.path() == Connect::PATH {
             return asked.respond(async |connect| self.accept(connect)).await;
         }

@@ -3,6 +3,7 @@
 //! Source: Socket.IO protocol v5, "Packet encoding". Arguments stay raw JSON text: decoding them into generic
 //! values would reorder keys and reject lone surrogates and `1e400`, which every JavaScript client accepts.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -170,11 +171,13 @@ fn event_body(data: &str) -> Result<Body, SocketDecodeError> {
 
 /// Returns `0`: the CONNECT was accepted. With a `pid`, the client asks for recovery when it reconnects.
 pub fn connected(namespace: &str, sid: &str, pid: Option<&str>) -> String {
-    let data = match pid {
-        Some(pid) => serde_json::json!({ "sid": sid, "pid": pid }),
-        None => serde_json::json!({ "sid": sid }),
-    };
-    format!("0{}{data}", prefix(namespace))
+    #[derive(Serialize)]
+    struct Connected<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<&'a str>,
+        sid: &'a str,
+    }
+    format!("0{}{}", prefix(namespace), json(&Connected { pid, sid }))
 }
 
 /// Returns `4`: the CONNECT was refused. `data` is JSON text.
@@ -217,7 +220,7 @@ fn event(namespace: &str, name: &str, args: &[&str], attachments: usize) -> Stri
         0 => "2".to_owned(),
         count => format!("5{count}-"),
     };
-    let name = serde_json::Value::from(name).to_string();
+    let name = json(name);
     let list: Vec<&str> = std::iter::once(name.as_str())
         .chain(args.iter().copied())
         .collect();
@@ -245,6 +248,11 @@ pub fn ack_text(namespace: &str, ack_id: u64, args: &[&str], attachments: usize)
         count => format!("6{count}-"),
     };
     format!("{kind}{}{ack_id}[{}]", prefix(namespace), args.join(","))
+}
+
+/// Serializes strings, which cannot fail.
+fn json<T: Serialize + ?Sized>(strings: &T) -> String {
+    serde_json::to_string(strings).unwrap_or_default()
 }
 
 fn prefix(namespace: &str) -> String {

@@ -4,9 +4,12 @@
 pub mod body;
 pub mod problem;
 
+use std::collections::BTreeMap;
+
 use form_urlencoded::parse as parse_query;
 use problem::Problem;
 
+use super::error::{to_json, to_object};
 use super::ids::is_user_id;
 
 /// The path prefix of the API.
@@ -128,18 +131,22 @@ fn hex(digits: &[u8]) -> Option<u8> {
 /// Converts a page's query (`limit`, `cursor`, `before`, `after`) to the event's payload. A `limit` that
 /// is not a number stays a string, so the event's error names the field.
 pub fn page_payload(query: &str, more: &[(&str, &str)]) -> String {
-    let mut fields = serde_json::Map::new();
+    let mut fields = BTreeMap::new();
     for (key, value) in parse_query(query.as_bytes()) {
         let number = (key == "limit")
             .then(|| value.parse::<u64>().ok())
             .flatten();
-        let value = number.map_or_else(|| value.as_ref().into(), serde_json::Value::from);
+        let value = number.map_or_else(|| to_json(&value), |number| number.to_string());
         fields.insert(key.into_owned(), value);
     }
     for (key, value) in more {
-        fields.insert((*key).to_owned(), (*value).into());
+        fields.insert((*key).to_owned(), to_json(value));
     }
-    serde_json::Value::Object(fields).to_string()
+    to_object(
+        fields
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.clone())),
+    )
 }
 
 #[cfg(test)]

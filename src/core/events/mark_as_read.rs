@@ -4,7 +4,8 @@
 //! Read state is a watermark: everything up to it is read, so marking a message also marks all messages
 //! before it.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{RequestPayload, conversation_id, fields, message_id, message_ids, present};
@@ -21,7 +22,7 @@ pub const READ: &str = "message_read";
 const MAX_MESSAGE_IDS: usize = 1_000;
 
 /// What was read, as the client says it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WhatIsRead"))]
 #[serde(rename_all = "camelCase")]
 pub enum What {
@@ -98,7 +99,7 @@ impl RequestPayload for Marking {
 }
 
 /// Messages were read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "MessageRead"))]
 #[serde(rename_all = "camelCase")]
 pub struct Read {
@@ -109,6 +110,31 @@ pub struct Read {
     pub what: What,
     /// Who read it.
     pub read_by: String,
+}
+
+// serde's own way to read flattened fields is much more code.
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            conversation_id: String,
+            message_ids: Option<Vec<String>>,
+            up_to: Option<String>,
+            read_by: String,
+        }
+        let fields = Fields::deserialize(deserializer)?;
+        let what = match (fields.message_ids, fields.up_to) {
+            (Some(ids), _) => What::MessageIds(ids),
+            (None, Some(id)) => What::UpTo(id),
+            (None, None) => return Err(D::Error::missing_field("messageIds")),
+        };
+        Ok(Self {
+            conversation_id: fields.conversation_id,
+            what,
+            read_by: fields.read_by,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod users;
 
 use std::rc::Rc;
 
+use serde::Serialize;
+use web_sys::Url;
 use worker::{Env, Request, Response, Result};
 
 use super::{answer, read_body};
@@ -12,6 +14,7 @@ use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{ApiRoute, is_get, page_payload};
 use crate::core::config::Config;
+use crate::core::error::to_json;
 use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     send_bulk_message, send_message,
@@ -36,15 +39,14 @@ struct ApiRequest {
 }
 
 /// Serves a request to the HTTP API.
-pub async fn serve(request: Request, env: Env) -> Result<Response> {
+pub async fn serve(request: Request, env: Env, url: &Url, path: &str) -> Result<Response> {
     let config = match platform::config(&env) {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };
-    let url = request.url()?;
-    let route = ApiRoute::find(&request.inner().method(), url.path());
+    let route = ApiRoute::find(&request.inner().method(), path);
     let name = route.as_ref().map_or("unknown", ApiRoute::name);
-    let query = url.query().unwrap_or_default().to_owned();
+    let query = platform::query(url);
     match run(request, route, query, &env, &config).await {
         Ok((204, _)) => Ok(Response::empty()?.with_status(204)),
         Ok((status, body)) => answer::json(status, &body),
@@ -189,6 +191,14 @@ impl ApiRequest {
     }
 }
 
+#[derive(Serialize)]
+struct Health {
+    configuration: &'static str,
+    d1: &'static str,
+    objects: &'static str,
+    version: &'static str,
+}
+
 /// `GET /healthz`: reports whether the configuration is valid and D1 and the objects respond, and the
 /// version. Needs no token.
 pub async fn health(request: &Request, env: &Env) -> Result<Response> {
@@ -207,12 +217,12 @@ pub async fn health(request: &Request, env: &Env) -> Result<Response> {
             "failing"
         }
     };
-    let body = serde_json::json!({
-        "configuration": tell("configuration", config.map(|_| ())),
-        "d1": tell("d1", d1.map_err(worker::Error::from)),
-        "objects": tell("objects", objects),
-        "version": env!("CARGO_PKG_VERSION"),
+    let body = to_json(&Health {
+        configuration: tell("configuration", config.map(|_| ())),
+        d1: tell("d1", d1.map_err(worker::Error::from)),
+        objects: tell("objects", objects),
+        version: env!("CARGO_PKG_VERSION"),
     });
     let status = if is_well { 200 } else { 503 };
-    answer::json(status, &body.to_string())
+    answer::json(status, &body)
 }

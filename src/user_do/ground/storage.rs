@@ -1,7 +1,8 @@
 //! The object's SQLite database, behind the interface that `core::store` uses.
 
 use serde::de::DeserializeOwned;
-use worker::{Error, SqlStorage, SqlStorageValue};
+use wasm_bindgen::JsValue;
+use worker::{Error, SqlCursor, SqlStorage, SqlStorageValue};
 
 use crate::core::sql::Param;
 use crate::core::store::{Database, Result, Store, StoreError};
@@ -18,12 +19,26 @@ impl Database for ObjectDatabase {
         params: Vec<Param>,
     ) -> Result<impl Iterator<Item = Result<T>>> {
         let values: Vec<SqlStorageValue> = params.into_iter().map(value).collect::<Result<_>>()?;
-        let rows = self.0.exec(sql, values).map_err(failed)?.next::<T>();
-        Ok(rows.map(|row| row.map_err(failed)))
+        let rows = Rows(self.0.exec(sql, values).map_err(failed)?);
+        Ok(rows
+            .map(|row| serde_wasm_bindgen::from_value(row?).map_err(|error| failed(error.into()))))
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
         self.0.exec(sql, None).map(|_| ()).map_err(failed)
+    }
+}
+
+/// The rows of a query, read one by one. They are values of JavaScript, so that little is compiled anew for
+/// each type of row.
+struct Rows(SqlCursor);
+
+impl Iterator for Rows {
+    type Item = Result<JsValue>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Result<JsValue>> {
+        Some(Iterator::next(&mut self.0)?.map_err(failed))
     }
 }
 
