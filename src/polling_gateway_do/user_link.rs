@@ -122,7 +122,8 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
         Some(_) if session.polling.phase == PollingPhase::Closed => {}
         Some(GatewayControl::Upgrading) => {
             session.polling.phase = PollingPhase::Upgrading;
-            sync(all.clone(), sid.to_owned());
+            // It has waited since before the probe was answered, so there is no `5` on its way.
+            session.answer_get();
         }
         Some(GatewayControl::Sync) => session.answer_get(),
         Some(GatewayControl::UpgradeFailed) => {

@@ -3,10 +3,11 @@
 //! ```text
 //!  client              gateway              this object
 //!    |--- WebSocket, 2probe ---------------------->|
-//!    |                    |<-- u (upgrading) ------|    GETs no longer wait
 //!    |<-- 3probe ----------------------------------|
-//!    |<-- 6 on the GET ---|                        |
-//!    |                    |--- s, and back ------->|    ends the GET, unless a t came before
+//!    |                    |<-- u (upgrading) ------|
+//!    |<-- 6 on the GET ---|                        |    GETs no longer wait
+//!    |--- another GET --->|                        |    some clients poll until they have the 3probe
+//!    |                    |--- s, and back ------->|    ends that GET, unless a t came before
 //!    |--- 5 -------------------------------------->|    from here on, hold everything:
 //!    |                    |<-- t (take over) ------|    frames of the WebSocket, packets for it
 //!    |                    |--- q (queue) --------->|    the gateway's last message
@@ -34,8 +35,9 @@ impl UserObject {
         let Some(polling) = self.polling_socket(&socket.connection.engine_sid) else {
             return self.close(socket, ProtocolEnd::UpgradeFailed);
         };
-        polling.control(&GatewayControl::Upgrading);
+        // First the answer: a client that has it does not poll again when its GET ends.
         socket.send(Packet::Pong(PROBE.to_owned()));
+        polling.control(&GatewayControl::Upgrading);
     }
 
     /// Handles `5`.
