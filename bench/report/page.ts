@@ -1,9 +1,10 @@
 // docs/performance.md: the table, and everything that is needed to read and repeat it.
 
+import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 
 import { inRoot } from "../../scripts/lib/project.mjs";
-import { readFileSync } from "node:fs";
+import { storageFolder } from "../targets/workerd.ts";
 import type { Results } from "./results.ts";
 import { meanings } from "./table.ts";
 
@@ -26,7 +27,7 @@ function machine() {
   const memory = Math.round(totalmem() / 2 ** 30);
   return (
     `${cpus().length} cores (${model.trim()}), ${memory} GB of memory, ${process.platform}; ` +
-    `workerd ${versionOf("workerd")}, Node.js ${process.versions.node}`
+    `workerd ${versionOf("workerd")}, Node.js ${process.versions.node}, databases in ${storageFolder()}`
   );
 }
 
