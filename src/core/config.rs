@@ -77,6 +77,9 @@ pub struct Config {
     pub fanout_concurrency: usize,
     /// `POLLING_SHARDS` [4]: polling gateways per data centre, 1 to 256.
     pub polling_shards: usize,
+    /// `LOG_CONNECTIONS` [`on`]: whether there is a log line when a connection opens and when it closes, `on`
+    /// or `off`.
+    pub log_connections: bool,
     /// `LOG_USER_IDS` [`hashed`]: how the operator's log names users, `hashed` or `plain`.
     pub log_user_ids: UserIds,
     /// `LOG_MAX_EVENTS` [1000]: how many events a user's log keeps.
@@ -120,6 +123,7 @@ impl Config {
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
+            log_connections: vars.choice("LOG_CONNECTIONS", [("on", true), ("off", false)])?,
             log_user_ids: vars.choice(
                 "LOG_USER_IDS",
                 [("hashed", UserIds::Hashed), ("plain", UserIds::Plain)],

@@ -9,6 +9,7 @@
 use serde::{Serialize, Serializer};
 
 use super::close::CloseReason;
+use super::config::Config;
 use super::connection::Carrier;
 use super::error::{name_of, to_json};
 use super::time::Millis;
@@ -118,6 +119,15 @@ impl Fact {
             Self::SendFigures(sent) => sent.event,
             Self::RequestFailed { .. } => "request_failed",
         }
+    }
+
+    /// Whether the fact has a line in the log.
+    pub fn is_logged(&self, config: &Config) -> bool {
+        let is_routine = matches!(
+            self,
+            Self::ConnectionOpened { .. } | Self::ConnectionClosed { .. }
+        );
+        config.log_connections || !is_routine
     }
 
     /// Returns the log line. `user` is null if the user is unknown.
@@ -270,5 +280,30 @@ mod tests {
                 doubles: vec![2.0],
             }
         );
+    }
+
+    #[test]
+    fn connections_are_logged_unless_configured_otherwise() {
+        let config = |setting: Option<&str>| {
+            Config::read(|name| match name {
+                "JWT_SECRET" => Some("0123456789".repeat(4)),
+                "LOG_CONNECTIONS" => setting.map(str::to_owned),
+                _ => None,
+            })
+            .unwrap()
+        };
+        let closed = Fact::ConnectionClosed {
+            carrier: Carrier::WebSocket,
+            reason: CloseReason::Disconnected,
+            lasted: 1,
+        };
+        let refused = Fact::ConnectionRefused {
+            carrier: Carrier::WebSocket,
+            code: "unauthorized",
+        };
+        for (setting, is_logged) in [(None, true), (Some("on"), true), (Some("off"), false)] {
+            assert_eq!(closed.is_logged(&config(setting)), is_logged);
+            assert!(refused.is_logged(&config(setting)));
+        }
     }
 }

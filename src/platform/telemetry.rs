@@ -15,7 +15,9 @@ const DATASET: &str = "ANALYTICS";
 /// Records a fact, with the user if known.
 pub fn tell(env: &Env, config: &Config, user_id: Option<&str>, fact: &Fact) {
     let user = user_id.map(|id| config.log_user_ids.name(config.secret(), id));
-    worker::console_log!("{}", fact.line(user.as_deref()));
+    if fact.is_logged(config) {
+        worker::console_log!("{}", fact.line(user.as_deref()));
+    }
     log::fault(
         "analytics",
         write(env, user.as_deref().unwrap_or_default(), fact),

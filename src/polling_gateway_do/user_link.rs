@@ -151,7 +151,7 @@ fn take(all: &Sessions, sid: &str, user: &WebSocket, frame: Frame) -> Result<()>
 /// How long a GET that arrives during a probe is held before the user's object is asked about it. The client
 /// may already have sent the `5` on another connection, which needs the time to arrive. The GET keeps the
 /// gateway awake anyway, so the timer costs nothing.
-const UPGRADE_IN_FLIGHT: Duration = Duration::from_millis(25);
+const UPGRADE_IN_FLIGHT: Duration = Duration::from_millis(5);
 
 /// Asks the user's object whether a WebSocket has taken over; the reply ends the waiting GET.
 pub(super) fn sync(sessions: Sessions, sid: String) {

@@ -23,8 +23,9 @@ impl UserObject {
         }
     }
 
-    /// Sets the alarm for the next thing to do, unless it is already set for then or earlier. Setting it
-    /// costs a write, so an alarm that is too early is left as it is.
+    /// Sets the alarm for the next thing to do, unless it is already set for then or earlier. Setting or
+    /// deleting it costs a write, so an alarm that is too early, or for nothing, is left as it is: it costs
+    /// less when it fires, and a client that reconnects needs it.
     pub(crate) async fn schedule(&self) {
         self.needs_schedule.set(false);
         log::fault("alarm", self.try_schedule().await);
@@ -42,11 +43,7 @@ impl UserObject {
             }
         };
         match (self.next_alarm()?, current) {
-            (None, None) => {}
-            (None, Some(_)) => {
-                self.alarm_at.set(Some(None));
-                self.state.storage().delete_alarm().await?;
-            }
+            (None, _) => {}
             (Some(wanted), Some(current)) if current <= wanted => {}
             (Some(wanted), _) => {
                 self.alarm_at.set(Some(Some(wanted)));
