@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { build } from "../scripts/build.mjs";
 import { Failure, inRoot, main, nodeProgram, parseOrFail, run } from "../scripts/lib/project.mjs";
 import { closeConnections } from "./load/polling.ts";
+import { openFilesLimit } from "./report/process.ts";
 import { page } from "./report/page.ts";
 import { Results } from "./report/results.ts";
 import { table } from "./report/table.ts";
@@ -108,6 +109,15 @@ async function runOn(kind: TargetKind, together: Scenario[], isSmoke: boolean, r
   }
 }
 
+/** Leaves out the scenarios for which the system does not allow enough open files, and says so. */
+function possible(chosen: Scenario[]) {
+  return chosen.filter(({ name, openFiles = 0 }) => {
+    if (openFiles <= openFilesLimit()) return true;
+    console.log(`${name} is left out: it needs \`ulimit -n ${openFiles}\``);
+    return false;
+  });
+}
+
 /** Each scenario runs on a server of its own; in a smoke run, those with the same variables share one. */
 function grouped(chosen: Scenario[], isSmoke: boolean): Scenario[][] {
   if (!isSmoke) return chosen.map((scenario) => [scenario]);
@@ -116,9 +126,10 @@ function grouped(chosen: Scenario[], isSmoke: boolean): Scenario[][] {
 }
 
 async function runAll({ isSmoke, pairs, chosen, against }: Options) {
-  const results = new Results();
-  for (const together of grouped(chosen, isSmoke)) {
-    for (let pair = 0; pair < pairs; pair++) {
+  const results = new Results(start);
+  for (const together of grouped(isSmoke ? chosen : possible(chosen), isSmoke)) {
+    const count = together.some(({ isSlow }) => isSlow) ? Math.ceil(pairs / 3) : pairs;
+    for (let pair = 0; pair < count; pair++) {
       for (const kind of [product, ...against]) await runOn(kind, together, isSmoke, results);
     }
   }

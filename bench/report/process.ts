@@ -30,6 +30,12 @@ export function childrenOf(pid: number): number[] {
   return all.filter((child) => fields(child)?.[1] === String(pid)).map(Number);
 }
 
+/** Returns how many files this process and those that it starts may have open, or Infinity if this is unknown. */
+export function openFilesLimit(): number {
+  const [, limit] = /^Max open files +(\d+)/m.exec(read("/proc/self/limits") ?? "") ?? [];
+  return Number(limit ?? Infinity);
+}
+
 /** Returns the CPU time that a process has used, in milliseconds, or NaN. */
 export function cpuMs(pid: number): number {
   const stat = fields(pid);

@@ -45,6 +45,12 @@ export class RowResults {
 
 export class Results {
   readonly #rows = new Map<string, RowResults>();
+  readonly #last: Row | undefined;
+
+  /** `last` is shown after all other rows. */
+  constructor(last?: Row) {
+    this.#last = last;
+  }
 
   /** Adds the samples of one run. */
   add(target: string, rows: Record<string, Row>, samples: Record<string, number[]>) {
@@ -56,6 +62,8 @@ export class Results {
   }
 
   get rows() {
-    return [...this.#rows.values()];
+    const rows = [...this.#rows.values()];
+    const isLast = ({ row }: RowResults) => row === this.#last;
+    return [...rows.filter((row) => !isLast(row)), ...rows.filter(isLast)];
   }
 }

@@ -18,12 +18,22 @@ export interface Scenario {
   rows: Record<string, Row>;
   /** It differs from another scenario only in size, which a smoke run does not have. */
   isRepetition?: boolean;
+  /** It takes so long that a third of the pairs must be enough. */
+  isSlow?: boolean;
+  /** How many files the server has open at most, if these are many. */
+  openFiles?: number;
   vars?(isSmoke: boolean): Vars;
   run(bench: Bench): Promise<void>;
 }
 
 /** How many clients connect at a time. */
 const CONNECTING = 16;
+
+/** What a user costs the server in open files: an object that is awake has three, a connection two. */
+export const FILES_PER_OBJECT = 3;
+export const FILES_PER_CONNECTION = 2;
+/** What it has open apart from that. */
+export const OTHER_FILES = 500;
 
 /** The product's limit; in a smoke run so few that a send is split, too. */
 const MAX_RECEIVERS_PER_SEND = { full: 4096, smoke: 8 };

@@ -22,7 +22,7 @@ const row = (way: Way, time: string): Row => ({
 });
 
 /** The first connects load the code; from some number on, the engine has compiled it to be fast. */
-const WARM_UP = 30;
+const WARM_UP = 20;
 
 const names = Object.keys(ways) as Way[];
 
@@ -43,7 +43,7 @@ export const connecting: Scenario = {
       for (const id of bench.ids(`${way}, warm-up`, bench.size(WARM_UP, 1))) {
         await connect(bench, way, id);
       }
-      const userIds = bench.ids(way, bench.size(100, 3));
+      const userIds = bench.ids(way, bench.size(50, 3));
       for (const time of ["first", "second"]) {
         for (const userId of userIds) {
           await bench.time(`${way} ${time}`, () => connect(bench, way, userId));

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Client } from "../load/client.ts";
 import { memoryBytes } from "../report/process.ts";
-import { inParallel } from "./bench.ts";
+import { FILES_PER_CONNECTION, FILES_PER_OBJECT, OTHER_FILES, inParallel } from "./bench.ts";
 import type { Bench, Scenario } from "./bench.ts";
 
 /** A little longer than the ten seconds after which workerd hibernates an idle object. */
@@ -12,6 +12,8 @@ const UNTIL_ASLEEP_MS = 13_000;
 
 export const memory: Scenario = {
   name: "memory",
+  isSlow: true,
+  openFiles: 1_050 * (FILES_PER_OBJECT + FILES_PER_CONNECTION) + OTHER_FILES,
   rows: {
     awake: {
       name: "memory per connection",

@@ -55,7 +55,7 @@ export const directDuringBulk: Scenario = {
     await bench.sendBulk(sender, receiverIds);
     await bench.sendDirect(talker, listener.userId);
     await bench.ledger.arrived();
-    for (let round = 0; round < bench.size(6, 1); round++) {
+    for (let round = 0; round < bench.size(4, 1); round++) {
       const sent = bench.sendBulk(sender, receiverIds);
       await new Promise((resolve) => setTimeout(resolve, 20));
       const arrived = listener.next();

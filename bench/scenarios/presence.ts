@@ -52,7 +52,7 @@ export const presence: Scenario = {
     for (const id of userIds) await bench.time("new", () => askForOne(asker, id));
     for (const id of userIds) await bench.time("one", () => askForOne(asker, id));
 
-    const rounds = bench.size(10, 1);
+    const rounds = bench.size(4, 1);
     await bench.cpu("cpu", rounds * userIds.length, async () => {
       for (let round = 0; round < rounds; round++) {
         const begun = performance.now();
@@ -60,7 +60,7 @@ export const presence: Scenario = {
         bench.record("many", (performance.now() - begun) / userIds.length);
       }
     });
-    for (let round = 0; round < bench.size(20, 1); round++) {
+    for (let round = 0; round < bench.size(8, 1); round++) {
       await bench.time("bulk", () => askForAll(asker, userIds));
     }
   },
