@@ -81,13 +81,13 @@ export class Client {
   ) {
     const session = await PollingSession.open(host.url);
     const early = await session.connect(token);
+    // The library always has a GET waiting, until its probe is answered; the server then ends the GET.
+    const poll = session.poll();
     const socket = open(host, `&sid=${session.sid}`);
     const client = new Client(userId, socket, received);
     for (const packet of early) client.#receive(packet);
     await once(socket, "open");
     const probed = once(socket, "message");
-    // The library polls until its probe is answered; the server then ends the GET.
-    const poll = session.poll();
     socket.send("2probe");
     const [answer] = await probed;
     if (String(answer) !== "3probe") throw new Error(`the probe was answered by ${answer}`);
