@@ -1,4 +1,5 @@
-// Calls many Durable Objects and crosses from wasm to JavaScript only once.
+// Calls and requests to Durable Objects. Each crosses from wasm to JavaScript only once, however many objects it
+// is for.
 
 /**
  * Calls objects, `concurrency` at a time. `targets` is JSON: `[name, location hint or null, message or null]`
@@ -28,3 +29,7 @@ export async function callAll(objects, path, targets, common, attachment, concur
   await Promise.all(Array.from({ length: lanes }, callOneAfterAnother));
   return lines.join("\n");
 }
+
+/** Sends a request to an object. `headers` is JSON. */
+export const request = (objects, name, url, method, headers, body) =>
+  objects.getByName(name).fetch(url, { method, headers: JSON.parse(headers), body });

@@ -35,6 +35,17 @@ extern "C" {
         attachment: Option<String>,
         concurrency: u32,
     ) -> Result<JsValue, JsValue>;
+
+    /// Sends a request to an object. `headers` is JSON.
+    #[wasm_bindgen(catch)]
+    pub async fn request(
+        objects: &ObjectNamespace,
+        name: &str,
+        url: &str,
+        method: &str,
+        headers: &str,
+        body: JsValue,
+    ) -> Result<JsValue, JsValue>;
 }
 
 /// Returns when the platform last auto-responded to a pong on this socket, if ever.

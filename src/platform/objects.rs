@@ -1,14 +1,13 @@
 //! Calls to User objects and polling gateways.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{
-    Delay, Env, Error, Headers, Method, Request, RequestInit, Response, Result, WebSocket,
-};
+use worker::{Delay, Env, Error, Response, Result, WebSocket};
 
 use super::js::{self, receive_array_buffers};
 use super::{d1, log};
@@ -28,16 +27,41 @@ pub const POLLING_GATEWAY: &str = "POLLING_GATEWAY";
 
 /// Requests a WebSocket from the user's object. The response may be passed on to a client.
 pub async fn connect(env: &Env, connect: &Connect) -> Result<Response> {
-    let headers = Headers::new();
-    headers.set("Upgrade", "websocket")?;
-    headers.set(HEADER, &to_header(connect))?;
-    let mut init = RequestInit::new();
-    init.with_headers(headers);
-    let request = Request::new_with_init(&url::<Connect>(), &init)?;
-    env.durable_object(USER)?
-        .get_by_name(&connect.identity.user_id)?
-        .fetch_with_request(request)
-        .await
+    let message = to_header(connect);
+    let headers = [("Upgrade", "websocket"), (HEADER, message.as_str())];
+    let request = ObjectRequest {
+        binding: USER,
+        name: &connect.identity.user_id,
+        method: "GET",
+        headers: BTreeMap::from(headers),
+        body: JsValue::UNDEFINED,
+    };
+    request.send::<Connect>(env).await
+}
+
+/// A request to an object, where a remote call will not do.
+struct ObjectRequest<'a> {
+    binding: &'static str,
+    name: &'a str,
+    method: &'static str,
+    headers: BTreeMap<&'static str, &'a str>,
+    body: JsValue,
+}
+
+impl ObjectRequest<'_> {
+    async fn send<M: Message>(self, env: &Env) -> Result<Response> {
+        let objects: JsValue = env.durable_object(self.binding)?.into();
+        let response = js::request(
+            objects.unchecked_ref(),
+            self.name,
+            &url::<M>(),
+            self.method,
+            &to_json(&self.headers),
+            self.body,
+        )
+        .await?;
+        Ok(Response::from(response.dyn_into::<web_sys::Response>()?))
+    }
 }
 
 /// The pauses before each further attempt to reach a user's object. Its client has been accepted by then,
@@ -81,15 +105,17 @@ pub async fn poll(
     poll: &Poll,
     body: Option<Vec<u8>>,
 ) -> Result<Response> {
-    let headers = Headers::new();
-    headers.set(HEADER, &to_header(poll))?;
-    let mut init = RequestInit::new();
-    init.with_headers(headers);
-    if let Some(body) = body {
-        init.with_method(Method::Post);
-        init.with_body(Some(js_sys::Uint8Array::from(body.as_slice()).into()));
-    }
-    fetch_gateway(env, gateway, &url::<Poll>(), &init).await
+    let message = to_header(poll);
+    let request = ObjectRequest {
+        binding: POLLING_GATEWAY,
+        name: gateway,
+        method: if body.is_some() { "POST" } else { "GET" },
+        headers: BTreeMap::from([(HEADER, message.as_str())]),
+        body: body.map_or(JsValue::UNDEFINED, |body| {
+            Uint8Array::from(body.as_slice()).into()
+        }),
+    };
+    request.send::<Poll>(env).await
 }
 
 /// Sends a message to a gateway.
@@ -98,22 +124,14 @@ pub async fn call_gateway<M: Message + Serialize>(
     gateway: &str,
     message: &M,
 ) -> Result<Response> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post);
-    init.with_body(Some(to_json(message).into()));
-    fetch_gateway(env, gateway, &url::<M>(), &init).await
-}
-
-async fn fetch_gateway(
-    env: &Env,
-    gateway: &str,
-    url: &str,
-    init: &RequestInit,
-) -> Result<Response> {
-    env.durable_object(POLLING_GATEWAY)?
-        .get_by_name(gateway)?
-        .fetch_with_request(Request::new_with_init(url, init)?)
-        .await
+    let request = ObjectRequest {
+        binding: POLLING_GATEWAY,
+        name: gateway,
+        method: "POST",
+        headers: BTreeMap::new(),
+        body: to_json(message).into(),
+    };
+    request.send::<M>(env).await
 }
 
 /// One of the objects to call: its name, the location hint if the call creates it, and the message, unless
