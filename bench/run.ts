@@ -8,6 +8,7 @@
 // --write writes docs/performance.md.
 
 import { writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { parseArgs } from "node:util";
 
 import { build } from "../scripts/build.mjs";
@@ -147,6 +148,11 @@ async function report({ results, write, pairs, against }: Options & { results: R
   const text = page({ results, table: shown, wasm: sentence, pairs, rivals: names, options });
   writeFileSync(performancePage, text);
   await run(...nodeProgram("prettier/bin/prettier.cjs", ["--write", performancePage]));
+}
+
+// So that whatever is removed at the exit is removed after an interruption, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
 await main(async () => {

@@ -30,7 +30,10 @@ const clippy = (...args) => ["cargo", ["clippy", ...cargoLocked, ...args, "--", 
 const steps = {
   lint: () => [
     ["prettier (npm run format fixes it)", () => prettier("--check")],
-    ["tsc: types of bench/, client/, console/ and tests/", () => nodeProgram("typescript/bin/tsc", [])],
+    [
+      "tsc: types of bench/, client/, console/ and tests/",
+      () => nodeProgram("typescript/bin/tsc", []),
+    ],
     ["cargo fmt (npm run format fixes it)", () => ["cargo", ["fmt", "--check"]]],
     ["cargo clippy, native", () => clippy("--all-targets")],
     ["cargo clippy, wasm", () => clippy("--target", "wasm32-unknown-unknown")],

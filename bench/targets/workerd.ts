@@ -107,6 +107,8 @@ async function firstAnswer(miniflare: Miniflare) {
 /** Starts the Worker whose modules are `files`, the entry first. */
 export async function startWorkerd(files: string[], vars: Vars): Promise<Target> {
   const folder = mkdtempSync(path.join(storageFolder(), "switchboard-bench-"));
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", removeFolder);
   const secret = randomBytes(32).toString("hex");
   const errors: string[] = [];
   let rowsWritten = 0;
@@ -157,7 +159,8 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
 
     async close() {
       await miniflare.dispose();
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder();
+      process.off("exit", removeFolder);
     },
   };
 }
