@@ -41,16 +41,18 @@ impl UserObject {
     /// There is no await here, so the log and the sockets cannot diverge. The platform holds outgoing
     /// messages back until the write is durable. Returns whether the user is online.
     fn take_letter(&self, target: &Target, is_repeat: bool, letter: Letter) -> Result<bool> {
-        let is_online = self.presence()?.is_online();
+        let live_sockets = self.live_sockets();
+        let is_online = self.presence_on(&live_sockets)?.is_online();
         if is_repeat && self.store.has_message(&target.message_id)? {
             return Ok(is_online);
         }
-        let offset = self.publish(&NewEntry {
+        let entry = NewEntry {
             message_id: &target.message_id,
             event: new_message::NAME,
             payload: &new_message::payload(&letter, target),
             except_sid: None,
-        })?;
+        };
+        let offset = self.publish_on(&live_sockets, &entry)?;
         self.store.conversations_add(&[Target {
             receiver_id: letter.sender.id.clone(),
             ..target.clone()

@@ -7,7 +7,7 @@ use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
 use crate::core::sql::Param;
-use crate::core::store::schema::{ADD_CONVERSATIONS, CONVERSATION_PAGE};
+use crate::core::store::schema::{ADD_CONVERSATION, ADD_CONVERSATIONS, CONVERSATION_PAGE};
 
 /// Sorts after every message id.
 const LAST: &str = "g";
@@ -25,6 +25,9 @@ impl<D: Database> Store<D> {
     /// Adds conversations to the list, or moves them up. Each target's `receiver_id` is the other
     /// participant.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
+        if let [one] = targets {
+            return self.conversation_add(one);
+        }
         if targets.is_empty() {
             return Ok(());
         }
@@ -33,6 +36,16 @@ impl<D: Database> Store<D> {
             ADD_CONVERSATIONS,
             vec![to_json(&targets).into()],
         )
+    }
+
+    fn conversation_add(&self, target: &Target) -> Result<()> {
+        let Target {
+            receiver_id,
+            conversation_id,
+            message_id,
+        } = target;
+        let bindings = [conversation_id, receiver_id, message_id].map(|id| id.as_str().into());
+        self.write(Table::Conversations, ADD_CONVERSATION, bindings.into())
     }
 
     /// Returns the other participant of one of the user's conversations.

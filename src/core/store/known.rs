@@ -46,6 +46,7 @@ impl<T: Clone> Memo<T> {
 pub(super) struct Known {
     pub user_state: Memo<UserState>,
     pub log_ends: Memo<Option<LogEnds>>,
+    pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
 }
@@ -56,19 +57,17 @@ impl Known {
         match table {
             Table::UserState => self.user_state.forget(),
             Table::Log => self.log_ends.forget(),
+            Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => self.watched.forget(),
-            Table::Conversations
-            | Table::Receipts
-            | Table::Watches
-            | Table::Buckets
-            | Table::Outbox => {}
+            Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
 
     pub fn forget_all(&self) {
         self.user_state.forget();
         self.log_ends.forget();
+        self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();
     }

@@ -123,16 +123,14 @@ impl<D: Database> Store<D> {
         )?;
         // Drop the receipts of pruned messages that no device has confirmed, may have received, or can
         // still get from the log.
-        let _: Vec<PendingReceipt> = self.read(
-            &self.social,
+        self.write_if_there(
+            Table::Receipts,
             "DELETE FROM receipts
              WHERE offset < (SELECT min(offset) FROM log) AND NOT EXISTS (
                SELECT 1 FROM user_state WHERE is_online = 1 OR confirmed >= receipts.offset
-             )
-             RETURNING offset, sender_id, payload",
+             )",
             vec![],
-        )?;
-        Ok(())
+        )
     }
 
     /// Returns whether the log holds this message.
@@ -253,10 +251,9 @@ impl<D: Database> Store<D> {
     /// Blanks a conversation's events. Their offsets stay taken, so that offsets only grow. Also drops the
     /// conversation's receipts: one of its two users is being erased.
     pub fn blank(&self, conversation_id: &str) -> Result<()> {
-        let _: Vec<PendingReceipt> = self.read(
-            &self.social,
-            "DELETE FROM receipts WHERE payload ->> 'conversationId' = ?1
-             RETURNING offset, sender_id, payload",
+        self.write_if_there(
+            Table::Receipts,
+            "DELETE FROM receipts WHERE payload ->> 'conversationId' = ?1",
             vec![conversation_id.into()],
         )?;
         self.write(
@@ -291,6 +288,14 @@ impl<D: Database> Store<D> {
 
     /// Returns the first offset, from `from` on, that has a pending receipt.
     pub fn next_receipt(&self, from: u64) -> Result<Option<u64>> {
+        let first = self.known.first_receipt.get_or(|| self.receipt_from(0))?;
+        match first {
+            Some(first) if first < from => self.receipt_from(from),
+            first => Ok(first),
+        }
+    }
+
+    fn receipt_from(&self, from: u64) -> Result<Option<u64>> {
         #[derive(Deserialize)]
         struct Row {
             offset: Option<u64>,

@@ -150,6 +150,12 @@ SELECT t.value ->> 'c', t.value ->> 'r', t.value ->> 'm' FROM json_each(?1) AS t
 ON CONFLICT (conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id
 WHERE excluded.last_message_id > last_message_id";
 
+/// The same for one conversation: its id, the other participant and the message id.
+pub const ADD_CONVERSATION: &str = "
+INSERT INTO conversations (conversation_id, peer_id, last_message_id) VALUES (?1, ?2, ?3)
+ON CONFLICT (conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id
+WHERE excluded.last_message_id > last_message_id";
+
 /// Reads a page of the list, newest first.
 pub const CONVERSATION_PAGE: &str = "
 SELECT conversation_id, last_message_id FROM conversations
@@ -211,9 +217,9 @@ mod tests {
         let db = all();
         let targets = r#"[{"c":"k1","r":"a","m":"1"},{"c":"k2","r":"b","m":"2"}]"#;
         db.execute(ADD_CONVERSATIONS, [targets]).unwrap();
-        db.execute(ADD_CONVERSATIONS, [r#"[{"c":"k1","r":"a","m":"3"}]"#])
-            .unwrap();
+        db.execute(ADD_CONVERSATION, ["k1", "a", "3"]).unwrap();
         // A late message with an older id does not move the conversation.
+        db.execute(ADD_CONVERSATION, ["k1", "a", "0"]).unwrap();
         db.execute(ADD_CONVERSATIONS, [r#"[{"c":"k1","r":"a","m":"0"}]"#])
             .unwrap();
         let page = |before: &str| -> Vec<String> {

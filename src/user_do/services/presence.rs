@@ -13,6 +13,7 @@ use crate::core::time::Millis;
 use crate::messages::PresenceQuery;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
 
 impl UserObject {
     /// Returns the presence that the querying user may see.
@@ -24,11 +25,16 @@ impl UserObject {
     }
 
     pub(crate) fn presence(&self) -> Result<Presence> {
+        self.presence_on(&self.live_sockets())
+    }
+
+    /// The same, if the user's live sockets are at hand.
+    pub(crate) fn presence_on(&self, live_sockets: &[Socket]) -> Result<Presence> {
         let config = self.config()?;
         let now = now();
         let mut connection_count = 0;
         let mut last_heard: Option<Millis> = None;
-        for socket in self.live_sockets() {
+        for socket in live_sockets {
             let heard = socket.heard(&self.state);
             last_heard = last_heard.max(Some(heard));
             // A ghost no longer counts, although its socket is only closed when the object next wakes up.

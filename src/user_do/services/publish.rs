@@ -9,6 +9,7 @@ use crate::core::events::send_message::{DELIVERED, Delivered};
 use crate::core::store::{NewEntry, Retention};
 use crate::platform::now;
 use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, event_text};
 
@@ -16,6 +17,11 @@ impl UserObject {
     /// Appends an event to the log, and sends it to every live socket that it is meant for, with its offset
     /// as the last argument. Returns the offset.
     pub(crate) fn publish(&self, entry: &NewEntry) -> Result<u64> {
+        self.publish_on(&self.live_sockets(), entry)
+    }
+
+    /// The same, if the user's live sockets are at hand.
+    pub(crate) fn publish_on(&self, live_sockets: &[Socket], entry: &NewEntry) -> Result<u64> {
         let config = self.config()?;
         let keep = Retention {
             events: config.log_max_events,
@@ -24,15 +30,19 @@ impl UserObject {
         let offset = self.store.append(entry, now(), &keep)?;
         let text = format!("\"{offset}\"");
         let text = event_text(MAIN, entry.event, &[entry.payload, &text]);
-        self.send_to_all(&text, entry.except_sid);
+        self.send_on(live_sockets, &text, entry.except_sid);
         Ok(offset)
     }
 
     /// Sends a packet to every live socket except that of session `except_sid`.
     pub(crate) fn send_to_all(&self, text: &str, except_sid: Option<&str>) {
-        for socket in self.live_sockets() {
+        self.send_on(&self.live_sockets(), text, except_sid);
+    }
+
+    fn send_on(&self, live_sockets: &[Socket], text: &str, except_sid: Option<&str>) {
+        for socket in live_sockets {
             if except_sid.is_none() || socket.connection.session.sid(MAIN) != except_sid {
-                self.send(&socket, Packet::Text(text.to_owned()));
+                self.send(socket, Packet::Text(text.to_owned()));
             }
         }
     }
