@@ -32,28 +32,24 @@ const isTrap = (error) =>
 // The wasm runs a task by queueMicrotask. The runtime's own takes several times as long as a promise.
 globalThis.queueMicrotask = (task) => void Promise.resolve().then(task);
 
-// Catches traps in tasks that nothing awaits.
+// Catches traps in tasks, and in listeners.
 addEventListener("unhandledrejection", ({ reason }) => {
   if (isTrap(reason)) trapped();
 });
+addEventListener("error", ({ error }) => {
+  if (isTrap(error)) trapped();
+});
 
-/** What the wasm exports is asynchronous, so an error that it throws at once is a trap of some kind. */
+/**
+ * Calls the wasm. What it exports returns promises or strings, so an error that it throws at once is a trap of some
+ * kind. Its promises are settled by tasks, whose traps arrive at the listener above.
+ */
 function enter(call) {
   replaceBrokenInstance();
   try {
     return call();
   } catch (error) {
     trapped();
-    throw error;
-  }
-}
-
-async function guarded(call) {
-  const promise = enter(call);
-  try {
-    return await promise;
-  } catch (error) {
-    if (isTrap(error)) trapped();
     throw error;
   }
 }
@@ -79,7 +75,7 @@ function durableObject(Inner) {
 
     static handler(name) {
       return function (...args) {
-        return guarded(() => this.#current()[name](...args));
+        return enter(() => this.#current()[name](...args));
       };
     }
 
@@ -87,7 +83,7 @@ function durableObject(Inner) {
     static call() {
       return function (...args) {
         const answer = enter(() => this.#current().answerNow(...args));
-        return answer ?? guarded(() => this.#current().answerLater(...args));
+        return answer ?? enter(() => this.#current().answerLater(...args));
       };
     }
   }
@@ -104,6 +100,6 @@ export const PollingGateway = durableObject(wasm.PollingGateway);
 
 export default class extends WorkerEntrypoint {
   fetch(request) {
-    return guarded(() => wasm.fetch(request, this.env, this.ctx));
+    return enter(() => wasm.fetch(request, this.env, this.ctx));
   }
 }

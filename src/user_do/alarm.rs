@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::{Either, select};
 use futures::pin_mut;
 use worker::{Delay, Result};
@@ -26,6 +27,10 @@ impl UserObject {
         self.beat();
         let work = self.work();
         pin_mut!(work);
+        // Usually nothing has to be awaited, and no timer is needed.
+        if work.as_mut().now_or_never().is_some() {
+            return;
+        }
         // No alarm fires while this one runs, and D1 and other objects take time, so the heartbeat continues
         // alongside. The timer keeps the object awake no longer than that work does.
         loop {
@@ -38,8 +43,15 @@ impl UserObject {
 
     /// The work that depends only on time.
     fn beat(&self) {
-        self.close_what_is_over();
-        log::fault("heartbeat", self.ping());
+        let sockets = self.sockets_heard();
+        let closed = self.close_what_is_over(&sockets);
+        // Closing one socket may change another.
+        let sockets = if closed > 0 {
+            self.sockets_heard()
+        } else {
+            sockets
+        };
+        log::fault("heartbeat", self.ping(sockets));
     }
 
     /// The work that calls D1 or other objects. Other events are handled in the meantime.
@@ -57,21 +69,29 @@ impl UserObject {
         Duration::from_millis(pause.clamp(SHORTEST_BEAT, LONGEST_BEAT))
     }
 
-    fn close_what_is_over(&self) {
-        let Ok(config) = self.config() else { return };
+    /// Returns how many sockets it has closed.
+    fn close_what_is_over(&self, sockets: &[(Socket, Millis)]) -> usize {
+        let Ok(config) = self.config() else { return 0 };
         let now = now();
         let is_watched = self.is_watched();
-        let sockets: Vec<Socket> = self.sockets().collect();
-        for socket in sockets {
-            if self.is_interrupted(&socket) {
-                self.close(socket, CloseReason::Interrupted);
-                continue;
+        let reason = |(socket, heard): &(Socket, Millis)| {
+            if self.is_interrupted(socket) {
+                return Some(CloseReason::Interrupted);
             }
-            let heard = socket.heard(&self.state);
-            if let Need::Close(reason) = need(&socket.connection, heard, now, is_watched, config) {
-                self.close(socket, reason);
+            match need(&socket.connection, *heard, now, is_watched, config) {
+                Need::Close(reason) => Some(reason),
+                _ => None,
             }
+        };
+        let over: Vec<_> = sockets
+            .iter()
+            .filter_map(|one| Some((one.0.clone(), reason(one)?)))
+            .collect();
+        let closed = over.len();
+        for (socket, reason) in over {
+            self.close(socket, reason);
         }
+        closed
     }
 
     /// Returns whether the object lost its memory during a CONNECT, which will never be answered.
@@ -84,26 +104,17 @@ impl UserObject {
 
     /// If a ping is due, sends it together with those that may go out early, and records what earlier pongs
     /// have confirmed.
-    fn ping(&self) -> Result<()> {
+    fn ping(&self, sockets: Vec<(Socket, Millis)>) -> Result<()> {
         let config = self.config()?;
         let now = now();
-        let sockets: Vec<(Socket, Millis)> = self
-            .sockets()
-            .map(|socket| {
-                let heard = socket.heard(&self.state);
-                (socket, heard)
-            })
-            .collect();
         let is_due = |(socket, heard): &(Socket, Millis)| {
             need(&socket.connection, *heard, now, false, config) == Need::Ping
         };
         if !sockets.iter().any(is_due) {
             return Ok(());
         }
-        let confirmed = self.confirmed()?;
-        if confirmed > self.store.user_state()?.confirmed {
-            self.store.set_confirmed(confirmed)?;
-        }
+        self.store
+            .set_confirmed(self.confirmed_on(sockets.iter().map(|(socket, _)| socket))?)?;
         let last_offset = self.store.last_offset()?;
         for (socket, heard) in sockets {
             if may_join_ping(&socket.connection, heard, now, config) {

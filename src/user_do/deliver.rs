@@ -28,8 +28,11 @@ impl UserObject {
     /// Returns the user's id: the object's name, which the platform may not know in an object that an alarm
     /// has woken, or what storage says.
     fn own_id(&self) -> Result<String> {
+        if let Some(name) = self.own_id.get() {
+            return Ok(name.clone());
+        }
         if let Some(name) = self.state.id().name() {
-            return Ok(name);
+            return Ok(self.own_id.get_or_init(|| name).clone());
         }
         let stored = self.store.user_state()?.user_id;
         if stored.is_empty() {

@@ -33,7 +33,7 @@ mod service;
 mod services;
 mod watch;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -77,6 +77,8 @@ pub struct UserObject {
     faults: RefCell<Bucket>,
     /// When to retry receipts to senders that could not be reached; a cache.
     unreached_senders: RefCell<HashMap<String, Millis>>,
+    /// The object's name, once it has been asked for.
+    own_id: OnceCell<String>,
     /// Whether the work just done may need a different alarm than the one that is set.
     needs_schedule: Cell<bool>,
     /// When the alarm is set for; the outer `None` means that storage has to be read first.
@@ -104,6 +106,7 @@ impl DurableObject for UserObject {
             blocking: Lane::default(),
             faults: RefCell::default(),
             unreached_senders: RefCell::default(),
+            own_id: OnceCell::new(),
             needs_schedule: Cell::default(),
             alarm_at: Cell::new(None),
             left_alarm: Rc::default(),

@@ -94,7 +94,7 @@ impl UserObject {
         );
         let confirmed = self.confirmed_at_end(socket, reason)?;
         self.end_watches(socket, reason)?;
-        if self.live_sockets().is_empty() {
+        if !self.has_live_socket() {
             self.store
                 .set_offline(last_seen(reason, heard), confirmed)?;
             // A ghost left when it was last heard; any other client may reconnect within the grace period.

@@ -5,6 +5,7 @@ use worker::Result;
 use super::socket::Socket;
 use crate::core::connection::{Admission, Carrier, Phase};
 use crate::core::heartbeat::is_ghost;
+use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::wire::engine_io::Packet;
@@ -17,6 +18,21 @@ impl UserObject {
             .get_websockets()
             .into_iter()
             .filter_map(Socket::load)
+    }
+
+    /// Returns all sockets, each with the time at which its client was last heard.
+    pub(crate) fn sockets_heard(&self) -> Vec<(Socket, Millis)> {
+        self.sockets()
+            .map(|socket| {
+                let heard = socket.heard(&self.state);
+                (socket, heard)
+            })
+            .collect()
+    }
+
+    /// Returns whether any socket makes the user online.
+    pub(crate) fn has_live_socket(&self) -> bool {
+        self.sockets().any(|socket| socket.connection.is_live())
     }
 
     /// Returns the sockets that make the user online.
@@ -57,13 +73,23 @@ impl UserObject {
 
     /// Returns the last log offset that any device has confirmed.
     pub(crate) fn confirmed(&self) -> Result<u64> {
-        let stored = self.store.user_state()?.confirmed;
-        let live = self
-            .live_sockets()
-            .iter()
+        self.confirmed_on(self.live_sockets().iter())
+    }
+
+    /// The same, if the user's sockets are at hand.
+    pub(crate) fn confirmed_on<'a>(
+        &self,
+        sockets: impl Iterator<Item = &'a Socket>,
+    ) -> Result<u64> {
+        let live = sockets
+            .filter(|socket| socket.connection.is_live())
             .map(|socket| socket.confirmed(&self.state))
             .max();
-        Ok(stored.max(live.unwrap_or_default()))
+        Ok(self
+            .store
+            .user_state()?
+            .confirmed
+            .max(live.unwrap_or_default()))
     }
 
     /// Sends a packet to a client. During an upgrade, holds it until the new WebSocket takes over.

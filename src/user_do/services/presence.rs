@@ -58,7 +58,7 @@ impl UserObject {
     /// that it left, before that fires. No event is handled until this is done.
     pub(crate) fn look_for_a_crash(&self) {
         let is_online = matches!(self.store.user_state(), Ok(state) if state.is_online == 1);
-        if !is_online || !self.live_sockets().is_empty() {
+        if !is_online || self.has_live_socket() {
             return;
         }
         let storage = self.state.storage();
@@ -89,7 +89,7 @@ impl UserObject {
 
     fn try_settle_crash(&self) -> Result<()> {
         let state = self.store.user_state()?;
-        if state.is_online == 0 || !self.live_sockets().is_empty() {
+        if state.is_online == 0 || self.has_live_socket() {
             return Ok(());
         }
         let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
