@@ -53,7 +53,7 @@ ${rivals.map((name) => `- **${name}** is ${what[name]}.`).join("\n")}
 
 The servers ran in turn, ${pairs} times each (${Math.ceil(pairs / 3)} for 5,000 receivers and for memory), each time as a new process on empty storage. Each figure is the median of
 the runs' medians. A ratio is the product's median divided by the other's, below 1 where the product needs less; in
-brackets are the smallest and the largest ratio of two runs in turn. Pings and rate limits were off, but for the
+brackets are the smallest and the largest ratio of two runs in turn. Pings, rate limits and the log's lines about connections (\`LOG_CONNECTIONS\`) were off, but for the
 heartbeats. Clients used raw WebSockets in one process, and every message was checked to arrive exactly once,
 at its receiver, with the ids in the sender's reply.
 
