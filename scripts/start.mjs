@@ -1,7 +1,6 @@
 // `npm start`: takes a fresh clone to a running server on this machine.
 // Takes PORT or --port, and --persist-to DIR; all other arguments are passed on to `wrangler dev`.
 
-import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -19,7 +18,7 @@ import {
 import { runQuietly, step } from "./lib/steps.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
 import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
-import { compileAhead } from "./build.mjs";
+import { compileAhead, currentProfile } from "./build.mjs";
 import { setup } from "./setup.mjs";
 
 const pollEveryMs = 150;
@@ -73,9 +72,9 @@ async function listens(port, address) {
 
 /** wrangler would build as well, and show every line of it. */
 async function buildWorker() {
-  const usually = existsSync(inRoot("build", "index.js")) ? "seconds" : "2 minutes the first time";
-  const title = `Building the Worker (usually ${usually})`;
-  await step(title, () => runQuietly(...nodeScript(inRoot("scripts", "build.mjs"))));
+  await step("Building the Worker", () =>
+    runQuietly(...nodeScript(inRoot("scripts", "build.mjs"))),
+  );
 }
 
 async function prepareDatabase(state) {
@@ -162,6 +161,8 @@ async function serve({ port, state, others }) {
 export async function startServing(args) {
   const settings = readArguments(args);
   await requireFreePort(settings.port);
+  // To try it, a build that takes half of the time is good enough; but one that is there will do, too.
+  process.env.SWITCHBOARD_PROFILE ??= currentProfile() ?? "dev";
   await setup(compileAhead);
   await buildWorker();
   await prepareDatabase(settings.state);
