@@ -14,6 +14,8 @@ import { Failure, inRoot, isMain, main } from "./lib/project.mjs";
 const limit = 420 * 1024;
 
 function check() {
+  const profile = readFileSync(inRoot("build", "profile.txt"), "utf8");
+  if (profile !== "release") return console.log(`wasm: not checked in a ${profile} build`);
   const size = gzipSync(readFileSync(inRoot("build", "index_bg.wasm")), { level: 9 }).length;
   console.log(`wasm: ${size} bytes compressed, of at most ${limit}`);
   if (size > limit) throw new Failure(`build/index_bg.wasm has grown beyond ${limit} bytes`);
