@@ -66,6 +66,7 @@ const inputs = [
   "rust-toolchain.toml",
   "scripts/build.mjs",
   "scripts/bindgen",
+  "scripts/lib/bindgen.mjs",
 ];
 
 function newestOf(place) {

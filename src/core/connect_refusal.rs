@@ -65,13 +65,17 @@ impl ConnectRefusal {
     /// "Connection to a namespace").
     pub fn packet(self) -> String {
         #[derive(Serialize)]
+        struct Data {
+            code: &'static str,
+        }
+        #[derive(Serialize)]
         struct Body {
             message: String,
-            data: serde_json::Value,
+            data: Data,
         }
         let body = Body {
             message: self.to_string(),
-            data: serde_json::json!({ "code": self.code() }),
+            data: Data { code: self.code() },
         };
         connect_error(MAIN, &to_json(&body))
     }

@@ -3,6 +3,7 @@
 //! Invariant: the message of an [`EventError`] is safe to show to users. Internal details are logged where
 //! the error occurs and never go into the message.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -148,6 +149,11 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
 /// Returns the name of a variant without data, as it is serialized.
 pub fn name_of<T: Serialize>(variant: T) -> String {
     to_json(&variant).trim_matches('"').to_owned()
+}
+
+/// Returns the variant without data that is serialized by this name, if there is one.
+pub fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_str(&to_json(name)).ok()
 }
 
 #[cfg(test)]

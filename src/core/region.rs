@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::to_json;
+use super::error::named;
 
 /// A Durable Object location hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Region {
 
     /// Reads a location hint such as `weur`.
     pub fn read(name: &str) -> Option<Self> {
-        serde_json::from_str(&to_json(&name)).ok()
+        named(name)
     }
 
     /// Returns the region of a place: its continent (`AF`, `AS`, `EU`, `NA`, `OC`, `SA`), country (ISO 3166)

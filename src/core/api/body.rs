@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use crate::core::config::Config;
-use crate::core::error::to_json;
+use crate::core::error::{named, to_json};
 use crate::core::events::RequestPayload;
 use crate::core::events::get_bulk_online_status::BulkStatusQuery;
 use crate::core::ids::is_user_id;
@@ -39,7 +39,7 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
         role: optional(
             fields.role,
             "role must be \"customer\" or \"contractor\"",
-            |role| serde_json::from_value(role.into()).ok(),
+            named,
         )?,
         name: optional(
             fields.name,

@@ -49,6 +49,32 @@ enum Table {
     Outbox,
 }
 
+impl Table {
+    /// Returns the names in SQL.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::UserState => &["user_state"],
+            Self::Log => &["log"],
+            Self::Conversations => &["conversations"],
+            Self::Receipts => &["receipts"],
+            Self::Blocks => &["blocks"],
+            Self::Watches => &["watches"],
+            Self::Watched => &["watched", "watchers"],
+            Self::Buckets => &["buckets"],
+            Self::Outbox => &["outbox"],
+        }
+    }
+
+    /// Returns whether the statement changes this table.
+    fn is_changed_by(self, query: &str) -> bool {
+        let words = query.split_whitespace();
+        let changed = words
+            .skip_while(|word| !matches!(*word, "INTO" | "UPDATE" | "FROM"))
+            .nth(1);
+        changed.is_some_and(|name| self.names().contains(&name))
+    }
+}
+
 /// The storage failed, or holds data that this code did not write.
 #[derive(Debug, Error)]
 #[error("storage: {0}")]
@@ -149,6 +175,7 @@ impl<D: Database> Store<D> {
 
     /// Every change goes through here, so that nothing outdated remains known.
     fn write(&self, table: Table, query: &str, bindings: Vec<Param>) -> Result<()> {
+        debug_assert!(table.is_changed_by(query), "{table:?}: {query}");
         self.known.forget(table);
         self.bring_up_to_date(self.group(table), true)?;
         self.database

@@ -89,7 +89,7 @@ impl<D: Database> Store<D> {
     fn watcher_owe_truth(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(Table::Watched, watch::NEW_TRUTH, vec![user_id.into()])?;
         self.write(Table::Watched, watch::OWE_TRUTH, vec![user_id.into()])?;
-        self.write(Table::Watches, watch::SET_DUE, vec![Param::from(now)])
+        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(now)])
     }
 
     /// Returns whom a session watches.

@@ -36,7 +36,6 @@ pub(crate) struct CommittedSend {
 }
 
 /// The result of a fan-out.
-#[derive(Default)]
 pub(crate) struct FannedOut {
     delivered: HashSet<String>,
     /// The receivers whose objects have not taken the message.
@@ -77,35 +76,6 @@ impl UserObject {
         waiting: &HashSet<String>,
         meter: &Meter,
     ) -> FannedOut {
-        let receipts = match self.call_all(send, waiting, meter).await {
-            Ok(receipts) => receipts,
-            Err(error) => {
-                log::error("fan-out", &error);
-                HashMap::new()
-            }
-        };
-        let mut fanned = FannedOut::default();
-        for target in &send.targets {
-            let receiver_id = target.receiver_id.clone();
-            match receipts.get(&target.receiver_id) {
-                Some(receipt) if receipt.delivered => {
-                    fanned.delivered.insert(receiver_id);
-                }
-                Some(_) => {}
-                None => {
-                    fanned.failed.insert(receiver_id);
-                }
-            }
-        }
-        fanned
-    }
-
-    async fn call_all(
-        &self,
-        send: &CommittedSend,
-        waiting: &HashSet<String>,
-        meter: &Meter,
-    ) -> Result<HashMap<String, Receipt>> {
         let copies: Vec<(&str, Deliver)> = send
             .targets
             .iter()
@@ -120,20 +90,32 @@ impl UserObject {
                 (target.receiver_id.as_str(), copy)
             })
             .collect();
-        let concurrency = self.config()?.fanout_concurrency;
-        let (letter, regions) = (&send.letter, &send.regions);
-        let receipts =
-            objects::deliver_all(&self.env, &copies, letter, regions, concurrency).await?;
-        let mut taken = HashMap::new();
-        for ((receiver_id, _), receipt) in copies.into_iter().zip(receipts) {
-            match receipt {
-                Ok(receipt) => {
-                    taken.insert(receiver_id.to_owned(), receipt);
-                }
-                Err(error) => log::error("deliver", &error),
+        let receipts = log::fault("fan-out", self.deliver_copies(send, &copies).await);
+        let receiver_ids = send.targets.iter().map(|target| target.receiver_id.clone());
+        let mut fanned = FannedOut {
+            delivered: HashSet::new(),
+            failed: receiver_ids.collect(),
+        };
+        for ((receiver_id, _), receipt) in copies.iter().zip(receipts.unwrap_or_default()) {
+            let Some(receipt) = log::fault("deliver", receipt) else {
+                continue;
+            };
+            fanned.failed.remove(*receiver_id);
+            if receipt.delivered {
+                fanned.delivered.insert((*receiver_id).to_owned());
             }
         }
-        Ok(taken)
+        fanned
+    }
+
+    async fn deliver_copies(
+        &self,
+        send: &CommittedSend,
+        copies: &[(&str, Deliver)],
+    ) -> Result<Vec<Result<Receipt>>> {
+        let concurrency = self.config()?.fanout_concurrency;
+        let (letter, regions) = (&send.letter, &send.regions);
+        objects::deliver_all(&self.env, copies, letter, regions, concurrency).await
     }
 
     /// Returns the receivers that are waiting for a message of an earlier send than this one.

@@ -64,9 +64,9 @@ impl UserObject {
         let config = self.config()?;
         let now = now();
         let next = self
-            .sockets()
-            .filter_map(|socket| {
-                let heard = socket.heard(&self.state);
+            .sockets_heard()
+            .into_iter()
+            .filter_map(|(socket, heard)| {
                 match need(&socket.connection, heard, now, is_watched, config) {
                     Need::NothingUntil(Millis::MAX) => None,
                     Need::NothingUntil(at) => Some(at),
