@@ -1,6 +1,7 @@
 // The time until a client's CONNECT is accepted, for each way to connect.
 
 import type { Way } from "../load/client.ts";
+import { inParallel } from "./bench.ts";
 import type { Bench, Row, Scenario } from "./bench.ts";
 
 const ways: Record<Way, string> = {
@@ -21,8 +22,8 @@ const row = (way: Way, time: string): Row => ({
   meaning: `${meanings[way]}; the ${time} connect of a user, one at a time`,
 });
 
-/** The first connects load the code; from some number on, the engine has compiled it to be fast. */
-const WARM_UP = 20;
+/** From some number of connects on, the engine has compiled the code to be fast. */
+const WARM_UP = 300;
 
 const names = Object.keys(ways) as Way[];
 
@@ -40,9 +41,9 @@ export const connecting: Scenario = {
   ),
   async run(bench) {
     for (const way of names) {
-      for (const id of bench.ids(`${way}, warm-up`, bench.size(WARM_UP, 1))) {
-        await connect(bench, way, id);
-      }
+      const warmUp = bench.ids(`${way}, warm-up`, bench.size(WARM_UP, 1));
+      await inParallel(4, warmUp, (id) => connect(bench, way, id));
+      await bench.closeAll();
       const userIds = bench.ids(way, bench.size(50, 3));
       for (const time of ["first", "second"]) {
         for (const userId of userIds) {

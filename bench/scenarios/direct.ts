@@ -22,7 +22,7 @@ export const direct: Scenario = {
     const senders = await bench.connectAll(bench.ids("sender", pairs));
     const send = (index: number) => bench.sendDirect(senders[index], receivers[index].userId);
     // The first messages create the conversations and warm up.
-    for (let round = 0; round < bench.size(5, 1); round++) {
+    for (let round = 0; round < bench.size(30, 1); round++) {
       for (const index of senders.keys()) await send(index);
     }
     await bench.ledger.arrived();
