@@ -8,6 +8,7 @@
 //! with that of a store that has just opened the same database.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::log::LogEnds;
 use super::{Result, Table, UserState, Watched};
@@ -44,6 +45,8 @@ impl<T: Clone> Memo<T> {
 /// The known values.
 #[derive(Default)]
 pub(super) struct Known {
+    /// The names of all tables and indexes, separated by commas.
+    pub schema: Memo<Rc<str>>,
     pub user_state: Memo<UserState>,
     pub log_ends: Memo<Option<LogEnds>>,
     pub first_receipt: Memo<Option<u64>>,
@@ -64,7 +67,13 @@ impl Known {
         }
     }
 
+    /// Forgets which tables there are: one is about to be made.
+    pub fn forget_schema(&self) {
+        self.schema.forget();
+    }
+
     pub fn forget_all(&self) {
+        self.schema.forget();
         self.user_state.forget();
         self.log_ends.forget();
         self.first_receipt.forget();

@@ -14,6 +14,7 @@ mod social;
 pub mod testing;
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -207,12 +208,13 @@ impl<D: Database> Store<D> {
             Some(false) if !may_make => return Ok(false),
             _ => {}
         }
-        let there = self.markers()?;
+        let there = self.schema()?;
         let mut is_made = may_make;
         for step in tables.steps {
-            if there.iter().any(|marker| marker == step.marker) {
+            if there.split(',').any(|marker| marker == step.marker) {
                 is_made = true;
             } else if is_made {
+                self.known.forget_schema();
                 self.database.execute(step.sql)?;
             } else {
                 tables.are_there.set(Some(false));
@@ -223,15 +225,21 @@ impl<D: Database> Store<D> {
         Ok(true)
     }
 
-    /// Returns the names of all tables and indexes.
-    fn markers(&self) -> Result<Vec<String>> {
+    /// Returns the names of all tables and indexes, separated by commas.
+    fn schema(&self) -> Result<Rc<str>> {
         #[derive(Deserialize)]
         struct Row {
-            name: String,
+            names: Option<String>,
         }
-        let sql = "SELECT name FROM sqlite_master";
-        let rows = self.database.query::<Row>(sql, vec![])?;
-        rows.map(|row| Ok(row?.name)).collect()
+        self.known.schema.get_or(|| {
+            let sql = "SELECT group_concat(name) AS names FROM sqlite_master";
+            let row = self.database.query::<Row>(sql, vec![])?.next();
+            Ok(row
+                .transpose()?
+                .and_then(|row| row.names)
+                .unwrap_or_default()
+                .into())
+        })
     }
 
     /// Returns the user's state, or the default if nothing is stored.

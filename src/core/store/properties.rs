@@ -119,7 +119,7 @@ fn tell(store: &Store<&Connection>, outcome: PushOutcome, now: Millis) -> Result
 
 /// Deletes everything, as the platform's `deleteAll` does.
 fn erase(database: &Connection) -> Result<()> {
-    for name in Store::new(database).markers()? {
+    for name in Store::new(database).schema()?.split(',') {
         let _ = database.execute_batch(&format!("DROP TABLE IF EXISTS {name}"));
     }
     Ok(())

@@ -57,8 +57,9 @@ impl UserObject {
     /// Called when the object wakes up. If the previous instance stopped without notice, remembers the alarm
     /// that it left, before that fires. No event is handled until this is done.
     pub(crate) fn look_for_a_crash(&self) {
-        let is_online = matches!(self.store.user_state(), Ok(state) if state.is_online == 1);
-        if !is_online || self.has_live_socket() {
+        // A socket says without a query that nothing has crashed.
+        let is_online = || matches!(self.store.user_state(), Ok(state) if state.is_online == 1);
+        if self.has_live_socket() || !is_online() {
             return;
         }
         let storage = self.state.storage();
@@ -88,8 +89,11 @@ impl UserObject {
     }
 
     fn try_settle_crash(&self) -> Result<()> {
+        if self.has_live_socket() {
+            return Ok(());
+        }
         let state = self.store.user_state()?;
-        if state.is_online == 0 || self.has_live_socket() {
+        if state.is_online == 0 {
             return Ok(());
         }
         let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
