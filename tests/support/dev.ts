@@ -15,6 +15,8 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
+import { assertNoCancelledAlarm } from "./alarms.ts";
+import { testVars } from "./server.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
@@ -96,7 +98,7 @@ export async function createDevServer(
   if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
 
   async function start(more: Record<string, string> = {}) {
-    const base = { JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0" };
+    const base = { JWT_SECRET: secret, ...testVars };
     const all = Object.entries({ ...base, ...vars, ...more });
     const [command, args] = wrangler(
       "dev",
@@ -160,6 +162,7 @@ export async function createDevServer(
   async function close() {
     if (child) await kill();
     rmSync(folder, { recursive: true, force: true });
+    assertNoCancelledAlarm(output.join(""));
   }
 
   function open(options: DatabaseSyncOptions, ...place: string[]) {

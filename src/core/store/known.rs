@@ -49,6 +49,7 @@ pub(super) struct Known {
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
+    pub watcher_count: Memo<usize>,
 }
 
 impl Known {
@@ -59,7 +60,10 @@ impl Known {
             Table::Log => self.log_ends.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
-            Table::Watched => self.watched.forget(),
+            Table::Watched => {
+                self.watched.forget();
+                self.watcher_count.forget();
+            }
             Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
@@ -70,5 +74,6 @@ impl Known {
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();
+        self.watcher_count.forget();
     }
 }
