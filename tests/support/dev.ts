@@ -248,6 +248,23 @@ export async function createDevServer(
     return row?.at ? Number(BigInt(row.at) / 1_000_000n) : null;
   }
 
+  /**
+   * Makes the local runtime forget a User object's alarm; the server must not be running. The object still believes
+   * that it is set for `at`, in milliseconds, or knows of none.
+   */
+  function loseAlarm(userId: string, at?: number) {
+    const forget = "DELETE FROM _cf_METADATA WHERE key = 1";
+    const move = `UPDATE _cf_METADATA SET value = ${BigInt(at ?? 0) * 1_000_000n} WHERE key = 1`;
+    const id = withObject(userId, {}, (database) => {
+      database.exec(at === undefined ? forget : move);
+      return path.basename(database.location() ?? "", ".sqlite");
+    });
+    const place = path.join(state, "v3", "do", "switchboard-UserObject", "metadata.sqlite");
+    const scheduler = new DatabaseSync(place);
+    scheduler.prepare("DELETE FROM _cf_ALARM WHERE actor_id = ?").run(id ?? "");
+    scheduler.close();
+  }
+
   const signed = (sub: string, key: string, claims: object = {}) =>
     signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, key);
   const token = (sub: string, claims?: object) => signed(sub, secret, claims);
@@ -270,5 +287,6 @@ export async function createDevServer(
     logged,
     output: () => output.join(""),
     alarm,
+    loseAlarm,
   };
 }
