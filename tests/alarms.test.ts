@@ -5,7 +5,15 @@ import test, { after, before } from "node:test";
 import { createTestHarness } from "wrangler";
 
 import { assertNoCancelledAlarm } from "./support/alarms.ts";
-import { closeAll, connect, contractor, nextPing, sendText, statusOf, until } from "./support/clients.ts";
+import {
+  closeAll,
+  connect,
+  contractor,
+  nextPing,
+  sendText,
+  statusOf,
+  until,
+} from "./support/clients.ts";
 import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
 
@@ -57,7 +65,10 @@ test("an object whose alarm is gone, or long overdue, finds out when it is merel
 test("an alarm whose work fails is tried again by the platform, and the heartbeat goes on", async () => {
   await leaveUndelivered("failing");
   server.damage("failing", "ALTER TABLE outbox RENAME COLUMN pending TO hidden");
-  server.damage("failing", "UPDATE outbox SET next_attempt_at = 1 WHERE next_attempt_at IS NOT NULL");
+  server.damage(
+    "failing",
+    "UPDATE outbox SET next_attempt_at = 1 WHERE next_attempt_at IS NOT NULL",
+  );
   await server.start();
   const faults = () => server.logged("outbox").length;
   const times: number[] = [];
@@ -83,7 +94,11 @@ test("the check of the runtime's log finds an alarm that was cancelled", async (
   try {
     const { url } = await careless.listen();
     assert.equal(await (await fetch(url)).text(), "ok");
-    const log = () => careless.getLogs().map(({ message }) => message).join("\n");
+    const log = () =>
+      careless
+        .getLogs()
+        .map(({ message }) => message)
+        .join("\n");
     await until(() => log().includes("alarm"), "the runtime's warning");
     assert.throws(() => assertNoCancelledAlarm(log()), /cancels another one/);
   } finally {

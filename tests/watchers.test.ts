@@ -43,7 +43,9 @@ async function connectWatchers(userId: string) {
 }
 
 const pushesTo = (socket: Client) =>
-  socket.events.filter(([name]) => name === "user_online_status").map(([, { isOnline }]) => isOnline);
+  socket.events
+    .filter(([name]) => name === "user_online_status")
+    .map(([, { isOnline }]) => isOnline);
 const heard = (sockets: Client[]) => sockets.filter((socket) => pushesTo(socket).length > 0);
 const online = (userId: string) => connect(server, userId, { transports: ["websocket"] });
 const watched = (userId: string) => server.storage(userId, "SELECT * FROM watched")[0];

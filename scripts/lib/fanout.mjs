@@ -39,7 +39,11 @@ export function judge({ none, one, many }) {
     return { callMs, waves, advice };
   }
   if (waves < ifCounted * 0.35) {
-    return { callMs, waves, advice: "calls do not wait for each other: leave FANOUT_CONCURRENCY at 50" };
+    return {
+      callMs,
+      waves,
+      advice: "calls do not wait for each other: leave FANOUT_CONCURRENCY at 50",
+    };
   }
   return { callMs, waves, advice: "this is neither one nor the other: measure again" };
 }
