@@ -57,6 +57,10 @@ pub enum PushOutcome {
 #[derive(Deserialize)]
 struct Found {}
 
+fn limit(max: usize) -> Param {
+    Param::from(u64::try_from(max).unwrap_or(u64::MAX))
+}
+
 impl<D: Database> Store<D> {
     /// Returns whether the user has blocked `user_id`.
     pub fn has_blocked(&self, user_id: &str) -> Result<bool> {
@@ -260,8 +264,7 @@ impl<D: Database> Store<D> {
         let due_at = self.watched()?.and_then(|watched| watched.due_at);
         let version = self.watched_sync(is_online, now)?;
         self.write(Table::Watched, watch::MIX, vec![])?;
-        let limit = vec![Param::from(u64::try_from(max).unwrap_or(u64::MAX))];
-        let watchers: Vec<Watcher> = self.read(&self.social, watch::TO_TELL, limit)?;
+        let watchers: Vec<Watcher> = self.read(&self.social, watch::TO_TELL, vec![limit(max)])?;
         if !watchers.is_empty() {
             self.write(Table::Watched, watch::TELLING, vec![])?;
         }
@@ -284,9 +287,13 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next())
     }
 
-    /// Returns all watchers.
-    pub fn watchers(&self) -> Result<Vec<Watcher>> {
-        self.read(&self.social, "SELECT user_id, asked FROM watchers", vec![])
+    /// Returns watchers, at most `max`.
+    pub fn watchers(&self, max: usize) -> Result<Vec<Watcher>> {
+        self.read(
+            &self.social,
+            "SELECT user_id, asked FROM watchers LIMIT ?1",
+            vec![limit(max)],
+        )
     }
 
     /// Records the outcome of a push of this version to a watcher.

@@ -275,6 +275,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.watched_change(false, 1)?;
     store.watched_sync(false, 1)?;
     store.watched()?;
+    store.watchers(1)?;
     let step = store.watchers_to_tell(false, 1, 1)?;
     for watcher in &step.watchers {
         for outcome in [
