@@ -85,6 +85,8 @@ export async function createDevServer(
   const env = { ...toolEnv(), CI: "true" };
   let child: ChildProcessByStdio<null, Readable, Readable> | null = null;
   const output: string[] = [];
+  /** When the running server was started, and where its output begins. */
+  let run = { startedAt: 0, from: 0 };
 
   const [command, args] = wrangler(
     "d1",
@@ -110,6 +112,7 @@ export async function createDevServer(
       "--show-interactive-dev-session=false",
       ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
     );
+    run = { startedAt: Date.now(), from: output.length };
     // A separate process group, so that signals reach workerd, too.
     const started = spawn(command, args, {
       env,
@@ -154,15 +157,18 @@ export async function createDevServer(
     signal("SIGKILL");
     await ended;
     child = null;
+    assertNoCancelledAlarm(output.slice(run.from).join(""), run.startedAt);
   }
 
   /** Suspends the server: its connections stay open but fall silent. */
   const freeze = () => signal("SIGSTOP");
 
   async function close() {
-    if (child) await kill();
-    rmSync(folder, { recursive: true, force: true });
-    assertNoCancelledAlarm(output.join(""));
+    try {
+      await kill();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   function open(options: DatabaseSyncOptions, ...place: string[]) {
