@@ -263,6 +263,30 @@ test("a user is erased, without a trace", async () => {
   assert.deepEqual((await request(anew, "get_conversations", {})).items, []);
 });
 
+test("an erasure tells many watchers, some at a time; a repeat tells the others", async () => {
+  const stepwise = await startServer({ vars: { API_KEY, WATCHERS_PER_ALARM: "1" } });
+  try {
+    const erase = async () => {
+      const headers = { Authorization: `Bearer ${API_KEY}` };
+      return (await fetch(`${stepwise.url}/v1/users/star`, { method: "DELETE", headers })).status;
+    };
+    await connect(stepwise, "star");
+    const watchers = [];
+    for (let index = 0; index < 12; index++) {
+      const watcher = await connect(stepwise, `fan${index}`, { transports: ["websocket"] });
+      await request(watcher, "subscribe_online_status", { userIds: ["star"] });
+      watchers.push(watcher);
+    }
+    const told = watchers.map((watcher) => next(watcher, "user_online_status"));
+    assert.equal(await erase(), 503);
+    assert.equal(await erase(), 204);
+    for (const [status] of await Promise.all(told)) assert.equal(status.isOnline, false);
+  } finally {
+    closeAll();
+    await stepwise.close();
+  }
+});
+
 test("bulk sends are limited here, too", async () => {
   const limited = await startServer({ vars: { API_KEY, MAX_BULK_SENDS_PER_MINUTE: "1" } });
   try {

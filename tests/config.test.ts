@@ -8,6 +8,14 @@ import { startServer } from "./support/server.ts";
 const cases: Record<string, [options: Parameters<typeof startServer>[0], expected: RegExp]> = {
   "a bad number": [{ vars: { PING_INTERVAL_MS: "soon" } }, /PING_INTERVAL_MS: "soon" is not a/],
   "a truth value": [{ vars: { PING_INTERVAL_MS: true } }, /PING_INTERVAL_MS: "true" is not a/],
+  "a ping that comes too late": [
+    { vars: { PING_INTERVAL_MS: 90_001, HEARTBEAT_BOUNDS: "on" } },
+    /PING_INTERVAL_MS: 90001 is more than 90000: a WebSocket that idles for 100000 ms is cut/,
+  ],
+  "a pong that may hardly take any time": [
+    { vars: { PING_TIMEOUT_MS: 4_999, HEARTBEAT_BOUNDS: "on" } },
+    /PING_TIMEOUT_MS: 4999 is less than 5000: a client on a slow network/,
+  ],
   "a bad origin": [
     { vars: { ALLOWED_ORIGINS: "shop.example" } },
     /ALLOWED_ORIGINS: "shop.example"/,

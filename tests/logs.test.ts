@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import test, { afterEach } from "node:test";
+import { unstable_readConfig } from "wrangler";
 
+import { inRoot } from "../scripts/lib/project.mjs";
 import {
   closeAll,
   connect,
@@ -103,6 +105,20 @@ test("one line each, with hashed user ids, with and without a dataset", async ()
     }
     assert.ok(!output.includes('"level":"error"'), output);
   }
+});
+
+test("Workers Logs stores the lines, but no line per invocation and no query string", () => {
+  const { observability } = unstable_readConfig({ config: inRoot("wrangler.toml") });
+  assert.deepEqual(observability, {
+    enabled: true,
+    redact_query_string: true,
+    logs: { enabled: true, invocation_logs: false },
+  });
+});
+
+test("a relayed WebSocket may use as much CPU time as the plan permits", () => {
+  const { limits } = unstable_readConfig({ config: inRoot("wrangler.toml") });
+  assert.deepEqual(limits, { cpu_ms: 300_000 });
 });
 
 test("plain user ids if configured", async () => {

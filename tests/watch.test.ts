@@ -187,6 +187,40 @@ test("the limit, and invalid requests", async () => {
   }
 });
 
+test("a user with too many watchers shows their status to more, but no changes of it", async () => {
+  const small = await startServer({
+    vars: { MAX_WATCHERS_PER_USER: "2", PRESENCE_GRACE_MS: "0" },
+  });
+  try {
+    const sockets = [];
+    for (const id of ["a", "b", "late"]) sockets.push(await connect(small, id));
+    const star = await connect(small, "star");
+    for (const socket of sockets) {
+      assert.equal((await subscribe(socket, "star")).star.isOnline, true);
+    }
+    const [a, b, late] = sockets;
+    star.close();
+    await hears(a, "star", false);
+    await hears(b, "star", false);
+    // What would have come to the third watcher has come when a later change of another user is pushed.
+    const marker = await connect(small, "marker");
+    await subscribe(late, "marker");
+    marker.close();
+    await hears(late, "marker", false);
+    assert.deepEqual(told(late, "star"), []);
+    // A watcher who no longer listens makes room at the next change.
+    await unsubscribe(a, "star");
+    const again = await connect(small, "star");
+    await hears(b, "star", false, true);
+    await subscribe(late, "star");
+    again.close();
+    await hears(late, "star", false);
+  } finally {
+    closeAll();
+    await small.close();
+  }
+});
+
 test("a user who vanishes silently is reported in time", async () => {
   const interval = 2_000;
   const timeout = 2_000;

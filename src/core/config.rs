@@ -38,9 +38,14 @@ pub struct Config {
     pub allowed_origins: AllowedOrigins,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
     pub console: bool,
-    /// `PING_INTERVAL_MS` [25000]: how often a client is pinged, as announced in the handshake.
+    /// `PING_INTERVAL_MS` [25000]: how often a client is pinged, as announced in the handshake; at most 90000
+    /// ([`LONGEST_PING_INTERVAL`]).
     pub ping_interval: Millis,
-    /// `PING_TIMEOUT_MS` [20000]: how long a client may take to answer a ping, as announced in the handshake.
+    /// `PING_TIMEOUT_MS` [20000]: how long a client may take to answer a ping, as announced in the handshake; at
+    /// least 5000 ([`SHORTEST_PING_TIMEOUT`]).
+    ///
+    /// `HEARTBEAT_BOUNDS` [`on`]: `off` permits a shorter timeout and a longer interval. It is meant for tests,
+    /// which cannot wait for so long, and for benchmarks.
     pub ping_timeout: Millis,
     /// `CONNECT_TIMEOUT_MS` [45000]: how long a connection may stay open without a CONNECT.
     pub connect_timeout: Millis,
@@ -71,6 +76,11 @@ pub struct Config {
     pub max_status_users: usize,
     /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection may watch.
     pub max_subscriptions: usize,
+    /// `MAX_WATCHERS_PER_USER` [50000]: users who are told when one user goes online or offline.
+    pub max_watchers: usize,
+    /// `WATCHERS_PER_ALARM` [500]: how many of them one alarm tells; each is a call to an object, and the next
+    /// alarm goes on.
+    pub watchers_per_alarm: usize,
     /// `PRESENCE_GRACE_MS` [5000]: a user who reconnects within this time does not appear offline to watchers.
     pub presence_grace: Millis,
     /// `FANOUT_CONCURRENCY` [50]: concurrent calls from one object to other users' objects.
@@ -95,13 +105,14 @@ impl Config {
     /// Reads the configuration through `lookup`, which returns a variable's text if it is set.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let vars = Vars(lookup);
+        let (ping_interval, ping_timeout) = vars.heartbeat()?;
         Ok(Self {
             jwt_secret: vars.secret("JWT_SECRET")?,
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS")?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
             console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
-            ping_interval: vars.number("PING_INTERVAL_MS", 25_000, 100, 3_600_000)?,
-            ping_timeout: vars.number("PING_TIMEOUT_MS", 20_000, 100, 3_600_000)?,
+            ping_interval,
+            ping_timeout,
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
             upgrade_timeout: vars.number("UPGRADE_TIMEOUT_MS", 10_000, 100, 600_000)?,
             poll_keepalive: vars.number("POLL_KEEPALIVE_MS", 500, 0, 60_000)?,
@@ -120,6 +131,8 @@ impl Config {
             max_content_bytes: vars.limit("MAX_CONTENT_BYTES", 65_536, 1_000_000)?,
             max_status_users: vars.limit("MAX_STATUS_USERS", 500, 10_000)?,
             max_subscriptions: vars.limit("MAX_SUBSCRIPTIONS", 500, 10_000)?,
+            max_watchers: vars.limit("MAX_WATCHERS_PER_USER", 50_000, 1_000_000)?,
+            watchers_per_alarm: vars.number("WATCHERS_PER_ALARM", 500, 1, 5_000)?,
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
@@ -169,6 +182,12 @@ impl Config {
 /// The shortest secret. HS256 wants a key as long as its hash (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
+/// The longest pingInterval. Cloudflare's proxy cuts a WebSocket that idles for 100 s, and alarms can be late.
+const LONGEST_PING_INTERVAL: Millis = 90_000;
+
+/// The shortest pingTimeout. A client on a slow network, or one that wakes up, takes seconds to answer.
+const SHORTEST_PING_TIMEOUT: Millis = 5_000;
+
 struct Vars<F>(F);
 
 impl<F: Fn(&str) -> Option<String>> Vars<F> {
@@ -215,6 +234,31 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
                 problem: format!("\"{text}\" is neither \"{one}\" nor \"{other}\""),
             }),
         }
+    }
+
+    /// Reads pingInterval and pingTimeout.
+    fn heartbeat(&self) -> Result<(Millis, Millis), ConfigError> {
+        let interval = self.number("PING_INTERVAL_MS", 25_000, 100, 3_600_000)?;
+        let timeout = self.number("PING_TIMEOUT_MS", 20_000, 100, 3_600_000)?;
+        let is_bounded = self.choice("HEARTBEAT_BOUNDS", [("on", true), ("off", false)])?;
+        if is_bounded && interval > LONGEST_PING_INTERVAL {
+            return Err(ConfigError {
+                name: "PING_INTERVAL_MS",
+                problem: format!(
+                    "{interval} is more than {LONGEST_PING_INTERVAL}: a WebSocket that idles for 100000 ms is cut, \
+                     and a ping can be late"
+                ),
+            });
+        }
+        if is_bounded && timeout < SHORTEST_PING_TIMEOUT {
+            return Err(ConfigError {
+                name: "PING_TIMEOUT_MS",
+                problem: format!(
+                    "{timeout} is less than {SHORTEST_PING_TIMEOUT}: a client on a slow network would be taken for dead"
+                ),
+            });
+        }
+        Ok((interval, timeout))
     }
 
     fn origins(&self, name: &'static str, default: &str) -> Result<AllowedOrigins, ConfigError> {
@@ -279,6 +323,7 @@ mod tests {
             "MAX_CONTENT_BYTES",
             "MAX_STATUS_USERS",
             "MAX_SUBSCRIPTIONS",
+            "MAX_WATCHERS_PER_USER",
         ];
         let vars: Vec<(&str, &str)> = [("JWT_SECRET", SECRET)]
             .into_iter()
@@ -295,9 +340,27 @@ mod tests {
             config.max_content_bytes,
             config.max_status_users,
             config.max_subscriptions,
+            config.max_watchers,
         ] {
             assert_eq!(limit, usize::MAX);
         }
+    }
+
+    #[test]
+    fn a_heartbeat_that_breaks_connections_is_refused() {
+        let read = |vars: &[(&str, &str)]| read(&[&[("JWT_SECRET", SECRET)], vars].concat());
+        assert!(read(&[("PING_INTERVAL_MS", "90000"), ("PING_TIMEOUT_MS", "5000")]).is_ok());
+        assert_eq!(
+            read(&[("PING_INTERVAL_MS", "90001")]).unwrap_err(),
+            "PING_INTERVAL_MS: 90001 is more than 90000: a WebSocket that idles for 100000 ms is cut, and a ping \
+             can be late"
+        );
+        assert_eq!(
+            read(&[("PING_TIMEOUT_MS", "4999")]).unwrap_err(),
+            "PING_TIMEOUT_MS: 4999 is less than 5000: a client on a slow network would be taken for dead"
+        );
+        let short = [("PING_TIMEOUT_MS", "500"), ("HEARTBEAT_BOUNDS", "off")];
+        assert_eq!(read(&short).unwrap().ping_timeout, 500);
     }
 
     #[test]

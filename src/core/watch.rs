@@ -11,12 +11,19 @@
 //!   except a watcher who subscribed in between;
 //! - the watcher's side ([`Watches`]) stores what each connection was told, and ignores anything older.
 //!
+//! Telling takes a round, in the order of the watchers' ids, in steps of one alarm each: `watched.cursor` is the
+//! last one who was told, so an alarm continues where the one before it has ended, or was cut off. Each step tells
+//! the truth of that moment, so nobody is told something older than before. If that is no longer what the round
+//! began with, `watched.tell_all` is set and the next round tells everybody. A user who changes all the time still
+//! does not keep the watchers at the end of the order waiting.
+//!
 //! A watcher whom the user blocks remains a watcher, to whom the user appears offline. A block and its end
 //! are changes, too, of which the blocked watcher is owed a push. Each of them adds 2 to the version
 //! ([`NEW_TRUTH`]), so that nothing changes for anybody else.
 //!
 //! Invariant: a watcher who knows an untrue status is owed a push, and while any push is owed,
-//! `watched.due_at` is set. All of this is in the objects' storage, so an eviction changes nothing.
+//! `watched.due_at` is set. `watched.telling` is set exactly while a round is in progress; until it has ended,
+//! `watched.told` is what everybody knew before. All of this is in the objects' storage, so an eviction changes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -276,10 +283,10 @@ ON CONFLICT (user_id) DO UPDATE SET
   version = excluded.version,
   asked = asked + 1";
 
-/// Schedules the pushes that are owed: at `?1`, unless something is already due, because the grace period of
-/// a change must not be cut short.
+/// Schedules the pushes that are owed: at `?1`, or later if their watchers could not be reached, and unless something
+/// is already due, because the grace period of a change must not be cut short.
 pub const SET_DUE: &str = "
-UPDATE watched SET due_at = ?1
+UPDATE watched SET due_at = max(?1, coalesce(retry_at, 0))
 WHERE due_at IS NULL AND EXISTS (SELECT 1 FROM watchers WHERE owed = 1)";
 
 /// Takes a new version after the user has blocked or unblocked `?1`: a new status for them, and the same one
@@ -291,23 +298,30 @@ UPDATE watched SET version = version + 2 WHERE EXISTS (SELECT 1 FROM watchers WH
 /// if they had subscribed again.
 pub const OWE_TRUTH: &str = "UPDATE watchers SET owed = 1, asked = asked + 1 WHERE user_id = ?1";
 
-/// Selects the watchers to tell the current version, how often each has subscribed, and whether they are
-/// blocked. If telling was interrupted, it is unknown who was told, so everybody is. Blocked watchers are
-/// told only what they are owed.
+/// Records that what was told in this round has become untrue, if it has: then the next round tells everybody.
+pub const MIX: &str = "
+UPDATE watched SET tell_all = 2 WHERE tell_all < 2 AND (telling + version) & 1 = 1";
+
+/// Selects the watchers whom a step tells the current version, at most `?1`: the next ones in the round who know
+/// the opposite or are owed a push. With each, how often they have subscribed, and whether they are blocked. Blocked
+/// watchers are told only what they are owed.
 pub const TO_TELL: &str = "
 SELECT watchers.user_id, asked, blocks.user_id IS NOT NULL AS is_blocked
 FROM watched, watchers LEFT JOIN blocks USING (user_id)
-WHERE owed = 1 OR (
+WHERE watched.id = 1 AND watchers.user_id > cursor AND (owed = 1 OR (
   blocks.user_id IS NULL
-  AND (telling IS NOT NULL OR (max(watchers.version, told) + watched.version) & 1 = 1)
-)";
+  AND (tell_all > 0 OR (max(watchers.version, told) + watched.version) & 1 = 1)
+))
+ORDER BY watchers.user_id LIMIT ?1";
 
-/// Records that telling the current version begins.
-pub const TELLING: &str = "UPDATE watched SET telling = version";
+/// Records that a round begins, unless one is in progress.
+pub const TELLING: &str = "UPDATE watched SET telling = version WHERE telling IS NULL";
 
-/// Records that `?1` was told, unless they have subscribed again since then (`?2` is the earlier `asked`).
+/// Records that `?1` was told the version `?3`, unless they have subscribed again since then (`?2` is the earlier
+/// `asked`). For most watchers nothing has to be written: they know what everybody was told.
 pub const HEARD: &str = "
-UPDATE watchers SET owed = 0 WHERE user_id = ?1 AND asked = ?2 AND owed = 1";
+UPDATE watchers SET owed = 0, version = max(version, ?3)
+WHERE user_id = ?1 AND asked = ?2 AND (owed = 1 OR version > (SELECT told FROM watched))";
 
 /// Removes the watcher `?1`, unless they have subscribed again since then (`?2` is the earlier `asked`).
 pub const UNWANTED: &str = "DELETE FROM watchers WHERE user_id = ?1 AND asked = ?2";
@@ -315,11 +329,26 @@ pub const UNWANTED: &str = "DELETE FROM watchers WHERE user_id = ?1 AND asked = 
 /// Records that `?1` could not be told and is owed a push.
 pub const OWE: &str = "UPDATE watchers SET owed = 1 WHERE user_id = ?1 AND owed = 0";
 
-/// Records that everybody was told version `?1`, except those who are owed a push. Clears `due_at`, unless it
-/// is no longer `?2`.
-pub const TOLD: &str = "
-UPDATE watched
-SET told = max(told, ?1), telling = NULL, due_at = CASE WHEN due_at IS ?2 THEN NULL ELSE due_at END";
+/// Sets when to tell those again who could not be reached.
+pub const RETRY_AT: &str = "UPDATE watched SET retry_at = ?1";
+
+/// Records that the round has told everybody up to `?1`.
+pub const ADVANCE: &str = "UPDATE watched SET cursor = ?1";
+
+/// Ends a round: everybody was told what it began with, except those who are owed a push. Clears `due_at`, unless
+/// it is no longer `?1`; but another round begins at `?2` if the truth has changed since this one began. `?3` is the
+/// version of the last step, for a round that had nobody to tell.
+pub const END_ROUND: &str = "
+UPDATE watched SET
+  told = CASE WHEN tell_all < 2 THEN max(told, coalesce(telling, ?3)) ELSE told END,
+  telling = CASE WHEN tell_all < 2 THEN NULL ELSE version END,
+  tell_all = max(tell_all - 1, 0),
+  cursor = '',
+  due_at = CASE
+    WHEN due_at IS NOT ?1 THEN due_at
+    WHEN tell_all > 1 OR version > coalesce(telling, ?3) THEN ?2
+    ELSE NULL
+  END";
 
 /// Selects the current version and when a push is due; no row if nobody watches but users who are blocked and
 /// know it.
@@ -328,5 +357,7 @@ SELECT version, due_at FROM watched WHERE EXISTS (
   SELECT 1 FROM watchers LEFT JOIN blocks USING (user_id) WHERE owed = 1 OR blocks.user_id IS NULL
 )";
 
+#[cfg(test)]
+mod rounds;
 #[cfg(test)]
 mod tests;

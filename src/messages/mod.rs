@@ -31,11 +31,14 @@
 //! During a deploy, two versions run side by side for minutes, so each must be able to read what the other
 //! writes: a new field has a default, an unknown field is ignored, and a message that the previous version
 //! would misread gets a new path, which that version refuses. The previous version sends all its messages as
-//! requests, with a query in the URL: objects still answer these. `tests.rs` pins the JSON.
+//! requests, with a query in the URL: objects still answer these. `tests.rs` pins the JSON, and `released.rs`
+//! compares it with what the last released version reads and writes.
 
 mod gateway;
 mod peers;
 mod read;
+#[cfg(test)]
+mod released;
 mod service;
 #[cfg(test)]
 mod tests;

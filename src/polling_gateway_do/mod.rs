@@ -11,7 +11,7 @@ mod abandoned;
 mod lobby;
 mod user_link;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,8 +22,10 @@ use worker::{
     durable_object,
 };
 
+use crate::core::alarm;
 use crate::core::config::Config;
 use crate::core::lobby::Lobby;
+use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::handler::{Active, Handler};
 use crate::messages::{
@@ -73,6 +75,8 @@ pub struct PollingGateway {
     state: State,
     env: Env,
     sessions: Sessions,
+    /// When the next sweep's alarm is set for. Without memory there are no sessions to sweep, either.
+    sweep_at: Cell<Option<Millis>>,
 }
 
 impl DurableObject for PollingGateway {
@@ -81,6 +85,7 @@ impl DurableObject for PollingGateway {
             state,
             env,
             sessions: Sessions::default(),
+            sweep_at: Cell::default(),
         }
     }
 
@@ -111,6 +116,7 @@ impl DurableObject for PollingGateway {
 
     /// Ends stale sessions and forgets ended ones; runs again while there are any.
     async fn alarm(&self) -> Result<Response> {
+        self.sweep_at.set(None);
         if let Ok(config) = platform::config(&self.env) {
             self.sweep(&config);
             if !self.sessions.borrow().is_empty() {
@@ -255,13 +261,15 @@ impl PollingGateway {
         if known == Some(true) {
             close(&self.sessions, sid, End::Silent);
         }
+        if known.is_some() {
+            return self.schedule_sweep(config).await;
+        }
         let lobby = Lobby::new(*opened_at, Active::NAMESPACES, config);
         // If the sid is unknown, but the gateway was informed of it or it is too old to be new, its session
         // has ended or was lost.
-        if known.is_some() || *is_noted || lobby.is_over(now()) {
+        if *is_noted || lobby.is_over(now()) {
             return Ok(());
         }
-        let is_first = self.sessions.borrow().is_empty();
         let session = GatewaySession {
             polling: PollingSession::new(*opened_at),
             lobby,
@@ -276,10 +284,7 @@ impl PollingGateway {
             user: None,
         };
         self.sessions.borrow_mut().insert(sid.to_owned(), session);
-        if is_first {
-            self.schedule_sweep(config).await?;
-        }
-        Ok(())
+        self.schedule_sweep(config).await
     }
 
     fn with<T>(&self, sid: &str, act: impl FnOnce(&mut GatewaySession) -> T) -> Option<T> {
@@ -329,9 +334,20 @@ impl PollingGateway {
         });
     }
 
+    /// Sets the alarm for the next sweep, unless it is set; a lost one is noticed at the next request.
     async fn schedule_sweep(&self, config: &Config) -> Result<()> {
-        let pause = Duration::from_millis(config.lobby_timeout());
-        self.state.storage().set_alarm(pause).await
+        let wanted = now() + config.lobby_timeout();
+        let Some(at) = alarm::to_set(wanted, self.sweep_at.get(), now()) else {
+            return Ok(());
+        };
+        // Requests that arrive in the meantime need not set it, too.
+        self.sweep_at.set(Some(at));
+        let pause = Duration::from_millis(at.saturating_sub(now()));
+        let outcome = self.state.storage().set_alarm(pause).await;
+        if outcome.is_err() {
+            self.sweep_at.set(None);
+        }
+        outcome
     }
 }
 

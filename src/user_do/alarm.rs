@@ -20,29 +20,31 @@ const SHORTEST_BEAT: Millis = 10;
 const LONGEST_BEAT: Millis = 60_000;
 
 impl UserObject {
-    pub(crate) async fn on_alarm(&self) {
+    /// Does what is due. Returns whether all of it could be done; what could not is in the log.
+    pub(crate) async fn on_alarm(&self) -> bool {
         // The alarm has fired, so none is set.
         self.alarm_at.set(Some(None));
-        self.settle_crash();
-        self.beat();
+        let is_settled = log::fault("presence", self.settle_crash()).is_some();
+        let has_beaten = self.beat();
         let work = self.work();
         pin_mut!(work);
         // Usually nothing has to be awaited, and no timer is needed.
-        if work.as_mut().now_or_never().is_some() {
-            return;
+        if let Some(is_done) = work.as_mut().now_or_never() {
+            return is_settled && has_beaten && is_done;
         }
         // No alarm fires while this one runs, and D1 and other objects take time, so the heartbeat continues
         // alongside. The timer keeps the object awake no longer than that work does.
+        let mut is_all_done = is_settled && has_beaten;
         loop {
             match select(work.as_mut(), Delay::from(self.until_next_beat())).await {
-                Either::Left(_) => break,
-                Either::Right(_) => self.beat(),
+                Either::Left((is_done, _)) => return is_all_done && is_done,
+                Either::Right(_) => is_all_done &= self.beat(),
             }
         }
     }
 
-    /// The work that depends only on time.
-    fn beat(&self) {
+    /// The work that depends only on time. Returns whether it could be done.
+    fn beat(&self) -> bool {
         let sockets = self.sockets_heard();
         let closed = self.close_what_is_over(&sockets);
         // Closing one socket may change another.
@@ -51,15 +53,19 @@ impl UserObject {
         } else {
             sockets
         };
-        log::fault("heartbeat", self.ping(sockets));
+        log::fault("heartbeat", self.ping(sockets)).is_some()
     }
 
-    /// The work that calls D1 or other objects. Other events are handled in the meantime.
-    async fn work(&self) {
-        self.tell_watchers().await;
-        self.tell_senders().await;
-        self.retry_outbox().await;
-        log::fault("add user", self.record_belatedly().await);
+    /// The work that calls D1 or other objects. Other events are handled in the meantime. Each part is done even if
+    /// another one fails.
+    async fn work(&self) -> bool {
+        let parts = [
+            log::fault("watchers", self.tell_watchers().await).is_some(),
+            log::fault("receipts", self.tell_senders().await).is_some(),
+            log::fault("outbox", self.retry_outbox().await).is_some(),
+            log::fault("add user", self.record_belatedly().await).is_some(),
+        ];
+        parts.into_iter().all(|is_done| is_done)
     }
 
     fn until_next_beat(&self) -> Duration {

@@ -107,8 +107,11 @@ impl UserObject {
 }
 
 impl UserObject {
-    /// Returns `None` if the answer needs an await, or the message cannot be read.
+    /// Returns `None` if the answer or the alarm needs an await, or the message cannot be read.
     fn without_await(&self, call: &Call) -> Option<Result<String>> {
+        if self.may_lack_alarm() {
+            return None;
+        }
         if call.path == PresenceQuery::PATH {
             let presence = self.presence_for(&call.message()?);
             return Some(presence.map(|presence| to_json(&presence)));

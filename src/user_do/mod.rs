@@ -79,10 +79,13 @@ pub struct UserObject {
     unreached_senders: RefCell<HashMap<String, Millis>>,
     /// The object's name, once it has been asked for.
     own_id: OnceCell<String>,
-    /// Whether the work just done may need a different alarm than the one that is set.
+    /// Whether the work just done may need a different alarm than the one that is set. A new instance does not know
+    /// whether one is set at all.
     needs_schedule: Cell<bool>,
     /// When the alarm is set for; the outer `None` means that storage has to be read first.
     alarm_at: Cell<Option<Option<Millis>>>,
+    /// How many alarms in a row could not do all of their work.
+    failed_alarms: Cell<u8>,
     /// The alarm that was set when this instance started, if the previous one stopped without notice: the
     /// last trace of when that one was alive.
     left_alarm: Rc<Cell<Option<Millis>>>,
@@ -107,8 +110,9 @@ impl DurableObject for UserObject {
             faults: RefCell::default(),
             unreached_senders: RefCell::default(),
             own_id: OnceCell::new(),
-            needs_schedule: Cell::default(),
+            needs_schedule: Cell::new(true),
             alarm_at: Cell::new(None),
+            failed_alarms: Cell::default(),
             left_alarm: Rc::default(),
         };
         object.look_for_a_crash();
@@ -159,8 +163,9 @@ impl DurableObject for UserObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.on_alarm().await;
-        self.schedule().await;
+        let is_done = self.on_alarm().await;
+        // An error makes the platform try this alarm again.
+        self.schedule_after_alarm(is_done).await?;
         Response::empty()
     }
 }

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
-use worker::Result;
+use worker::{Error, Result};
 
 use crate::core::close::CloseReason;
 use crate::core::presence::Presence;
 use crate::core::record::users::{
     ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
 };
+use crate::core::store::PushOutcome;
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::{d1, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::wire::socket_io::Args;
+
+/// How many times WATCHERS_PER_ALARM watchers are told by one attempt to erase a user.
+const STEPS_OF_AN_ERASURE: usize = 10;
 
 impl UserObject {
     /// Carries out an event as if one of the user's devices had sent it.
@@ -64,8 +68,7 @@ impl UserObject {
             }
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
-        self.tell(&self.store.watchers()?, Presence::default(), None)
-            .await?;
+        self.tell_of_erasure().await?;
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));
@@ -74,6 +77,23 @@ impl UserObject {
         // Connections that have not joined yet still have their deadlines.
         self.needs_schedule();
         Ok(())
+    }
+
+    /// Tells the watchers that the user is gone, and forgets them, some at a time. If there are too many for one
+    /// invocation, a repeat of the erasure continues.
+    async fn tell_of_erasure(&self) -> Result<()> {
+        for _ in 0..STEPS_OF_AN_ERASURE {
+            let watchers = self.store.watchers(self.config()?.watchers_per_alarm)?;
+            if watchers.is_empty() {
+                return Ok(());
+            }
+            self.tell(&watchers, Presence::default(), None).await?;
+            // Whoever has subscribed again in the meantime stays for the next step.
+            for watcher in &watchers {
+                self.store.watcher_told(watcher, 0, PushOutcome::Unwanted)?;
+            }
+        }
+        Err(Error::RustError("some watchers remain to be told".into()))
     }
 
     /// Returns the user's conversations with the other participants, from D1 and the object's own list.

@@ -11,7 +11,8 @@
 //!
 //! `core::watch` explains what each side stores, and why every watcher ends up with the current status. The
 //! alarm pushes a change when it is due and still holds. So a reconnect within the grace period is not
-//! reported, and a change is reported even after a crash.
+//! reported, and a change is reported even after a crash. Each alarm tells WATCHERS_PER_ALARM watchers, because one
+//! invocation can call only so many objects.
 
 use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
@@ -50,7 +51,7 @@ impl UserObject {
     /// The reported status must not change without an event. So before it is reported, ghosts are closed and
     /// a crash is recorded.
     fn settle_presence(&self) {
-        self.settle_crash();
+        log::fault("presence", self.settle_crash());
         for socket in self.live_sockets() {
             if self.is_ghost(&socket) {
                 self.close(socket, ProtocolEnd::PingTimeout);
@@ -60,9 +61,10 @@ impl UserObject {
 
     fn watched_by(&self, user_id: &str) -> Result<Watching> {
         let presence = self.presence()?;
+        let max = self.config()?.max_watchers;
         let version = self
             .store
-            .watcher_add(user_id, presence.is_online(), now())?;
+            .watcher_add(user_id, presence.is_online(), max, now())?;
         let is_blocked = self.store.has_blocked(user_id)?;
         Ok(Watching {
             presence: if is_blocked {
@@ -78,30 +80,30 @@ impl UserObject {
         matches!(self.store.watched(), Ok(Some(_)))
     }
 
-    /// Pushes a status change that is due to the watchers; called by the alarm.
-    pub(crate) async fn tell_watchers(&self) {
-        log::fault("watchers", self.try_tell_watchers().await);
-    }
-
-    async fn try_tell_watchers(&self) -> Result<()> {
-        let watched = self.store.watched()?;
-        let is_due = |at| at <= now();
-        let Some(watched) = watched.filter(|watched| watched.due_at.is_some_and(is_due)) else {
+    /// Pushes a status change that is due to the next watchers; called by the alarm. If there are more, the next alarm
+    /// continues.
+    pub(crate) async fn tell_watchers(&self) -> Result<()> {
+        let due_at = self.store.watched()?.and_then(|watched| watched.due_at);
+        if due_at.is_none_or(|at| at > now()) {
             return Ok(());
-        };
+        }
         let presence = self.presence()?;
-        let version = self.store.watched_sync(presence.is_online(), now())?;
-        let watchers = self.store.watchers_to_tell()?.into_iter();
-        let (blocked, others): (Vec<Watcher>, Vec<Watcher>) =
-            watchers.partition(|watcher| watcher.is_blocked == 1);
+        let max = self.config()?.watchers_per_alarm;
+        let step = self
+            .store
+            .watchers_to_tell(presence.is_online(), max, now())?;
+        let (blocked, others): (Vec<Watcher>, Vec<Watcher>) = step
+            .watchers
+            .iter()
+            .cloned()
+            .partition(|watcher| watcher.is_blocked == 1);
         // If the user goes online or offline in the meantime, a new due time is set, and kept.
-        let have_heard = self.tell(&others, presence, Some(version)).await?;
-        let have_heard = self
-            .tell(&blocked, Presence::default(), Some(version))
-            .await?
-            && have_heard;
-        let next = if have_heard { now() } else { now() + RETRY };
-        Ok(self.store.watched_told(watched, version, next)?)
+        let version = Some(step.version);
+        let have_others = self.tell(&others, presence, version).await?;
+        let have_blocked = self.tell(&blocked, Presence::default(), version).await?;
+        let have_heard = have_others && have_blocked;
+        let retry_at = (!have_heard).then(|| now() + RETRY);
+        Ok(self.store.watched_told(&step, retry_at, now())?)
     }
 
     /// Notifies a watcher who has been blocked that the user is offline. An alarm may have to wait for something
@@ -162,7 +164,8 @@ impl UserObject {
                     PushOutcome::Unreached
                 }
             };
-            self.store.watcher_told(watcher, outcome)?;
+            self.store
+                .watcher_told(watcher, version.unwrap_or_default(), outcome)?;
         }
         Ok(have_all_heard)
     }

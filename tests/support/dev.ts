@@ -15,6 +15,8 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
+import { assertNoCancelledAlarm } from "./alarms.ts";
+import { testVars } from "./server.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
@@ -83,6 +85,8 @@ export async function createDevServer(
   const env = { ...toolEnv(), CI: "true" };
   let child: ChildProcessByStdio<null, Readable, Readable> | null = null;
   const output: string[] = [];
+  /** When the running server was started, and where its output begins. */
+  let run = { startedAt: 0, from: 0 };
 
   const [command, args] = wrangler(
     "d1",
@@ -96,7 +100,7 @@ export async function createDevServer(
   if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
 
   async function start(more: Record<string, string> = {}) {
-    const base = { JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0" };
+    const base = { JWT_SECRET: secret, ...testVars };
     const all = Object.entries({ ...base, ...vars, ...more });
     const [command, args] = wrangler(
       "dev",
@@ -108,6 +112,7 @@ export async function createDevServer(
       "--show-interactive-dev-session=false",
       ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
     );
+    run = { startedAt: Date.now(), from: output.length };
     // A separate process group, so that signals reach workerd, too.
     const started = spawn(command, args, {
       env,
@@ -152,14 +157,18 @@ export async function createDevServer(
     signal("SIGKILL");
     await ended;
     child = null;
+    assertNoCancelledAlarm(output.slice(run.from).join(""), run.startedAt);
   }
 
   /** Suspends the server: its connections stay open but fall silent. */
   const freeze = () => signal("SIGSTOP");
 
   async function close() {
-    if (child) await kill();
-    rmSync(folder, { recursive: true, force: true });
+    try {
+      await kill();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   function open(options: DatabaseSyncOptions, ...place: string[]) {
@@ -245,6 +254,23 @@ export async function createDevServer(
     return row?.at ? Number(BigInt(row.at) / 1_000_000n) : null;
   }
 
+  /**
+   * Makes the local runtime forget a User object's alarm; the server must not be running. The object still believes
+   * that it is set for `at`, in milliseconds, or knows of none.
+   */
+  function loseAlarm(userId: string, at?: number) {
+    const forget = "DELETE FROM _cf_METADATA WHERE key = 1";
+    const move = `UPDATE _cf_METADATA SET value = ${BigInt(at ?? 0) * 1_000_000n} WHERE key = 1`;
+    const id = withObject(userId, {}, (database) => {
+      database.exec(at === undefined ? forget : move);
+      return path.basename(database.location() ?? "", ".sqlite");
+    });
+    const place = path.join(state, "v3", "do", "switchboard-UserObject", "metadata.sqlite");
+    const scheduler = new DatabaseSync(place);
+    scheduler.prepare("DELETE FROM _cf_ALARM WHERE actor_id = ?").run(id ?? "");
+    scheduler.close();
+  }
+
   const signed = (sub: string, key: string, claims: object = {}) =>
     signToken({ sub, exp: Math.floor(Date.now() / 1000) + 3600, ...claims }, key);
   const token = (sub: string, claims?: object) => signed(sub, secret, claims);
@@ -267,5 +293,6 @@ export async function createDevServer(
     logged,
     output: () => output.join(""),
     alarm,
+    loseAlarm,
   };
 }

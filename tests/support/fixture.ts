@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { createTestHarness } from "wrangler";
 
+import { assertNoCancelledAlarm } from "./alarms.ts";
+
 export type Fixture = Awaited<ReturnType<typeof startFixture>>;
 
 /** A server to connect to. */
@@ -29,7 +31,11 @@ export async function startFixture(vars: Record<string, string> = {}) {
   const { url } = await server.listen();
   return {
     url: url.href.replace(/\/$/, ""),
-    close: () => server.close(),
+    async close() {
+      const lines = server.getLogs().map(({ message }) => message);
+      await server.close();
+      assertNoCancelledAlarm(lines.join("\n"));
+    },
   };
 }
 

@@ -5,9 +5,10 @@ import { randomBytes } from "node:crypto";
 import { createTestHarness } from "wrangler";
 
 import { signToken } from "../../scripts/lib/token.mjs";
+import { assertNoCancelledAlarm } from "./alarms.ts";
 
-/** Tests send more often than people do. Tests of the limits set their own. */
-const manySends = { MAX_BULK_SENDS_PER_MINUTE: "0" };
+/** Tests send more often than people do, and cannot wait for a real heartbeat. Tests of the limits set their own. */
+export const testVars = { MAX_BULK_SENDS_PER_MINUTE: "0", HEARTBEAT_BOUNDS: "off" };
 
 /** The Worker's bindings that tests use. */
 interface Bindings {
@@ -31,7 +32,7 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
       {
         configPath: "wrangler.toml",
         prebuiltWorkerDir: "dist",
-        vars: { ...manySends, ...vars },
+        vars: { ...testVars, ...vars },
         secrets: secrets ?? { JWT_SECRET: secret },
       },
     ],
@@ -62,6 +63,10 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
       return worker.evictDurableObject("USER", { name: userId, webSockets });
     },
 
-    close: () => server.close(),
+    async close() {
+      const lines = server.getLogs().map(({ message }) => message);
+      await server.close();
+      assertNoCancelledAlarm(lines.join("\n"));
+    },
   };
 }

@@ -52,6 +52,7 @@ pub(super) struct Known {
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
+    pub watcher_count: Memo<usize>,
 }
 
 impl Known {
@@ -62,7 +63,10 @@ impl Known {
             Table::Log => self.log_ends.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
-            Table::Watched => self.watched.forget(),
+            Table::Watched => {
+                self.watched.forget();
+                self.watcher_count.forget();
+            }
             Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
@@ -79,5 +83,6 @@ impl Known {
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();
+        self.watcher_count.forget();
     }
 }

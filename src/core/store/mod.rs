@@ -26,7 +26,7 @@ use super::sql::Param;
 use super::time::Millis;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
-pub use social::{PushOutcome, Watched, Watcher};
+pub use social::{PushOutcome, TellingStep, Watched, Watcher};
 
 /// Tables that are created together.
 struct Tables {
@@ -149,6 +149,12 @@ impl<D: Database> Store<D> {
             tables.are_there.set(None);
         }
         self.known.forget_all();
+    }
+
+    /// Returns the database, for tests.
+    #[cfg(test)]
+    pub fn database(&self) -> &D {
+        &self.database
     }
 
     fn read<T: DeserializeOwned>(

@@ -84,7 +84,7 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
         Step::Recorded => store.set_recorded(),
         Step::Block(id) => store.block_add(&user(*id), now),
         Step::Unblock(id) => store.block_remove(&user(*id), now),
-        Step::Watch(id) => store.watcher_add(&user(*id), true, now).map(|_| ()),
+        Step::Watch(id) => store.watcher_add(&user(*id), true, 2, now).map(|_| ()),
         Step::Change(is_online) => store.watched_change(*is_online, now),
         Step::Tell(outcome) => tell(store, *outcome, now),
         Step::Receipt(after) => store.receipt_add(&PendingReceipt {
@@ -107,14 +107,15 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
 }
 
 fn tell(store: &Store<&Connection>, outcome: PushOutcome, now: Millis) -> Result<()> {
-    let Some(watched) = store.watched()? else {
+    if store.watched()?.is_none() {
         return Ok(());
-    };
-    let version = store.watched_sync(true, now)?;
-    for watcher in store.watchers_to_tell()? {
-        store.watcher_told(&watcher, outcome)?;
     }
-    store.watched_told(watched, version, now)
+    let step = store.watchers_to_tell(true, 2, now)?;
+    for watcher in &step.watchers {
+        store.watcher_told(watcher, step.version, outcome)?;
+    }
+    let is_unreached = outcome == PushOutcome::Unreached;
+    store.watched_told(&step, is_unreached.then_some(now + 7), now)
 }
 
 /// Deletes everything, as the platform's `deleteAll` does.
@@ -132,7 +133,7 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let missed = store.events_after(store.last_offset()?.saturating_sub(1), 0, "s", 999)?;
     let missed: Vec<u64> = missed.events.iter().map(|event| event.offset).collect();
     let state = store.user_state()?;
-    let watched = store.watched()?;
+    let watched = (store.watched()?, store.watcher_count()?);
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     Ok(format!(

@@ -110,6 +110,20 @@ ALTER TABLE watchers ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX watchers_owed ON watchers (owed) WHERE owed = 1;
 ",
     },
+    // watched.cursor: the last watcher, in the order of their ids, whom this round has told.
+    // watched.tell_all: how many rounds, this one included, tell everybody, because it is unknown who was told what.
+    // watched.retry_at: when to tell those again who could not be reached.
+    // The index never has a row; its name says that the step has run.
+    Step {
+        marker: "watched_round",
+        sql: "
+ALTER TABLE watched ADD COLUMN cursor TEXT NOT NULL DEFAULT '';
+ALTER TABLE watched ADD COLUMN tell_all INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watched ADD COLUMN retry_at INTEGER;
+UPDATE watched SET tell_all = telling IS NOT NULL;
+CREATE INDEX watched_round ON watched (id) WHERE id <> 1;
+",
+    },
 ];
 
 /// Tables for users who send.
@@ -206,6 +220,10 @@ mod tests {
         assert_eq!(read("SELECT offset FROM log WHERE except_sid IS NULL"), 7);
         assert_eq!(read("SELECT version FROM watched WHERE due_at = 9"), 1);
         assert_eq!(read("SELECT count(*) FROM watchers WHERE owed = 0"), 1);
+        assert_eq!(
+            read("SELECT tell_all FROM watched WHERE cursor = '' AND retry_at IS NULL"),
+            0
+        );
         assert_eq!(
             read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0"),
             9

@@ -30,6 +30,19 @@ pub struct Watcher {
     pub is_blocked: u8,
 }
 
+/// The watchers whom one alarm tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TellingStep {
+    /// The watchers, in the order of their ids.
+    pub watchers: Vec<Watcher>,
+    /// Whether the round ends with them.
+    pub is_last: bool,
+    /// What they are told.
+    pub version: u64,
+    /// When telling was due.
+    due_at: Option<Millis>,
+}
+
 /// The outcome of a push to a watcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOutcome {
@@ -43,6 +56,10 @@ pub enum PushOutcome {
 
 #[derive(Deserialize)]
 struct Found {}
+
+fn limit(max: usize) -> Param {
+    Param::from(u64::try_from(max).unwrap_or(u64::MAX))
+}
 
 impl<D: Database> Store<D> {
     /// Returns whether the user has blocked `user_id`.
@@ -170,14 +187,40 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Adds a watcher, who is told the current status. Returns its version.
-    pub fn watcher_add(&self, user_id: &str, is_online: bool, now: Millis) -> Result<u64> {
+    /// Adds a watcher, who is told the current status. Returns its version. A user who already has `max` watchers
+    /// gets no more: then the watcher is told the status, but no change of it.
+    pub fn watcher_add(
+        &self,
+        user_id: &str,
+        is_online: bool,
+        max: usize,
+        now: Millis,
+    ) -> Result<u64> {
+        let count = self.watcher_count()?;
+        let is_new = self.watcher(user_id)?.is_none();
+        if is_new && count >= max {
+            return self.watched_sync(is_online, now);
+        }
         let first = first_version(is_online, now);
         self.write(Table::Watched, watch::BEGIN, vec![Param::from(first)])?;
         let version = self.watched_sync(is_online, now)?;
         self.write(Table::Watched, watch::ADD_WATCHER, vec![user_id.into()])?;
         self.write(Table::Watched, watch::SET_DUE, vec![Param::from(now)])?;
+        self.known.watcher_count.set(count + usize::from(is_new));
         Ok(version)
+    }
+
+    /// Returns the number of watchers. Counting reads every row.
+    pub(super) fn watcher_count(&self) -> Result<usize> {
+        #[derive(Deserialize)]
+        struct Row {
+            count: usize,
+        }
+        self.known.watcher_count.get_or(|| {
+            let sql = "SELECT count(*) AS count FROM watchers";
+            let rows: Vec<Row> = self.read(&self.social, sql, vec![])?;
+            Ok(rows.first().map_or(0, |row| row.count))
+        })
     }
 
     /// Makes the stored version agree with `is_online` and returns it. An odd version means online, an
@@ -211,13 +254,26 @@ impl<D: Database> Store<D> {
         })
     }
 
-    /// Returns the watchers to tell the current version, and records that telling them has begun.
-    pub fn watchers_to_tell(&self) -> Result<Vec<Watcher>> {
-        let watchers = self.read(&self.social, watch::TO_TELL, vec![])?;
+    /// Returns the next watchers to tell the current version, at most `max`. The user is online if `is_online` is set.
+    pub fn watchers_to_tell(
+        &self,
+        is_online: bool,
+        max: usize,
+        now: Millis,
+    ) -> Result<TellingStep> {
+        let due_at = self.watched()?.and_then(|watched| watched.due_at);
+        let version = self.watched_sync(is_online, now)?;
+        self.write(Table::Watched, watch::MIX, vec![])?;
+        let watchers: Vec<Watcher> = self.read(&self.social, watch::TO_TELL, vec![limit(max)])?;
         if !watchers.is_empty() {
             self.write(Table::Watched, watch::TELLING, vec![])?;
         }
-        Ok(watchers)
+        Ok(TellingStep {
+            is_last: watchers.len() < max,
+            watchers,
+            version,
+            due_at,
+        })
     }
 
     /// Returns this user as a watcher, if they are one.
@@ -231,17 +287,29 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next())
     }
 
-    /// Returns all watchers.
-    pub fn watchers(&self) -> Result<Vec<Watcher>> {
-        self.read(&self.social, "SELECT user_id, asked FROM watchers", vec![])
+    /// Returns watchers, at most `max`.
+    pub fn watchers(&self, max: usize) -> Result<Vec<Watcher>> {
+        self.read(
+            &self.social,
+            "SELECT user_id, asked FROM watchers LIMIT ?1",
+            vec![limit(max)],
+        )
     }
 
-    /// Records the outcome of a push to a watcher.
-    pub fn watcher_told(&self, watcher: &Watcher, outcome: PushOutcome) -> Result<()> {
+    /// Records the outcome of a push of this version to a watcher.
+    pub fn watcher_told(
+        &self,
+        watcher: &Watcher,
+        version: u64,
+        outcome: PushOutcome,
+    ) -> Result<()> {
         let user_id = Param::from(watcher.user_id.as_str());
         let asked = Param::from(watcher.asked);
         match outcome {
-            PushOutcome::Heard => self.write(Table::Watched, watch::HEARD, vec![user_id, asked]),
+            PushOutcome::Heard => {
+                let bindings = vec![user_id, asked, Param::from(version)];
+                self.write(Table::Watched, watch::HEARD, bindings)
+            }
             PushOutcome::Unwanted => {
                 self.write(Table::Watched, watch::UNWANTED, vec![user_id, asked])
             }
@@ -249,13 +317,28 @@ impl<D: Database> Store<D> {
         }
     }
 
-    /// Records that every watcher was told `version`, except those who are still owed a push: they are
-    /// told at `next`.
-    pub fn watched_told(&self, watched: Watched, version: u64, next: Millis) -> Result<()> {
-        let due_at = watched.due_at;
-        let bindings = vec![Param::from(version), due_at.into()];
-        self.write(Table::Watched, watch::TOLD, bindings)?;
-        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(next)])
+    /// Records that the watchers of this step were told, except those who are still owed a push: they are told again
+    /// at `retry_at`, alone. If it was the last step, ends the round.
+    pub fn watched_told(
+        &self,
+        step: &TellingStep,
+        retry_at: Option<Millis>,
+        now: Millis,
+    ) -> Result<()> {
+        if let Some(retry_at) = retry_at {
+            self.write(Table::Watched, watch::RETRY_AT, vec![Param::from(retry_at)])?;
+        }
+        if let (false, Some(last)) = (step.is_last, step.watchers.last()) {
+            let cursor = vec![Param::from(last.user_id.as_str())];
+            return self.write(Table::Watched, watch::ADVANCE, cursor);
+        }
+        let bindings = vec![
+            step.due_at.into(),
+            Param::from(now),
+            Param::from(step.version),
+        ];
+        self.write(Table::Watched, watch::END_ROUND, bindings)?;
+        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(now)])
     }
 
     /// Returns the bucket of a rate limit.

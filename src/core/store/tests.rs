@@ -271,20 +271,24 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.watches_resume("S", 1)?;
     store.watches_prune(1)?;
     store.watches_remove("S")?;
-    let version = store.watcher_add("w", true, 1)?;
+    store.watcher_add("w", true, 9, 1)?;
     store.watched_change(false, 1)?;
     store.watched_sync(false, 1)?;
-    let watched = store.watched()?.unwrap();
-    for watcher in store.watchers_to_tell()? {
+    store.watched()?;
+    store.watchers(1)?;
+    let step = store.watchers_to_tell(false, 1, 1)?;
+    for watcher in &step.watchers {
         for outcome in [
             PushOutcome::Heard,
             PushOutcome::Unreached,
             PushOutcome::Unwanted,
         ] {
-            store.watcher_told(&watcher, outcome)?;
+            store.watcher_told(watcher, step.version, outcome)?;
         }
     }
-    store.watched_told(watched, version, 1)?;
+    store.watched_told(&step, Some(1), 1)?;
+    let step = store.watchers_to_tell(false, 1, 1)?;
+    store.watched_told(&step, None, 1)?;
     store.bucket_set("bulk", Bucket::default())?;
     store.bucket("bulk")?;
     store.outbox_add(&entry, Some("key"), "f", 1)?;

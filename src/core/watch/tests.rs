@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::core::store::testing::store;
-use crate::core::store::{PushOutcome, Store, Watched, Watcher};
+use crate::core::store::{PushOutcome, Store, TellingStep, Watcher};
 
 fn statement(is_online: bool, version: u64) -> StatusReport {
     StatusReport {
@@ -107,8 +107,7 @@ struct WatchedUser {
 
 /// Pushes in progress, each with its outcome once known.
 struct Telling {
-    watched: Watched,
-    version: u64,
+    step: TellingStep,
     watchers: Vec<(Watcher, Option<PushOutcome>)>,
 }
 
@@ -134,7 +133,9 @@ impl WatchedUser {
 
     fn watch(&self, by: usize, now: Millis) -> StatusReport {
         let is_online = self.is_online();
-        let version = self.store.watcher_add(&by.to_string(), is_online, now);
+        let version = self
+            .store
+            .watcher_add(&by.to_string(), is_online, WATCHERS, now);
         statement(self.is_online_to(by), version.unwrap())
     }
 
@@ -155,24 +156,29 @@ impl WatchedUser {
         }
     }
 
-    fn begin_to_tell(&self, now: Millis) -> Option<Telling> {
-        let watched = self.store.watched().unwrap()?;
-        watched.due_at.filter(|at| *at <= now)?;
-        let version = self.store.watched_sync(self.is_online(), now).unwrap();
-        let watchers = self.store.watchers_to_tell().unwrap().into_iter();
+    fn begin_to_tell(&self, at_once: usize, now: Millis) -> Option<Telling> {
+        self.due_at().filter(|at| *at <= now)?;
+        let step = self.store.watchers_to_tell(self.is_online(), at_once, now);
+        let step = step.unwrap();
+        let watchers = step.watchers.iter().cloned();
         Some(Telling {
-            watched,
-            version,
             watchers: watchers.map(|watcher| (watcher, None)).collect(),
+            step,
         })
     }
 
-    fn end_of_telling(&self, telling: Telling, now: Millis) {
+    fn end_of_telling(&self, telling: &Telling, now: Millis) {
+        let mut retry_at = None;
         for (watcher, outcome) in &telling.watchers {
-            self.store.watcher_told(watcher, outcome.unwrap()).unwrap();
+            self.store
+                .watcher_told(watcher, telling.step.version, outcome.unwrap())
+                .unwrap();
+            if *outcome == Some(PushOutcome::Unreached) {
+                retry_at = Some(now + RETRY);
+            }
         }
         self.store
-            .watched_told(telling.watched, telling.version, now)
+            .watched_told(&telling.step, retry_at, now)
             .unwrap();
     }
 }
@@ -200,6 +206,8 @@ impl Session {
 
 const USER: &str = "watched";
 const GRACE: Millis = 50;
+const RETRY: Millis = 80;
+const WATCHERS: usize = 4;
 
 /// Draws pseudorandom numbers, the same ones for the same seed (xorshift64*).
 struct Draw(u64);
@@ -224,6 +232,8 @@ struct World {
     telling: Option<Telling>,
     /// The connections of each watcher.
     sessions: BTreeMap<usize, Vec<Session>>,
+    /// The last version that each watcher was sent.
+    sent: BTreeMap<usize, u64>,
 }
 
 impl World {
@@ -238,7 +248,8 @@ impl World {
                 blocked: BTreeSet::new(),
             },
             telling: None,
-            sessions: BTreeMap::from([(0, two()), (1, two()), (2, two())]),
+            sessions: (0..WATCHERS).map(|watcher| (watcher, two())).collect(),
+            sent: BTreeMap::new(),
         }
     }
 
@@ -251,7 +262,9 @@ impl World {
             5 => self.lose_or_recover(),
             6 | 7 => self.push(),
             8 => self.finish_or_interrupt(),
-            9 => self.watched.block_or_unblock(self.draw.below(3), self.now),
+            9 => self
+                .watched
+                .block_or_unblock(self.draw.below(WATCHERS), self.now),
             _ => self.alarm(),
         }
     }
@@ -272,7 +285,7 @@ impl World {
 
     /// Draws a watcher and one of their connections.
     fn any(&mut self) -> (usize, usize) {
-        (self.draw.below(3), self.draw.below(2))
+        (self.draw.below(WATCHERS), self.draw.below(2))
     }
 
     fn session(&mut self, (watcher, index): (usize, usize)) -> &mut Session {
@@ -320,7 +333,8 @@ impl World {
 
     fn alarm(&mut self) {
         if self.telling.is_none() {
-            self.telling = self.watched.begin_to_tell(self.now);
+            let at_once = 1 + self.draw.below(WATCHERS);
+            self.telling = self.watched.begin_to_tell(at_once, self.now);
         }
     }
 
@@ -329,7 +343,7 @@ impl World {
         let Some(telling) = &mut self.telling else {
             return;
         };
-        let version = telling.version;
+        let version = telling.step.version;
         let mut open = telling.watchers.iter_mut();
         let Some((watcher, outcome)) = open.find(|(_, outcome)| outcome.is_none()) else {
             return;
@@ -341,6 +355,8 @@ impl World {
         *outcome = Some(PushOutcome::Unwanted);
         let is_online = version & 1 == 1 && watcher.is_blocked == 0;
         let watcher: usize = watcher.user_id.parse().unwrap();
+        let before = self.sent.insert(watcher, version).unwrap_or_default();
+        assert!(before <= version, "{watcher} was told something older");
         for session in self.sessions.get_mut(&watcher).unwrap() {
             if !session.is_live || !session.row.watches(USER) {
                 continue;
@@ -361,7 +377,7 @@ impl World {
     /// it was pushing.
     fn finish_or_interrupt(&mut self) {
         match self.telling.take() {
-            Some(telling) if telling.is_over() => self.watched.end_of_telling(telling, self.now),
+            Some(telling) if telling.is_over() => self.watched.end_of_telling(&telling, self.now),
             Some(telling) if !self.draw.once_in(3) => self.telling = Some(telling),
             _ => {}
         }

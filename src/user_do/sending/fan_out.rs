@@ -129,33 +129,23 @@ impl UserObject {
     }
 
     /// Resumes the unfinished sends that are due; called by the alarm.
-    pub(crate) async fn retry_outbox(&self) {
-        let due = match self.store.outbox_due() {
-            Ok(due) => due,
-            Err(error) => return log::error("outbox", &error),
-        };
+    pub(crate) async fn retry_outbox(&self) -> Result<()> {
+        let due = self.store.outbox_due()?;
         // While a send holds the turn, an entry that is not due belongs to it. If none does, the entry may
         // have been left by an earlier instance of the object.
         let is_open = due.is_some_and(|due| due <= now() || !self.sends.is_taken());
         if !is_open {
-            return;
+            return Ok(());
         }
-        let user_id = match self.store.user_state() {
-            Ok(state) => state.user_id,
-            Err(error) => return log::error("outbox", &error),
-        };
+        let user_id = self.store.user_state()?.user_id;
         // Any send in progress holds the turn, so once we have it, nothing else works on the outbox.
         let _turn = self.sends.turn().await;
-        self.settle_outbox(&user_id, None).await;
+        self.settle_outbox(&user_id, None).await
     }
 
-    /// Resumes the sends that are due, oldest first, except for `current`.
-    pub(crate) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) {
-        let open = match self.store.outbox_open() {
-            Ok(open) => open,
-            Err(error) => return log::error("outbox", &error),
-        };
-        for (entry, next_attempt_at) in open {
+    /// Resumes the sends that are due, oldest first, except for `current`. One that fails is tried again later.
+    pub(crate) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) -> Result<()> {
+        for (entry, next_attempt_at) in self.store.outbox_open()? {
             if Some(entry.send_id) == current || !entry.is_due(next_attempt_at, now()) {
                 continue;
             }
@@ -166,10 +156,9 @@ impl UserObject {
                     entry.after_unavailable(now())
                 }
             };
-            if let Err(error) = self.store.outbox_update(entry.send_id, &next) {
-                log::error("outbox", &error);
-            }
+            self.store.outbox_update(entry.send_id, &next)?;
         }
+        Ok(())
     }
 
     /// Reads a send back from D1 and delivers it to the receivers that have not taken it.

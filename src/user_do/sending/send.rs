@@ -94,8 +94,10 @@ impl UserObject {
         // The entry and its alarm must be durable before D1 is called: if the object dies in the meantime,
         // the alarm finishes the send.
         self.schedule().await;
-        self.settle_outbox(&caller.user_id, Some(entry.send_id))
+        let settled = self
+            .settle_outbox(&caller.user_id, Some(entry.send_id))
             .await;
+        log::fault("outbox", settled);
         let meter = Meter::default();
         let draft = &outgoing.draft;
         let (send, refused) = self.commit(caller, entry, draft, &meter).await?;

@@ -11,7 +11,7 @@ use crate::core::heartbeat::{is_ghost, longest_sleep};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
 use crate::messages::PresenceQuery;
-use crate::platform::{log, now};
+use crate::platform::now;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 
@@ -82,13 +82,7 @@ impl UserObject {
     }
 
     /// If the user is recorded as online but has no socket, records when they went offline.
-    pub(crate) fn settle_crash(&self) {
-        if let Err(error) = self.try_settle_crash() {
-            log::error("presence", &error);
-        }
-    }
-
-    fn try_settle_crash(&self) -> Result<()> {
+    pub(crate) fn settle_crash(&self) -> Result<()> {
         if self.has_live_socket() {
             return Ok(());
         }

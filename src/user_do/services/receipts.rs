@@ -75,12 +75,7 @@ impl UserObject {
     }
 
     /// Notifies the senders of confirmed messages, and pings for the others; called by the alarm.
-    pub(crate) async fn tell_senders(&self) {
-        log::fault("receipts", self.try_tell_senders().await);
-        log::fault("receipts", self.ask_for_receipts());
-    }
-
-    async fn try_tell_senders(&self) -> Result<()> {
+    pub(crate) async fn tell_senders(&self) -> Result<()> {
         if self.store.next_receipt(0)?.is_none() {
             return Ok(());
         }
@@ -101,7 +96,8 @@ impl UserObject {
                 unreached.insert(receipt.sender_id.clone(), now() + RETRY);
             }
         }
-        Ok(())
+        drop(unreached);
+        self.ask_for_receipts()
     }
 
     /// Returns when the receipt's sender may be notified. A sender that cannot be reached delays no others.

@@ -1,62 +1,102 @@
-//! The object's only alarm, set for whatever is due next.
+//! The object's only alarm, set for whatever is due next ([`crate::core::alarm`]).
 //!
 //! It is set at the end of each entry point, if the work requires it ([`UserObject::needs_schedule`]), and in
 //! one more place: a send must set its alarm before it waits for D1 (`sending/send.rs`).
+//!
+//! Invariant: whatever is due has an alarm, or gets one at the object's next event. The platform may lose an alarm,
+//! so an instance looks at its first event whether the one that it needs is set, and at each event whether it is
+//! overdue.
 
 use std::time::Duration;
 
-use worker::Result;
+use worker::{Error, Result};
 
+use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM, PAUSE_AFTER_FAILURES};
 use crate::core::heartbeat::{Need, need};
 use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 
-/// An alarm that is set for now while another one runs may never fire (workerd issue 6866).
-const SHORTEST_PAUSE: Millis = 5;
-
 impl UserObject {
     /// Called at the end of each entry point.
     pub(crate) async fn schedule_if_needed(&self) {
-        if self.needs_schedule.get() {
+        if self.needs_schedule.get() || self.has_lost_alarm() {
             self.schedule().await;
         }
+    }
+
+    /// Returns whether an event has to end with [`Self::schedule_if_needed`], although its own work is done without
+    /// an await.
+    pub(crate) fn may_lack_alarm(&self) -> bool {
+        if self.needs_schedule.get() && matches!(self.next_alarm(), Ok(None)) {
+            self.needs_schedule.set(false);
+        }
+        self.needs_schedule.get() || self.has_lost_alarm()
+    }
+
+    fn has_lost_alarm(&self) -> bool {
+        let set_for = self.alarm_at.get().flatten();
+        set_for.is_some_and(|at| alarm::is_lost(at, now()))
     }
 
     /// Sets the alarm for the next thing to do, unless it is already set for then or earlier. Setting or
     /// deleting it costs a write, so an alarm that is too early, or for nothing, is left as it is: it costs
     /// less when it fires, and a client that reconnects needs it.
     pub(crate) async fn schedule(&self) {
-        self.needs_schedule.set(false);
         log::fault("alarm", self.try_schedule().await);
     }
 
     async fn try_schedule(&self) -> Result<()> {
+        self.needs_schedule.set(false);
+        match self.next_alarm()? {
+            Some(wanted) => self.set_alarm(wanted).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sets the next alarm when one has fired. An error, or work that could not be done, is reported to the platform,
+    /// which tries this alarm again. If that does not help, the heartbeat must not end with the platform's patience.
+    pub(crate) async fn schedule_after_alarm(&self, is_done: bool) -> Result<()> {
+        if is_done {
+            self.failed_alarms.set(0);
+            return self.try_schedule().await;
+        }
+        let failed = self.failed_alarms.get().saturating_add(1);
+        self.failed_alarms.set(failed);
+        if failed > LEFT_TO_THE_PLATFORM {
+            let next_beat = self.next_beat(self.is_watched())?;
+            let latest = now() + PAUSE_AFTER_FAILURES;
+            return self
+                .set_alarm(next_beat.map_or(latest, |at| at.min(latest)))
+                .await;
+        }
+        // The platform's next attempt is this object's alarm.
+        self.alarm_at.set(Some(Some(now())));
+        Err(Error::RustError("an alarm's work has failed".into()))
+    }
+
+    async fn set_alarm(&self, wanted: Millis) -> Result<()> {
         let current = match self.alarm_at.get() {
             Some(current) => current,
             // Only storage is awaited, so no other event is handled in the meantime.
             None => {
                 let stored = self.state.storage().get_alarm().await?;
-                let stored = stored.and_then(|at| Millis::try_from(at).ok());
-                self.alarm_at.set(Some(stored));
-                stored
+                stored.and_then(|at| Millis::try_from(at).ok())
             }
         };
-        match (self.next_alarm()?, current) {
-            (None, _) => {}
-            (Some(wanted), Some(current)) if current <= wanted => {}
-            (Some(wanted), _) => {
-                self.alarm_at.set(Some(Some(wanted)));
-                let pause = wanted.saturating_sub(now()).max(SHORTEST_PAUSE);
-                let pause = Duration::from_millis(pause);
-                if let Err(error) = self.state.storage().set_alarm(pause).await {
-                    // It is no longer known which alarm is set, so read it next time.
-                    self.alarm_at.set(None);
-                    return Err(error);
-                }
-            }
+        self.alarm_at.set(Some(current));
+        let Some(at) = alarm::to_set(wanted, current, now()) else {
+            return Ok(());
+        };
+        self.alarm_at.set(Some(Some(at)));
+        let pause = Duration::from_millis(at.saturating_sub(now()));
+        let outcome = self.state.storage().set_alarm(pause).await;
+        if outcome.is_err() {
+            // It is no longer known which alarm is set, so read it next time.
+            self.alarm_at.set(None);
+            self.needs_schedule.set(true);
         }
-        Ok(())
+        outcome
     }
 
     /// Returns when the next connection needs attention.
