@@ -43,7 +43,9 @@ use worker::{
 };
 
 use crate::core::config::{Config, ConfigError};
+use crate::core::cost::Spending;
 use crate::core::limits::Bucket;
+use crate::core::negative_cache::NegativeCache;
 use crate::core::time::Millis;
 use crate::messages::{Connect, Message};
 use crate::platform::object_request::{self, ObjectRequest};
@@ -73,6 +75,10 @@ pub struct UserObject {
     sends: Lane,
     /// Runs one block or unblock at a time: the row in D1 and the copy here must change in the same order.
     blocking: Lane,
+    /// What the user's requests have cost. It may be lost when the object is idle, see [`crate::core::cost`].
+    spending: Cell<Spending>,
+    /// Conversations that D1 has been asked for in vain; a cache.
+    inaccessible: RefCell<NegativeCache>,
     /// CONNECTs that failed on our side. If it is lost, a client only retries more often.
     faults: RefCell<Bucket>,
     /// When to retry receipts to senders that could not be reached; a cache.
@@ -104,6 +110,8 @@ impl DurableObject for UserObject {
             pending: RefCell::default(),
             sends: Lane::default(),
             blocking: Lane::default(),
+            spending: Cell::default(),
+            inaccessible: RefCell::default(),
             faults: RefCell::default(),
             unreached_senders: RefCell::default(),
             own_id: OnceCell::new(),

@@ -15,6 +15,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
+import { unlimited } from "./limits.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
@@ -96,7 +97,7 @@ export async function createDevServer(
   if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
 
   async function start(more: Record<string, string> = {}) {
-    const base = { JWT_SECRET: secret, MAX_BULK_SENDS_PER_MINUTE: "0" };
+    const base = { JWT_SECRET: secret, ...unlimited };
     const all = Object.entries({ ...base, ...vars, ...more });
     const [command, args] = wrangler(
       "dev",

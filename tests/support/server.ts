@@ -5,9 +5,7 @@ import { randomBytes } from "node:crypto";
 import { createTestHarness } from "wrangler";
 
 import { signToken } from "../../scripts/lib/token.mjs";
-
-/** Tests send more often than people do. Tests of the limits set their own. */
-const manySends = { MAX_BULK_SENDS_PER_MINUTE: "0" };
+import { unlimited } from "./limits.ts";
 
 /** The Worker's bindings that tests use. */
 interface Bindings {
@@ -31,7 +29,7 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
       {
         configPath: "wrangler.toml",
         prebuiltWorkerDir: "dist",
-        vars: { ...manySends, ...vars },
+        vars: { ...unlimited, ...vars },
         secrets: secrets ?? { JWT_SECRET: secret },
       },
     ],

@@ -1,6 +1,7 @@
 //! `block_user`, `unblock_user`
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use crate::core::cost::Cost;
 use crate::core::error::EventError;
 use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply};
 use crate::core::record::users::{block, unblock};
@@ -14,6 +15,7 @@ impl CarryOut for Blocking<true> {
         if user_id == caller.user_id {
             return Err(EventError::invalid("You cannot block yourself").into());
         }
+        object.pay(Cost::new(1, 1))?;
         let _turn = object.blocking.turn().await;
         object.store.know_user(&caller.user_id)?;
         object.store.block_add(&user_id, now())?;
@@ -29,6 +31,7 @@ impl CarryOut for Blocking<false> {
     /// Deletes it from D1 first, so that after a failure the block still applies.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;
+        object.pay(Cost::QUERY)?;
         let _turn = object.blocking.turn().await;
         d1::batch(&object.env, &[unblock(&caller.user_id, &user_id)]).await?;
         object.store.block_remove(&user_id, now())?;
