@@ -80,6 +80,9 @@ pub struct Config {
     pub max_text_chars: usize,
     /// `MAX_CONTENT_BYTES` [65536]: bytes in a message's `content` as JSON.
     pub max_content_bytes: usize,
+    /// `MAX_UNCONFIRMED_BYTES` [8000000]: bytes that one client may leave unconfirmed, see
+    /// [`super::unconfirmed`]. At least a third more than `LOG_REPLAY_BYTES`.
+    pub max_unconfirmed: usize,
     /// `MAX_STATUS_USERS` [500]: users in one bulk status query.
     pub max_status_users: usize,
     /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection may watch.
@@ -110,6 +113,7 @@ impl Config {
     /// Reads the configuration through `lookup`, which returns a variable's text if it is set.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let vars = Vars(lookup);
+        let log_replay_bytes = vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?;
         Ok(Self {
             jwt_secret: vars.secret("JWT_SECRET")?,
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS")?,
@@ -144,6 +148,7 @@ impl Config {
             max_connections: vars.limit("MAX_CONNECTIONS_PER_USER", 20, 10_000)?,
             max_text_chars: vars.limit("MAX_TEXT_CHARS", 10_000, 1_000_000)?,
             max_content_bytes: vars.limit("MAX_CONTENT_BYTES", 65_536, 1_000_000)?,
+            max_unconfirmed: vars.unconfirmed(log_replay_bytes)?,
             max_status_users: vars.limit("MAX_STATUS_USERS", 500, 10_000)?,
             max_subscriptions: vars.limit("MAX_SUBSCRIPTIONS", 500, 10_000)?,
             negative_cache: vars.number("NEGATIVE_CACHE_MS", 10_000, 0, 600_000)?,
@@ -157,7 +162,7 @@ impl Config {
             )?,
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
-            log_replay_bytes: vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?,
+            log_replay_bytes,
         })
     }
 
@@ -225,6 +230,20 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
             0 => Ok(usize::MAX),
             limit => Ok(limit),
         }
+    }
+
+    /// Reads `MAX_UNCONFIRMED_BYTES`: what a client is sent when it connects must fit.
+    fn unconfirmed(&self, log_replay_bytes: usize) -> Result<usize, ConfigError> {
+        let name = "MAX_UNCONFIRMED_BYTES";
+        let limit = self.limit(name, 8_000_000, 64_000_000)?;
+        let least = log_replay_bytes + log_replay_bytes / 3;
+        if limit >= least {
+            return Ok(limit);
+        }
+        Err(ConfigError {
+            name,
+            problem: format!("{limit} is less than {least}, 4/3 of LOG_REPLAY_BYTES"),
+        })
     }
 
     /// Reads a limit for a day, which 0 disables.
@@ -321,6 +340,7 @@ mod tests {
             "MAX_QUERIES_PER_SECOND",
             "MAX_WAITING_SENDS",
             "MAX_WAITING_SEND_BYTES",
+            "MAX_UNCONFIRMED_BYTES",
         ];
         let vars: Vec<(&str, &str)> = [("JWT_SECRET", SECRET)]
             .into_iter()
@@ -342,6 +362,7 @@ mod tests {
             config.max_subscriptions,
             config.max_waiting_sends,
             config.max_waiting_send_bytes,
+            config.max_unconfirmed,
         ] {
             assert_eq!(limit, usize::MAX);
         }

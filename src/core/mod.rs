@@ -38,5 +38,6 @@ pub mod subprotocol;
 pub mod telemetry;
 pub mod time;
 pub mod token;
+pub mod unconfirmed;
 pub mod user_ids;
 pub mod watch;
