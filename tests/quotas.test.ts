@@ -212,6 +212,25 @@ test("requests are limited by what they ask D1; that there is nothing is remembe
   assert.equal(different.at(-1), "rate_limited");
 });
 
+test("a conversation that begins is known at once, even if it was asked for before", async () => {
+  // Ids are the same everywhere.
+  const elsewhere = await connect(daily, "first");
+  await connect(daily, "second");
+  const { conversationId } = await sendTo(elsewhere, { receiverId: "second" }, "hello");
+  const [first, second] = await Promise.all([
+    connect(thrifty, "first"),
+    connect(thrifty, "second"),
+  ]);
+  const page = { conversationId };
+  assert.equal((await refusal(second, "get_messages", page)).code, "not_found");
+  await sendTo(first, { receiverId: "second" }, "hello");
+  const { items } = await request(second, "get_messages", page);
+  assert.deepEqual(
+    items.map(({ content }) => content),
+    [{ text: "hello" }],
+  );
+});
+
 test("that an id is no user's is remembered, too", async () => {
   const prober = await connect(thrifty, "prober2");
   for (let query = 0; query < 30; query++) await statusOf(prober, "the same stranger");

@@ -375,6 +375,14 @@ mod tests {
         };
         check(&[], "JWT_SECRET: the secret is not set");
         check(
+            &[
+                ("JWT_SECRET", SECRET),
+                ("LOG_REPLAY_BYTES", "6000000"),
+                ("MAX_UNCONFIRMED_BYTES", "7999999"),
+            ],
+            "MAX_UNCONFIRMED_BYTES: 7999999 is less than 8000000, 4/3 of LOG_REPLAY_BYTES",
+        );
+        check(
             &[("JWT_SECRET", "short")],
             "JWT_SECRET: the secret is shorter than 32 bytes",
         );

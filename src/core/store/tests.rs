@@ -11,6 +11,7 @@ use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
 
@@ -38,6 +39,37 @@ fn receipt(offset: u64) -> PendingReceipt {
 
 fn offsets(missed: &Missed) -> Vec<u64> {
     missed.events.iter().map(|entry| entry.offset).collect()
+}
+
+#[test]
+fn what_was_sent_today_survives_an_eviction() {
+    let database = store().database;
+    let store = Store::new(&database);
+    assert_eq!(store.sent_today().unwrap(), SentToday::default());
+    let sent = SentToday {
+        day: 20_000,
+        messages: 3,
+        bytes: 600,
+        conversations: 1,
+    };
+    store.set_sent_today(SentToday::default()).unwrap();
+    store.set_sent_today(sent).unwrap();
+    assert_eq!(Store::new(&database).sent_today().unwrap(), sent);
+}
+
+#[test]
+fn conversations_that_are_not_in_the_list_are_new() {
+    let store = store();
+    let target = |id: &str| Target {
+        receiver_id: format!("user {id}"),
+        conversation_id: id.into(),
+        message_id: "m".into(),
+    };
+    let targets = ["a", "b", "c"].map(target);
+    assert_eq!(store.count_new(&targets).unwrap(), 3);
+    store.conversations_add(&targets[..2]).unwrap();
+    assert_eq!(store.count_new(&targets).unwrap(), 1);
+    assert_eq!(store.count_new(&targets[..2]).unwrap(), 0);
 }
 
 #[test]
