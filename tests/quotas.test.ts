@@ -34,6 +34,7 @@ before(async () => {
     MAX_MESSAGE_BYTES_PER_DAY: 100_000,
     MAX_NEW_CONVERSATIONS_PER_DAY: 3,
     MAX_WAITING_SENDS: 3,
+    MAX_BLOCKED_USERS: 2,
     MAX_WAITING_SEND_BYTES: 300,
   };
   const costs = { MAX_OBJECTS_PER_SECOND: 10, MAX_QUERIES_PER_SECOND: 1 };
@@ -114,6 +115,18 @@ test("new conversations of a day: those that the sender begins", async () => {
   const other = await connect(daily, "d");
   await sendTo(other, { receiverId: "sociable" }, "hello");
   await sendTo(sender, { receiverId: "d" }, "hello");
+});
+
+test("blocks: so many, until one ends", async () => {
+  const socket = await connect(daily, "unforgiving");
+  const block = (userId: string) => request(socket, "block_user", { userId });
+  for (const id of ["a", "b", "a"]) await block(id);
+  assert.deepEqual(await refusal(socket, "block_user", { userId: "c" }), {
+    code: "too_many",
+    message: "You must not block more than 2 users",
+  });
+  await request(socket, "unblock_user", { userId: "a" });
+  await block("c");
 });
 
 test("sends that wait for an earlier one are bounded in number and in bytes", async () => {

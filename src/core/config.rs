@@ -87,6 +87,8 @@ pub struct Config {
     pub max_status_users: usize,
     /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection may watch.
     pub max_subscriptions: usize,
+    /// `MAX_BLOCKED_USERS` [1000]: users whom one user may block.
+    pub max_blocked_users: usize,
     /// `NEGATIVE_CACHE_MS` [10000]: how long it is remembered that D1 has no user or conversation by an id.
     pub negative_cache: Millis,
     /// `PRESENCE_GRACE_MS` [5000]: a user who reconnects within this time does not appear offline to watchers.
@@ -151,6 +153,7 @@ impl Config {
             max_unconfirmed: vars.unconfirmed(log_replay_bytes)?,
             max_status_users: vars.limit("MAX_STATUS_USERS", 500, 10_000)?,
             max_subscriptions: vars.limit("MAX_SUBSCRIPTIONS", 500, 10_000)?,
+            max_blocked_users: vars.limit("MAX_BLOCKED_USERS", 1_000, 100_000)?,
             negative_cache: vars.number("NEGATIVE_CACHE_MS", 10_000, 0, 600_000)?,
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
@@ -341,6 +344,7 @@ mod tests {
             "MAX_WAITING_SENDS",
             "MAX_WAITING_SEND_BYTES",
             "MAX_UNCONFIRMED_BYTES",
+            "MAX_BLOCKED_USERS",
         ];
         let vars: Vec<(&str, &str)> = [("JWT_SECRET", SECRET)]
             .into_iter()
@@ -363,6 +367,7 @@ mod tests {
             config.max_waiting_sends,
             config.max_waiting_send_bytes,
             config.max_unconfirmed,
+            config.max_blocked_users,
         ] {
             assert_eq!(limit, usize::MAX);
         }

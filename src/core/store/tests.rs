@@ -42,6 +42,24 @@ fn offsets(missed: &Missed) -> Vec<u64> {
 }
 
 #[test]
+fn few_of_the_sessions_that_have_ended_keep_their_watches() {
+    let store = store();
+    let mut watches = Watches::default();
+    watches.add(&["u".into()], 1).unwrap();
+    let sid = |session: u64| format!("s{session}");
+    store.watches_set("live", &watches).unwrap();
+    for session in 0..300 {
+        store.watches_prune(0).unwrap();
+        store.watches_set(&sid(session), &watches).unwrap();
+        store.watches_end(&sid(session), 1_000 + session).unwrap();
+    }
+    store.watches_prune(0).unwrap();
+    let kept = (0..300).filter(|session| !store.watches(&sid(*session)).unwrap().is_empty());
+    assert_eq!(kept.collect::<Vec<u64>>(), (200..300).collect::<Vec<u64>>());
+    assert!(!store.watches("live").unwrap().is_empty());
+}
+
+#[test]
 fn what_was_sent_today_survives_an_eviction() {
     let database = store().database;
     let store = Store::new(&database);

@@ -3,7 +3,7 @@
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::cost::Cost;
 use crate::core::error::EventError;
-use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply};
+use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply, too_many};
 use crate::core::record::users::{block, unblock};
 use crate::platform::{d1, log, now};
 
@@ -17,6 +17,10 @@ impl CarryOut for Blocking<true> {
         }
         object.pay(Cost::new(1, 1))?;
         let _turn = object.blocking.turn().await;
+        let max = object.config()?.max_blocked_users;
+        if object.store.blocks_count()? >= max && !object.store.has_blocked(&user_id)? {
+            return Err(too_many(max).into());
+        }
         object.store.know_user(&caller.user_id)?;
         object.store.block_add(&user_id, now())?;
         // If the push below fails, the alarm repeats it.
