@@ -37,6 +37,7 @@ const hears = (socket: Client, userId: string, ...expected: unknown[]) =>
   });
 
 test("the reply has the current status; changes are pushed once, however many devices", async () => {
+  await server.addUser("away");
   const watcher = await connect(server, "w1");
   const here = await connect(server, "here");
   const reply = await subscribe(watcher, "here", "away", "w1");
@@ -103,6 +104,7 @@ test("a watcher who subscribes while a user reloads is told that the user is bac
 });
 
 test("subscriptions belong to a connection and end with it, or with unsubscribing", async () => {
+  for (const id of ["x1", "x2"]) await server.addUser(id);
   const [one, other] = await Promise.all([connect(server, "w3"), connect(server, "w3")]);
   await subscribe(one, "x1", "x2");
   await subscribe(other, "x2");

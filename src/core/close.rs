@@ -17,6 +17,8 @@ pub enum CloseReason {
     TokenExpired,
     /// The client kept sending after refusals, joined too often, or sent too much while its frames were held.
     Flooding,
+    /// The client left too much unconfirmed of what it was sent.
+    TooSlow,
     /// The marketplace's backend disconnected or erased the user.
     Disconnected,
     /// The CONNECT was for a user whom another object serves.
@@ -63,6 +65,7 @@ impl CloseReason {
         match self {
             Self::TokenExpired => Some((1000, "token expired")),
             Self::Flooding => Some((1008, "too many events")),
+            Self::TooSlow => Some((1008, "too slow")),
             Self::Disconnected => Some((1000, "disconnected by the service")),
             Self::OtherUser => Some((1000, "connect again for another user")),
             Self::Replaced => Some((1000, "replaced by a newer connection")),
@@ -85,10 +88,11 @@ mod tests {
 
     #[test]
     fn stored_json_is_pinned() {
-        let all: [(CloseReason, &str); 14] = [
+        let all: [(CloseReason, &str); 15] = [
             (CloseReason::Disconnected, "\"disconnected\""),
             (CloseReason::TokenExpired, "\"token_expired\""),
             (CloseReason::Flooding, "\"flooding\""),
+            (CloseReason::TooSlow, "\"too_slow\""),
             (CloseReason::OtherUser, "\"other_user\""),
             (CloseReason::Replaced, "\"replaced\""),
             (CloseReason::Interrupted, "\"interrupted\""),

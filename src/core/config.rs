@@ -7,10 +7,12 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::cost::CostRates;
 use super::ids::MAX_MESSAGES_PER_SEND;
 use super::keys::Keys;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
+use super::quota::Quotas;
 use super::time::Millis;
 use super::user_ids::UserIds;
 use crate::wire::engine_io::Handshake;
@@ -63,6 +65,17 @@ pub struct Config {
     pub max_bulk_recipients: usize,
     /// `MAX_BULK_SENDS_PER_MINUTE` [5]: bulk sends of one contractor.
     pub bulk_sends: Rate,
+    /// `MAX_MESSAGES_PER_DAY` [100000], `MAX_MESSAGE_BYTES_PER_DAY` [100000000] and
+    /// `MAX_NEW_CONVERSATIONS_PER_DAY` [5000]: what one user may send in a day (UTC), see [`super::quota`].
+    pub quotas: Quotas,
+    /// `MAX_WAITING_SENDS` [100]: sends of one user that wait for an earlier one.
+    pub max_waiting_sends: usize,
+    /// `MAX_WAITING_SEND_BYTES` [4000000]: bytes of contents and receivers in these sends.
+    pub max_waiting_send_bytes: usize,
+    /// `MAX_OBJECTS_PER_SECOND` [500] and `MAX_QUERIES_PER_SECOND` [20]: calls of other users' objects, and
+    /// queries of D1, by the requests of one user. Those of ten seconds may come at once, see
+    /// [`super::cost`].
+    pub costs: CostRates,
     /// `MAX_EVENTS_PER_SECOND` [50] and `EVENT_BURST` [100]: the rate of events of one connection, and how
     /// many of them may arrive at once.
     pub events: Rate,
@@ -72,6 +85,9 @@ pub struct Config {
     pub max_text_chars: usize,
     /// `MAX_CONTENT_BYTES` [65536]: bytes in a message's `content` as JSON.
     pub max_content_bytes: usize,
+    /// `MAX_UNCONFIRMED_BYTES` [8000000]: bytes that one client may leave unconfirmed, see
+    /// [`super::unconfirmed`]. At least a third more than `LOG_REPLAY_BYTES`.
+    pub max_unconfirmed: usize,
     /// `MAX_STATUS_USERS` [500]: users in one bulk status query.
     pub max_status_users: usize,
     /// `MAX_SUBSCRIPTIONS` [500]: users whose presence one connection may watch.
@@ -81,6 +97,10 @@ pub struct Config {
     /// `WATCHERS_PER_ALARM` [500]: how many of them one alarm tells; each is a call to an object, and the next
     /// alarm goes on.
     pub watchers_per_alarm: usize,
+    /// `MAX_BLOCKED_USERS` [1000]: users whom one user may block.
+    pub max_blocked_users: usize,
+    /// `NEGATIVE_CACHE_MS` [10000]: how long it is remembered that D1 has no user or conversation by an id.
+    pub negative_cache: Millis,
     /// `PRESENCE_GRACE_MS` [5000]: a user who reconnects within this time does not appear offline to watchers.
     pub presence_grace: Millis,
     /// `FANOUT_CONCURRENCY` [50]: concurrent calls from one object to other users' objects.
@@ -106,6 +126,7 @@ impl Config {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let vars = Vars(lookup);
         let (ping_interval, ping_timeout) = vars.heartbeat()?;
+        let log_replay_bytes = vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?;
         Ok(Self {
             jwt_secret: vars.secret("JWT_SECRET")?,
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS")?,
@@ -122,6 +143,17 @@ impl Config {
                 .limit("MAX_BULK_RECIPIENTS", 1_000, MAX_MESSAGES_PER_SEND)?
                 .min(MAX_MESSAGES_PER_SEND),
             bulk_sends: Rate::per_minute(vars.number("MAX_BULK_SENDS_PER_MINUTE", 5, 0, 1_000)?),
+            quotas: Quotas {
+                messages: vars.quota("MAX_MESSAGES_PER_DAY", 100_000)?,
+                bytes: vars.quota("MAX_MESSAGE_BYTES_PER_DAY", 100_000_000)?,
+                conversations: vars.quota("MAX_NEW_CONVERSATIONS_PER_DAY", 5_000)?,
+            },
+            max_waiting_sends: vars.limit("MAX_WAITING_SENDS", 100, 10_000)?,
+            max_waiting_send_bytes: vars.limit("MAX_WAITING_SEND_BYTES", 4_000_000, 64_000_000)?,
+            costs: CostRates {
+                objects: Rate::in_memory(vars.number("MAX_OBJECTS_PER_SECOND", 500, 0, 10_000)?),
+                queries: Rate::in_memory(vars.number("MAX_QUERIES_PER_SECOND", 20, 0, 10_000)?),
+            },
             events: Rate::per_second(
                 vars.number("MAX_EVENTS_PER_SECOND", 50, 0, 10_000)?,
                 vars.number("EVENT_BURST", 100, 1, 10_000)?,
@@ -129,10 +161,13 @@ impl Config {
             max_connections: vars.limit("MAX_CONNECTIONS_PER_USER", 20, 10_000)?,
             max_text_chars: vars.limit("MAX_TEXT_CHARS", 10_000, 1_000_000)?,
             max_content_bytes: vars.limit("MAX_CONTENT_BYTES", 65_536, 1_000_000)?,
+            max_unconfirmed: vars.unconfirmed(log_replay_bytes)?,
             max_status_users: vars.limit("MAX_STATUS_USERS", 500, 10_000)?,
             max_subscriptions: vars.limit("MAX_SUBSCRIPTIONS", 500, 10_000)?,
             max_watchers: vars.limit("MAX_WATCHERS_PER_USER", 50_000, 1_000_000)?,
             watchers_per_alarm: vars.number("WATCHERS_PER_ALARM", 500, 1, 5_000)?,
+            max_blocked_users: vars.limit("MAX_BLOCKED_USERS", 1_000, 100_000)?,
+            negative_cache: vars.number("NEGATIVE_CACHE_MS", 10_000, 0, 600_000)?,
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
@@ -143,7 +178,7 @@ impl Config {
             )?,
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
-            log_replay_bytes: vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?,
+            log_replay_bytes,
         })
     }
 
@@ -215,6 +250,28 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
     fn limit(&self, name: &'static str, default: usize, max: usize) -> Result<usize, ConfigError> {
         match self.number(name, default, 0, max)? {
             0 => Ok(usize::MAX),
+            limit => Ok(limit),
+        }
+    }
+
+    /// Reads `MAX_UNCONFIRMED_BYTES`: what a client is sent when it connects must fit.
+    fn unconfirmed(&self, log_replay_bytes: usize) -> Result<usize, ConfigError> {
+        let name = "MAX_UNCONFIRMED_BYTES";
+        let limit = self.limit(name, 8_000_000, 64_000_000)?;
+        let least = log_replay_bytes + log_replay_bytes / 3;
+        if limit >= least {
+            return Ok(limit);
+        }
+        Err(ConfigError {
+            name,
+            problem: format!("{limit} is less than {least}, 4/3 of LOG_REPLAY_BYTES"),
+        })
+    }
+
+    /// Reads a limit for a day, which 0 disables.
+    fn quota(&self, name: &'static str, default: u64) -> Result<u64, ConfigError> {
+        match self.number(name, default, 0, 1_000_000_000_000)? {
+            0 => Ok(u64::MAX),
             limit => Ok(limit),
         }
     }
@@ -324,6 +381,15 @@ mod tests {
             "MAX_STATUS_USERS",
             "MAX_SUBSCRIPTIONS",
             "MAX_WATCHERS_PER_USER",
+            "MAX_MESSAGES_PER_DAY",
+            "MAX_MESSAGE_BYTES_PER_DAY",
+            "MAX_NEW_CONVERSATIONS_PER_DAY",
+            "MAX_OBJECTS_PER_SECOND",
+            "MAX_QUERIES_PER_SECOND",
+            "MAX_WAITING_SENDS",
+            "MAX_WAITING_SEND_BYTES",
+            "MAX_UNCONFIRMED_BYTES",
+            "MAX_BLOCKED_USERS",
         ];
         let vars: Vec<(&str, &str)> = [("JWT_SECRET", SECRET)]
             .into_iter()
@@ -334,6 +400,9 @@ mod tests {
         assert_eq!(config.max_bulk_recipients, 4_096);
         assert_eq!(config.bulk_sends, Rate::UNLIMITED);
         assert_eq!(config.events, Rate::UNLIMITED);
+        assert_eq!(config.costs.objects, Rate::UNLIMITED);
+        assert_eq!(config.costs.queries, Rate::UNLIMITED);
+        assert!(config.quotas.are_off());
         for limit in [
             config.max_connections,
             config.max_text_chars,
@@ -341,6 +410,10 @@ mod tests {
             config.max_status_users,
             config.max_subscriptions,
             config.max_watchers,
+            config.max_waiting_sends,
+            config.max_waiting_send_bytes,
+            config.max_unconfirmed,
+            config.max_blocked_users,
         ] {
             assert_eq!(limit, usize::MAX);
         }
@@ -369,6 +442,14 @@ mod tests {
             assert_eq!(read(vars).unwrap_err(), expected);
         };
         check(&[], "JWT_SECRET: the secret is not set");
+        check(
+            &[
+                ("JWT_SECRET", SECRET),
+                ("LOG_REPLAY_BYTES", "6000000"),
+                ("MAX_UNCONFIRMED_BYTES", "7999999"),
+            ],
+            "MAX_UNCONFIRMED_BYTES: 7999999 is less than 8000000, 4/3 of LOG_REPLAY_BYTES",
+        );
         check(
             &[("JWT_SECRET", "short")],
             "JWT_SECRET: the secret is shorter than 32 bytes",

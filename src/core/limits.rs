@@ -2,8 +2,9 @@
 //! attachment or the object's storage).
 //!
 //! Invariant: in any period, no more is admitted than the burst plus what the rate allows in that period,
-//! wherever the bucket was stored in between. A refusal costs nothing, so a client that waits as long as it
-//! is told to is admitted.
+//! wherever the bucket was stored in between. Only one thing that alone is more than the burst may exceed this,
+//! and then nothing else is admitted until the rate has made up for it. A refusal costs nothing, so a client
+//! that waits as long as it is told to is admitted.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,10 @@ pub struct Rate {
     pub pause_us: u64,
 }
 
+/// After how many seconds without an event an object hibernates and loses its memory. A bucket that fills up in
+/// this time can be kept in memory: it is full by then.
+const IDLE_SECONDS: u32 = 10;
+
 impl Rate {
     /// No limit; the same as a count of 0.
     pub const UNLIMITED: Self = Self {
@@ -28,6 +33,12 @@ impl Rate {
     /// Returns a rate of `count` per second, `burst` at once. A count of 0 means no limit.
     pub fn per_second(count: u32, burst: u32) -> Self {
         Self::new(count, burst, 1_000_000)
+    }
+
+    /// Returns a rate of `count` per second, of which as many may be used at once as are due in
+    /// [`IDLE_SECONDS`]. A count of 0 means no limit.
+    pub fn in_memory(count: u32) -> Self {
+        Self::per_second(count, count.saturating_mul(IDLE_SECONDS))
     }
 
     /// Returns a rate of `count` per minute, all of them at once if need be. A count of 0 means no limit.
@@ -70,16 +81,23 @@ impl Bucket {
 
     /// Takes one token, or returns in how many milliseconds one will be available.
     pub fn take(&mut self, rate: Rate, now: Millis) -> Result<(), Millis> {
-        if rate.pause_us == 0 {
+        self.take_many(1, rate, now)
+    }
+
+    /// Takes `count` tokens, or returns in how many milliseconds they will be available. Who takes more than the
+    /// burst needs a full bucket, and owes the rest.
+    pub fn take_many(&mut self, count: u32, rate: Rate, now: Millis) -> Result<(), Millis> {
+        if rate.pause_us == 0 || count == 0 {
             return Ok(());
         }
         let now_us = now.saturating_mul(1_000);
-        let full_at = self.full_at_us.max(now_us) + rate.pause_us;
+        let full_at = self.full_at_us.max(now_us);
         let latest = now_us + rate.pause_us * u64::from(rate.burst);
-        if full_at > latest {
-            return Err((full_at - latest).div_ceil(1_000));
+        let needed = full_at + rate.pause_us * u64::from(count.min(rate.burst));
+        if needed > latest {
+            return Err((needed - latest).div_ceil(1_000));
         }
-        self.full_at_us = full_at;
+        self.full_at_us = full_at + rate.pause_us * u64::from(count);
         Ok(())
     }
 }
@@ -121,6 +139,19 @@ mod tests {
         );
         assert_eq!(bucket.take(rate, NOW), Err(12_000));
         assert_eq!(bucket.take(rate, NOW + 12_000), Ok(()));
+    }
+
+    #[test]
+    fn what_exceeds_the_burst_needs_a_full_bucket_and_is_owed() {
+        let rate = Rate::per_second(10, 100);
+        let mut bucket = Bucket::default();
+        assert_eq!(bucket.take_many(40, rate, NOW), Ok(()));
+        assert_eq!(bucket.take_many(61, rate, NOW), Err(100));
+        assert_eq!(bucket.take_many(0, rate, NOW), Ok(()));
+        assert_eq!(bucket.take_many(500, rate, NOW), Err(4_000));
+        assert_eq!(bucket.take_many(500, rate, NOW + 4_000), Ok(()));
+        assert_eq!(bucket.take(rate, NOW + 4_000), Err(40_100));
+        assert_eq!(bucket.take(rate, NOW + 44_100), Ok(()));
     }
 
     #[test]

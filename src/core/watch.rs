@@ -40,7 +40,8 @@ use super::time::Millis;
 pub struct StatusReport {
     /// Whether the user is online.
     pub is_online: bool,
-    /// The number of the user's last change. `None` overrides every number: the user was erased.
+    /// The number of the user's last change. `None` overrides every number: the user was erased, or there is
+    /// no such user yet.
     pub version: Option<u64>,
 }
 

@@ -26,9 +26,18 @@ impl Message for PresenceQuery {
 /// Subscribes to the user's presence. The watch lasts until the watcher's answer to a [`Notify::Status`]
 /// says that it is no longer wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Watch {
     /// The watcher's user id.
     pub by: String,
+    /// Whether D1 has no row for the watched user, as far as the watcher's object knows. Then only the storage
+    /// of this one can show that there is such a user.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_stranger: bool,
+}
+
+fn is_false(is_so: &bool) -> bool {
+    !is_so
 }
 
 impl Message for Watch {
@@ -43,7 +52,7 @@ pub struct Watching {
     /// The presence, as far as the watcher may see it.
     #[serde(flatten)]
     pub presence: Presence,
-    /// Its place in the order of the user's changes; `None` only from an earlier version of the code.
+    /// Its place in the order of the user's changes; `None` if there is no such user, and so no watch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }

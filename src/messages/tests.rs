@@ -39,6 +39,13 @@ fn identity() -> Identity {
     }
 }
 
+fn watch(by: &str, is_stranger: bool) -> Watch {
+    Watch {
+        by: by.into(),
+        is_stranger,
+    }
+}
+
 fn session(is_noted: bool) -> SessionRef {
     SessionRef {
         engine_sid: "E".into(),
@@ -143,7 +150,8 @@ fn questions_of_presence_are_pinned() {
     pinned_and_open(&PresenceQuery { by: by("a") }, r#"{"by":"a"}"#);
     pinned_and_open(&PresenceQuery { by: None }, r#"{"by":null}"#);
     pinned_and_open(&presence(), r#"{"connectionCount":1,"lastSeen":7}"#);
-    pinned_and_open(&Watch { by: "a".into() }, r#"{"by":"a"}"#);
+    pinned_and_open(&watch("a", false), r#"{"by":"a"}"#);
+    pinned_and_open(&watch("a", true), r#"{"by":"a","isStranger":true}"#);
     let watching = Watching {
         presence: presence(),
         version: Some(3),
@@ -293,7 +301,7 @@ fn what_the_version_before_writes_is_read() {
         Some(PresenceQuery { by: by("ü &=") })
     );
     assert_eq!(read_query(""), Some(PresenceQuery { by: None }));
-    assert_eq!(read_query("by=a"), Some(Watch { by: "a".into() }));
+    assert_eq!(read_query("by=a"), Some(watch("a", false)));
     assert_eq!(read_query::<Watch>(""), None);
     // A missing field means that the value is not known.
     let poll: Poll = serde_json::from_str(r#"{"engineSid":"E","openedAt":7,"user":null}"#).unwrap();

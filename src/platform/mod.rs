@@ -3,6 +3,7 @@
 
 pub mod abandoned;
 pub mod d1;
+pub mod directory;
 pub mod js;
 pub mod log;
 pub mod meter;

@@ -1,7 +1,6 @@
 //! Calls to User objects and polling gateways.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use js_sys::Uint8Array;
@@ -9,11 +8,10 @@ use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Delay, Env, Error, Response, Result, WebSocket};
 
+use super::directory::{self, Directory};
 use super::js::{self, receive_array_buffers};
-use super::{d1, log};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
-use crate::core::record::users::{self, Placed};
 use crate::core::region::Region;
 use crate::messages::{
     Connect, Deliver, FAILED, HEADER, Message, Poll, Pulse, Receipt, to_header, url,
@@ -206,19 +204,21 @@ pub async fn pulse(env: &Env) -> Result<()> {
     call(env, Pulse::NAME, &Pulse {}).await
 }
 
-/// Sends one message to many users' objects, `concurrency` at a time. The answer of an object that cannot be
-/// reached is an error.
+/// Sends one message to many users' objects, `concurrency` at a time; `to_strangers` instead goes to those that
+/// D1 has no user for. The answer of an object that cannot be reached is an error.
 pub async fn call_all<M: Message + Serialize>(
     env: &Env,
     user_ids: &[String],
     message: &M,
+    to_strangers: &M,
     concurrency: usize,
 ) -> Result<HashMap<String, Result<M::Answer>>> {
-    let regions = regions_of_new(env, user_ids).await;
+    let Directory { regions, strangers } = directory::look_up(env, user_ids).await;
+    let own = |id: &String| strangers.contains(id).then(|| to_json(to_strangers));
     let calls = Calls {
         targets: user_ids
             .iter()
-            .map(|id| Target(id, regions.get(id).copied(), None))
+            .map(|id| Target(id, regions.get(id).copied(), own(id)))
             .collect(),
         common: Some(to_json(message)),
         attachment: None,
@@ -247,48 +247,4 @@ pub async fn deliver_all(
         concurrency,
     };
     run::<Deliver>(env, calls).await
-}
-
-/// How many users are remembered.
-const MAX_PLACED: usize = 20_000;
-
-thread_local! {
-    /// Users whose objects exist: somebody in this isolate has called them. A cache; an object stays where it
-    /// was created, and without a hint it is created near the caller.
-    static PLACED: RefCell<HashSet<String>> = RefCell::default();
-}
-
-/// Returns the regions of those users whose objects the next call may create.
-async fn regions_of_new(env: &Env, user_ids: &[String]) -> HashMap<String, Region> {
-    let new: Vec<&str> = PLACED.with_borrow_mut(|placed| {
-        if placed.len() > MAX_PLACED {
-            placed.clear();
-        }
-        user_ids
-            .iter()
-            .filter(|id| !placed.contains(*id))
-            .map(String::as_str)
-            .collect()
-    });
-    let regions = regions(env, &new).await;
-    PLACED.with_borrow_mut(|placed| placed.extend(new.into_iter().map(str::to_owned)));
-    regions
-}
-
-/// Returns the users' regions, for calls that may create their objects. These are only hints: without one,
-/// an object is created near the caller.
-async fn regions(env: &Env, user_ids: &[&str]) -> HashMap<String, Region> {
-    if user_ids.is_empty() {
-        return HashMap::new();
-    }
-    match d1::query::<Placed>(env, users::regions(user_ids)).await {
-        Ok(placed) => placed
-            .into_iter()
-            .map(|placed| (placed.user_id, placed.region))
-            .collect(),
-        Err(error) => {
-            log::error("regions", &error);
-            HashMap::new()
-        }
-    }
 }

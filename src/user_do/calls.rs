@@ -84,7 +84,10 @@ impl UserObject {
             message,
             attachment,
         };
-        self.without_await(&call).map(line)
+        let answer = self.without_await(&call).map(line);
+        // If this closes a connection, the alarm that its heartbeat has set does the rest.
+        self.tend_slow_clients();
+        answer
     }
 
     /// Answers a call.
@@ -101,7 +104,7 @@ impl UserObject {
             attachment,
         };
         let answer = self.answer(&call).await;
-        self.schedule_if_needed().await;
+        self.end_event().await;
         line(answer.and_then(|answer| answer.ok_or_else(|| Error::from("unknown message"))))
     }
 }

@@ -13,8 +13,8 @@
 //!             calls   remote calls, likewise
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
 //!  work       requests/   one file per request event
-//!             connect/    accept, join, refuse, room, upgrade, close
-//!             sending/    send, fan_out
+//!             connect/    accept, join, refuse, room, upgrade, slow, close
+//!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
 //!  services   publish  presence  peers  conversations  enrol  receipts  schedule
 //!  ground     sockets, storage, held frames and packets, turns
@@ -34,7 +34,7 @@ mod services;
 mod watch;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use worker::{
@@ -43,8 +43,11 @@ use worker::{
 };
 
 use crate::core::config::{Config, ConfigError};
+use crate::core::cost::Spending;
 use crate::core::limits::Bucket;
+use crate::core::negative_cache::NegativeCache;
 use crate::core::time::Millis;
+use crate::core::unconfirmed::Unconfirmed;
 use crate::messages::{Connect, Message};
 use crate::platform::object_request::{self, ObjectRequest};
 use crate::platform::{self, log};
@@ -73,6 +76,14 @@ pub struct UserObject {
     sends: Lane,
     /// Runs one block or unblock at a time: the row in D1 and the copy here must change in the same order.
     blocking: Lane,
+    /// What the user's requests have cost. It may be lost when the object is idle, see [`crate::core::cost`].
+    spending: Cell<Spending>,
+    /// Conversations that D1 has been asked for in vain; a cache.
+    inaccessible: RefCell<NegativeCache>,
+    /// What each client has been sent and not confirmed, by Engine.IO sid; a cache.
+    unconfirmed: RefCell<HashMap<String, Unconfirmed>>,
+    /// The Engine.IO sids of clients that have been sent much during this event.
+    lagging: RefCell<HashSet<String>>,
     /// CONNECTs that failed on our side. If it is lost, a client only retries more often.
     faults: RefCell<Bucket>,
     /// When to retry receipts to senders that could not be reached; a cache.
@@ -107,6 +118,10 @@ impl DurableObject for UserObject {
             pending: RefCell::default(),
             sends: Lane::default(),
             blocking: Lane::default(),
+            spending: Cell::default(),
+            inaccessible: RefCell::default(),
+            unconfirmed: RefCell::default(),
+            lagging: RefCell::default(),
             faults: RefCell::default(),
             unreached_senders: RefCell::default(),
             own_id: OnceCell::new(),
@@ -121,7 +136,7 @@ impl DurableObject for UserObject {
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let response = self.respond(request).await;
-        self.schedule_if_needed().await;
+        self.end_event().await;
         response
     }
 
@@ -139,7 +154,7 @@ impl DurableObject for UserObject {
         };
         socket.connection.last_heard = platform::now();
         self.on_frame(socket, frame).await;
-        self.schedule_if_needed().await;
+        self.end_event().await;
         Ok(())
     }
 
@@ -151,19 +166,20 @@ impl DurableObject for UserObject {
         was_clean: bool,
     ) -> Result<()> {
         self.on_close(ws, code, was_clean);
-        self.schedule_if_needed().await;
+        self.end_event().await;
         Ok(())
     }
 
     async fn websocket_error(&self, ws: WebSocket, error: worker::Error) -> Result<()> {
         log::error("websocket", &error);
         self.on_close(ws, 1006, false);
-        self.schedule_if_needed().await;
+        self.end_event().await;
         Ok(())
     }
 
     async fn alarm(&self) -> Result<Response> {
         let is_done = self.on_alarm().await;
+        self.tend_slow_clients();
         // An error makes the platform try this alarm again.
         self.schedule_after_alarm(is_done).await?;
         Response::empty()
@@ -171,6 +187,12 @@ impl DurableObject for UserObject {
 }
 
 impl UserObject {
+    /// Called at the end of each entry point.
+    async fn end_event(&self) {
+        self.tend_slow_clients();
+        self.schedule_if_needed().await;
+    }
+
     /// Answers a request: one for a WebSocket, or a call of the previous version.
     async fn respond(&self, request: Request) -> Result<Response> {
         let mut asked = ObjectRequest::new(request);

@@ -28,6 +28,7 @@ use crate::core::watch::Watches;
 use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
 use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
+use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::Packet;
 use crate::wire::socket_io::{MAIN, event_text};
@@ -39,8 +40,15 @@ const ASKED_AT_MOST: usize = 3;
 const RETRY: Millis = 30_000;
 
 impl UserObject {
-    /// Adds another user as a watcher of this one.
+    /// Adds another user as a watcher of this one. An id that is no user's appears offline, and nothing is
+    /// written: the watcher asks again when they next subscribe or recover.
     pub(crate) fn watch(&self, watch: &Watch) -> Result<Watching> {
+        if watch.is_stranger && self.store.user_state()?.user_id.is_empty() {
+            return Ok(Watching {
+                presence: Presence::default(),
+                version: None,
+            });
+        }
         self.settle_presence();
         let watching = self.watched_by(&watch.by)?;
         // From now on, the alarm also looks for ghosts in time.
@@ -220,9 +228,11 @@ impl UserObject {
         user_id: &str,
         user_ids: &[String],
     ) -> Result<Vec<(String, Result<Watching>)>> {
-        let watch = Watch {
+        let watch = |is_stranger| Watch {
             by: user_id.to_owned(),
+            is_stranger,
         };
+        let messages = [&watch(false), &watch(true)];
         if user_ids.iter().any(|id| id == user_id) {
             self.settle_presence();
         }
@@ -230,7 +240,7 @@ impl UserObject {
         let mut open = user_ids.to_vec();
         for _ in 0..ASKED_AT_MOST {
             let own = || self.watched_by(user_id);
-            answers.extend(self.ask_each(&watch, user_id, &open, own).await?);
+            answers.extend(self.ask_each(messages, user_id, &open, own).await?);
             open.retain(|id| !matches!(answers.get(id), Some(Ok(_))));
             if open.is_empty() {
                 break;
@@ -244,11 +254,16 @@ impl UserObject {
 
     /// Renews the subscriptions of a recovered session. Pushes what has changed in the meantime, and again
     /// what may have been lost with the old connection.
-    pub(crate) async fn resume_watches(&self, user_id: &str, sid: &str) -> Result<()> {
+    pub(crate) async fn resume_watches(
+        &self,
+        user_id: &str,
+        sid: &str,
+    ) -> std::result::Result<(), Failure> {
         let watched = self.store.watches(sid)?.user_ids();
         if watched.is_empty() {
             return Ok(());
         }
+        self.pay_to_ask(user_id, &watched)?;
         for (user_id, answer) in self.watch_all(user_id, &watched).await? {
             let Some(watching) = log::fault("watch", answer) else {
                 continue;

@@ -94,6 +94,15 @@ impl Packet {
         }
     }
 
+    /// Returns the size of the packet's data in bytes.
+    pub fn data_len(&self) -> usize {
+        match self {
+            Self::Open(data) | Self::Ping(data) | Self::Pong(data) | Self::Text(data) => data.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Close | Self::Upgrade | Self::Noop => 0,
+        }
+    }
+
     /// Encodes the packet as a WebSocket message.
     pub fn into_frame(self) -> Frame {
         match self {

@@ -268,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_does_not_fetch_is_bounded() {
+        let mut session = PollingSession::new(0);
+        let packet = || Packet::Text("x".repeat(MAX_QUEUE_BYTES / 4));
+        assert!((0..4).all(|_| session.push(packet())));
+        assert!(!session.push(packet()));
+        // A client that fetches has room again.
+        assert!(matches!(session.on_get(1), GetOutcome::Body(_)));
+        assert!(session.push(packet()));
+    }
+
+    #[test]
     fn a_get_takes_all_that_is_queued() {
         let mut session = routed();
         assert!(session.push(text("a")));

@@ -16,7 +16,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 import { assertNoCancelledAlarm } from "./alarms.ts";
-import { testVars } from "./server.ts";
+import { testVars } from "./limits.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;

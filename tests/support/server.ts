@@ -6,9 +6,7 @@ import { createTestHarness } from "wrangler";
 
 import { signToken } from "../../scripts/lib/token.mjs";
 import { assertNoCancelledAlarm } from "./alarms.ts";
-
-/** Tests send more often than people do, and cannot wait for a real heartbeat. Tests of the limits set their own. */
-export const testVars = { MAX_BULK_SENDS_PER_MINUTE: "0", HEARTBEAT_BOUNDS: "off" };
+import { testVars } from "./limits.ts";
 
 /** The Worker's bindings that tests use. */
 interface Bindings {

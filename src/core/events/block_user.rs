@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{Reply, RequestPayload, only_user_id};
 use crate::core::config::Config;
-use crate::core::error::{EventError, to_json};
+use crate::core::error::{ErrorCode, EventError, to_json};
 
 /// The request event that blocks a user.
 pub const BLOCK: &str = "block_user";
@@ -28,6 +28,12 @@ impl<const BLOCKS: bool> RequestPayload for Blocking<BLOCKS> {
     fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
         only_user_id(payload).map(Self)
     }
+}
+
+/// The error for a user who would block more than `max` users.
+pub fn too_many(max: usize) -> EventError {
+    let message = format!("You must not block more than {max} users");
+    EventError::new(ErrorCode::TooMany, message)
 }
 
 /// Who was blocked or unblocked.

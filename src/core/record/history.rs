@@ -36,10 +36,17 @@ pub fn peer<'a>(user_id: &str, pair: Option<&'a Pair>) -> Result<&'a str, EventE
         None => Err(not_found()),
         Some(pair) if pair.user_a == user_id => Ok(&pair.user_b),
         Some(pair) if pair.user_b == user_id => Ok(&pair.user_a),
-        Some(_) => Err(EventError::new(
-            ErrorCode::Forbidden,
-            "You are not a participant in this conversation",
-        )),
+        Some(_) => Err(inaccessible(ErrorCode::Forbidden)),
+    }
+}
+
+/// The error of [`peer`] with this code.
+pub fn inaccessible(code: ErrorCode) -> EventError {
+    match code {
+        ErrorCode::Forbidden => {
+            EventError::new(code, "You are not a participant in this conversation")
+        }
+        _ => not_found(),
     }
 }
 

@@ -84,23 +84,23 @@ pub fn find_user(user_id: &str) -> Statement {
     }
 }
 
-/// Reads the regions of those users whose region is known: [`Placed`] rows.
+/// Reads which of these ids belong to users, and the users' regions: [`Placed`] rows.
 pub fn regions(user_ids: &[&str]) -> Statement {
     Statement {
         sql: "SELECT u.user_id AS userId, u.region FROM json_each(?1) AS t
-              JOIN users AS u ON u.user_id = t.value WHERE u.region IS NOT NULL",
+              JOIN users AS u ON u.user_id = t.value",
         params: vec![Param::Text(to_json(&user_ids))],
     }
 }
 
-/// The region of a user's object.
+/// A user, and the region of their object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placed {
     /// The user's id.
     pub user_id: String,
-    /// The location hint for the call that creates the object.
-    pub region: Region,
+    /// The location hint for the call that creates the object, if the region is known.
+    pub region: Option<Region>,
 }
 
 /// Blocks a user: from now on, messages from `blocked_id` to `blocker_id` are refused.

@@ -62,6 +62,21 @@ impl<D: Database> Store<D> {
         Ok(rows.into_iter().next().map(|row| row.peer_id))
     }
 
+    /// Returns how many of the targets' conversations are not in the list.
+    pub fn count_new(&self, targets: &[Target]) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Row {
+            count: u64,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.user,
+            "SELECT count(*) AS count FROM json_each(?1) AS t WHERE NOT EXISTS (
+               SELECT 1 FROM conversations WHERE conversation_id = t.value ->> 'c')",
+            vec![to_json(targets).into()],
+        )?;
+        Ok(rows.first().map_or(targets.len() as u64, |row| row.count))
+    }
+
     /// Returns a page of the list, newest first. `cursor` is the newest message id of the last
     /// conversation on the previous page.
     pub fn conversation_page(&self, cursor: Option<&str>, limit: usize) -> Result<Vec<Listed>> {

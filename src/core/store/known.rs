@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::log::LogEnds;
 use super::{Result, Table, UserState, Watched};
+use crate::core::quota::SentToday;
 
 /// A value that is read at most once, until it is forgotten.
 pub(super) struct Memo<T>(RefCell<Option<T>>);
@@ -53,6 +54,7 @@ pub(super) struct Known {
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
     pub watcher_count: Memo<usize>,
+    pub sent_today: Memo<SentToday>,
 }
 
 impl Known {
@@ -67,6 +69,7 @@ impl Known {
                 self.watched.forget();
                 self.watcher_count.forget();
             }
+            Table::SentToday => self.sent_today.forget(),
             Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
@@ -84,5 +87,6 @@ impl Known {
         self.has_blocks.forget();
         self.watched.forget();
         self.watcher_count.forget();
+        self.sent_today.forget();
     }
 }

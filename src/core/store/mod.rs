@@ -48,6 +48,7 @@ enum Table {
     Watched,
     Buckets,
     Outbox,
+    SentToday,
 }
 
 impl Table {
@@ -63,6 +64,7 @@ impl Table {
             Self::Watched => &["watched", "watchers"],
             Self::Buckets => &["buckets"],
             Self::Outbox => &["outbox"],
+            Self::SentToday => &["sent_today"],
         }
     }
 
@@ -201,7 +203,7 @@ impl<D: Database> Store<D> {
     fn group(&self, table: Table) -> &Tables {
         match table {
             Table::UserState | Table::Log | Table::Conversations => &self.user,
-            Table::Outbox => &self.outbox,
+            Table::Outbox | Table::SentToday => &self.outbox,
             _ => &self.social,
         }
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Database, Result, Store, StoreError, Table};
 use crate::core::error::to_json;
 use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
@@ -59,6 +60,35 @@ impl<D: Database> Store<D> {
                 Param::from(entry.kind == SendKind::Direct),
             ],
         )
+    }
+
+    /// Returns what the user has sent on the day of the last send.
+    pub fn sent_today(&self) -> Result<SentToday> {
+        self.known.sent_today.get_or(|| {
+            let rows = self.read(
+                &self.outbox,
+                "SELECT day, messages, bytes, conversations FROM sent_today",
+                vec![],
+            )?;
+            Ok(rows.into_iter().next().unwrap_or_default())
+        })
+    }
+
+    /// Stores what the user has sent today.
+    pub fn set_sent_today(&self, sent: SentToday) -> Result<()> {
+        self.write(
+            Table::SentToday,
+            "REPLACE INTO sent_today (id, day, messages, bytes, conversations)
+             VALUES (1, ?1, ?2, ?3, ?4)",
+            vec![
+                Param::from(sent.day),
+                Param::from(sent.messages),
+                Param::from(sent.bytes),
+                Param::from(sent.conversations),
+            ],
+        )?;
+        self.known.sent_today.set(sent);
+        Ok(())
     }
 
     /// Restarts a send that was never replied to, with the full time to commit.

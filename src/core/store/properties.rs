@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::testing::store;
 use super::*;
 use crate::core::events::new_message::Target;
+use crate::core::quota::SentToday;
 
 const KEEP: Retention = Retention {
     events: 3,
@@ -30,6 +31,7 @@ enum Step {
     Tell(PushOutcome),
     Receipt(u64),
     Converse(u8),
+    Send(u64),
     Erase,
     Evict,
 }
@@ -55,6 +57,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => outcome.prop_map(Step::Tell),
         2 => (0..3_u64).prop_map(Step::Receipt),
         1 => (0..3_u8).prop_map(Step::Converse),
+        2 => (0..9_u64).prop_map(Step::Send),
         1 => Just(Step::Erase),
         2 => Just(Step::Evict),
     ]
@@ -97,6 +100,10 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
             conversation_id: "k".into(),
             message_id: now.to_string(),
         }]),
+        Step::Send(messages) => store.set_sent_today(SentToday {
+            messages: *messages,
+            ..store.sent_today()?
+        }),
         Step::Erase => {
             erase(store.database)?;
             store.forget();
@@ -134,10 +141,11 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let missed: Vec<u64> = missed.events.iter().map(|event| event.offset).collect();
     let state = store.user_state()?;
     let watched = (store.watched()?, store.watcher_count()?);
+    let sent = store.sent_today()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     Ok(format!(
-        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?}"
+        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?} {sent:?}"
     ))
 }
 

@@ -154,6 +154,19 @@ ALTER TABLE outbox ADD COLUMN is_direct INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 ",
     },
+    // sent_today: what the user has sent on the day of the last send. See core::quota.
+    Step {
+        marker: "sent_today",
+        sql: "
+CREATE TABLE sent_today (
+  id            INTEGER PRIMARY KEY CHECK (id = 1),
+  day           INTEGER NOT NULL,
+  messages      INTEGER NOT NULL,
+  bytes         INTEGER NOT NULL,
+  conversations INTEGER NOT NULL
+);
+",
+    },
 ];
 
 /// Adds conversations to the list, or moves them up. `?1` is the targets as JSON; `r` is the other

@@ -54,6 +54,9 @@ pub enum PushOutcome {
     Unreached,
 }
 
+/// How many sessions that have ended keep their watches in case they recover: a client may open and end any number.
+const MAX_ENDED: u64 = 100;
+
 #[derive(Deserialize)]
 struct Found {}
 
@@ -73,6 +76,17 @@ impl<D: Database> Store<D> {
             vec![user_id.into()],
         )?;
         Ok(!rows.is_empty())
+    }
+
+    /// Returns how many users this one has blocked.
+    pub fn blocks_count(&self) -> Result<usize> {
+        #[derive(Deserialize)]
+        struct Row {
+            count: usize,
+        }
+        let sql = "SELECT count(*) AS count FROM blocks";
+        let rows: Vec<Row> = self.read(&self.social, sql, vec![])?;
+        Ok(rows.first().map_or(0, |row| row.count))
     }
 
     fn has_blocked_anybody(&self) -> Result<bool> {
@@ -178,12 +192,15 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Deletes the watches of sessions that ended before `since`.
+    /// Deletes the watches of sessions that ended before `since`, and of all but the last [`MAX_ENDED`] that have
+    /// ended.
     pub fn watches_prune(&self, since: Millis) -> Result<()> {
         self.write(
             Table::Watches,
-            "DELETE FROM watches WHERE ended_at < ?1",
-            vec![Param::from(since)],
+            "DELETE FROM watches WHERE ended_at < ?1 OR ended_at < (
+               SELECT ended_at FROM watches WHERE ended_at IS NOT NULL
+               ORDER BY ended_at DESC LIMIT 1 OFFSET ?2)",
+            vec![Param::from(since), Param::from(MAX_ENDED - 1)],
         )
     }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
 
@@ -38,6 +39,55 @@ fn receipt(offset: u64) -> PendingReceipt {
 
 fn offsets(missed: &Missed) -> Vec<u64> {
     missed.events.iter().map(|entry| entry.offset).collect()
+}
+
+#[test]
+fn few_of_the_sessions_that_have_ended_keep_their_watches() {
+    let store = store();
+    let mut watches = Watches::default();
+    watches.add(&["u".into()], 1).unwrap();
+    let sid = |session: u64| format!("s{session}");
+    store.watches_set("live", &watches).unwrap();
+    for session in 0..300 {
+        store.watches_prune(0).unwrap();
+        store.watches_set(&sid(session), &watches).unwrap();
+        store.watches_end(&sid(session), 1_000 + session).unwrap();
+    }
+    store.watches_prune(0).unwrap();
+    let kept = (0..300).filter(|session| !store.watches(&sid(*session)).unwrap().is_empty());
+    assert_eq!(kept.collect::<Vec<u64>>(), (200..300).collect::<Vec<u64>>());
+    assert!(!store.watches("live").unwrap().is_empty());
+}
+
+#[test]
+fn what_was_sent_today_survives_an_eviction() {
+    let database = store().database;
+    let store = Store::new(&database);
+    assert_eq!(store.sent_today().unwrap(), SentToday::default());
+    let sent = SentToday {
+        day: 20_000,
+        messages: 3,
+        bytes: 600,
+        conversations: 1,
+    };
+    store.set_sent_today(SentToday::default()).unwrap();
+    store.set_sent_today(sent).unwrap();
+    assert_eq!(Store::new(&database).sent_today().unwrap(), sent);
+}
+
+#[test]
+fn conversations_that_are_not_in_the_list_are_new() {
+    let store = store();
+    let target = |id: &str| Target {
+        receiver_id: format!("user {id}"),
+        conversation_id: id.into(),
+        message_id: "m".into(),
+    };
+    let targets = ["a", "b", "c"].map(target);
+    assert_eq!(store.count_new(&targets).unwrap(), 3);
+    store.conversations_add(&targets[..2]).unwrap();
+    assert_eq!(store.count_new(&targets).unwrap(), 1);
+    assert_eq!(store.count_new(&targets[..2]).unwrap(), 0);
 }
 
 #[test]

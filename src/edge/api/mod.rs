@@ -129,9 +129,15 @@ impl ApiRequest {
         let query = status_query(&self.body, &self.config)?;
         let concurrency = self.config.fanout_concurrency;
         let presence = PresenceQuery::default();
-        let mut presences = objects::call_all(&self.env, &query.user_ids, &presence, concurrency)
-            .await
-            .map_err(ours("status"))?;
+        let mut presences = objects::call_all(
+            &self.env,
+            &query.user_ids,
+            &presence,
+            &presence,
+            concurrency,
+        )
+        .await
+        .map_err(ours("status"))?;
         let statuses: Vec<_> = query
             .user_ids
             .into_iter()

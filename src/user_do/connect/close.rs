@@ -78,6 +78,7 @@ impl UserObject {
         let sid = &socket.connection.engine_sid;
         self.held.borrow_mut().remove(sid);
         self.pending.borrow_mut().remove(sid);
+        self.unconfirmed.borrow_mut().remove(sid);
     }
 
     /// Records what this connection has confirmed and, if it was the user's last one, when the user was last

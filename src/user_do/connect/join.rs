@@ -13,6 +13,7 @@ use crate::core::telemetry::Fact;
 use crate::core::token::{Verdict, verify};
 use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
+use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::socket_io::MAIN;
@@ -133,11 +134,19 @@ impl UserObject {
         })
     }
 
-    /// Renews a recovered session's subscriptions. The connection may be gone by now.
+    /// Renews a recovered session's subscriptions. The connection may be gone by now. A client that recovers more
+    /// often than it may ask for so many statuses is disconnected: it would not learn what it has missed.
     pub(crate) async fn after_join(&self, entered: AfterJoin) {
-        if let Some(sid) = entered.resumed {
-            let resumed = self.resume_watches(&entered.user_id, &sid).await;
-            log::fault("watch", resumed);
+        let Some(sid) = entered.resumed else { return };
+        match self.resume_watches(&entered.user_id, &sid).await {
+            Err(Failure::Refused(_)) => {
+                if let Some(socket) = self.live_socket(&sid) {
+                    self.close(socket, CloseReason::Flooding);
+                }
+            }
+            resumed => {
+                log::fault("watch", resumed);
+            }
         }
     }
 

@@ -5,4 +5,5 @@ pub(crate) mod close;
 pub(crate) mod join;
 mod refuse;
 mod room;
+mod slow;
 mod upgrade;

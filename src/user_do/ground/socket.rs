@@ -41,6 +41,11 @@ impl Socket {
         auto_responded_at(state, &self.ws).max(self.connection.ponged_by_polling)
     }
 
+    /// Returns whether the client has answered the last ping.
+    pub fn is_answered(&self, state: &State) -> bool {
+        self.connection.is_answered(self.ponged_at(state))
+    }
+
     /// When the client was last heard: its last packet or pong.
     pub fn heard(&self, state: &State) -> Millis {
         let pong = self.ponged_at(state).unwrap_or_default();

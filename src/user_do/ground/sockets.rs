@@ -6,6 +6,7 @@ use super::socket::Socket;
 use crate::core::connection::{Admission, Carrier, Phase};
 use crate::core::heartbeat::is_ghost;
 use crate::core::time::Millis;
+use crate::core::unconfirmed::{Lag, Unconfirmed};
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::wire::engine_io::Packet;
@@ -92,8 +93,12 @@ impl UserObject {
             .max(live.unwrap_or_default()))
     }
 
-    /// Sends a packet to a client. During an upgrade, holds it until the new WebSocket takes over.
+    /// Sends a packet to a client. During an upgrade, holds it until the new WebSocket takes over. A client that is
+    /// too slow gets nothing more: it is disconnected at the end of the event.
     pub(crate) fn send(&self, socket: &Socket, packet: Packet) {
+        if self.count_sent(socket, packet.data_len()) == Lag::TooSlow {
+            return;
+        }
         if socket.connection.phase != Phase::Upgrading {
             return socket.send(packet);
         }
@@ -108,9 +113,50 @@ impl UserObject {
         }
     }
 
+    /// Counts what is about to be sent to a client.
+    fn count_sent(&self, socket: &Socket, bytes: usize) -> Lag {
+        let Ok(config) = self.config() else {
+            return Lag::None;
+        };
+        let sid = &socket.connection.engine_sid;
+        let mut unconfirmed = self.unconfirmed.borrow_mut();
+        if !unconfirmed.contains_key(sid) {
+            unconfirmed.insert(sid.clone(), Unconfirmed::default());
+        }
+        let Some(client) = unconfirmed.get_mut(sid) else {
+            return Lag::None;
+        };
+        client.sent(bytes);
+        // As a rule, this is little, and it need not be known whether the last ping was answered.
+        if client.lag(false, config.max_unconfirmed) == Lag::None {
+            return Lag::None;
+        }
+        self.lagging.borrow_mut().insert(sid.clone());
+        let is_answered = socket.is_answered(&self.state);
+        client.lag(is_answered, config.max_unconfirmed)
+    }
+
+    /// Returns whether a client is too slow, or should be pinged to find out.
+    pub(crate) fn lag(&self, socket: &Socket) -> Lag {
+        let unconfirmed = self.unconfirmed.borrow();
+        match (
+            unconfirmed.get(&socket.connection.engine_sid),
+            self.config(),
+        ) {
+            (Some(client), Ok(config)) => {
+                client.lag(socket.is_answered(&self.state), config.max_unconfirmed)
+            }
+            _ => Lag::None,
+        }
+    }
+
     /// Pings a client, after everything in the log up to `last_offset`.
     pub(crate) fn ping_socket(&self, mut socket: Socket, last_offset: u64) -> Result<()> {
         let ponged_at = socket.ponged_at(&self.state);
+        let sid = &socket.connection.engine_sid;
+        if let Some(client) = self.unconfirmed.borrow_mut().get_mut(sid) {
+            client.pinged(socket.connection.is_answered(ponged_at));
+        }
         socket.connection.pinged(now(), last_offset, ponged_at);
         socket.save()?;
         self.send(&socket, Packet::Ping(String::new()));

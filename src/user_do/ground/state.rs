@@ -1,10 +1,12 @@
-//! What every layer uses: the configuration and telemetry.
+//! What every layer uses: the configuration, what requests cost, and telemetry.
 
 use worker::Result;
 
+use super::fault::Failure;
 use crate::core::config::Config;
+use crate::core::cost::Cost;
 use crate::core::telemetry::Fact;
-use crate::platform::telemetry;
+use crate::platform::{now, telemetry};
 use crate::user_do::UserObject;
 
 impl UserObject {
@@ -14,6 +16,14 @@ impl UserObject {
             Ok(config) => Ok(config),
             Err(error) => Err(worker::Error::RustError(error.to_string())),
         }
+    }
+
+    /// Counts what a request of the user costs, or refuses it.
+    pub(crate) fn pay(&self, cost: Cost) -> std::result::Result<(), Failure> {
+        let mut spending = self.spending.get();
+        spending.pay(cost, self.config()?.costs, now())?;
+        self.spending.set(spending);
+        Ok(())
     }
 
     /// Reports a fact to the operator.

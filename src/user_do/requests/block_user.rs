@@ -1,8 +1,9 @@
 //! `block_user`, `unblock_user`
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use crate::core::cost::Cost;
 use crate::core::error::EventError;
-use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply};
+use crate::core::events::block_user::{BLOCKED, Blocking, UNBLOCKED, reply, too_many};
 use crate::core::record::users::{block, unblock};
 use crate::platform::{d1, log, now};
 
@@ -14,7 +15,12 @@ impl CarryOut for Blocking<true> {
         if user_id == caller.user_id {
             return Err(EventError::invalid("You cannot block yourself").into());
         }
+        object.pay(Cost::new(1, 1))?;
         let _turn = object.blocking.turn().await;
+        let max = object.config()?.max_blocked_users;
+        if object.store.blocks_count()? >= max && !object.store.has_blocked(&user_id)? {
+            return Err(too_many(max).into());
+        }
         object.store.know_user(&caller.user_id)?;
         object.store.block_add(&user_id, now())?;
         // If the push below fails, the alarm repeats it.
@@ -29,6 +35,7 @@ impl CarryOut for Blocking<false> {
     /// Deletes it from D1 first, so that after a failure the block still applies.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;
+        object.pay(Cost::QUERY)?;
         let _turn = object.blocking.turn().await;
         d1::batch(&object.env, &[unblock(&caller.user_id, &user_id)]).await?;
         object.store.block_remove(&user_id, now())?;

@@ -1,6 +1,7 @@
 //! `get_conversations`
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use crate::core::cost::Cost;
 use crate::core::events::get_conversations::{Conversation, ConversationPage, reply};
 use crate::core::record::history::{ConversationRow, conversations};
 use crate::platform::d1;
@@ -20,6 +21,7 @@ impl CarryOut for ConversationPage {
         if listed.is_empty() {
             return Ok(reply(&[], None));
         }
+        object.pay(Cost::QUERY)?;
         let ids: Vec<String> = listed
             .into_iter()
             .map(|item| item.conversation_id)

@@ -1,9 +1,10 @@
 //! `mark_as_read`
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use crate::core::cost::Cost;
 use crate::core::error::to_json;
 use crate::core::events::mark_as_read::{Marking, READ, Read};
-use crate::core::record::history::{Moved, Pair, mark_read, peer};
+use crate::core::record::history::{Moved, Pair, mark_read};
 use crate::messages::Notify;
 use crate::platform::d1;
 
@@ -11,9 +12,11 @@ impl CarryOut for Marking {
     /// Notifies both participants only if the read marker moved, so a repeat notifies nobody.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let user_id = &caller.user_id;
+        object.refuse_inaccessible(&self.conversation_id)?;
+        object.pay(Cost::new(1, 1))?;
         let results = d1::batch(&object.env, &mark_read(user_id, &self)).await?;
         let pairs: Vec<Pair> = d1::rows(&results, 0)?;
-        let peer = peer(user_id, pairs.first())?;
+        let peer = object.participant(user_id, &self.conversation_id, pairs.first())?;
         let newest = pairs.first().map_or("", |pair| &pair.last_message_id);
         let what = self.what.within(newest);
         let moved: Vec<Moved> = d1::rows(&results, 1)?;

@@ -12,7 +12,9 @@ impl CarryOut for BulkMessage {
             receiver_ids: self.receiver_ids,
             draft: self.draft,
         };
-        let turn = object.sends.turn().await;
+        let turn = object
+            .send_turn(&outgoing.draft, &outgoing.receiver_ids)
+            .await?;
         object.send_out(caller, outgoing, turn).await
     }
 }

@@ -23,6 +23,7 @@ impl CarryOut for Subscription {
         let new = watches
             .add(&user_ids, config.max_subscriptions)
             .ok_or_else(|| too_many(config.max_subscriptions))?;
+        object.pay_to_ask(&caller.user_id, &user_ids)?;
         object.store.watches_set(sid, &watches)?;
         let answers = object.watch_all(&caller.user_id, &user_ids).await?;
         // In the meantime the row may have recorded changes, or been deleted with its connection.

@@ -1,6 +1,7 @@
 //! `typing_start`, `typing_stop`
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use crate::core::cost::Cost;
 use crate::core::events::join_conversation::payload;
 use crate::core::events::typing::{Typing, UserTyping};
 use crate::messages::Notify;
@@ -18,6 +19,7 @@ impl<const IS_TYPING: bool> CarryOut for Typing<IS_TYPING> {
         };
         // A blocked user must not see that this user is here.
         if !object.store.has_blocked(&peer)? {
+            object.pay(Cost::OBJECT)?;
             object.tell_peer(&peer, &Notify::Typing(typing)).await;
         }
         Ok(reply)

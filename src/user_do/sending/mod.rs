@@ -1,4 +1,5 @@
 //! Sends: recorded in the outbox, committed, fanned out, answered, and finished even if interrupted.
 
+mod admission;
 mod fan_out;
 pub(crate) mod send;

@@ -13,7 +13,6 @@ use crate::core::events::draft::Draft;
 use crate::core::events::new_message::{Letter, Target};
 use crate::core::events::{Reply, send_bulk_message, send_message};
 use crate::core::ids::{created_at, send_id};
-use crate::core::limits::Bucket;
 use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry};
 use crate::core::record::Sender;
 use crate::core::record::send::{RecordedCopy, settle, store, targets};
@@ -27,7 +26,7 @@ use crate::platform::{self, d1, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
-use crate::user_do::ground::lane::Turn;
+use crate::user_do::ground::lane::{Bounds, Turn};
 
 /// A send, as requested.
 pub(crate) struct Outgoing {
@@ -64,12 +63,39 @@ enum Earlier {
     Unanswered(OutboxEntry),
 }
 
-/// The name of the bucket for [`crate::core::config::Config::bulk_sends`].
-const BULK: &str = "bulk";
+/// A send that is in the outbox, with the copies to make of it.
+struct Recorded {
+    entry: OutboxEntry,
+    targets: Vec<Target>,
+}
 
-type Outcomes<T> = std::result::Result<T, Failure>;
+impl Recorded {
+    fn new(entry: OutboxEntry, sender_id: &str) -> Self {
+        let targets = targets(entry.send_id, sender_id, &entry.receiver_ids);
+        Self { entry, targets }
+    }
+}
+
+pub(super) type Outcomes<T> = std::result::Result<T, Failure>;
+
+/// When to try again if too many sends are waiting: about as long as a few of them take.
+const WAITING_PAUSE: Millis = 1_000;
 
 impl UserObject {
+    /// Waits for the turn of a send, unless too many are waiting already.
+    pub(crate) async fn send_turn(&self, draft: &Draft, receiver_ids: &[String]) -> Outcomes<Turn> {
+        let config = self.config()?;
+        let bounds = Bounds {
+            count: config.max_waiting_sends,
+            bytes: config.max_waiting_send_bytes,
+        };
+        let receivers: usize = receiver_ids.iter().map(String::len).sum();
+        let bytes = draft.content.get().len() + receivers;
+        let turn = self.sends.turn_within(bounds, bytes).await;
+        let message = "Too many messages are waiting, please wait";
+        Ok(turn.ok_or_else(|| EventError::rate_limited(message, WAITING_PAUSE))?)
+    }
+
     /// The caller takes the turn. It is held until the reply, so that later sends wait.
     pub(crate) async fn send_out(
         &self,
@@ -78,29 +104,29 @@ impl UserObject {
         _turn: Turn,
     ) -> Outcomes<Reply> {
         let begun = now();
-        let entry = match self.earlier(&outgoing)? {
+        let recorded = match self.earlier(&outgoing)? {
             Earlier::Answered(payload) => {
                 return Ok(Reply::event(outgoing.kind.reply_event(), payload));
             }
             Earlier::Unanswered(entry) => {
-                self.store.outbox_renew(&entry, now() + COMMIT_DEADLINE)?;
-                entry
+                let again = Recorded::new(entry, &caller.user_id);
+                self.pay_for_send(&again.targets)?;
+                self.store
+                    .outbox_renew(&again.entry, now() + COMMIT_DEADLINE)?;
+                again
             }
-            Earlier::None => {
-                self.limit_bulk(&outgoing)?;
-                self.note(&outgoing)?
-            }
+            Earlier::None => self.note(caller, &outgoing)?,
         };
         // The entry and its alarm must be durable before D1 is called: if the object dies in the meantime,
         // the alarm finishes the send.
         self.schedule().await;
         let settled = self
-            .settle_outbox(&caller.user_id, Some(entry.send_id))
+            .settle_outbox(&caller.user_id, Some(recorded.entry.send_id))
             .await;
         log::fault("outbox", settled);
         let meter = Meter::default();
         let draft = &outgoing.draft;
-        let (send, refused) = self.commit(caller, entry, draft, &meter).await?;
+        let (send, refused) = self.commit(caller, recorded, draft, &meter).await?;
         let stored_at = now();
         self.keep_own_copy(caller, &send)?;
         let times = [begun, stored_at];
@@ -127,22 +153,9 @@ impl UserObject {
         Ok(Earlier::Unanswered(entry))
     }
 
-    /// Applies the rate limit for bulk sends. A repeat does not count.
-    fn limit_bulk(&self, outgoing: &Outgoing) -> Outcomes<()> {
-        let rate = self.config()?.bulk_sends;
-        if outgoing.kind == SendKind::Direct || rate.pause_us == 0 {
-            return Ok(());
-        }
-        let mut bucket: Bucket = self.store.bucket(BULK)?;
-        bucket.take(rate, now()).map_err(|pause| {
-            EventError::rate_limited("Too many bulk messages, please wait", pause)
-        })?;
-        Ok(self.store.bucket_set(BULK, bucket)?)
-    }
-
-    /// Records the send in the outbox before it is committed. From here on it will be finished, whatever
-    /// happens.
-    fn note(&self, outgoing: &Outgoing) -> Result<OutboxEntry> {
+    /// Counts the send against the limits, and records it in the outbox before it is committed. From here on it
+    /// will be finished, whatever happens.
+    fn note(&self, caller: &Caller, outgoing: &Outgoing) -> Outcomes<Recorded> {
         let now = now();
         // Clocks differ between machines, but ids must only grow.
         let newest = self.store.newest_message()?;
@@ -151,13 +164,15 @@ impl UserObject {
         let send_id = send_id(time, platform::random());
         let receiver_ids = outgoing.receiver_ids.clone();
         let entry = OutboxEntry::new(send_id, receiver_ids, now, outgoing.kind);
+        let recorded = Recorded::new(entry, &caller.user_id);
+        self.admit_send(outgoing, &recorded.targets)?;
         self.store.outbox_add(
-            &entry,
+            &recorded.entry,
             outgoing.draft.idempotency_key.as_deref(),
             &outgoing.fingerprint(),
             now + COMMIT_DEADLINE,
         )?;
-        Ok(entry)
+        Ok(recorded)
     }
 
     /// Commits the send to D1: one round trip and one transaction. Also returns the refused receivers and the
@@ -165,7 +180,7 @@ impl UserObject {
     async fn commit(
         &self,
         caller: &Caller,
-        entry: OutboxEntry,
+        Recorded { entry, targets }: Recorded,
         draft: &Draft,
         meter: &Meter,
     ) -> Outcomes<(CommittedSend, Vec<(String, Refusal)>)> {
@@ -175,7 +190,6 @@ impl UserObject {
                 .not_committed(&entry, &"the sender's row could not be added")
                 .into());
         }
-        let targets = targets(entry.send_id, user_id, &entry.receiver_ids);
         let role = entry.kind.role();
         let statements = store(entry.send_id, user_id, role, draft, &targets);
         let results = match d1::metered(&self.env, &statements, meter).await {

@@ -1,9 +1,10 @@
 //! Finds the participants of a conversation. The object knows its user's conversations, so D1 is only queried
-//! for unknown ids, most of which belong to other users or do not exist.
+//! for unknown ids, most of which belong to other users or do not exist; and that is remembered for a while.
 
+use crate::core::cost::Cost;
 use crate::core::events::new_message::Target;
-use crate::core::record::history::{self, Pair, peer};
-use crate::platform::d1;
+use crate::core::record::history::{self, Pair};
+use crate::platform::{d1, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::fault::Failure;
 
@@ -18,10 +19,12 @@ impl UserObject {
         if let Some(peer) = known? {
             return Ok(peer);
         }
+        self.refuse_inaccessible(conversation_id)?;
+        self.pay(Cost::QUERY)?;
         let statement = history::participants(conversation_id);
         let pairs: Vec<Pair> = d1::query(&self.env, statement).await?;
         let pair = pairs.first();
-        let peer = peer(user_id, pair)?;
+        let peer = self.participant(user_id, conversation_id, pair)?;
         if let Some(pair) = pair {
             let target = Target {
                 receiver_id: peer.to_owned(),
@@ -31,5 +34,31 @@ impl UserObject {
             self.store.conversations_add(&[target])?;
         }
         Ok(peer.to_owned())
+    }
+
+    /// Refuses a conversation that D1 has recently been asked for in vain, unless it has begun since then.
+    pub(crate) fn refuse_inaccessible(&self, conversation_id: &str) -> Result<(), Failure> {
+        let code = self.inaccessible.borrow().get(conversation_id, now());
+        match code {
+            Some(code) if self.store.peer(conversation_id)?.is_none() => {
+                Err(history::inaccessible(code).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the other participant, from D1's answer. A refusal is remembered for a while.
+    pub(crate) fn participant<'a>(
+        &self,
+        user_id: &str,
+        conversation_id: &str,
+        pair: Option<&'a Pair>,
+    ) -> Result<&'a str, Failure> {
+        let until = now() + self.config()?.negative_cache;
+        let peer = history::peer(user_id, pair).inspect_err(|error| {
+            let mut inaccessible = self.inaccessible.borrow_mut();
+            inaccessible.insert(conversation_id, error.code, until, now());
+        });
+        Ok(peer?)
     }
 }

@@ -38,18 +38,21 @@ fn a_region_is_learned_once_and_set_at_will() {
         name: None,
         expires_at: 0,
     };
-    let region = || rows::<Placed>(&db, &regions(&["n", "a"])).pop();
-    run(&db, &add_user(&identity, None, NOW));
+    let placed = || rows::<Placed>(&db, &regions(&["n", "nobody"]));
+    let region = || placed().pop().map(|placed| placed.region);
     assert!(region().is_none());
+    run(&db, &add_user(&identity, None, NOW));
+    assert_eq!(region(), Some(None));
+    assert_eq!(placed().len(), 1);
     run(&db, &add_user(&identity, Some(Region::Weur), NOW));
     run(&db, &add_user(&identity, Some(Region::Oc), NOW));
-    assert_eq!(region().unwrap().region, Region::Weur);
+    assert_eq!(region(), Some(Some(Region::Weur)));
     let moved = Profile {
         region: Some(Region::Apac),
         ..Profile::default()
     };
     run(&db, &put_user("n", &moved, NOW));
-    assert_eq!(region().unwrap().region, Region::Apac);
+    assert_eq!(region(), Some(Some(Region::Apac)));
 }
 
 #[test]

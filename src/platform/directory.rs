@@ -1,0 +1,102 @@
+//! Who is a user, as far as this isolate knows from D1, and where the users' objects are to be created.
+//!
+//! An object is created near its first caller, unless that call has a location hint. So D1 is asked about every
+//! id whose object somebody in this isolate calls for the first time; its answer also shows whether there is
+//! such a user at all.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use worker::Env;
+
+use super::{config, d1, log, now};
+use crate::core::error::ErrorCode;
+use crate::core::negative_cache::NegativeCache;
+use crate::core::record::users::{Placed, regions};
+use crate::core::region::Region;
+
+/// How many users are remembered.
+const MAX_USERS: usize = 20_000;
+
+thread_local! {
+    /// Ids that D1 has a user for. A cache; an object stays where it was created.
+    static USERS: RefCell<HashSet<String>> = RefCell::default();
+    /// Ids that D1 has no user for, or did not answer for.
+    static STRANGERS: RefCell<NegativeCache> = RefCell::default();
+}
+
+/// What is known of the users to call.
+#[derive(Default)]
+pub struct Directory {
+    /// The regions of those whose objects the next call may create. These are only hints: without one, an
+    /// object is created near the caller.
+    pub regions: HashMap<String, Region>,
+    /// The ids that D1 has no user for, as far as is known.
+    pub strangers: HashSet<String>,
+}
+
+/// Returns whether [`look_up`] has to ask D1 about this id.
+pub fn is_new(id: &str) -> bool {
+    !is_user(id) && !is_stranger(id)
+}
+
+/// Looks these ids up: in memory, and in one query for those that this isolate does not know.
+pub async fn look_up(env: &Env, user_ids: &[String]) -> Directory {
+    let unknown: Vec<&str> = user_ids
+        .iter()
+        .filter(|id| !is_user(id))
+        .map(String::as_str)
+        .collect();
+    if unknown.is_empty() {
+        return Directory::default();
+    }
+    let (mut strangers, new): (Vec<&str>, Vec<&str>) =
+        unknown.into_iter().partition(|id| is_stranger(id));
+    let found = find(env, &new).await;
+    remember(env, &new, &found);
+    strangers.extend(new.into_iter().filter(|id| !found.contains_key(*id)));
+    Directory {
+        strangers: strangers.into_iter().map(str::to_owned).collect(),
+        regions: found
+            .into_iter()
+            .filter_map(|(id, region)| Some((id, region?)))
+            .collect(),
+    }
+}
+
+fn is_user(id: &str) -> bool {
+    USERS.with_borrow(|users| users.contains(id))
+}
+
+fn is_stranger(id: &str) -> bool {
+    STRANGERS.with_borrow(|strangers| strangers.get(id, now()).is_some())
+}
+
+/// Returns those that are users. If D1 does not answer, none is known to be one.
+async fn find(env: &Env, user_ids: &[&str]) -> HashMap<String, Option<Region>> {
+    if user_ids.is_empty() {
+        return HashMap::new();
+    }
+    let placed: Vec<Placed> =
+        log::fault("regions", d1::query(env, regions(user_ids)).await).unwrap_or_default();
+    placed
+        .into_iter()
+        .map(|placed| (placed.user_id, placed.region))
+        .collect()
+}
+
+fn remember(env: &Env, asked: &[&str], found: &HashMap<String, Option<Region>>) {
+    USERS.with_borrow_mut(|users| {
+        if users.len() > MAX_USERS {
+            users.clear();
+        }
+        users.extend(found.keys().cloned());
+    });
+    let Ok(config) = config(env) else { return };
+    let now = now();
+    STRANGERS.with_borrow_mut(|strangers| {
+        for id in asked.iter().filter(|id| !found.contains_key(**id)) {
+            strangers.insert(id, ErrorCode::NotFound, now + config.negative_cache, now);
+        }
+    });
+}

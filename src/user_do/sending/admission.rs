@@ -1,0 +1,70 @@
+//! The limits of a send. They are checked before it is recorded: a send that is refused counts for none of them.
+
+use super::send::{Outcomes, Outgoing};
+use crate::core::cost::Cost;
+use crate::core::error::EventError;
+use crate::core::events::new_message::Target;
+use crate::core::limits::Bucket;
+use crate::core::quota::SentToday;
+use crate::core::send_kind::SendKind;
+use crate::core::store::Result;
+use crate::platform::now;
+use crate::user_do::UserObject;
+
+/// The name of the bucket for [`crate::core::config::Config::bulk_sends`].
+const BULK: &str = "bulk";
+
+impl UserObject {
+    /// Counts a new send against each limit, or refuses it. A repeat does not count.
+    pub(super) fn admit_send(&self, outgoing: &Outgoing, targets: &[Target]) -> Outcomes<()> {
+        let bulk_sends = self.with_bulk_send(outgoing)?;
+        let sent_today = self.with_send(outgoing, targets)?;
+        self.pay_for_send(targets)?;
+        if let Some(bucket) = bulk_sends {
+            self.store.bucket_set(BULK, bucket)?;
+        }
+        if let Some(sent) = sent_today {
+            self.store.set_sent_today(sent)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what a send costs: a batch of D1 and a call for each receiver.
+    pub(super) fn pay_for_send(&self, targets: &[Target]) -> Outcomes<()> {
+        let objects = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        self.pay(Cost::new(objects, 1))
+    }
+
+    /// Returns the bucket of bulk sends after this one, if it is one and they are limited.
+    fn with_bulk_send(&self, outgoing: &Outgoing) -> Outcomes<Option<Bucket>> {
+        let rate = self.config()?.bulk_sends;
+        if outgoing.kind == SendKind::Direct || rate.pause_us == 0 {
+            return Ok(None);
+        }
+        let mut bucket = self.store.bucket(BULK)?;
+        bucket.take(rate, now()).map_err(|pause| {
+            EventError::rate_limited("Too many bulk messages, please wait", pause)
+        })?;
+        Ok(Some(bucket))
+    }
+
+    /// Returns what the user has sent today including this send, if that is limited.
+    fn with_send(&self, outgoing: &Outgoing, targets: &[Target]) -> Outcomes<Option<SentToday>> {
+        let quotas = &self.config()?.quotas;
+        if quotas.are_off() {
+            return Ok(None);
+        }
+        let content = outgoing.draft.content.get().len();
+        let send = SentToday::of(targets.len(), content, self.begun_by(targets)?);
+        let sent = self.store.sent_today()?.add(send, quotas, now())?;
+        Ok(Some(sent))
+    }
+
+    /// Returns how many conversations begin with a send to these targets.
+    fn begun_by(&self, targets: &[Target]) -> Result<u64> {
+        match targets {
+            [one] => Ok(u64::from(self.store.peer(&one.conversation_id)?.is_none())),
+            _ => self.store.count_new(targets),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+// What one user may cost everybody: messages in a day, sends that wait, calls of objects and queries of D1.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import test, { after, afterEach, before } from "node:test";
+
+import {
+  ackOf,
+  closeAll,
+  connect,
+  contractor,
+  directly,
+  refusal,
+  request,
+  sendText,
+  sendTo,
+  statusOf,
+  textTo,
+  until,
+} from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
+import { startServer } from "./support/server.ts";
+import type { Server } from "./support/server.ts";
+
+const API_KEY = "a key for the service, of 32 bytes or more";
+
+/** The quotas of a day, and of waiting sends. */
+let daily: Server;
+/** A second brings one query and ten calls; ten times as many may come at once. */
+let thrifty: Server;
+before(async () => {
+  const quotas = {
+    MAX_MESSAGES_PER_DAY: 8,
+    MAX_MESSAGE_BYTES_PER_DAY: 100_000,
+    MAX_NEW_CONVERSATIONS_PER_DAY: 3,
+    MAX_WAITING_SENDS: 3,
+    MAX_BLOCKED_USERS: 2,
+    MAX_WAITING_SEND_BYTES: 300,
+  };
+  const costs = { MAX_OBJECTS_PER_SECOND: 10, MAX_QUERIES_PER_SECOND: 1 };
+  [daily, thrifty] = await Promise.all([
+    startServer({ vars: { ...quotas, API_KEY } }),
+    startServer({ vars: costs }),
+  ]);
+  for (const id of ["a", "b", "c", "d", "e"]) await daily.addUser(id);
+  for (const id of ["a", "b"]) await thrifty.addUser(id);
+});
+afterEach(closeAll);
+after(() => Promise.all([daily.close(), thrifty.close()]));
+
+const untilMidnight = () => 86_400_000 - (Date.now() % 86_400_000);
+
+/** Checks that a send is refused until the end of the day. */
+async function checkRefused(what: string, refused: Promise<Awaited<ReturnType<typeof refusal>>>) {
+  const { code, message, retryAfterMs = 0 } = await refused;
+  assert.deepEqual(
+    { code, message },
+    { code: "rate_limited", message: `Too many ${what} today, please wait until tomorrow (UTC)` },
+  );
+  assert.ok(Math.abs((retryAfterMs ?? 0) - untilMidnight()) < 60_000, `${retryAfterMs} ms`);
+}
+
+test("messages of a day: counted for each receiver and across evictions; repeats do not count", async () => {
+  const sender = await contractor(daily, "busy");
+  const key = { idempotencyKey: "k" };
+  const first = await sendText(sender, ["a", "b", "c"], "to three", key);
+  for (let send = 0; send < 5; send++) await sendTo(sender, { receiverId: "a" }, `${send}`);
+  const refuse = (socket: Client, event: string, payload: object) =>
+    checkRefused("messages", refusal(socket, event, payload));
+  await refuse(sender, "send_message", directly({ receiverId: "a" }, "one too many"));
+  await refuse(sender, "send_bulk_message", textTo(["a", "b"], "two too many"));
+  assert.deepEqual(await sendText(sender, ["a", "b", "c"], "to three", key), first);
+
+  await daily.evict("busy", "close");
+  const again = await contractor(daily, "busy");
+  await refuse(again, "send_message", directly({ receiverId: "a" }, "one too many"));
+  // What a service sends in the user's name counts for the user.
+  const body = { senderId: "busy", ...directly({ receiverId: "a" }, "one too many") };
+  const response = await fetch(`${daily.url}/v1/messages`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  assert.equal(response.status, 429);
+  const wait = Number(response.headers.get("retry-after"));
+  assert.ok(Math.abs(wait * 1_000 - untilMidnight()) < 60_000, `${wait} s`);
+});
+
+test("what can never fit into a day is refused for good", async () => {
+  const sender = await contractor(daily, "immoderate");
+  const everybody = Array.from({ length: 9 }, (_, index) => `anybody${index}`);
+  assert.deepEqual(await refusal(sender, "send_bulk_message", textTo(everybody, "x")), {
+    code: "too_many",
+    message: "This is more messages than you may send in a day",
+  });
+});
+
+test("bytes of a day: those of the content, for each receiver", async () => {
+  const sender = await contractor(daily, "wordy");
+  // Three bytes each.
+  const text = "字".repeat(10_000);
+  await sendText(sender, ["a", "b", "c"], text);
+  const more = directly({ receiverId: "a" }, text);
+  await checkRefused("bytes", refusal(sender, "send_message", more));
+  await sendTo(sender, { receiverId: "a" }, "short");
+});
+
+test("new conversations of a day: those that the sender begins", async () => {
+  const sender = await connect(daily, "sociable");
+  for (const id of ["a", "b", "c"]) await sendTo(sender, { receiverId: id }, "hello");
+  const more = directly({ receiverId: "d" }, "hello");
+  await checkRefused("new conversations", refusal(sender, "send_message", more));
+  await sendTo(sender, { receiverId: "a" }, "again");
+  // A reply begins nothing.
+  const other = await connect(daily, "d");
+  await sendTo(other, { receiverId: "sociable" }, "hello");
+  await sendTo(sender, { receiverId: "d" }, "hello");
+});
+
+test("blocks: so many, until one ends", async () => {
+  const socket = await connect(daily, "unforgiving");
+  const block = (userId: string) => request(socket, "block_user", { userId });
+  for (const id of ["a", "b", "a"]) await block(id);
+  assert.deepEqual(await refusal(socket, "block_user", { userId: "c" }), {
+    code: "too_many",
+    message: "You must not block more than 2 users",
+  });
+  await request(socket, "unblock_user", { userId: "a" });
+  await block("c");
+});
+
+test("sends that wait for an earlier one are bounded in number and in bytes", async () => {
+  const waiting = {
+    code: "rate_limited",
+    message: "Too many messages are waiting, please wait",
+    retryAfterMs: 1_000,
+  };
+  const refused = async (socket: Client, texts: string[]) => {
+    const acks = await Promise.all(
+      texts.map((text) => ackOf(socket, "send_message", directly({ receiverId: "e" }, text))),
+    );
+    return acks.flatMap((ack) => ("error" in ack ? [ack.error] : []));
+  };
+  const receiver = await connect(daily, "e");
+  const sender = await connect(daily, "hasty");
+  const many = await refused(sender, ["1", "2", "3", "4", "5", "6", "7", "8"]);
+  assert.ok(many.length >= 2, `${many.length} refused`);
+  for (const error of many) assert.deepEqual(error, waiting);
+  await until(() => receiver.texts.length === 8 - many.length, "those that were not refused");
+  assert.deepEqual(receiver.texts, receiver.texts.toSorted());
+
+  // There is room for one of these to wait, although four are not too many.
+  const wordy = await connect(daily, "hasty2");
+  const large = await refused(
+    wordy,
+    Array.from({ length: 4 }, () => "x".repeat(200)),
+  );
+  assert.ok(large.length >= 1, `${large.length} refused`);
+  for (const error of large) assert.deepEqual(error, waiting);
+});
+
+test("requests are limited by the users they ask about, whichever connection sends them", async () => {
+  const [one, other] = await Promise.all([
+    connect(thrifty, "curious"),
+    connect(thrifty, "curious"),
+  ]);
+  const ids = Array.from({ length: 60 }, (_, index) => `somebody${index}`);
+  const bulk = { userIds: ids };
+  await request(one, "get_bulk_online_status", bulk);
+  const check = async (event: string) => {
+    const { code, message, retryAfterMs } = await refusal(other, event, bulk);
+    const expected = "Your requests cost too much, please wait";
+    assert.deepEqual({ code, message }, { code: "rate_limited", message: expected });
+    assert.ok(retryAfterMs && retryAfterMs <= 2_000, `${retryAfterMs} ms`);
+  };
+  await check("get_bulk_online_status");
+  await check("subscribe_online_status");
+  // A refusal costs nothing, and what costs less is still possible.
+  assert.equal((await statusOf(other, "somebody1")).isOnline, false);
+  const another = await connect(thrifty, "another");
+  await request(another, "get_bulk_online_status", bulk);
+});
+
+test("a client that recovers more often than it may ask for what it watches is closed", async () => {
+  const watcher = await connect(thrifty, "restless", {
+    transports: ["websocket"],
+    reconnection: true,
+    reconnectionDelay: 10,
+  });
+  const friend = await connect(thrifty, "friend");
+  await sendTo(friend, { receiverId: "restless" }, "an offset to recover from");
+  await until(() => watcher.texts.length === 1, "the message");
+  const userIds = Array.from({ length: 60 }, (_, index) => `watched${index}`);
+  await request(watcher, "subscribe_online_status", { userIds });
+  const codes: number[] = [];
+  watcher.on("disconnect", (_, details: any) => codes.push(details?.context?.code));
+  watcher.io.engine.close();
+  await until(() => codes.includes(1008), "the connection that recovers too soon");
+  // Later it may.
+  await until(() => watcher.connected && watcher.recovered, "a recovery");
+  watcher.close();
+});
+
+/** Returns the codes of the errors that these requests get, one after another. */
+async function codes(socket: Client, event: string, payloads: object[]) {
+  const codes: string[] = [];
+  for (const payload of payloads) codes.push((await refusal(socket, event, payload)).code);
+  return codes;
+}
+
+test("requests are limited by what they ask D1; that there is nothing is remembered", async () => {
+  const prober = await connect(thrifty, "prober");
+  const unknown = () => ({ conversationId: randomUUID() });
+  const same = unknown();
+  for (const event of ["typing_start", "get_messages", "join_conversation"]) {
+    const answers = await codes(
+      prober,
+      event,
+      Array.from({ length: 15 }, () => same),
+    );
+    assert.deepEqual(new Set(answers), new Set(["not_found"]));
+  }
+  const different = await codes(prober, "typing_start", Array.from({ length: 15 }, unknown));
+  assert.equal(different[0], "not_found");
+  assert.equal(different.at(-1), "rate_limited");
+});
+
+test("a conversation that begins is known at once, even if it was asked for before", async () => {
+  // Ids are the same everywhere.
+  const elsewhere = await connect(daily, "first");
+  await connect(daily, "second");
+  const { conversationId } = await sendTo(elsewhere, { receiverId: "second" }, "hello");
+  const [first, second] = await Promise.all([
+    connect(thrifty, "first"),
+    connect(thrifty, "second"),
+  ]);
+  const page = { conversationId };
+  assert.equal((await refusal(second, "get_messages", page)).code, "not_found");
+  await sendTo(first, { receiverId: "second" }, "hello");
+  const { items } = await request(second, "get_messages", page);
+  assert.deepEqual(
+    items.map(({ content }) => content),
+    [{ text: "hello" }],
+  );
+});
+
+test("that an id is no user's is remembered, too", async () => {
+  const prober = await connect(thrifty, "prober2");
+  for (let query = 0; query < 30; query++) await statusOf(prober, "the same stranger");
+  const strangers = Array.from({ length: 15 }, (_, index) => ({ userId: `stranger${index}` }));
+  const acks = [];
+  for (const payload of strangers) acks.push(await ackOf(prober, "get_online_status", payload));
+  assert.ok("isOnline" in acks[0]);
+  assert.ok("error" in acks[14] && acks[14].error.code === "rate_limited");
+});
