@@ -8,6 +8,7 @@ pub mod log;
 pub mod meter;
 pub mod object_request;
 pub mod objects;
+pub mod public_keys;
 pub mod telemetry;
 
 use std::cell::OnceCell;
