@@ -78,7 +78,11 @@ impl PollingGateway {
             if session.polling.phase != PollingPhase::Lobby {
                 return Vec::new();
             }
-            session.lobby.checked(claims, connect, config, now())
+            let effects = session.lobby.checked(claims, connect, config, now());
+            if !matches!(effects.as_slice(), [LobbyEffect::Enter(..)]) {
+                session.entering.clear();
+            }
+            effects
         });
         checked.unwrap_or_default()
     }

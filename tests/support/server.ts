@@ -62,6 +62,9 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
       return worker.evictDurableObject("USER", { name: userId, webSockets });
     },
 
+    /** Returns what the Worker and its objects have logged. */
+    logs: () => server.getLogs().map(({ message }) => message),
+
     close: () => server.close(),
   };
 }

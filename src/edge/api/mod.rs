@@ -21,9 +21,7 @@ use crate::core::events::{
 };
 use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
-use crate::core::token::service::{
-    Service, ServiceError, credentials, is_api_key, service,
-};
+use crate::core::token::service::{Service, ServiceError, credentials, is_api_key, service};
 use crate::messages::{Act, Acted, PresenceQuery};
 use crate::platform::{self, d1, log, now, objects, public_keys, telemetry};
 

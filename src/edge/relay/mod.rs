@@ -26,9 +26,7 @@ use crate::core::token::{Identity, Verdict};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, LobbyStep};
 use crate::platform::js::receive_array_buffers;
-use crate::platform::{
-    close, close_with, frame, log, now, objects, public_keys, send, telemetry,
-};
+use crate::platform::{close, close_with, frame, log, now, objects, public_keys, send, telemetry};
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, open};
 
