@@ -115,3 +115,41 @@ fn claims(signed: &str) -> Option<Claims> {
     let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     Claims::read(&claims)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::PublicKeys;
+
+    /// Returns whether the platform is asked to check the token's signature, and with one of the keys.
+    fn is_handed_over(keys: &str, token: &str) -> bool {
+        let find = |name: &str| (name == "JWKS").then(|| keys.to_owned());
+        let Ok(config) = Config::read(find) else {
+            return false;
+        };
+        let (Opened::Unchecked(token), Some(PublicKeys::Inline(keys))) =
+            (open(&config, token), &config.public_keys)
+        else {
+            return false;
+        };
+        keys.find(token.key_id.as_deref(), token.algorithm)
+            .is_some()
+    }
+
+    /// tests/signatures.test.ts has the platform check those that are handed over.
+    #[test]
+    fn wycheproofs_tokens_are_refused_or_handed_over() {
+        let vectors = include_str!("../../../tests/vectors/signatures.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let mut wrong = Vec::new();
+        for vector in vectors["tokens"].as_array().unwrap() {
+            let keys = &vectors["keySets"][vector["keys"].as_u64().unwrap() as usize];
+            let keys = serde_json::json!({ "keys": keys }).to_string();
+            let is_handed_over = is_handed_over(&keys, vector["jws"].as_str().unwrap());
+            if is_handed_over != (vector["expected"] != "refused") {
+                wrong.push(vector["name"].to_string());
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
