@@ -351,7 +351,8 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
 /// an issuer on the same machine, for development, needs none.
 fn is_fetchable(url: &str) -> bool {
     let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
-    let is_local = |rest: &str| rest.starts_with([':', '/']);
+    // What stands before an @ is not the host.
+    let is_local = |rest: &str| rest.starts_with([':', '/']) && !rest.contains('@');
     url.starts_with("https://")
         || local
             .iter()
@@ -500,6 +501,7 @@ mod tests {
             "http://localhost.example/keys",
             "http://127.0.0.1.example/keys",
             "http://localhost@issuer.example/keys",
+            "http://localhost:80@issuer.example/keys",
             "ftp://localhost/keys",
             "keys",
         ] {
