@@ -6,7 +6,7 @@ import { Failure, isMain, main, parseOrFail } from "./lib/project.mjs";
 import { readSecret, signToken, tokenClaims } from "./lib/token.mjs";
 
 const usage = `usage: npm run token -- USER [--role customer|contractor] [--name "..."] [--ttl 30s|15m|1h|7d]
-       npm run token -- NAME --scope service      (for the HTTP API)`;
+       npm run token -- NAME --scope "messages:send ..."      (for the HTTP API)`;
 
 const options = {
   role: { type: "string" },

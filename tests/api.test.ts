@@ -13,14 +13,16 @@ import {
   sendTo,
   until,
 } from "./support/clients.ts";
+import type { Refused } from "./support/clients.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
 const API_KEY = "a key for the backend, of 40 characters..";
+const API_KEY_PREVIOUS = "the key before, of 40 characters too.....";
 
 let server: Server;
 before(async () => {
-  server = await startServer({ vars: { API_KEY } });
+  server = await startServer({ vars: { API_KEY, API_KEY_PREVIOUS } });
 });
 afterEach(closeAll);
 after(() => server.close());
@@ -61,19 +63,59 @@ test("access needs a service token or the API key", async () => {
   };
   await server.addUser("a");
   const token = (claims: object) => `Bearer ${server.token("backend", claims)}`;
-  assert.deepEqual(await ask(token({ scope: "service" })), [200, undefined, null]);
+  const good = { aud: "switchboard", scope: "messages:read" };
+  assert.deepEqual(await ask(token(good)), [200, undefined, null]);
+  assert.deepEqual(await ask(`Bearer ${API_KEY_PREVIOUS}`), [200, undefined, null]);
   for (const scheme of ["Bearer", "bearer", "BEARER"]) {
     assert.deepEqual(await ask(`${scheme} ${API_KEY}`), [200, undefined, null]);
   }
   assert.deepEqual(await ask(`Basic ${API_KEY}`), [401, "unauthorized", "Bearer"]);
   assert.deepEqual(await ask(null), [401, "unauthorized", "Bearer"]);
   assert.deepEqual(await ask(`Bearer ${API_KEY}x`), [401, "unauthorized", "Bearer"]);
-  assert.deepEqual(await ask(token({ scope: "service", exp: 1 })), [
-    401,
-    "token_expired",
-    "Bearer",
-  ]);
+  assert.deepEqual(await ask(token({ ...good, exp: 1 })), [401, "token_expired", "Bearer"]);
   assert.deepEqual(await ask(token({})), [403, "forbidden", null]);
+  assert.deepEqual(await ask(token({ ...good, aud: undefined })), [403, "forbidden", null]);
+});
+
+test("each scope opens its own part, and a service is no user", async () => {
+  await server.addUser("owner");
+  const message = { senderId: "owner", receiverId: "owner", ...text };
+  const requests: Record<string, [method: string, path: string, body?: object][]> = {
+    "users:write": [["PUT", "/v1/users/owner", {}]],
+    "messages:send": [
+      ["POST", "/v1/messages", message],
+      ["POST", "/v1/messages/bulk", {}],
+    ],
+    "messages:read": [
+      ["GET", "/v1/users/owner/status"],
+      ["POST", "/v1/status", { userIds: ["owner"] }],
+      ["GET", "/v1/users/owner/conversations"],
+      ["GET", "/v1/conversations/none/messages"],
+    ],
+    admin: [
+      ["POST", "/v1/users/owner/disconnect"],
+      ["DELETE", "/v1/users/nobody"],
+    ],
+  };
+  const scopes = [...Object.keys(requests), "service"];
+  for (const scope of scopes) {
+    const token = server.token("backend", { aud: ["switchboard", "other"], scope });
+    const headers = { Authorization: `Bearer ${token}` };
+    for (const [needed, all] of Object.entries(requests)) {
+      for (const [method, path, body] of all) {
+        const [status, answer] = await call(method, path, body, headers);
+        const detail = `The token's scope does not contain "${needed}"`;
+        // A request that is authorized may fail for another reason, but not for this one.
+        assert.equal(answer.detail === detail, scope !== needed, `${scope}: ${method} ${path}`);
+        if (scope !== needed) assert.equal(status, 403);
+      }
+    }
+  }
+  const service = { claims: { aud: "switchboard", scope: scopes.join(" ") } };
+  await assert.rejects(connect(server, "owner", service), (error: Refused) => {
+    assert.equal(error.data.code, "unauthorized");
+    return true;
+  });
 });
 
 test("unknown paths and methods", async () => {

@@ -25,10 +25,12 @@ async function joined(userId: string): Promise<string> {
   return sid;
 }
 
+const admin = { aud: "switchboard", scope: "admin" };
+
 async function disconnect(userId: string): Promise<number> {
   const response = await fetch(`${server.url}/v1/users/${userId}/disconnect`, {
     method: "POST",
-    headers: { Authorization: `Bearer ${server.token("tests", { scope: "service" })}` },
+    headers: { Authorization: `Bearer ${server.token("tests", admin)}` },
   });
   return (await response.json()).disconnected;
 }

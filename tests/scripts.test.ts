@@ -45,6 +45,12 @@ describe("npm run token", () => {
     assert.equal(claims.exp - claims.iat, 3600);
   });
 
+  test("a token with scopes is one for the HTTP API", () => {
+    const { aud, scope } = tokenClaims({ sub: "backend", scope: "messages:send admin" });
+    assert.deepEqual({ aud, scope }, { aud: "switchboard", scope: "messages:send admin" });
+    assert.throws(() => tokenClaims({ sub: "backend", scope: "service" }), /the scopes are/);
+  });
+
   test("parses lifetimes", () => {
     assert.deepEqual(["30s", "15m", "1h", "7d"].map(parseTtl), [30, 900, 3600, 604_800]);
     for (const bad of ["", "0s", "-1h", "1", "h", "1w", "1.5h", "1h "]) {

@@ -24,18 +24,30 @@ export function parseTtl(text) {
   return Number(count) * secondsPer[unit];
 }
 
+/** The scopes of the HTTP API. */
+const scopes = ["users:write", "messages:send", "messages:read", "admin"];
+
+/** The audience of tokens for the HTTP API, unless SERVICE_AUDIENCE is set. */
+const serviceAudience = "switchboard";
+
+function checkScope(scope) {
+  const unknown = scope.split(" ").find((one) => !scopes.includes(one));
+  if (unknown !== undefined) {
+    throw new Failure(`the scopes are ${scopes.join(", ")}, not "${unknown}"`);
+  }
+}
+
 /**
- * Returns the claims of a token that is valid from now on. `role`, `name` and `scope` are optional. The
- * HTTP API accepts tokens with the scope "service".
+ * Returns the claims of a token that is valid from now on. `role`, `name` and `scope` are optional. A token with a
+ * scope, or several of them separated by spaces, is one for the HTTP API.
  *
  * @param {{ sub?: string, role?: string, name?: string, scope?: string, ttl?: string }} claims
  */
 export function tokenClaims({ sub, role, name, scope, ttl = "1h" }) {
   checkUserId(sub);
   if (role !== undefined) checkRole(role);
-  if (scope !== undefined && scope !== "service") {
-    throw new Failure(`the only scope is "service", not "${scope}"`);
-  }
+  if (scope !== undefined) checkScope(scope);
+  const aud = scope === undefined ? undefined : serviceAudience;
   const iat = Math.floor(Date.now() / 1000);
-  return { sub, role, name, scope, iat, exp: iat + parseTtl(ttl) };
+  return { sub, role, name, aud, scope, iat, exp: iat + parseTtl(ttl) };
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::cost::CostRates;
 use super::ids::MAX_MESSAGES_PER_SEND;
+use super::jwks::KeySet;
 use super::keys::Keys;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
@@ -30,11 +31,34 @@ pub struct ConfigError {
 /// The validated configuration. A variable's default is in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `JWT_SECRET`, a secret of at least 32 bytes: the key for client tokens (HS256).
-    pub jwt_secret: String,
+    /// `JWT_SECRET`, a secret of at least 32 bytes: the key for tokens (HS256), and for everything that
+    /// [`Self::keys`] is for. Required unless there are public keys.
+    pub jwt_secret: Option<String>,
     /// `JWT_SECRET_PREVIOUS`, an optional secret of at least 32 bytes: the previous key, which remains valid
     /// during a rotation.
     pub jwt_secret_previous: Option<String>,
+    /// `JWKS_URL` or `JWKS`, optional: where the public keys for tokens are (RS256, ES256, EdDSA).
+    pub public_keys: Option<PublicKeys>,
+    /// `JWKS_TIMEOUT_MS` [5000]: how long the issuer may take to answer at `JWKS_URL`.
+    pub jwks_timeout: Millis,
+    /// `JWKS_PAUSE_MS` [30000]: the least time between two fetches of an isolate, whatever tokens say.
+    pub jwks_pause: Millis,
+    /// `JWKS_REFRESH_MS` [600000]: the age at which keys are fetched again.
+    pub jwks_refresh: Millis,
+    /// `JWKS_KEEP_MS` [86400000]: how long keys count while the issuer does not answer.
+    pub jwks_keep: Millis,
+    /// `JWKS_MAX_BYTES` [100000]: the longest answer of the issuer.
+    pub jwks_max_bytes: usize,
+    /// `JWT_ISSUER`, optional: what a token's `iss` must be.
+    pub jwt_issuer: Option<String>,
+    /// `JWT_AUDIENCE`, optional: what a user's token must contain in `aud`.
+    pub jwt_audience: Option<String>,
+    /// `JWT_ROLE_CLAIM` [`role`]: the claim with the initial role of a new user.
+    pub jwt_role_claim: String,
+    /// `JWT_MAX_AGE`, optional, in seconds: how long a token is valid after its `iat`, even if its `exp` is later.
+    pub jwt_max_age: Option<Millis>,
+    /// `SERVICE_AUDIENCE` [`switchboard`]: what a service's token contains in `aud`, and a user's does not.
+    pub service_audience: String,
     /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas, with `*` for
     /// subdomains: see [`super::origin`].
     pub allowed_origins: AllowedOrigins,
@@ -61,6 +85,9 @@ pub struct Config {
     /// `API_KEY`, an optional secret of at least 32 bytes: the HTTP API accepts it in place of a service
     /// token.
     pub api_key: Option<String>,
+    /// `API_KEY_PREVIOUS`, an optional secret of at least 32 bytes: the previous key, which remains valid during
+    /// a rotation.
+    pub api_key_previous: Option<String>,
     /// `MAX_BULK_RECIPIENTS` [1000]: receivers of one bulk send, at most 4096, even if the variable is 0.
     pub max_bulk_recipients: usize,
     /// `MAX_BULK_SENDS_PER_MINUTE` [5]: bulk sends of one contractor.
@@ -127,8 +154,27 @@ impl Config {
         let vars = Vars(lookup);
         let (ping_interval, ping_timeout) = vars.heartbeat()?;
         let log_replay_bytes = vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?;
+        let public_keys = vars.public_keys()?;
+        let service_audience = vars.get("SERVICE_AUDIENCE");
+        let service_audience = service_audience.unwrap_or_else(|| "switchboard".to_owned());
         Ok(Self {
-            jwt_secret: vars.secret("JWT_SECRET")?,
+            jwt_secret: match public_keys {
+                Some(_) => vars.optional_secret("JWT_SECRET")?,
+                None => Some(vars.secret("JWT_SECRET")?),
+            },
+            public_keys,
+            jwks_timeout: vars.number("JWKS_TIMEOUT_MS", 5_000, 100, 30_000)?,
+            jwks_pause: vars.number("JWKS_PAUSE_MS", 30_000, 100, 3_600_000)?,
+            jwks_refresh: vars.number("JWKS_REFRESH_MS", 600_000, 100, 86_400_000)?,
+            jwks_keep: vars.number("JWKS_KEEP_MS", 86_400_000, 100, 2_592_000_000)?,
+            jwks_max_bytes: vars.number("JWKS_MAX_BYTES", 100_000, 1_000, 1_000_000)?,
+            jwt_issuer: vars.get("JWT_ISSUER"),
+            jwt_audience: vars.audience("JWT_AUDIENCE", &service_audience)?,
+            jwt_role_claim: vars
+                .get("JWT_ROLE_CLAIM")
+                .unwrap_or_else(|| "role".to_owned()),
+            jwt_max_age: vars.max_age("JWT_MAX_AGE")?,
+            service_audience,
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS")?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
             console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
@@ -139,6 +185,7 @@ impl Config {
             poll_keepalive: vars.number("POLL_KEEPALIVE_MS", 500, 0, 60_000)?,
             max_payload: vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?,
             api_key: vars.optional_secret("API_KEY")?,
+            api_key_previous: vars.optional_secret("API_KEY_PREVIOUS")?,
             max_bulk_recipients: vars
                 .limit("MAX_BULK_RECIPIENTS", 1_000, MAX_MESSAGES_PER_SEND)?
                 .min(MAX_MESSAGES_PER_SEND),
@@ -184,13 +231,22 @@ impl Config {
 
     /// Returns the current key, which makes all MACs.
     pub fn secret(&self) -> &[u8] {
-        self.jwt_secret.as_bytes()
+        self.keys().current()
     }
 
-    /// Returns the keys that tokens and MACs are checked against.
+    /// Returns the keys that MACs are checked against: those of session ids and pids, and of users in the log.
+    /// If the issuer signs all tokens, there may be no JWT_SECRET; then API_KEY takes its place. Without both,
+    /// anybody can make such MACs, which lets nobody in: a session still needs a token.
     pub fn keys(&self) -> Keys<'_> {
-        let previous = self.jwt_secret_previous.as_deref().map(str::as_bytes);
-        Keys::new(self.secret(), previous)
+        let api_keys = keys(&self.api_key, &self.api_key_previous);
+        self.token_keys()
+            .or(api_keys)
+            .unwrap_or(Keys::new(b"", None))
+    }
+
+    /// Returns the keys that tokens are checked against (HS256), if there are any.
+    pub fn token_keys(&self) -> Option<Keys<'_>> {
+        keys(&self.jwt_secret, &self.jwt_secret_previous)
     }
 
     /// Returns the values that the handshake announces.
@@ -212,6 +268,20 @@ impl Config {
     pub fn lobby_timeout(&self) -> Millis {
         self.connect_timeout.min(self.silence())
     }
+}
+
+fn keys<'a>(current: &'a Option<String>, previous: &'a Option<String>) -> Option<Keys<'a>> {
+    let previous = previous.as_deref().map(str::as_bytes);
+    Some(Keys::new(current.as_deref()?.as_bytes(), previous))
+}
+
+/// Where the public keys for tokens are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKeys {
+    /// `JWKS`: here.
+    Inline(KeySet),
+    /// `JWKS_URL`: at the issuer's.
+    At(String),
 }
 
 /// The shortest secret. HS256 wants a key as long as its hash (RFC 7518, section 3.2).
@@ -244,6 +314,44 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
 
     fn optional_secret(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         self.get(name).map(|_| self.secret(name)).transpose()
+    }
+
+    fn public_keys(&self) -> Result<Option<PublicKeys>, ConfigError> {
+        let problem = |name, problem: String| Err(ConfigError { name, problem });
+        match (self.get("JWKS"), self.get("JWKS_URL")) {
+            (Some(_), Some(_)) => problem("JWKS", "JWKS_URL is set, too".to_owned()),
+            (Some(text), None) => match KeySet::read(&text) {
+                Ok(keys) => Ok(Some(PublicKeys::Inline(keys))),
+                Err(error) => problem("JWKS", error.to_string()),
+            },
+            (None, Some(url)) if is_fetchable(url.trim()) => {
+                Ok(Some(PublicKeys::At(url.trim().to_owned())))
+            }
+            (None, Some(url)) => problem(
+                "JWKS_URL",
+                format!("\"{url}\" does not begin with https://"),
+            ),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Reads the audience of users' tokens, which must not be that of services' tokens.
+    fn audience(&self, name: &'static str, other: &str) -> Result<Option<String>, ConfigError> {
+        match self.get(name) {
+            Some(audience) if audience == other => Err(ConfigError {
+                name,
+                problem: "the same as SERVICE_AUDIENCE".to_owned(),
+            }),
+            audience => Ok(audience),
+        }
+    }
+
+    /// Reads a time in seconds that has no default.
+    fn max_age(&self, name: &'static str) -> Result<Option<Millis>, ConfigError> {
+        let seconds = self.get(name).map(|_| self.number(name, 0, 1, 315_360_000));
+        seconds
+            .transpose()
+            .map(|age| age.map(|age: Millis| age * 1_000))
     }
 
     /// Reads a limit that 0 disables.
@@ -338,6 +446,18 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
             }),
         }
     }
+}
+
+/// Returns whether keys may be fetched from a URL: a network could change what does not arrive over TLS. Only
+/// an issuer on the same machine, for development, needs none.
+fn is_fetchable(url: &str) -> bool {
+    let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
+    // What stands before an @ is not the host.
+    let is_local = |rest: &str| rest.starts_with([':', '/']) && !rest.contains('@');
+    url.starts_with("https://")
+        || local
+            .iter()
+            .any(|one| url.strip_prefix(one).is_some_and(is_local))
 }
 
 #[cfg(test)]
@@ -477,6 +597,93 @@ mod tests {
         check(
             &[("JWT_SECRET", SECRET), ("API_KEY", "short")],
             "API_KEY: the secret is shorter than 32 bytes",
+        );
+    }
+
+    const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    #[test]
+    fn public_keys_take_the_place_of_the_secret() {
+        let url = ("JWKS_URL", " https://issuer.example/keys ");
+        let config = read(&[url]).unwrap();
+        let at = PublicKeys::At("https://issuer.example/keys".to_owned());
+        assert_eq!(config.public_keys, Some(at));
+        assert!(config.token_keys().is_none());
+        let config = read(&[("JWKS", JWKS), ("JWT_SECRET", SECRET)]).unwrap();
+        assert!(matches!(config.public_keys, Some(PublicKeys::Inline(_))));
+        assert!(config.token_keys().is_some());
+        // What the secret is for beside tokens is then the API key's to do.
+        let key = "k".repeat(32);
+        assert_eq!(read(&[url]).unwrap().secret(), b"");
+        assert_eq!(
+            read(&[url, ("API_KEY", &key)]).unwrap().secret(),
+            key.as_bytes()
+        );
+        assert!(
+            read(&[url, ("API_KEY", &key)])
+                .unwrap()
+                .token_keys()
+                .is_none()
+        );
+        let all = [url, ("API_KEY", &key), ("JWT_SECRET", SECRET)];
+        assert_eq!(read(&all).unwrap().secret(), SECRET.as_bytes());
+    }
+
+    #[test]
+    fn keys_arrive_over_tls_except_on_this_machine() {
+        let accepts = |url: &str| read(&[("JWKS_URL", url)]).is_ok();
+        for good in [
+            "https://issuer.example/keys",
+            "http://localhost:8080/keys",
+            "http://127.0.0.1/keys",
+            "http://[::1]:80/",
+        ] {
+            assert!(accepts(good), "{good}");
+        }
+        for bad in [
+            "http://issuer.example/keys",
+            "http://localhost.example/keys",
+            "http://127.0.0.1.example/keys",
+            "http://localhost@issuer.example/keys",
+            "http://localhost:80@issuer.example/keys",
+            "ftp://localhost/keys",
+            "keys",
+        ] {
+            let expected = format!("JWKS_URL: \"{bad}\" does not begin with https://");
+            assert_eq!(read(&[("JWKS_URL", bad)]).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn a_bad_rule_for_tokens_is_named() {
+        let check = |name: &str, value: &str, expected: &str| {
+            let error = read(&[("JWT_SECRET", SECRET), (name, value)]).unwrap_err();
+            assert_eq!(error, format!("{name}: {expected}"));
+        };
+        check("JWKS", "{}", "not a JSON Web Key Set");
+        let secret = r#"{"keys":[{"kty":"oct","k":"AQAB"}]}"#;
+        let no_key = "no public key for RS256 (2,048 bits or more), ES256 or EdDSA";
+        check("JWKS", secret, no_key);
+        check(
+            "JWT_AUDIENCE",
+            "switchboard",
+            "the same as SERVICE_AUDIENCE",
+        );
+        check(
+            "JWT_MAX_AGE",
+            "0",
+            "\"0\" is not a whole number from 1 to 315360000",
+        );
+        check(
+            "API_KEY_PREVIOUS",
+            "short",
+            "the secret is shorter than 32 bytes",
+        );
+        let both = [("JWKS", JWKS), ("JWKS_URL", "https://issuer.example/keys")];
+        assert_eq!(read(&both).unwrap_err(), "JWKS: JWKS_URL is set, too");
+        assert_eq!(
+            read(&[("JWKS", JWKS), ("JWT_SECRET", "short")]).unwrap_err(),
+            "JWT_SECRET: the secret is shorter than 32 bytes"
         );
     }
 }

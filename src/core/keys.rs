@@ -16,6 +16,11 @@ impl<'a> Keys<'a> {
         Self { current, previous }
     }
 
+    /// Returns the key that signs anything new.
+    pub fn current(self) -> &'a [u8] {
+        self.current
+    }
+
     /// Returns the result for the first key that `fit` accepts; it tries the current key first.
     pub fn find<T>(self, fit: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         fit(self.current).or_else(|| fit(self.previous?))

@@ -3,14 +3,17 @@
 //! The relay runs it for WebSockets, the polling gateway for polling: each passes incoming frames to it and
 //! carries out the [`LobbyEffect`]s in order. Invariant: only a valid token admits a client, every refusal is
 //! sent to the client and counted, and no refusal extends the client's time. Both transports follow the same
-//! rules, because only the lobby decides.
+//! rules, because only the lobby decides. If it is the platform that has to check a token's signature, the
+//! CONNECT is handed back for that ([`Received::Unchecked`]) and decided afterwards.
 
 use super::close::CloseReason;
 use super::config::Config;
 use super::connect_refusal::ConnectRefusal;
 use super::recovery::ConnectAuth;
 use super::time::Millis;
-use super::token::{Identity, TokenError, Verdict, admit};
+use super::token::claims::Claims;
+use super::token::signature::{Opened, SignedToken, open};
+use super::token::{Identity, TokenError, Verdict, inherited, user};
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, PROBE, Packet};
 use crate::wire::probe::receive_probing;
@@ -31,6 +34,16 @@ pub struct Lobby {
     /// The verdict on the handshake's token, if the handshake brought one.
     pub handshake: Option<Verdict>,
     refusals: u32,
+}
+
+/// What an incoming frame leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// These effects.
+    Effects(Vec<LobbyEffect>),
+    /// The CONNECT's token has to be checked by the platform, and the result goes to [`Lobby::checked`].
+    /// Until then, no other frame of this client may be passed to the lobby.
+    Unchecked(SignedToken, Frame),
 }
 
 /// What the caller has to do.
@@ -107,28 +120,59 @@ impl Lobby {
         request: Option<&Verdict>,
         config: &Config,
         now: Millis,
+    ) -> Received {
+        let auth = match self.read(&frame, config) {
+            Ok(auth) => auth,
+            Err(effects) => return Received::Effects(effects),
+        };
+        let Some(token) = auth.token else {
+            // The CONNECT is authenticated by its request's token, or else by the handshake's.
+            let verdict = inherited(request.into_iter().chain(&self.handshake), now);
+            return Received::Effects(self.decide(verdict, frame));
+        };
+        match open(config, &token) {
+            Opened::Checked(claims) => Received::Effects(self.checked(claims, frame, config, now)),
+            Opened::Unchecked(token) => Received::Unchecked(token, frame),
+        }
+    }
+
+    /// Returns the effects of a CONNECT with a token of its own, whose signature is checked.
+    pub fn checked(
+        &mut self,
+        claims: Result<Claims, TokenError>,
+        connect: Frame,
+        config: &Config,
+        now: Millis,
     ) -> Vec<LobbyEffect> {
+        let verdict = claims.and_then(|claims| user(&claims, config, now));
+        self.decide(verdict, connect)
+    }
+
+    /// Returns the `auth` object of a CONNECT, or the effects of any other frame.
+    fn read(&mut self, frame: &Frame, config: &Config) -> Result<ConnectAuth, Vec<LobbyEffect>> {
         let packet = match decode(frame.clone(), config.max_payload) {
             Ok(packet) => packet,
-            Err(reason) => return self.end_unread(&frame, reason, config),
+            Err(reason) => return Err(self.end_unread(frame, reason, config)),
         };
         if self.probing_until.is_some() {
-            return probe(&packet);
+            return Err(probe(&packet));
         }
         // The client has not joined a namespace, so there is no session state to keep between packets.
-        let auth = match Session::default().receive(packet, &mut None, self.namespaces) {
-            session::Effect::Connect(_, auth) => auth,
-            session::Effect::Nothing => return Vec::new(),
-            session::Effect::Reply(refusal) => return self.refuse(None, refusal),
-            session::Effect::Close(reason) => return vec![LobbyEffect::Close(reason.into())],
-            // The other effects need a joined namespace or a probing WebSocket.
-            _ => return vec![LobbyEffect::Close(ProtocolEnd::ProtocolError.into())],
-        };
-        // A CONNECT without a token is authenticated by its request's token, or else by the handshake's.
-        let requests = request.into_iter().chain(&self.handshake);
-        let token = ConnectAuth::read(auth.as_deref()).token;
-        match admit(config.keys(), token.as_deref(), requests, now) {
-            Ok(identity) => vec![LobbyEffect::Enter(identity, frame)],
+        Err(
+            match Session::default().receive(packet, &mut None, self.namespaces) {
+                session::Effect::Connect(_, auth) => return Ok(ConnectAuth::read(auth.as_deref())),
+                session::Effect::Nothing => Vec::new(),
+                session::Effect::Reply(refusal) => self.refuse(None, refusal),
+                session::Effect::Close(reason) => vec![LobbyEffect::Close(reason.into())],
+                // The other effects need a joined namespace or a probing WebSocket.
+                _ => vec![LobbyEffect::Close(ProtocolEnd::ProtocolError.into())],
+            },
+        )
+    }
+
+    fn decide(&mut self, verdict: Verdict, connect: Frame) -> Vec<LobbyEffect> {
+        match verdict {
+            Ok(identity) => vec![LobbyEffect::Enter(identity, connect)],
             Err(error) => self.refuse(Some(error), ConnectRefusal::from(error).packet()),
         }
     }
@@ -181,8 +225,7 @@ fn send(message: String) -> LobbyEffect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::token::tests::{NOW, SECRET, sign};
-    use crate::core::token::verify;
+    use crate::core::token::tests::{NOW, SECRET, sign, unchecked, verdict_of};
     use crate::wire::socket_io::MAIN;
     use serde_json::json;
 
@@ -206,7 +249,7 @@ mod tests {
     }
 
     fn verdict(user_id: &str) -> Verdict {
-        verify(SECRET, &token(user_id), NOW)
+        verdict_of(&token(user_id))
     }
 
     fn connect(token: &str) -> String {
@@ -231,7 +274,10 @@ mod tests {
         frame: Frame,
         request: Option<&Verdict>,
     ) -> Vec<LobbyEffect> {
-        lobby.receive(frame, request, &config(), NOW)
+        match lobby.receive(frame, request, &config(), NOW) {
+            Received::Effects(effects) => effects,
+            unchecked => panic!("{unchecked:?}"),
+        }
     }
 
     fn receive(lobby: &mut Lobby, frame: Frame) -> Vec<LobbyEffect> {
@@ -418,6 +464,29 @@ mod tests {
             assert!(lobby.is_over(NOW + CONNECT_TIMEOUT));
             assert_eq!(lobby.time_out(), closed(ProtocolEnd::ConnectTimeout));
             assert_eq!(lobby.leave(), closed(ProtocolEnd::ClientClosed));
+        }
+    }
+
+    #[test]
+    fn a_connect_waits_for_the_check_of_its_signature() {
+        let keys = r#"{"keys":[{"kid":"a","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let config = crate::core::token::tests::config(&[("JWKS", keys)]);
+        let claims = json!({ "sub": "u", "exp": NOW / 1000 + 60 });
+        let connect = text(&connect(&unchecked(r#"{"alg":"EdDSA","kid":"a"}"#, claims)));
+        let mut lobby = waiting();
+        for is_genuine in [false, true] {
+            let received = lobby.receive(connect.clone(), Some(&verdict("near")), &config, NOW);
+            let Received::Unchecked(token, frame) = received else {
+                panic!("{received:?}");
+            };
+            let effects = lobby.checked(token.checked(is_genuine), frame, &config, NOW);
+            match is_genuine {
+                false => assert_eq!(effects, refused(TokenError::Invalid)),
+                true => assert_eq!(
+                    effects,
+                    vec![LobbyEffect::Enter(verdict("u").unwrap(), connect.clone())]
+                ),
+            }
         }
     }
 }

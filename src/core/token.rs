@@ -1,21 +1,24 @@
-//! Authentication of clients by a JWT, signed by HS256 with JWT_SECRET.
+//! Authentication by a JWT, of users here and of the marketplace's own servers in [`service`].
 //!
-//! `sub` is the user id, `exp` is required, and `nbf` is honoured; both times have 30 s of leeway (RFC 7519,
-//! section 4.1). `role` and `name` only seed the user's row in D1; after that the database is authoritative.
+//! A token is signed by HS256 with JWT_SECRET, which is checked at once, or by RS256, ES256 or EdDSA with a
+//! key of the issuer's, which the platform checks: [`signature`]. Its claims are the same in all cases
+//! ([`claims`]). `sub` is the user id; the role and `name` only seed the user's row in D1; after that the
+//! database is authoritative.
+//!
+//! Invariant: a user's token never opens the HTTP API, and a service's token is never a user's: the audience
+//! tells them apart.
 
-use std::num::NonZeroUsize;
+pub mod claims;
+pub mod service;
+pub mod signature;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
-use jwt_compact::{Algorithm, AlgorithmSignature, UntrustedToken};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::ids::{is_user_id, same};
-use super::keys::Keys;
-use super::numeric_date::{self, DateError};
+use super::config::Config;
+use super::ids::is_user_id;
 use super::time::Millis;
+use claims::Claims;
 
 /// How far the issuer's clock may differ from ours, in milliseconds.
 pub const LEEWAY_MS: Millis = 30_000;
@@ -41,7 +44,8 @@ pub struct Identity {
     /// The initial name of a new user, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `exp`, in Unix milliseconds, without the leeway.
+    /// When the token expires, in Unix milliseconds, without the leeway: at `exp`, or `JWT_MAX_AGE` after
+    /// `iat` if that is earlier.
     pub expires_at: Millis,
 }
 
@@ -57,7 +61,8 @@ pub enum TokenError {
         "No token: send one as auth.token, in the URL as ?token=, or in an Authorization header"
     )]
     Missing,
-    /// The token is not a JWT, uses another algorithm, has a bad signature, or has malformed claims.
+    /// The token is not a JWT, uses another algorithm or an unknown key, has a bad signature, or has malformed
+    /// claims.
     #[error("The token is not valid")]
     Invalid,
     /// `exp` is missing.
@@ -75,6 +80,21 @@ pub enum TokenError {
     /// `sub` is missing or not a user id.
     #[error("The token's sub must be 1 to 128 characters, without control characters")]
     BadSubject,
+    /// `iat` is missing, and `JWT_MAX_AGE` is set.
+    #[error("The token has no iat claim")]
+    NoIssuedAt,
+    /// `iss` is not `JWT_ISSUER`.
+    #[error("The token is from another issuer")]
+    WrongIssuer,
+    /// `aud` does not contain `JWT_AUDIENCE`.
+    #[error("The token is for another audience")]
+    WrongAudience,
+    /// `aud` contains `SERVICE_AUDIENCE`: the token is a service's.
+    #[error("The token is for the HTTP API, not for a user")]
+    NotAUser,
+    /// The issuer does not answer, so nobody can tell whether the token's key is one of its keys.
+    #[error("The token cannot be checked at the moment, please try again later")]
+    Unavailable,
 }
 
 impl TokenError {
@@ -82,39 +102,43 @@ impl TokenError {
     pub fn code(self) -> &'static str {
         match self {
             Self::Expired => "token_expired",
+            Self::Unavailable => "unavailable",
             _ => "unauthorized",
         }
     }
 }
 
-/// A token's claims. The times stay raw, because they may be numbers that no type of ours can represent.
-#[derive(Debug, Deserialize)]
-struct Claims {
-    exp: Option<Box<RawValue>>,
-    nbf: Option<Box<RawValue>>,
-    sub: Option<serde_json::Value>,
-    role: Option<serde_json::Value>,
-    name: Option<serde_json::Value>,
-    scope: Option<serde_json::Value>,
-}
-
-/// Checks a client's `token` at time `now`.
-pub fn verify<'a>(keys: impl Into<Keys<'a>>, token: &str, now: Millis) -> Verdict {
-    let (claims, expires_at) = read(keys.into(), token, now)?;
-    identity(&claims, expires_at)
-}
-
-/// Authenticates a CONNECT at time `now`. Its own token takes precedence; without one, the first of the
-/// earlier `requests` that brought a token decides.
-pub fn admit<'a, 'v>(
-    keys: impl Into<Keys<'a>>,
-    token: Option<&str>,
-    requests: impl IntoIterator<Item = &'v Verdict>,
-    now: Millis,
-) -> Verdict {
-    if let Some(token) = token {
-        return verify(keys, token, now);
+/// Returns the user whose token has these claims, at time `now`.
+pub fn user(claims: &Claims, config: &Config, now: Millis) -> Verdict {
+    let expires_at = claims.check(config, now)?;
+    if claims.names("aud", &config.service_audience) {
+        return Err(TokenError::NotAUser);
     }
+    if let Some(audience) = &config.jwt_audience
+        && !claims.names("aud", audience)
+    {
+        return Err(TokenError::WrongAudience);
+    }
+    let user_id = claims
+        .text("sub")
+        .filter(|sub| is_user_id(sub))
+        .ok_or(TokenError::BadSubject)?;
+    let role = match claims.names(&config.jwt_role_claim, "contractor") {
+        true => Role::Contractor,
+        false => Role::Customer,
+    };
+    let name = claims.text("name");
+    Ok(Identity {
+        user_id,
+        role,
+        name: name.map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
+        expires_at,
+    })
+}
+
+/// Authenticates a CONNECT without a token of its own at time `now`: the first of the earlier `requests` that
+/// brought a token decides.
+pub fn inherited<'v>(requests: impl IntoIterator<Item = &'v Verdict>, now: Millis) -> Verdict {
     let brings_one = |verdict: &&Verdict| **verdict != Err(TokenError::Missing);
     match requests.into_iter().find(brings_one) {
         // The token was valid when its request arrived, but may have expired since.
@@ -126,43 +150,6 @@ pub fn admit<'a, 'v>(
 
 fn is_over(expires_at: Millis, now: Millis) -> bool {
     now > expires_at + LEEWAY_MS
-}
-
-/// The reason why a request to the HTTP API is not authorized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ServiceError {
-    /// The token or key is missing or invalid.
-    #[error("{0}")]
-    Unauthorized(TokenError),
-    /// The token is valid but lacks the scope `service`, as users' tokens do.
-    #[error("The token has no scope \"service\"")]
-    NotAService,
-}
-
-/// The scope of tokens for the marketplace's own servers.
-const SERVICE: &str = "service";
-
-/// Checks the `Authorization` header of a request to the HTTP API: it must contain the `API_KEY`, if one is
-/// set, or a token whose `scope` (RFC 8693, section 4.2) includes `service`.
-pub fn verify_service<'a>(
-    keys: impl Into<Keys<'a>>,
-    api_key: Option<&str>,
-    header: Option<&str>,
-    now: Millis,
-) -> Result<(), ServiceError> {
-    let token = header
-        .and_then(bearer)
-        .ok_or(ServiceError::Unauthorized(TokenError::Missing))?;
-    if api_key.is_some_and(|key| same(key.as_bytes(), token.as_bytes())) {
-        return Ok(());
-    }
-    let (claims, _) = read(keys.into(), token, now).map_err(ServiceError::Unauthorized)?;
-    let mut scopes = text(&claims.scope).unwrap_or_default().split(' ');
-    if scopes.any(|one| one == SERVICE) {
-        Ok(())
-    } else {
-        Err(ServiceError::NotAService)
-    }
 }
 
 /// Returns the credentials of a header `Authorization: Bearer …`. The scheme is case-insensitive (RFC 9110,
@@ -177,93 +164,60 @@ fn bearer(header: &str) -> Option<&str> {
         .then(|| token.trim_start())
 }
 
-/// Checks a token's signature and times. Returns its claims and when it expires.
-fn read(keys: Keys, token: &str, now: Millis) -> Result<(Claims, Millis), TokenError> {
-    let token = bearer(token).unwrap_or(token).trim();
-    if token.is_empty() {
-        return Err(TokenError::Missing);
-    }
-    let claims = signed_claims(keys, token).ok_or(TokenError::Invalid)?;
-    let date = |claim: &RawValue| {
-        numeric_date::read(claim, now).map_err(|error| match error {
-            DateError::NotANumber => TokenError::Invalid,
-            DateError::Milliseconds => TokenError::Milliseconds,
-        })
-    };
-    let expires_at = date(claims.exp.as_ref().ok_or(TokenError::NoExpiry)?)?;
-    if is_over(expires_at, now) {
-        return Err(TokenError::Expired);
-    }
-    if let Some(not_before) = &claims.nbf
-        && now + LEEWAY_MS < date(not_before)?
-    {
-        return Err(TokenError::NotYetValid);
-    }
-    Ok((claims, expires_at))
-}
-
-/// Returns the claims of a token that was signed with one of the keys.
-fn signed_claims(keys: Keys, token: &str) -> Option<Claims> {
-    let untrusted = UntrustedToken::new(token).ok()?;
-    let signature = signature(&untrusted)?;
-    let (signed, _) = token.rsplit_once('.')?;
-    let has_signed = |key: &[u8]| {
-        let key = Hs256Key::new(key);
-        Hs256
-            .verify_signature(&signature, &key, signed.as_bytes())
-            .then_some(())
-    };
-    keys.find(has_signed)?;
-    let (_, claims) = signed.split_once('.')?;
-    let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    serde_json::from_str(&claims).ok()
-}
-
-/// Returns the signature of a token whose header names our algorithm.
-fn signature(token: &UntrustedToken) -> Option<Hs256Signature> {
-    let bytes = token.signature_bytes();
-    // The library panics on any other length.
-    let length = Hs256Signature::LENGTH.map(NonZeroUsize::get);
-    if token.algorithm() != Hs256.name() || Some(bytes.len()) != length {
-        return None;
-    }
-    Hs256Signature::try_from_slice(bytes).ok()
-}
-
-fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError> {
-    let user_id = text(&claims.sub)
-        .filter(|sub| is_user_id(sub))
-        .ok_or(TokenError::BadSubject)?;
-    let role = match text(&claims.role) {
-        Some("contractor") => Role::Contractor,
-        _ => Role::Customer,
-    };
-    Ok(Identity {
-        user_id: user_id.to_owned(),
-        role,
-        name: text(&claims.name).map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
-        expires_at,
-    })
-}
-
-/// A claim of another type counts as missing.
-fn text(claim: &Option<serde_json::Value>) -> Option<&str> {
-    claim.as_ref()?.as_str()
-}
-
 /// A longer `name` claim is truncated: it is stored in the socket's attachment, which is limited to 16 KB.
 const MAX_NAME_CHARS: usize = 200;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
-    use crate::core::error::to_json;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use hmac::{Hmac, Mac};
     use serde_json::json;
+
+    use super::signature::{Opened, SignedToken, open};
+    use super::*;
+    use crate::core::error::to_json;
+    use crate::core::jwks::Algorithm;
+    use crate::core::jwks::tests::{ED25519, set};
 
     pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
     pub(crate) const NOW: Millis = 1_800_000_000_000;
     const NOW_S: u64 = NOW / 1000;
+
+    /// Returns a configuration with JWT_SECRET and these variables, which take precedence.
+    pub(crate) fn config(vars: &[(&str, &str)]) -> Config {
+        let secret = std::str::from_utf8(SECRET).unwrap();
+        let all = [vars, &[("JWT_SECRET", secret)]].concat();
+        let find = |name: &str| all.iter().find(|(key, _)| *key == name);
+        Config::read(|name| find(name).map(|(_, value)| (*value).to_owned())).unwrap()
+    }
+
+    fn verify(config: &Config, token: &str, now: Millis) -> Verdict {
+        match open(config, token) {
+            Opened::Checked(claims) => user(&claims?, config, now),
+            Opened::Unchecked(token) => panic!("{token:?}"),
+        }
+    }
+
+    pub(crate) fn verdict_of(token: &str) -> Verdict {
+        verify(&config(&[]), token, NOW)
+    }
+
+    pub(crate) fn verdict_with(vars: &[(&str, &str)], claims: serde_json::Value) -> Verdict {
+        verify(&config(vars), &sign(claims), NOW)
+    }
+
+    /// Returns when the token of these claims expires.
+    pub(crate) fn expiry_with(
+        vars: &[(&str, &str)],
+        claims: serde_json::Value,
+    ) -> Result<Millis, TokenError> {
+        verdict_with(vars, claims).map(|identity| identity.expires_at)
+    }
+
+    /// Returns a token whose signature the platform would have to check.
+    pub(crate) fn unchecked(header: &str, claims: serde_json::Value) -> String {
+        sign_with(SECRET, header, &claims.to_string())
+    }
 
     fn sign_with(secret: &[u8], header: &str, claims: &str) -> String {
         let body = format!(
@@ -297,60 +251,25 @@ pub(crate) mod tests {
             name: Some("Ann".into()),
             expires_at: NOW + 60_000,
         };
-        assert_eq!(verify(SECRET, &token, NOW), Ok(expected.clone()));
-        assert_eq!(
-            verify(SECRET, &format!("Bearer {token}"), NOW),
-            Ok(expected)
-        );
-    }
-
-    #[test]
-    fn services_bring_a_scope_or_the_key() {
-        let key = "k".repeat(32);
-        let check = |token: &str| {
-            let header = format!("Bearer {token}");
-            verify_service(SECRET, Some(&key), Some(&header), NOW)
-        };
-        let token = |scope: serde_json::Value| sign(json!({"scope":scope,"exp":NOW_S + 60}));
-        assert_eq!(check(&key), Ok(()));
-        assert_eq!(check(&token(json!("service"))), Ok(()));
-        assert_eq!(check(&token(json!("other service"))), Ok(()));
-        for scope in [json!("services"), json!(null), json!(["service"])] {
-            assert_eq!(check(&token(scope)), Err(ServiceError::NotAService));
-        }
-        let unauthorized = |error| Err(ServiceError::Unauthorized(error));
-        let expired = sign(json!({"scope":"service","exp":NOW_S - 60}));
-        assert_eq!(check(&expired), unauthorized(TokenError::Expired));
-        assert_eq!(check(&"k".repeat(31)), unauthorized(TokenError::Invalid));
-        let missing = unauthorized(TokenError::Missing);
-        assert_eq!(verify_service(SECRET, None, None, NOW), missing);
-        assert_eq!(verify_service(SECRET, None, Some(&key), NOW), missing);
-        assert_eq!(verify_service(SECRET, None, Some("Bearer "), NOW), missing);
-        // If no API_KEY is set, no key is accepted.
-        let empty = verify_service(SECRET, None, Some("Bearer x"), NOW);
-        assert_eq!(empty, unauthorized(TokenError::Invalid));
+        assert_eq!(verdict_of(&token), Ok(expected.clone()));
+        assert_eq!(verdict_of(&format!("Bearer {token}")), Ok(expected));
     }
 
     #[test]
     fn the_scheme_is_written_in_any_case() {
-        let token = sign(json!({"sub":"u","scope":"service","exp":NOW_S + 60}));
+        let token = sign(json!({"sub":"u","exp":NOW_S + 60}));
         for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
             for header in [
                 format!("{scheme} {token}"),
                 format!(" {scheme}   {token} "),
                 format!("{scheme}\t{token}"),
             ] {
-                assert_eq!(verify(SECRET, &header, NOW).unwrap().user_id, "u");
-                assert_eq!(verify_service(SECRET, None, Some(&header), NOW), Ok(()));
+                assert_eq!(verdict_of(&header).unwrap().user_id, "u");
             }
-            assert_eq!(verify(SECRET, scheme, NOW), Err(TokenError::Missing));
-            let missing = Err(ServiceError::Unauthorized(TokenError::Missing));
-            assert_eq!(verify_service(SECRET, None, Some(scheme), NOW), missing);
+            assert_eq!(verdict_of(scheme), Err(TokenError::Missing));
         }
         for header in [format!("Basic {token}"), format!("Bearer{token}")] {
-            assert_eq!(verify(SECRET, &header, NOW), Err(TokenError::Invalid));
-            let missing = Err(ServiceError::Unauthorized(TokenError::Missing));
-            assert_eq!(verify_service(SECRET, None, Some(&header), NOW), missing);
+            assert_eq!(verdict_of(&header), Err(TokenError::Invalid));
         }
     }
 
@@ -361,14 +280,14 @@ pub(crate) mod tests {
             json!({"sub":"u","exp":NOW_S + 9,"role":"admin"}),
             json!({"sub":"u","exp":NOW_S + 9,"role":7,"name":[]}),
         ] {
-            let identity = verify(SECRET, &sign(claims), NOW).unwrap();
+            let identity = verdict_of(&sign(claims)).unwrap();
             assert_eq!((identity.role, identity.name), (Role::Customer, None));
         }
     }
 
     #[test]
     fn exp_and_nbf_have_thirty_seconds_of_leeway() {
-        let check = |claims| verify(SECRET, &sign(claims), NOW).map(|_| ());
+        let check = |claims| verdict_of(&sign(claims)).map(|_| ());
         assert_eq!(check(json!({"sub":"u","exp":NOW_S - 29})), Ok(()));
         assert_eq!(
             check(json!({"sub":"u","exp":NOW_S - 31})),
@@ -394,7 +313,7 @@ pub(crate) mod tests {
         let expiry = |exp: &str| {
             let claims = format!(r#"{{"sub":"u","exp":{exp},"iat":1e400,"other":1e400}}"#);
             let token = sign_with(SECRET, r#"{"alg":"HS256"}"#, &claims);
-            verify(SECRET, &token, NOW).map(|identity| identity.expires_at)
+            verdict_of(&token).map(|identity| identity.expires_at)
         };
         assert_eq!(expiry("253402300799"), Ok(253_402_300_799_000));
         for far in ["9007199254740991", "18446744073709551615", "1e400"] {
@@ -410,7 +329,7 @@ pub(crate) mod tests {
 
     #[test]
     fn times_in_milliseconds_are_refused_by_name() {
-        let check = |claims| verify(SECRET, &sign(claims), NOW).map(|_| ());
+        let check = |claims| verdict_of(&sign(claims)).map(|_| ());
         let milliseconds = Err(TokenError::Milliseconds);
         assert_eq!(
             check(json!({"sub":"u","exp":NOW + 3_600_000})),
@@ -427,20 +346,21 @@ pub(crate) mod tests {
         // A forged token does not reveal the reason.
         let claims = json!({"sub":"u","exp":NOW}).to_string();
         let forged = sign_with(b"another secret", r#"{"alg":"HS256"}"#, &claims);
-        assert_eq!(verify(SECRET, &forged, NOW), Err(TokenError::Invalid));
+        assert_eq!(verdict_of(&forged), Err(TokenError::Invalid));
     }
 
     #[test]
     fn while_the_key_is_changed_two_of_them_count() {
         let token = sign(json!({"sub":"u","exp":NOW_S + 60}));
-        let other: &[u8] = b"another secret, as long as ours..";
-        let check = |keys: Keys| verify(keys, &token, NOW).map(|identity| identity.user_id);
-        assert_eq!(check(Keys::new(other, Some(SECRET))), Ok("u".to_owned()));
-        assert_eq!(check(Keys::new(SECRET, Some(other))), Ok("u".to_owned()));
-        assert_eq!(
-            check(Keys::new(other, Some(other))),
-            Err(TokenError::Invalid)
-        );
+        let ours = std::str::from_utf8(SECRET).unwrap();
+        let other = "another secret, as long as ours..";
+        let check = |current, previous| {
+            let vars = [("JWT_SECRET", current), ("JWT_SECRET_PREVIOUS", previous)];
+            verify(&config(&vars), &token, NOW).map(|identity| identity.user_id)
+        };
+        assert_eq!(check(other, ours), Ok("u".to_owned()));
+        assert_eq!(check(ours, other), Ok("u".to_owned()));
+        assert_eq!(check(other, other), Err(TokenError::Invalid));
     }
 
     #[test]
@@ -465,20 +385,15 @@ pub(crate) mod tests {
             sign_with(SECRET, r#"{"alg":"HS256"}"#, r#"{"sub":"u","exp":"soon"}"#),
         ];
         for token in forged {
-            assert_eq!(
-                verify(SECRET, &token, NOW),
-                Err(TokenError::Invalid),
-                "{token}"
-            );
+            assert_eq!(verdict_of(&token), Err(TokenError::Invalid), "{token}");
         }
-        assert_eq!(verify(SECRET, "", NOW), Err(TokenError::Missing));
-        assert_eq!(verify(SECRET, "Bearer ", NOW), Err(TokenError::Missing));
+        assert_eq!(verdict_of(""), Err(TokenError::Missing));
+        assert_eq!(verdict_of("Bearer "), Err(TokenError::Missing));
     }
 
     #[test]
     fn sub_is_any_unicode_but_control_characters() {
-        let check =
-            |sub: serde_json::Value| verify(SECRET, &sign(json!({"sub":sub,"exp":NOW_S + 9})), NOW);
+        let check = |sub: serde_json::Value| verdict_of(&sign(json!({"sub":sub,"exp":NOW_S + 9})));
         for good in ["a", "üser/1:ü 字 🙂", &"字".repeat(128)] {
             assert_eq!(check(json!(good)).unwrap().user_id, good);
         }
@@ -496,31 +411,147 @@ pub(crate) mod tests {
 
     #[test]
     fn the_nearest_token_decides() {
-        let token = |user: &str| sign(json!({"sub":user,"exp":NOW_S + 60}));
-        let verdict = |user: &str| verify(SECRET, &token(user), NOW);
-        let admitted = |own: Option<&str>, requests: [Verdict; 2], now| {
-            admit(SECRET, own, &requests, now).map(|identity| identity.user_id)
+        let verdict = |user: &str| verdict_of(&sign(json!({"sub":user,"exp":NOW_S + 60})));
+        let admitted = |requests: [Verdict; 2], now| {
+            inherited(&requests, now).map(|identity| identity.user_id)
         };
         let missing = || Err(TokenError::Missing);
         let both = || [verdict("near"), verdict("far")];
+        assert_eq!(admitted(both(), NOW), Ok("near".to_owned()));
         assert_eq!(
-            admitted(Some(&token("own")), both(), NOW),
-            Ok("own".to_owned())
-        );
-        assert_eq!(admitted(Some("bad"), both(), NOW), Err(TokenError::Invalid));
-        assert_eq!(admitted(None, both(), NOW), Ok("near".to_owned()));
-        assert_eq!(
-            admitted(None, [missing(), verdict("far")], NOW),
+            admitted([missing(), verdict("far")], NOW),
             Ok("far".to_owned())
         );
         let bad = [Err(TokenError::Expired), verdict("far")];
-        assert_eq!(admitted(None, bad, NOW), Err(TokenError::Expired));
-        let none = [missing(), missing()];
-        assert_eq!(admitted(None, none, NOW), Err(TokenError::Missing));
+        assert_eq!(admitted(bad, NOW), Err(TokenError::Expired));
+        assert_eq!(
+            admitted([missing(), missing()], NOW),
+            Err(TokenError::Missing)
+        );
         // The token may have expired since its request.
         let (last, over) = (NOW + 90_000, NOW + 90_001);
-        assert_eq!(admitted(None, both(), last), Ok("near".to_owned()));
-        assert_eq!(admitted(None, both(), over), Err(TokenError::Expired));
+        assert_eq!(admitted(both(), last), Ok("near".to_owned()));
+        assert_eq!(admitted(both(), over), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn the_audience_holds_if_it_is_set() {
+        let check = |vars: &[(&str, &str)], aud| {
+            verdict_with(vars, json!({"sub":"u","exp":NOW_S + 60,"aud":aud})).map(|_| ())
+        };
+        let set = [("JWT_AUDIENCE", "market")];
+        for good in [json!("market"), json!(["other", "market"])] {
+            assert_eq!(check(&set, good), Ok(()));
+        }
+        for bad in [
+            json!("Market"),
+            json!(["other"]),
+            json!([]),
+            json!(7),
+            json!(null),
+        ] {
+            assert_eq!(check(&set, bad.clone()), Err(TokenError::WrongAudience));
+            assert_eq!(check(&[], bad), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_service_is_not_a_user() {
+        let check = |vars: &[(&str, &str)], aud| {
+            verdict_with(vars, json!({"sub":"u","exp":NOW_S + 60,"aud":aud})).map(|_| ())
+        };
+        let both = json!(["market", "switchboard"]);
+        assert_eq!(check(&[], json!("switchboard")), Err(TokenError::NotAUser));
+        let set = [("JWT_AUDIENCE", "market")];
+        assert_eq!(check(&set, both.clone()), Err(TokenError::NotAUser));
+        assert_eq!(check(&[("SERVICE_AUDIENCE", "backend")], both), Ok(()));
+        let backend = check(&[("SERVICE_AUDIENCE", "backend")], json!("backend"));
+        assert_eq!(backend, Err(TokenError::NotAUser));
+    }
+
+    #[test]
+    fn the_role_is_in_the_claim_that_is_configured() {
+        let role = |vars: &[(&str, &str)], claims| verdict_with(vars, claims).unwrap().role;
+        let name = "https://market.example/roles";
+        let set = [("JWT_ROLE_CLAIM", name)];
+        for value in [json!("contractor"), json!(["staff", "contractor"])] {
+            let claims = json!({"sub":"u","exp":NOW_S + 60,name:value});
+            assert_eq!(role(&set, claims.clone()), Role::Contractor);
+            assert_eq!(role(&[], claims), Role::Customer);
+        }
+        let other = json!({"sub":"u","exp":NOW_S + 60,"role":"contractor"});
+        assert_eq!(role(&set, other), Role::Customer);
+    }
+
+    fn with_a_key() -> Config {
+        config(&[("JWKS", &set(&[("a", ED25519)]))])
+    }
+
+    #[test]
+    fn the_platform_is_asked_about_the_signature_of_a_public_key() {
+        for (alg, algorithm) in [
+            ("RS256", Algorithm::Rs256),
+            ("ES256", Algorithm::Es256),
+            ("EdDSA", Algorithm::EdDsa),
+        ] {
+            let header = format!(r#"{{"alg":"{alg}","kid":"a"}}"#);
+            let token = unchecked(&header, json!({"sub":"u","exp":NOW_S + 60}));
+            let Opened::Unchecked(asked) = open(&with_a_key(), &format!("Bearer {token}")) else {
+                panic!("{alg} was not handed over");
+            };
+            let (signed, signature) = token.rsplit_once('.').unwrap();
+            let expected = SignedToken {
+                algorithm,
+                key_id: Some("a".to_owned()),
+                signed: signed.to_owned(),
+                signature: URL_SAFE_NO_PAD.decode(signature).unwrap(),
+            };
+            assert_eq!(asked, expected);
+            let identity = |is_genuine| user(&asked.checked(is_genuine)?, &config(&[]), NOW);
+            assert_eq!(identity(true).unwrap().user_id, "u");
+            assert_eq!(identity(false), Err(TokenError::Invalid));
+            // Without public keys, there is nothing to ask.
+            assert_eq!(verdict_of(&token), Err(TokenError::Invalid));
+        }
+    }
+
+    #[test]
+    fn a_header_that_asks_for_anything_else_is_refused_at_once() {
+        for header in [
+            r#"{"alg":"none","kid":"a"}"#,
+            r#"{"alg":"RS512","kid":"a"}"#,
+            r#"{"alg":"eddsa","kid":"a"}"#,
+            r#"{"kid":"a"}"#,
+            r#"{"alg":"EdDSA","kid":7}"#,
+            r#"{"alg":"EdDSA","kid":"a","crit":["exp"]}"#,
+            r#"{"alg":"EdDSA","kid":"a","crit":null}"#,
+            r#"{"alg":"HS256","crit":["exp"]}"#,
+            r#"{"alg":"HS256","alg":"EdDSA","kid":"a"}"#,
+        ] {
+            let token = unchecked(header, json!({"sub":"u","exp":NOW_S + 60}));
+            let verdict = verify(&with_a_key(), &token, NOW);
+            assert_eq!(verdict, Err(TokenError::Invalid), "{header}");
+        }
+    }
+
+    #[test]
+    fn the_secret_is_no_key_of_the_issuer_and_its_keys_are_no_secret() {
+        let secret = std::str::from_utf8(SECRET).unwrap();
+        let set = set(&[("a", ED25519)]);
+        let vars = [("JWKS", set.as_str()), ("API_KEY", secret)];
+        let without = Config::read(|name| {
+            let found = vars.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        let without = without.unwrap();
+        // Signed with the API key, which makes the MACs here.
+        assert_eq!(without.secret(), SECRET);
+        let token = unchecked(
+            r#"{"alg":"HS256","kid":"a"}"#,
+            json!({"sub":"u","exp":NOW_S + 60}),
+        );
+        assert_eq!(verify(&without, &token, NOW), Err(TokenError::Invalid));
+        assert!(verify(&with_a_key(), &token, NOW).is_ok());
     }
 
     /// Verdicts are passed between the Worker and gateways, which may run different versions.
@@ -543,6 +574,11 @@ pub(crate) mod tests {
             (TokenError::Milliseconds, "milliseconds"),
             (TokenError::Expired, "expired"),
             (TokenError::BadSubject, "bad_subject"),
+            (TokenError::NoIssuedAt, "no_issued_at"),
+            (TokenError::WrongIssuer, "wrong_issuer"),
+            (TokenError::WrongAudience, "wrong_audience"),
+            (TokenError::NotAUser, "not_a_user"),
+            (TokenError::Unavailable, "unavailable"),
         ];
         for (error, name) in errors {
             let bad: Verdict = Err(error);

@@ -11,7 +11,8 @@ use crate::core::close::CloseReason;
 use crate::core::config::ConfigError;
 use crate::core::cors;
 use crate::core::error::to_json;
-use crate::core::token::{ServiceError, TokenError};
+use crate::core::token::TokenError;
+use crate::core::token::service::ServiceError;
 use crate::platform::{close, log};
 use crate::wire::engine_io::RequestError;
 
@@ -122,7 +123,7 @@ pub fn problem(problem: &Problem) -> Result<Response> {
     Ok(response.fixed(problem.body().into_bytes()))
 }
 
-/// The HTTP API's refusal of a request without valid credentials.
+/// The HTTP API's refusal of a request whose credentials are missing, invalid or for something else.
 pub fn unauthorized(error: ServiceError) -> Problem {
     let detail = error.to_string();
     match error {
@@ -131,8 +132,11 @@ pub fn unauthorized(error: ServiceError) -> Problem {
             "unauthorized",
             "The Authorization header must hold \"Bearer\" and a service token or the API key",
         ),
+        ServiceError::Unauthorized(TokenError::Unavailable) => Problem::unavailable(),
         ServiceError::Unauthorized(error) => Problem::new(401, error.code(), &detail),
-        ServiceError::NotAService => Problem::new(403, "forbidden", &detail),
+        ServiceError::NotAService | ServiceError::OutOfScope(_) => {
+            Problem::new(403, "forbidden", &detail)
+        }
     }
 }
 

@@ -28,11 +28,11 @@ use crate::core::ids::EngineSid;
 use crate::core::keepalive;
 use crate::core::origin::OriginVerdict;
 use crate::core::subprotocol;
-use crate::core::token::{TokenError, Verdict, verify};
+use crate::core::token::{TokenError, Verdict};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Greeting, Poll, Route, SessionRef};
 use crate::platform::abandoned::Abandoned;
-use crate::platform::{self, now, objects};
+use crate::platform::{self, now, objects, public_keys};
 use crate::wire::engine_io::{self, RequestError};
 
 /// How long an upgrade waits for a CONNECT that was posted at the same time. The POST uses a connection that
@@ -124,7 +124,10 @@ impl SocketIoRequest {
             user: Active::user_at_handshake(&self.path, &text),
             session: SessionRef::new(text, &sid),
             // Only a POST can contain a CONNECT.
-            own: self.token_verdict().filter(|_| method == Method::Post),
+            own: match method {
+                Method::Post => self.token_verdict().await,
+                _ => None,
+            },
             region: platform::region(&self.request),
         };
         match method {
@@ -161,7 +164,7 @@ impl SocketIoRequest {
 
     async fn handshake(&self) -> Result<Response> {
         let mut sid = self.new_sid();
-        if let Some(own) = self.token_verdict() {
+        if let Some(own) = self.token_verdict().await {
             match self.greet(&sid, own).await {
                 Ok(is_noted) => sid.is_noted = is_noted,
                 Err(error) => return answer::unavailable("polling gateway", &error),
@@ -222,7 +225,7 @@ impl SocketIoRequest {
         }
         let sid = self.new_sid();
         let engine_sid = sid.encode(self.config.secret());
-        match self.token_verdict() {
+        match self.token_verdict().await {
             Some(Ok(identity)) => {
                 let connect = Connect {
                     engine_sid,
@@ -240,10 +243,11 @@ impl SocketIoRequest {
         }
     }
 
-    /// The verdict on the request's token, if it has one.
-    fn token_verdict(&self) -> Option<Verdict> {
+    /// The verdict on the request's token, if it has one. The request alone depends on it, and the runtime drops
+    /// it if its client leaves in the meantime.
+    async fn token_verdict(&self) -> Option<Verdict> {
         let token = self.token()?;
-        let verdict = verify(self.config.keys(), &token, now());
+        let verdict = public_keys::verify(&self.config, &token).await;
         Some(verdict).filter(|verdict| *verdict != Err(TokenError::Missing))
     }
 
@@ -276,7 +280,7 @@ impl SocketIoRequest {
             Either::Left((routed, _)) => routed,
             Either::Right((_, routed)) if route.user.is_some() => routed.await,
             Either::Right(_) => {
-                let own = self.token_verdict();
+                let own = self.token_verdict().await;
                 return relay::start(self.relay(sid, text, own), Begin::Upgrade);
             }
         };

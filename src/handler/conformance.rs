@@ -16,7 +16,7 @@ use crate::core::connection::Connection;
 use crate::core::ids::socket_sid;
 use crate::core::token::{Identity, Role};
 use crate::platform::random;
-use crate::user_do::{JoinedConnection, Socket, UserObject};
+use crate::user_do::{AfterConnect, Socket, UserObject};
 use crate::wire::engine_io::Packet;
 use crate::wire::session::Event;
 use crate::wire::socket_io::{Args, ack_packets, connected, event_packets};
@@ -58,7 +58,7 @@ impl Handler for Fixture {
         mut socket: Socket,
         namespace: String,
         auth: Option<Box<RawValue>>,
-    ) -> Option<JoinedConnection> {
+    ) -> Option<AfterConnect> {
         let sid = socket_sid(random());
         socket.connection.session.join(&namespace, &sid);
         if socket.save().is_err() {

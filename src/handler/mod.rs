@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::core::connection::Connection;
 use crate::core::token::Identity;
-use crate::user_do::{JoinedConnection, Socket, UserObject};
+use crate::user_do::{AfterConnect, Socket, UserObject};
 use crate::wire::engine_io::Packet;
 use crate::wire::session::Event;
 
@@ -39,14 +39,14 @@ pub trait Handler {
     /// handles it.
     fn on_message(connection: &Connection, packet: &Packet) -> Option<Packet>;
 
-    /// Handles a CONNECT to one of the namespaces, with its `auth` object: joins or refuses. Returns the
-    /// remaining work for a connection that has joined, if any.
+    /// Handles a CONNECT to one of the namespaces, with its `auth` object: joins or refuses. Returns what
+    /// remains to be done, if anything.
     async fn on_connect(
         object: &UserObject,
         socket: Socket,
         namespace: String,
         auth: Option<Box<RawValue>>,
-    ) -> Option<JoinedConnection>;
+    ) -> Option<AfterConnect>;
 
     /// Handles an event, complete with its attachments.
     async fn on_event(object: &UserObject, socket: Socket, event: Event);

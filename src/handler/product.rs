@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::Handler;
 use crate::core::connection::Connection;
 use crate::core::token::Identity;
-use crate::user_do::{JoinedConnection, Socket, UserObject};
+use crate::user_do::{AfterConnect, Socket, UserObject};
 use crate::wire::engine_io::Packet;
 use crate::wire::session::Event;
 use crate::wire::socket_io::MAIN;
@@ -30,7 +30,7 @@ impl Handler for Product {
         socket: Socket,
         _namespace: String,
         auth: Option<Box<RawValue>>,
-    ) -> Option<JoinedConnection> {
+    ) -> Option<AfterConnect> {
         object.join(socket, auth.as_deref()).await
     }
 

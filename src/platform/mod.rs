@@ -1,5 +1,5 @@
 //! The platform, as the rest of the code sees it: time, randomness, configuration, calls between objects,
-//! D1 and the log.
+//! signatures, D1 and the log.
 
 pub mod abandoned;
 pub mod d1;
@@ -9,6 +9,7 @@ pub mod log;
 pub mod meter;
 pub mod object_request;
 pub mod objects;
+pub mod public_keys;
 pub mod telemetry;
 
 use std::cell::OnceCell;

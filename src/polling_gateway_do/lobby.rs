@@ -11,10 +11,11 @@ use super::{End, GatewaySession, PollingGateway, close};
 use crate::core::close::CloseReason;
 use crate::core::config::Config;
 use crate::core::connection::Carrier;
-use crate::core::lobby::LobbyEffect;
+use crate::core::lobby::{LobbyEffect, Received};
+use crate::core::token::signature::SignedToken;
 use crate::messages::{LobbyRequest, LobbyStep, Poll, Taken};
-use crate::platform::{now, telemetry};
-use crate::wire::engine_io::{Packet, encode_payload};
+use crate::platform::{now, public_keys, telemetry};
+use crate::wire::engine_io::{Frame, Packet, encode_payload};
 use crate::wire::polling::PollingPhase;
 
 impl PollingGateway {
@@ -22,10 +23,17 @@ impl PollingGateway {
     pub(super) async fn act_in_lobby(&self, poll: &Poll, packet: Packet, config: &Config) {
         let sid = &poll.session.engine_sid;
         let (frame, request) = (packet.into_frame(), poll.own.as_ref());
-        let effects = self.with(sid, |session| {
+        let received = self.with(sid, |session| {
             session.lobby.receive(frame, request, config, now())
         });
-        for effect in effects.unwrap_or_default() {
+        let effects = match received {
+            Some(Received::Effects(effects)) => effects,
+            Some(Received::Unchecked(token, connect)) => {
+                self.check(sid, &token, connect, config).await
+            }
+            None => return,
+        };
+        for effect in effects {
             match effect {
                 LobbyEffect::Send(packet) => {
                     self.with(sid, |session| session.hand_out(packet));
@@ -50,6 +58,33 @@ impl PollingGateway {
                 }
             }
         }
+    }
+
+    /// Returns the effects of a CONNECT whose signature the platform checks.
+    async fn check(
+        &self,
+        sid: &str,
+        token: &SignedToken,
+        connect: Frame,
+        config: &Config,
+    ) -> Vec<LobbyEffect> {
+        // A WebSocket that wants to take the session over waits for the CONNECT.
+        self.with(sid, |session| session.is_linking = true);
+        let claims = public_keys::check(config, token).await;
+        // In the meantime the session may have been closed. The client's next packets are in later POSTs, which
+        // it sends when this one is answered.
+        let checked = self.with(sid, |session| {
+            session.is_linking = false;
+            if session.polling.phase != PollingPhase::Lobby {
+                return Vec::new();
+            }
+            let effects = session.lobby.checked(claims, connect, config, now());
+            if !matches!(effects.as_slice(), [LobbyEffect::Enter(..)]) {
+                session.entering.clear();
+            }
+            effects
+        });
+        checked.unwrap_or_default()
     }
 
     /// Performs one step of a WebSocket's upgrade of a session in the lobby.

@@ -125,18 +125,22 @@ impl UserObject {
             Effect::Nothing | Effect::Probe | Effect::Upgrade => {}
             Effect::Reply(text) => self.send(&socket, Packet::Text(text)),
             Effect::Connect(namespace, auth) => {
-                let Some(joined) = Active::on_connect(self, socket, namespace, auth).await else {
+                let Some(after) = Active::on_connect(self, socket, namespace, auth).await else {
                     return;
                 };
                 // The held frames are replayed as soon as the decision is made; the remaining work runs
                 // alongside.
-                let ws = joined.ws.clone();
                 let replayed = async {
-                    if let Some(socket) = Socket::load(ws) {
-                        self.replay(socket, joined.held).await;
+                    if let Some(socket) = Socket::load(after.ws) {
+                        self.replay(socket, after.held).await;
                     }
                 };
-                join(replayed, self.after_join(joined.entered)).await;
+                let joined = async {
+                    if let Some(joined) = after.joined {
+                        self.after_join(joined).await;
+                    }
+                };
+                join(replayed, joined).await;
             }
             Effect::Left(sid) => self.left(socket, &sid),
             Effect::Event(event) => Active::on_event(self, socket, event).await,

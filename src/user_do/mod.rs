@@ -54,7 +54,7 @@ use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
 use calls::Call;
-pub(crate) use connect::join::JoinedConnection;
+pub(crate) use connect::join::AfterConnect;
 use ground::held::Held;
 use ground::lane::Lane;
 pub(crate) use ground::socket::Socket;

@@ -60,7 +60,9 @@ export async function goOnline(page: Page) {
 export async function sendAway(server: Host, userId: string) {
   const response = await fetch(`${server.url}/v1/users/${userId}/disconnect`, {
     method: "POST",
-    headers: { Authorization: `Bearer ${server.token("tests", { scope: "service" })}` },
+    headers: {
+      Authorization: `Bearer ${server.token("tests", { aud: "switchboard", scope: "admin" })}`,
+    },
   });
   if (!response.ok) throw new Error(`${userId} was not disconnected: ${response.status}`);
 }

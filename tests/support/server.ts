@@ -39,6 +39,7 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
   const worker = server.getWorker<Bindings>();
   await worker.applyD1Migrations("DB");
   const { DB: db } = await worker.getEnv();
+  const logs = () => server.getLogs().map(({ message }) => message);
 
   return {
     url: url.href.replace(/\/$/, ""),
@@ -61,8 +62,11 @@ export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
       return worker.evictDurableObject("USER", { name: userId, webSockets });
     },
 
+    /** Returns what the Worker and its objects have logged. */
+    logs,
+
     async close() {
-      const lines = server.getLogs().map(({ message }) => message);
+      const lines = logs();
       await server.close();
       assertNoCancelledAlarm(lines.join("\n"));
     },

@@ -11,6 +11,7 @@ use problem::Problem;
 
 use super::error::{to_json, to_object};
 use super::ids::is_user_id;
+use super::token::service::Scope;
 
 /// The path prefix of the API.
 pub const PREFIX: &str = "/v1/";
@@ -54,6 +55,18 @@ impl ApiRoute {
             Self::SendMessage => "POST /v1/messages",
             Self::SendBulkMessage => "POST /v1/messages/bulk",
             Self::Messages(_) => "GET /v1/conversations/{id}/messages",
+        }
+    }
+
+    /// Returns the scope that a service's token needs.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::PutUser(_) => Scope::UsersWrite,
+            Self::SendMessage | Self::SendBulkMessage => Scope::MessagesSend,
+            Self::Status(_) | Self::BulkStatus | Self::Conversations(_) | Self::Messages(_) => {
+                Scope::MessagesRead
+            }
+            Self::DeleteUser(_) | Self::Disconnect(_) => Scope::Admin,
         }
     }
 

@@ -162,7 +162,7 @@ fn document() -> Value {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "HS256. In CONNECT (auth.token), in the URL (?token=) or in the header Authorization.",
+                    "description": "HS256, RS256, ES256 or EdDSA. In CONNECT (auth.token), in the URL (?token=) or in the header Authorization.",
                 },
             },
         },

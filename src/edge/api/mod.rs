@@ -21,9 +21,9 @@ use crate::core::events::{
 };
 use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
-use crate::core::token::verify_service;
+use crate::core::token::service::{Service, ServiceError, credentials, is_api_key, service};
 use crate::messages::{Act, Acted, PresenceQuery};
-use crate::platform::{self, d1, log, now, objects, telemetry};
+use crate::platform::{self, d1, log, now, objects, public_keys, telemetry};
 
 /// The result of a request: a status and a body, or a problem.
 type ApiAnswer = std::result::Result<(u16, String), Problem>;
@@ -72,15 +72,12 @@ async fn run(
     let header = |name| headers.get(name).ok().flatten();
     let authorization = header("Authorization");
     let key = header("Idempotency-Key");
-    verify_service(
-        config.keys(),
-        config.api_key.as_deref(),
-        authorization.as_deref(),
-        now(),
-    )
-    .map_err(answer::unauthorized)?;
+    let service = authenticate(config, authorization.as_deref()).await;
+    let service = service.map_err(answer::unauthorized)?;
     // Authentication comes first: an unauthenticated caller must not learn which routes exist.
     let route = route?;
+    let authorized = service.authorize(route.scope());
+    authorized.map_err(answer::unauthorized)?;
     let bytes = read_body(&mut request, config.max_payload)
         .await
         .map_err(ours("body"))?
@@ -103,6 +100,20 @@ async fn run(
         ApiRoute::Conversations(id) => call.conversations(id).await,
         ApiRoute::Messages(id) => call.messages(&id).await,
     }
+}
+
+/// Returns the service that sends a request with this `Authorization` header. Nothing but the request depends on
+/// it, so nothing that matters changes while it waits.
+async fn authenticate(
+    config: &Config,
+    authorization: Option<&str>,
+) -> std::result::Result<Service, ServiceError> {
+    let credentials = credentials(authorization)?;
+    if is_api_key(config, credentials) {
+        return Ok(Service::Key);
+    }
+    let claims = public_keys::claims(config, credentials).await?;
+    service(&claims, config, now())
 }
 
 /// Logs a fault on our side and tells the caller to try again.

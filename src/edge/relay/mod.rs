@@ -20,13 +20,13 @@ use crate::core::close::CloseReason;
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::ids::EngineSid;
-use crate::core::lobby::{Lobby, LobbyEffect};
+use crate::core::lobby::{Lobby, LobbyEffect, Received};
 use crate::core::region::Region;
 use crate::core::token::{Identity, Verdict};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, LobbyStep};
 use crate::platform::js::receive_array_buffers;
-use crate::platform::{close, close_with, frame, log, now, objects, send, telemetry};
+use crate::platform::{close, close_with, frame, log, now, objects, public_keys, send, telemetry};
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, open};
 
@@ -160,7 +160,14 @@ impl Relay {
             Either::Left((Some(Incoming::Closed(..)) | None, _)) => return lobby.leave(),
             Either::Right(_) => return lobby.time_out(),
         };
-        lobby.receive(frame, self.own.as_ref(), &self.config, now())
+        match lobby.receive(frame, self.own.as_ref(), &self.config, now()) {
+            Received::Effects(effects) => effects,
+            Received::Unchecked(token, connect) => {
+                // The client's next frames, and its close, wait in `events`.
+                let claims = public_keys::check(&self.config, &token).await;
+                lobby.checked(claims, connect, &self.config, now())
+            }
+        }
     }
 
     async fn carry_out(&self, effect: LobbyEffect, client: &WebSocket, lobby: &mut Lobby) -> Step {

@@ -10,20 +10,22 @@ use crate::core::connection::Phase;
 use crate::core::ids::socket_sid;
 use crate::core::recovery::ConnectAuth;
 use crate::core::telemetry::Fact;
-use crate::core::token::{Verdict, verify};
-use crate::platform::{self, log, now};
+use crate::core::token::signature::{Opened, SignedToken, open};
+use crate::core::token::{Verdict, user};
+use crate::platform::{self, log, now, public_keys};
 use crate::user_do::UserObject;
 use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::socket_io::MAIN;
 
-/// A connection that has joined.
-pub(crate) struct JoinedConnection {
+/// What follows a CONNECT.
+pub(crate) struct AfterConnect {
     pub(crate) ws: WebSocket,
     /// The frames that arrived in the meantime, to be handled next.
     pub(crate) held: Vec<Frame>,
-    pub(crate) entered: AfterJoin,
+    /// The remaining work, if the client has joined.
+    pub(crate) joined: Option<AfterJoin>,
 }
 
 /// What remains to be done after a join.
@@ -36,15 +38,62 @@ pub(crate) struct AfterJoin {
 }
 
 impl UserObject {
-    /// Joins the client, refuses it or closes its connection. Returns the remaining work if the client has
-    /// joined.
+    /// Joins the client, refuses it or closes its connection. Returns what remains to be done, if anything.
     pub(crate) async fn join(
         &self,
-        mut socket: Socket,
+        socket: Socket,
         auth: Option<&RawValue>,
-    ) -> Option<JoinedConnection> {
+    ) -> Option<AfterConnect> {
         let auth = ConnectAuth::read(auth);
-        let identity = match self.identify(&socket, &auth) {
+        match self.identify(&socket, &auth) {
+            Ok(verdict) => self.join_as(socket, verdict, &auth).await,
+            Err(token) => self.join_checked(socket, &token, &auth).await,
+        }
+    }
+
+    /// Joins the client once the platform has checked its token's signature. The client's next frames are held
+    /// until then, and follow in their order whatever becomes of the CONNECT.
+    async fn join_checked(
+        &self,
+        mut socket: Socket,
+        token: &SignedToken,
+        auth: &ConnectAuth,
+    ) -> Option<AfterConnect> {
+        let config = self.config().ok()?;
+        // A client that upgrades and connects again at the same moment has both kinds of frames to hold.
+        if socket.connection.phase == Phase::Upgrading {
+            self.close(socket, CloseReason::Interrupted);
+            return None;
+        }
+        socket.connection.phase = Phase::Connecting;
+        log::fault("connect", socket.save());
+        let sid = socket.connection.engine_sid.clone();
+        self.start_holding(&sid);
+        let claims = public_keys::check(config, token).await;
+        // The socket may have closed in the meantime. Its frames were held.
+        let mut held = self.stop_holding(&sid).frames;
+        let mut socket = socket.reload()?;
+        if socket.connection.phase != Phase::Connecting {
+            return None;
+        }
+        socket.connection.phase = Phase::Open;
+        log::fault("connect", socket.save());
+        let ws = socket.ws.clone();
+        let verdict = claims.and_then(|claims| user(&claims, config, now()));
+        let joined = self.join_as(socket, verdict, auth).await;
+        let (later, joined) = joined.map_or((Vec::new(), None), |after| (after.held, after.joined));
+        held.extend(later);
+        Some(AfterConnect { ws, held, joined })
+    }
+
+    /// Joins the client if the verdict is good.
+    async fn join_as(
+        &self,
+        mut socket: Socket,
+        verdict: Verdict,
+        auth: &ConnectAuth,
+    ) -> Option<AfterConnect> {
+        let identity = match verdict {
             Ok(identity) => identity,
             Err(error) => {
                 self.refuse(socket, error.into());
@@ -61,14 +110,14 @@ impl UserObject {
             self.close(socket, CloseReason::Flooding);
             return None;
         }
-        let obstacles = self.obstacles(&socket, &auth);
+        let obstacles = self.obstacles(&socket, auth);
         let Some((is_recorded, is_full)) = log::fault("connect", obstacles) else {
             self.fail(socket);
             return None;
         };
         // A session that is being upgraded has connected before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
-            return self.finish_join(socket, &auth, is_recorded, Vec::new());
+            return self.finish_join(socket, auth, is_recorded, Vec::new());
         }
 
         socket.connection.phase = Phase::Connecting;
@@ -76,7 +125,7 @@ impl UserObject {
         let sid = socket.connection.engine_sid.clone();
         self.start_holding(&sid);
         let recorded = async { is_recorded || self.record_user(&socket.connection).await };
-        let (is_recorded, ()) = join(recorded, self.make_room(&socket, &auth)).await;
+        let (is_recorded, ()) = join(recorded, self.make_room(&socket, auth)).await;
         // The socket may have closed in the meantime. Its frames were held.
         let held = self.stop_holding(&sid).frames;
         let mut socket = socket.reload()?;
@@ -84,7 +133,7 @@ impl UserObject {
             return None;
         }
         socket.connection.phase = Phase::Open;
-        self.finish_join(socket, &auth, is_recorded, held)
+        self.finish_join(socket, auth, is_recorded, held)
     }
 
     /// Returns whether the user has a row in D1, and whether they have reached the connection limit.
@@ -94,11 +143,19 @@ impl UserObject {
         Ok((is_recorded, others >= self.config()?.max_connections))
     }
 
-    /// Verifies the CONNECT's own token. Without one, the identity that the connection came with applies.
-    fn identify(&self, socket: &Socket, auth: &ConnectAuth) -> Verdict {
-        match (&auth.token, self.config()) {
-            (Some(token), Ok(config)) => verify(config.keys(), token, now()),
-            _ => Ok(socket.connection.identity.clone()),
+    /// Verifies the CONNECT's own token; without one, the identity that the connection came with applies. A
+    /// token that the platform has to check is returned.
+    fn identify(
+        &self,
+        socket: &Socket,
+        auth: &ConnectAuth,
+    ) -> std::result::Result<Verdict, SignedToken> {
+        let (Some(token), Ok(config)) = (&auth.token, self.config()) else {
+            return Ok(Ok(socket.connection.identity.clone()));
+        };
+        match open(config, token) {
+            Opened::Checked(claims) => Ok(claims.and_then(|claims| user(&claims, config, now()))),
+            Opened::Unchecked(token) => Err(token),
         }
     }
 
@@ -110,7 +167,7 @@ impl UserObject {
         auth: &ConnectAuth,
         is_recorded: bool,
         held: Vec<Frame>,
-    ) -> Option<JoinedConnection> {
+    ) -> Option<AfterConnect> {
         let entered = self.enter(&mut socket, auth, is_recorded);
         let Some(entered) = log::fault("connect", entered) else {
             self.fail(socket);
@@ -127,10 +184,10 @@ impl UserObject {
             }
         }
         self.needs_schedule();
-        Some(JoinedConnection {
+        Some(AfterConnect {
             ws: socket.ws,
             held,
-            entered,
+            joined: Some(entered),
         })
     }
 
