@@ -100,8 +100,9 @@ impl Issuer {
     }
 
     /// Returns until when the known keys count without another answer, in Unix milliseconds, if there are any.
-    pub fn counts_until(&self, config: &Config) -> Option<Millis> {
-        self.known.as_ref().map(|(_, at)| at + config.jwks_keep)
+    /// `keep` is `JWKS_KEEP_MS`.
+    pub fn counts_until(&self, keep: Millis) -> Option<Millis> {
+        self.known.as_ref().map(|(_, at)| at + keep)
     }
 }
 
@@ -204,7 +205,10 @@ mod tests {
     #[test]
     fn while_the_issuer_is_down_its_keys_count_for_a_day() {
         let mut issuer = loaded(NOW);
-        assert_eq!(issuer.counts_until(&config()), Some(NOW + 24 * HOUR));
+        assert_eq!(
+            issuer.counts_until(config().jwks_keep),
+            Some(NOW + 24 * HOUR)
+        );
         for hour in 1..24 {
             let now = NOW + hour * HOUR;
             let (lookup, began) = ask(&mut issuer, "a", now);

@@ -19,6 +19,7 @@ use super::{log, now};
 use crate::core::config::{Config, PublicKeys};
 use crate::core::issuer::{Issuer, Lookup};
 use crate::core::jwks::PublicKey;
+use crate::core::time::Millis;
 use crate::core::token::claims::Claims;
 use crate::core::token::signature::{Opened, SignedToken, open};
 use crate::core::token::{TokenError, Verdict, user};
@@ -34,7 +35,7 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch)]
-    async fn load(url: &str, timeout_ms: u32, max_bytes: u32) -> Result<JsValue, JsValue>;
+    async fn load(url: &str, timeout_ms: f64, max_bytes: f64) -> Result<JsValue, JsValue>;
 }
 
 thread_local! {
@@ -85,7 +86,7 @@ async fn key(config: &Config, token: &SignedToken) -> Result<PublicKey, TokenErr
     let is_known = matches!(find(), Lookup::Known(_));
     let is_due = |issuer: &mut Issuer| issuer.begin_fetch(is_known, config, now());
     if ISSUER.with_borrow_mut(is_due) {
-        spawn_local(fetch(url.clone(), config.clone()));
+        spawn_local(fetch(Fetch::new(url, config)));
     }
     loop {
         match find() {
@@ -98,11 +99,30 @@ async fn key(config: &Config, token: &SignedToken) -> Result<PublicKey, TokenErr
     }
 }
 
+/// A fetch, which outlives the request that began it.
+struct Fetch {
+    url: String,
+    timeout: Millis,
+    max_bytes: usize,
+    keep: Millis,
+}
+
+impl Fetch {
+    fn new(url: &str, config: &Config) -> Self {
+        Self {
+            url: url.to_owned(),
+            timeout: config.jwks_timeout,
+            max_bytes: config.jwks_max_bytes,
+            keep: config.jwks_keep,
+        }
+    }
+}
+
 /// Fetches the issuer's keys and leaves them in `ISSUER`.
-async fn fetch(url: String, config: Config) {
-    let max_bytes = u32::try_from(config.jwks_max_bytes).unwrap_or(u32::MAX);
-    let timeout = u32::try_from(config.jwks_timeout).unwrap_or(u32::MAX);
-    let loaded = load(&url, timeout, max_bytes).await.map_err(Error::from);
+async fn fetch(fetch: Fetch) {
+    let (timeout, max_bytes) = (fetch.timeout as f64, fetch.max_bytes as f64);
+    let loaded = load(&fetch.url, timeout, max_bytes).await;
+    let loaded = loaded.map_err(Error::from);
     let text = loaded.map(|text| text.as_string().unwrap_or_default());
     let taken = text.and_then(|text| {
         let answered = |issuer: &mut Issuer| issuer.answered(&text, now());
@@ -112,13 +132,13 @@ async fn fetch(url: String, config: Config) {
     let Err(error) = taken else { return };
     let until = ISSUER.with_borrow_mut(|issuer| {
         issuer.failed();
-        issuer.counts_until(&config)
+        issuer.counts_until(fetch.keep)
     });
     log::error("jwks", &outage(&error, until));
 }
 
 /// Says what the issuer's failure means for tokens.
-fn outage(error: &Error, counts_until: Option<u64>) -> String {
+fn outage(error: &Error, counts_until: Option<Millis>) -> String {
     match counts_until.map(|until| until.saturating_sub(now()) / 60_000) {
         Some(minutes) => format!("{error}; the known keys count for {minutes} more minutes"),
         None => format!("{error}; no key is known, so no token of the issuer is accepted"),
