@@ -281,6 +281,25 @@ test("a WebSocket that upgrades during the check of a CONNECT waits for it", asy
   }
 });
 
+test("an upgrade in the middle of another CONNECT's check makes the client reconnect", async () => {
+  await withIssuer({ keys: [rsa], vars: { JWKS_PAUSE_MS: 100 } }, async (server, issuer) => {
+    const sid = await openSession(server, PATH);
+    const connectWith = (key: IssuerKey) => `40${JSON.stringify({ token: issue(key, "user") })}`;
+    await post(server, PATH, sid, connectWith(rsa));
+    assert.match((await poll(server, PATH, sid))[1], /^40\{/);
+    const wire = await probingWire(server, PATH, sid);
+    const answer = issuer.hang();
+    const joinedAt = Date.now();
+    await until(() => Date.now() > joinedAt + 100, "the pause between fetches");
+    await post(server, PATH, sid, `41\x1e${connectWith(ec)}`);
+    await until(() => issuer.fetches() === 2, "the fetch");
+    wire.send("5");
+    assert.equal((await wire.closed).code, 1012);
+    answer(rsa, ec);
+    assert.equal(await codeOf(server, issue(ec, "user")), null);
+  });
+});
+
 test("the claims that are configured must hold", async () => {
   const vars = {
     JWT_ISSUER: "https://issuer.example/",
