@@ -45,13 +45,13 @@ pub struct SentToday {
 
 impl SentToday {
     /// Returns what a send counts for.
-    pub fn of(messages: usize, content_bytes: usize, conversations: u64) -> Self {
+    pub fn of(messages: usize, content_bytes: usize, conversations: usize) -> Self {
         let messages = messages as u64;
         Self {
             day: 0,
             messages,
             bytes: messages.saturating_mul(content_bytes as u64),
-            conversations,
+            conversations: conversations as u64,
         }
     }
 

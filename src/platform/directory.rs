@@ -93,10 +93,10 @@ fn remember(env: &Env, asked: &[&str], found: &HashMap<String, Option<Region>>) 
         users.extend(found.keys().cloned());
     });
     let Ok(config) = config(env) else { return };
-    let now = now();
+    let until = now() + config.negative_cache;
     STRANGERS.with_borrow_mut(|strangers| {
         for id in asked.iter().filter(|id| !found.contains_key(**id)) {
-            strangers.insert(id, ErrorCode::NotFound, now + config.negative_cache, now);
+            strangers.insert(id, ErrorCode::NotFound, until);
         }
     });
 }

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::social::Found;
 use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
@@ -63,18 +64,14 @@ impl<D: Database> Store<D> {
     }
 
     /// Returns how many of the targets' conversations are not in the list.
-    pub fn count_new(&self, targets: &[Target]) -> Result<u64> {
-        #[derive(Deserialize)]
-        struct Row {
-            count: u64,
-        }
-        let rows: Vec<Row> = self.read(
+    pub fn count_new(&self, targets: &[Target]) -> Result<usize> {
+        let new = self.rows::<Found>(
             &self.user,
-            "SELECT count(*) AS count FROM json_each(?1) AS t WHERE NOT EXISTS (
+            "SELECT 1 AS found FROM json_each(?1) AS t WHERE NOT EXISTS (
                SELECT 1 FROM conversations WHERE conversation_id = t.value ->> 'c')",
             vec![to_json(targets).into()],
         )?;
-        Ok(rows.first().map_or(targets.len() as u64, |row| row.count))
+        Ok(new.map_or(targets.len(), Iterator::count))
     }
 
     /// Returns a page of the list, newest first. `cursor` is the newest message id of the last

@@ -57,8 +57,9 @@ pub enum PushOutcome {
 /// How many sessions that have ended keep their watches in case they recover: a client may open and end any number.
 const MAX_ENDED: u64 = 100;
 
+/// A row that only has to exist.
 #[derive(Deserialize)]
-struct Found {}
+pub(super) struct Found {}
 
 fn limit(max: usize) -> Param {
     Param::from(u64::try_from(max).unwrap_or(u64::MAX))
@@ -80,13 +81,9 @@ impl<D: Database> Store<D> {
 
     /// Returns how many users this one has blocked.
     pub fn blocks_count(&self) -> Result<usize> {
-        #[derive(Deserialize)]
-        struct Row {
-            count: usize,
-        }
-        let sql = "SELECT count(*) AS count FROM blocks";
-        let rows: Vec<Row> = self.read(&self.social, sql, vec![])?;
-        Ok(rows.first().map_or(0, |row| row.count))
+        let sql = "SELECT 1 AS found FROM blocks";
+        let rows: Vec<Found> = self.read(&self.social, sql, vec![])?;
+        Ok(rows.len())
     }
 
     fn has_blocked_anybody(&self) -> Result<bool> {

@@ -61,9 +61,9 @@ impl UserObject {
     }
 
     /// Returns how many conversations begin with a send to these targets.
-    fn begun_by(&self, targets: &[Target]) -> Result<u64> {
+    fn begun_by(&self, targets: &[Target]) -> Result<usize> {
         match targets {
-            [one] => Ok(u64::from(self.store.peer(&one.conversation_id)?.is_none())),
+            [one] => Ok(self.store.peer(&one.conversation_id)?.is_none().into()),
             _ => self.store.count_new(targets),
         }
     }

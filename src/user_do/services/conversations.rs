@@ -57,7 +57,7 @@ impl UserObject {
         let until = now() + self.config()?.negative_cache;
         let peer = history::peer(user_id, pair).inspect_err(|error| {
             let mut inaccessible = self.inaccessible.borrow_mut();
-            inaccessible.insert(conversation_id, error.code, until, now());
+            inaccessible.insert(conversation_id, error.code, until);
         });
         Ok(peer?)
     }
