@@ -28,6 +28,7 @@ pub mod record;
 pub mod recovery;
 pub mod refusal;
 pub mod region;
+pub mod revocation;
 pub mod send_kind;
 pub mod sql;
 pub mod store;

@@ -43,6 +43,9 @@ pub struct Identity {
     pub name: Option<String>,
     /// `exp`, in Unix milliseconds, without the leeway.
     pub expires_at: Millis,
+    /// `iat`, in Unix milliseconds. Without it, any revocation withdraws the token ([`super::revocation`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Millis>,
 }
 
 /// The result of checking a token. It is passed on in place of the token, which nobody needs after the check.
@@ -75,6 +78,9 @@ pub enum TokenError {
     /// `sub` is missing or not a user id.
     #[error("The token's sub must be 1 to 128 characters, without control characters")]
     BadSubject,
+    /// The token was issued before the user's tokens were revoked ([`super::revocation`]).
+    #[error("The token has been revoked")]
+    Revoked,
 }
 
 impl TokenError {
@@ -82,6 +88,7 @@ impl TokenError {
     pub fn code(self) -> &'static str {
         match self {
             Self::Expired => "token_expired",
+            Self::Revoked => "token_revoked",
             _ => "unauthorized",
         }
     }
@@ -92,6 +99,7 @@ impl TokenError {
 struct Claims {
     exp: Option<Box<RawValue>>,
     nbf: Option<Box<RawValue>>,
+    iat: Option<Box<RawValue>>,
     sub: Option<serde_json::Value>,
     role: Option<serde_json::Value>,
     name: Option<serde_json::Value>,
@@ -101,7 +109,7 @@ struct Claims {
 /// Checks a client's `token` at time `now`.
 pub fn verify<'a>(keys: impl Into<Keys<'a>>, token: &str, now: Millis) -> Verdict {
     let (claims, expires_at) = read(keys.into(), token, now)?;
-    identity(&claims, expires_at)
+    identity(&claims, expires_at, now)
 }
 
 /// Authenticates a CONNECT at time `now`. Its own token takes precedence; without one, the first of the
@@ -230,7 +238,7 @@ fn signature(token: &UntrustedToken) -> Option<Hs256Signature> {
     Hs256Signature::try_from_slice(bytes).ok()
 }
 
-fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError> {
+fn identity(claims: &Claims, expires_at: Millis, now: Millis) -> Result<Identity, TokenError> {
     let user_id = text(&claims.sub)
         .filter(|sub| is_user_id(sub))
         .ok_or(TokenError::BadSubject)?;
@@ -243,6 +251,11 @@ fn identity(claims: &Claims, expires_at: Millis) -> Result<Identity, TokenError>
         role,
         name: text(&claims.name).map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
         expires_at,
+        // One that is not a time counts as missing.
+        issued_at: claims
+            .iat
+            .as_ref()
+            .and_then(|iat| numeric_date::read(iat, now).ok()),
     })
 }
 
@@ -296,6 +309,7 @@ pub(crate) mod tests {
             role: Role::Contractor,
             name: Some("Ann".into()),
             expires_at: NOW + 60_000,
+            issued_at: Some(NOW),
         };
         assert_eq!(verify(SECRET, &token, NOW), Ok(expected.clone()));
         assert_eq!(
@@ -531,10 +545,15 @@ pub(crate) mod tests {
             role: Role::Customer,
             name: None,
             expires_at: 7,
+            issued_at: Some(5),
         });
-        let json = r#"{"Ok":{"userId":"u","role":"customer","expiresAt":7}}"#;
+        let json = r#"{"Ok":{"userId":"u","role":"customer","expiresAt":7,"issuedAt":5}}"#;
         assert_eq!(to_json(&good), json);
         assert_eq!(serde_json::from_str::<Verdict>(json).unwrap(), good);
+        // The previous version has no issuedAt.
+        let before = json.replace(r#","issuedAt":5"#, "");
+        let before = serde_json::from_str::<Verdict>(&before).unwrap();
+        assert_eq!(before.map(|identity| identity.issued_at), Ok(None));
         let errors = [
             (TokenError::Missing, "missing"),
             (TokenError::Invalid, "invalid"),
@@ -543,6 +562,7 @@ pub(crate) mod tests {
             (TokenError::Milliseconds, "milliseconds"),
             (TokenError::Expired, "expired"),
             (TokenError::BadSubject, "bad_subject"),
+            (TokenError::Revoked, "revoked"),
         ];
         for (error, name) in errors {
             let bad: Verdict = Err(error);

@@ -59,6 +59,26 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
     })
 }
 
+/// Reads the body of `POST /v1/users/{id}/disconnect`, which may be empty: `{ revoke? }`. Returns whether the
+/// user's tokens are to be revoked.
+pub fn wants_revocation(body: &str) -> Result<bool, Problem> {
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(default, deserialize_with = "given")]
+        revoke: Option<serde_json::Value>,
+    }
+    if body.is_empty() {
+        return Ok(false);
+    }
+    let fields: Fields = object(body)?;
+    match fields.revoke {
+        None => Ok(false),
+        Some(value) => value
+            .as_bool()
+            .ok_or_else(|| Problem::invalid("revoke must be true or false")),
+    }
+}
+
 /// Reads a field that is present, even if it is null: null does not mean that the field was omitted.
 fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<serde_json::Value>, D::Error> {
     serde_json::Value::deserialize(field).map(Some)
@@ -172,6 +192,27 @@ mod tests {
             r#"{"role":"customer","role":"customer"}"#,
         ] {
             assert_eq!(profile(bad).unwrap_err().status, 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_disconnect_may_revoke() {
+        for (body, expected) in [
+            ("", false),
+            ("{}", false),
+            (r#"{"revoke":false}"#, false),
+            (r#"{"revoke":true,"reason":"stolen"}"#, true),
+        ] {
+            assert_eq!(wants_revocation(body), Ok(expected), "{body}");
+        }
+        for bad in [
+            " ",
+            "true",
+            "[true]",
+            r#"{"revoke":1}"#,
+            r#"{"revoke":null}"#,
+        ] {
+            assert_eq!(wants_revocation(bad).unwrap_err().status, 400, "{bad}");
         }
     }
 

@@ -11,6 +11,7 @@ use std::cell::RefCell;
 
 use super::log::LogEnds;
 use super::{Result, Table, UserState, Watched};
+use crate::core::time::Millis;
 
 /// A value that is read at most once, until it is forgotten.
 pub(super) struct Memo<T>(RefCell<Option<T>>);
@@ -49,6 +50,7 @@ pub(super) struct Known {
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
+    pub revoked_at: Memo<Option<Millis>>,
 }
 
 impl Known {
@@ -60,6 +62,7 @@ impl Known {
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => self.watched.forget(),
+            Table::Revocation => self.revoked_at.forget(),
             Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
@@ -70,5 +73,6 @@ impl Known {
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();
+        self.revoked_at.forget();
     }
 }

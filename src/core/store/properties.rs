@@ -30,6 +30,7 @@ enum Step {
     Tell(PushOutcome),
     Receipt(u64),
     Converse(u8),
+    Revoke(u64),
     Erase,
     Evict,
 }
@@ -55,6 +56,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => outcome.prop_map(Step::Tell),
         2 => (0..3_u64).prop_map(Step::Receipt),
         1 => (0..3_u8).prop_map(Step::Converse),
+        1 => (0..99_u64).prop_map(Step::Revoke),
         1 => Just(Step::Erase),
         2 => Just(Step::Evict),
     ]
@@ -97,6 +99,7 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
             conversation_id: "k".into(),
             message_id: now.to_string(),
         }]),
+        Step::Revoke(revoked_at) => store.revoke(*revoked_at),
         Step::Erase => {
             erase(store.database)?;
             store.forget();
@@ -133,10 +136,11 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let missed: Vec<u64> = missed.events.iter().map(|event| event.offset).collect();
     let state = store.user_state()?;
     let watched = store.watched()?;
+    let revoked_at = store.revoked_at()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     Ok(format!(
-        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?}"
+        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?} {revoked_at:?}"
     ))
 }
 

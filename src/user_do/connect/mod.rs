@@ -4,5 +4,6 @@ mod accept;
 pub(crate) mod close;
 pub(crate) mod join;
 mod refuse;
+mod revoked;
 mod room;
 mod upgrade;

@@ -55,6 +55,7 @@ fn add(db: &Connection, id: &str, role: Role, name: Option<&str>) {
         role,
         name: name.map(str::to_owned),
         expires_at: 0,
+        issued_at: None,
     };
     run(db, &add_user(&identity, None, NOW));
 }
@@ -330,6 +331,7 @@ fn every_statement_reads_by_key() {
         role: Role::Customer,
         name: None,
         expires_at: 0,
+        issued_at: None,
     };
     let conversation_ids = ["k".to_owned()];
     let single = vec![

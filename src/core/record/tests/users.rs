@@ -37,6 +37,7 @@ fn a_region_is_learned_once_and_set_at_will() {
         role: Role::Customer,
         name: None,
         expires_at: 0,
+        issued_at: None,
     };
     let region = || rows::<Placed>(&db, &regions(&["n", "a"])).pop();
     run(&db, &add_user(&identity, None, NOW));
