@@ -151,7 +151,15 @@ describe("npm run user", () => {
   });
 
   test("refuses invalid arguments", async () => {
-    for (const args of [["add"], ["add", "a", "--role", "boss"], ["add", "a\nb"], ["drop", "a"]]) {
+    const add = ["add", "a"];
+    const urls = ["javascript:alert(1)", "http://example.com", "https://", "https://a@b", "https:/a"];
+    for (const args of [
+      ["add"],
+      [...add, "--role", "boss"],
+      ["add", "a\nb"],
+      ["drop", "a"],
+      ...urls.map((url) => [...add, "--avatar-url", url]),
+    ]) {
       const { code, stderr } = await user(...args);
       assert.equal(code, 1, args.join(" "));
       assert.match(stderr, /^error: /);

@@ -38,3 +38,4 @@ pub mod time;
 pub mod token;
 pub mod user_ids;
 pub mod watch;
+pub mod web_url;

@@ -13,6 +13,7 @@ use crate::core::events::get_bulk_online_status::BulkStatusQuery;
 use crate::core::ids::is_user_id;
 use crate::core::record::users::Profile;
 use crate::core::region::Region;
+use crate::core::web_url::is_web_url;
 
 const MAX_NAME_CHARS: usize = 200;
 const MAX_URL_CHARS: usize = 2_000;
@@ -48,8 +49,8 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
         )?,
         avatar_url: optional(
             fields.avatar_url,
-            "avatarUrl must be a string of 1 to 2000 characters, without control characters",
-            |text| line(text, MAX_URL_CHARS),
+            "avatarUrl must be an https URL, or http on localhost, of at most 2000 characters",
+            |text| line(text, MAX_URL_CHARS).filter(|url| is_web_url(url)),
         )?,
         region: optional(
             fields.region,
@@ -168,13 +169,13 @@ mod tests {
 
     #[test]
     fn a_profile() {
-        let full = r#"{"role":"contractor","name":"Ann","avatarUrl":"u","region":"weur"}"#;
+        let full = r#"{"role":"contractor","name":"Ann","avatarUrl":"https://a.example/u","region":"weur"}"#;
         assert_eq!(
             profile(full),
             Ok(Profile {
                 role: Some(Role::Contractor),
                 name: Some("Ann".into()),
-                avatar_url: Some("u".into()),
+                avatar_url: Some("https://a.example/u".into()),
                 region: Some(Region::Weur),
             })
         );
@@ -187,6 +188,8 @@ mod tests {
             r#"{"name":""}"#,
             r#"{"name":7}"#,
             r#"{"name":"a\nb"}"#,
+            r#"{"avatarUrl":"http://a.example/u"}"#,
+            r#"{"avatarUrl":"javascript:alert(1)"}"#,
             r#"{"region":"mars"}"#,
             r#"{"region":null}"#,
             r#"{"role":"customer","role":"customer"}"#,
