@@ -5,8 +5,7 @@
 //! fetched in the clear. Anything that parsers read in different ways is refused: a control character, a
 //! space, a backslash, or a user name before the host.
 
-/// The hosts that may be reached without TLS.
-const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+use super::origin::is_local_host;
 
 /// Returns whether the text is such a URL.
 pub fn is_web_url(text: &str) -> bool {
@@ -24,7 +23,7 @@ pub fn is_web_url(text: &str) -> bool {
     };
     match scheme.to_ascii_lowercase().as_str() {
         "https" => !host.is_empty(),
-        "http" => LOCAL_HOSTS.contains(&host.to_ascii_lowercase().as_str()),
+        "http" => is_local_host(host),
         _ => false,
     }
 }

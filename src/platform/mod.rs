@@ -4,6 +4,7 @@
 pub mod abandoned;
 pub mod d1;
 pub mod js;
+pub mod jurisdiction;
 pub mod log;
 pub mod meter;
 pub mod object_request;

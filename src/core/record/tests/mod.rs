@@ -1,5 +1,6 @@
 //! Runs the statements on SQLite with the migrations applied.
 
+mod deployment;
 mod history;
 mod users;
 
@@ -26,9 +27,10 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
+    include_str!("../../../../migrations/0003_jurisdiction.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;

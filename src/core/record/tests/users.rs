@@ -142,5 +142,8 @@ fn migrations_keep_what_is_there() {
     assert_eq!(conversation.unread_count, 1);
     assert_eq!(conversation.last_message.target.message_id, "m2");
     assert_eq!(query(&db, "SELECT count(*) FROM blocks"), [["1"]]);
+    // The users' objects were made before there was a choice.
+    let jurisdictions = query(&db, "SELECT jurisdiction FROM deployment");
+    assert_eq!(jurisdictions, [["none"]]);
     assert_eq!(query(&db, "PRAGMA foreign_key_check"), [[""; 0]; 0]);
 }
