@@ -33,10 +33,14 @@ export function foreignPackages({ packages }) {
 
 /** Returns what `npm audit --json` found: the serious vulnerabilities, or why there is no answer. */
 export function readAudit(output) {
-  const { vulnerabilities, message, error } = JSON.parse(output);
-  if (!vulnerabilities) return { reason: message ?? error?.summary ?? "no answer" };
+  // Without an answer from the registry, the output may be anything.
+  if (!output.startsWith("{")) return { reason: "no answer" };
+  const { vulnerabilities, message } = JSON.parse(output);
+  if (!vulnerabilities) return { reason: message ?? "no answer" };
   const isSerious = ({ severity }) => ["high", "critical"].includes(severity);
-  return { serious: Object.keys(vulnerabilities).filter((name) => isSerious(vulnerabilities[name])) };
+  return {
+    serious: Object.keys(vulnerabilities).filter((name) => isSerious(vulnerabilities[name])),
+  };
 }
 
 async function auditPackages() {

@@ -105,7 +105,8 @@ test("a user with any id is added and changed", async () => {
 
   for (const avatarUrl of ["javascript:alert(1)", "http://example.com/a.png"]) {
     const [status, { detail }] = await call("PUT", path, { avatarUrl });
-    const expected = "avatarUrl must be an https URL, or http on localhost, of at most 2000 characters";
+    const expected =
+      "avatarUrl must be an https URL, or http on localhost, of at most 2000 characters";
     assert.deepEqual([status, detail], [400, expected]);
   }
 
