@@ -300,7 +300,7 @@ export interface FileContent {
   /** How many bytes it has. */
   fileSize?: number | null;
 
-  /** Where it is. */
+  /** Where it is: an https URL, or http on localhost. A message from before this rule may have any text. */
   fileUrl: string;
 }
 

@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 
+import { foreignPackages, readAudit } from "../scripts/audit.mjs";
+import { checkOrigins } from "../scripts/deploy.mjs";
 import { describeLimits, limitArguments, mergeLimits } from "../scripts/lib/limits.mjs";
 import { capture, inRoot, toolEnv } from "../scripts/lib/project.mjs";
 import { secretIn } from "../scripts/lib/secret.mjs";
@@ -157,10 +159,84 @@ describe("npm run user", () => {
   });
 
   test("refuses invalid arguments", async () => {
-    for (const args of [["add"], ["add", "a", "--role", "boss"], ["add", "a\nb"], ["drop", "a"]]) {
+    const add = ["add", "a"];
+    const urls = [
+      "javascript:alert(1)",
+      "http://example.com",
+      "https://",
+      "https://a@b",
+      "https:/a",
+    ];
+    for (const args of [
+      ["add"],
+      [...add, "--role", "boss"],
+      ["add", "a\nb"],
+      ["drop", "a"],
+      ...urls.map((url) => [...add, "--avatar-url", url]),
+    ]) {
       const { code, stderr } = await user(...args);
       assert.equal(code, 1, args.join(" "));
       assert.match(stderr, /^error: /);
+    }
+  });
+});
+
+describe("npm run deploy", () => {
+  const config = path.join(mkdtempSync(path.join(tmpdir(), "switchboard-")), "wrangler.toml");
+  after(() => rmSync(path.dirname(config), { recursive: true }));
+  const vars = (name: string, origins: string) =>
+    `[${name}]\n${origins === "" ? "" : `ALLOWED_ORIGINS = "${origins}"\n`}`;
+  writeFileSync(
+    config,
+    [
+      'name = "x"\nmain = "x.js"\ncompatibility_date = "2026-10-01"\n',
+      vars("vars", "https://www.example.com"),
+      vars("env.open.vars", "*"),
+      vars("env.unset.vars", ""),
+    ].join("\n"),
+  );
+  const refused = (...args: string[]) =>
+    assert.rejects(checkOrigins(args), /ALLOWED_ORIGINS is "\*", which is for local work/);
+
+  test("refuses to let the pages of any origin connect", async () => {
+    // As the repository is, for local work.
+    await refused();
+    await checkOrigins([`--config=${config}`]);
+    await checkOrigins(["-c", config, "--env="]);
+    for (const env of ["open", "unset"]) await refused(`--config=${config}`, "--env", env);
+    await refused("-c", config, "--var", "ALLOWED_ORIGINS:*");
+    await checkOrigins(["-c", config, "-e", "open", "--var", "ALLOWED_ORIGINS:https://a.example"]);
+  });
+
+  test("does so before anything else", async () => {
+    const { code, stderr } = await script("deploy");
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: ALLOWED_ORIGINS is "\*"/);
+  });
+});
+
+describe("npm run audit", () => {
+  test("finds packages from elsewhere", () => {
+    const packages = {
+      "": {},
+      a: { integrity: "sha512-x" },
+      b: { resolved: "https://registry.npmjs.org/b/-/b-1.0.0.tgz" },
+      c: { resolved: "client", link: true },
+      d: { resolved: "git+ssh://git@example.com/d.git" },
+      e: { resolved: "https://example.com/e.tgz" },
+    };
+    assert.deepEqual(foreignPackages({ packages }), ["d", "e"]);
+  });
+
+  test("tells serious vulnerabilities from no answer", () => {
+    const vulnerabilities = { a: { severity: "critical" }, b: { severity: "low" } };
+    const found = { auditReportVersion: 2, vulnerabilities };
+    assert.deepEqual(readAudit(JSON.stringify(found)), { serious: ["a"] });
+    assert.deepEqual(readAudit('{"message":"405 Method Not Allowed"}'), {
+      reason: "405 Method Not Allowed",
+    });
+    for (const output of ["", "<html>", "{}"]) {
+      assert.deepEqual(readAudit(output), { reason: "no answer" });
     }
   });
 });

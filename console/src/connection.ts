@@ -13,7 +13,7 @@ import { change, state } from "./store.ts";
 import type { Me } from "./store.ts";
 import { refresh } from "./thread.ts";
 
-const refusedTokens = ["unauthorized", "token_expired"];
+const refusedTokens = ["unauthorized", "token_expired", "token_revoked"];
 
 /** Loads everything that the page shows. Returns whether all requests succeeded. */
 async function loadAll(): Promise<boolean> {

@@ -31,11 +31,20 @@ function checkText(text, what) {
     throw new Failure(`${what} contains a control character`);
 }
 
+/** The same rule as src/core/web_url.rs. */
+const webUrl =
+  /^(?:https:\/\/[^\s\p{Cc}\\/?#@:][^\s\p{Cc}\\/?#@]*|http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d*)?)(?:[/?#][^\s\p{Cc}\\]*)?$/iu;
+
+function checkUrl(text, what) {
+  if (text === undefined || webUrl.test(text)) return;
+  throw new Failure(`${what} must be an https URL, or http on localhost, not "${text}"`);
+}
+
 export function checkUser({ id, role, name, avatarUrl }) {
   checkUserId(id);
   if (role !== undefined) checkRole(role);
   checkText(name, "the name");
-  checkText(avatarUrl, "the avatar URL");
+  checkUrl(avatarUrl, "the avatar URL");
 }
 
 const literal = (text) => (text === undefined ? "NULL" : `'${text.replaceAll("'", "''")}'`);

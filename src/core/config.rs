@@ -28,6 +28,9 @@ pub struct ConfigError {
     pub problem: String,
 }
 
+/// The name of the variable for [`Config::jurisdiction`].
+pub const JURISDICTION: &str = "JURISDICTION";
+
 /// The validated configuration. A variable's default is in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -60,8 +63,13 @@ pub struct Config {
     /// `SERVICE_AUDIENCE` [`switchboard`]: what a service's token contains in `aud`, and a user's does not.
     pub service_audience: String,
     /// `ALLOWED_ORIGINS` [`*`]: the origins whose pages may connect, separated by commas, with `*` for
-    /// subdomains: see [`super::origin`].
+    /// subdomains: see [`super::origin`]. `*` alone is for local work.
     pub allowed_origins: AllowedOrigins,
+    /// `JURISDICTION` [`none`]: where the objects run and store their data, `none` (anywhere) or `eu`. It
+    /// must not change after the first deploy ([`super::record::deployment`]).
+    pub jurisdiction: Option<&'static str>,
+    /// `HEALTH_CACHE_MS` [5000]: how long a thorough health check is answered from memory.
+    pub health_cache: Millis,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
     pub console: bool,
     /// `PING_INTERVAL_MS` [25000]: how often a client is pinged, as announced in the handshake; at most 90000
@@ -177,6 +185,8 @@ impl Config {
             service_audience,
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS")?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
+            jurisdiction: vars.choice(JURISDICTION, [("none", None), ("eu", Some("eu"))])?,
+            health_cache: vars.number("HEALTH_CACHE_MS", 5_000, 0, 60_000)?,
             console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
             ping_interval,
             ping_timeout,
@@ -247,6 +257,11 @@ impl Config {
     /// Returns the keys that tokens are checked against (HS256), if there are any.
     pub fn token_keys(&self) -> Option<Keys<'_>> {
         keys(&self.jwt_secret, &self.jwt_secret_previous)
+    }
+
+    /// Returns the value of JURISDICTION.
+    pub fn jurisdiction_name(&self) -> &'static str {
+        self.jurisdiction.unwrap_or("none")
     }
 
     /// Returns the values that the handshake announces.
@@ -487,6 +502,7 @@ mod tests {
         assert_eq!(config.allowed_origins, AllowedOrigins::Any);
         assert_eq!(config.api_key, None);
         assert!(config.console);
+        assert_eq!(config.jurisdiction_name(), "none");
     }
 
     #[test]
@@ -589,6 +605,10 @@ mod tests {
         check(
             &[("JWT_SECRET", SECRET), ("LOG_USER_IDS", "no")],
             "LOG_USER_IDS: \"no\" is neither \"hashed\" nor \"plain\"",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("JURISDICTION", "us")],
+            "JURISDICTION: \"us\" is neither \"none\" nor \"eu\"",
         );
         check(
             &[("JWT_SECRET", SECRET), ("CONSOLE", "0")],

@@ -62,6 +62,7 @@ mod tests {
             role: Role::Customer,
             name: None,
             expires_at: 10_000_000,
+            issued_at: None,
         };
         let opened_at = 1_000;
         let carrier = Carrier::WebSocket;

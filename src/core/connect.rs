@@ -226,6 +226,7 @@ mod tests {
             role: Role::Customer,
             name: None,
             expires_at: NOW + 1_000_000,
+            issued_at: None,
         };
         let (carrier, phase) = (Carrier::WebSocket, Phase::Open);
         let mut connection = Connection::new(sid.into(), carrier, phase, identity, NOW, NOW);

@@ -229,6 +229,7 @@ mod tests {
             role: Role::Customer,
             name: None,
             expires_at: 2_000_000,
+            issued_at: None,
         };
         Connection::new(
             "E".into(),

@@ -171,6 +171,7 @@ mod tests {
             role: Role::Customer,
             name: None,
             expires_at: 10_000_000,
+            issued_at: None,
         };
         let mut connection = Connection::new(
             "E".into(),

@@ -3,6 +3,13 @@
 //! Only browsers send `Origin`, and a page cannot forge it. A request without one (from an app or a
 //! server) is let through, because it is authenticated by its token.
 
+/// Returns whether the host, without a port, is this machine.
+pub fn is_local_host(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|local| host.eq_ignore_ascii_case(local))
+}
+
 /// The parsed ALLOWED_ORIGINS: `*`, or origins separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigins {

@@ -47,6 +47,9 @@ pub struct Identity {
     /// When the token expires, in Unix milliseconds, without the leeway: at `exp`, or `JWT_MAX_AGE` after
     /// `iat` if that is earlier.
     pub expires_at: Millis,
+    /// `iat`, in Unix milliseconds. Without it, any revocation withdraws the token ([`super::revocation`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Millis>,
 }
 
 /// The result of checking a token. It is passed on in place of the token, which nobody needs after the check.
@@ -95,6 +98,9 @@ pub enum TokenError {
     /// The issuer does not answer, so nobody can tell whether the token's key is one of its keys.
     #[error("The token cannot be checked at the moment, please try again later")]
     Unavailable,
+    /// The token was issued before the user's tokens were revoked ([`super::revocation`]).
+    #[error("The token has been revoked")]
+    Revoked,
 }
 
 impl TokenError {
@@ -103,6 +109,7 @@ impl TokenError {
         match self {
             Self::Expired => "token_expired",
             Self::Unavailable => "unavailable",
+            Self::Revoked => "token_revoked",
             _ => "unauthorized",
         }
     }
@@ -133,6 +140,8 @@ pub fn user(claims: &Claims, config: &Config, now: Millis) -> Verdict {
         role,
         name: name.map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
         expires_at,
+        // One that is not a time counts as missing.
+        issued_at: claims.time("iat", now).ok().flatten(),
     })
 }
 
@@ -250,6 +259,7 @@ pub(crate) mod tests {
             role: Role::Contractor,
             name: Some("Ann".into()),
             expires_at: NOW + 60_000,
+            issued_at: Some(NOW),
         };
         assert_eq!(verdict_of(&token), Ok(expected.clone()));
         assert_eq!(verdict_of(&format!("Bearer {token}")), Ok(expected));
@@ -562,10 +572,15 @@ pub(crate) mod tests {
             role: Role::Customer,
             name: None,
             expires_at: 7,
+            issued_at: Some(5),
         });
-        let json = r#"{"Ok":{"userId":"u","role":"customer","expiresAt":7}}"#;
+        let json = r#"{"Ok":{"userId":"u","role":"customer","expiresAt":7,"issuedAt":5}}"#;
         assert_eq!(to_json(&good), json);
         assert_eq!(serde_json::from_str::<Verdict>(json).unwrap(), good);
+        // The previous version has no issuedAt.
+        let before = json.replace(r#","issuedAt":5"#, "");
+        let before = serde_json::from_str::<Verdict>(&before).unwrap();
+        assert_eq!(before.map(|identity| identity.issued_at), Ok(None));
         let errors = [
             (TokenError::Missing, "missing"),
             (TokenError::Invalid, "invalid"),
@@ -579,6 +594,7 @@ pub(crate) mod tests {
             (TokenError::WrongAudience, "wrong_audience"),
             (TokenError::NotAUser, "not_a_user"),
             (TokenError::Unavailable, "unavailable"),
+            (TokenError::Revoked, "revoked"),
         ];
         for (error, name) in errors {
             let bad: Verdict = Err(error);

@@ -4,7 +4,9 @@
 mod answer;
 mod api;
 mod console;
+mod health;
 mod long_poll;
+mod open_origins;
 mod relay;
 mod socket_io;
 
@@ -46,10 +48,11 @@ fn start() {
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
     let url = platform::url(&request)?;
     let path = url.pathname();
+    open_origins::warn_once(&env, &url);
     let answered = match path.trim_end_matches('/') {
         path if Active::PATHS.contains(&path) => socket_io::serve(request, env, &url, path).await,
         "" => console::serve(request, &env).await,
-        HEALTH => api::health(&request, &env).await,
+        HEALTH => health::serve(&request, &env, &url).await,
         _ if path.starts_with(PREFIX) => api::serve(request, env, &url, &path).await,
         _ => answer::not_found(),
     };

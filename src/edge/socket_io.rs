@@ -32,6 +32,7 @@ use crate::core::token::{TokenError, Verdict};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Greeting, Poll, Route, SessionRef};
 use crate::platform::abandoned::Abandoned;
+use crate::platform::jurisdiction::checked_config;
 use crate::platform::{self, now, objects, public_keys};
 use crate::wire::engine_io::{self, RequestError};
 
@@ -50,7 +51,7 @@ struct SocketIoRequest {
 
 /// Serves a request to `/socket.io/`.
 pub async fn serve(request: Request, env: Env, url: &Url, path: &str) -> Result<Response> {
-    let config = match platform::config(&env) {
+    let config = match checked_config(&env).await {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };

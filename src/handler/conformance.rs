@@ -40,6 +40,7 @@ impl Handler for Fixture {
             role: Role::Customer,
             name: None,
             expires_at: NEVER,
+            issued_at: None,
         })
     }
 

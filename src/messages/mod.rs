@@ -19,7 +19,8 @@
 //!     |                                                                 |--- Deliver ------->|
 //!     |                                                                 |--- Notify -------->|
 //!   backend             |                                               |
-//!     |-- /v1 ----------|--- PresenceQuery, Act, Disconnect, Erase ---->|
+//!     |-- /v1 ----------|--- PresenceQuery, Act, Erase,                 |
+//!     |                 |    Disconnect, Revoke ----------------------->|
 //!     |-- /healthz -----|--- Pulse ------------------------------------>|
 //! ```
 //!
@@ -47,7 +48,7 @@ pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };
 pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
-pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse};
+pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse, Revoke};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

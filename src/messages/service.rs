@@ -44,14 +44,24 @@ impl Message for Disconnect {
     type Answer = Disconnected;
 }
 
-/// The answer to [`Disconnect`].
+/// Closes all connections of the user, and from now on refuses every token that was issued before
+/// ([`crate::core::revocation`]). The path is its own: the previous version would only disconnect.
+#[derive(Debug, Serialize)]
+pub struct Revoke {}
+
+impl Message for Revoke {
+    const PATH: &'static str = "/revoke";
+    type Answer = Disconnected;
+}
+
+/// The answer to [`Disconnect`] and [`Revoke`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disconnected {
     /// The number of connections that were closed.
     pub disconnected: usize,
 }
 
-/// Erases the user. The answer is sent when everything is erased; a failed attempt can be repeated.
+/// Erases the user and revokes their tokens. The answer is sent when everything is erased; a failed attempt can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erase {

@@ -36,6 +36,7 @@ fn identity() -> Identity {
         role: Role::Customer,
         name: Some("Ann".into()),
         expires_at: 9,
+        issued_at: Some(8),
     }
 }
 
@@ -77,11 +78,11 @@ fn presence() -> Presence {
 fn what_opens_a_connection_is_pinned() {
     pinned_and_open(
         &connect(),
-        r#"{"engineSid":"E","openedAt":7,"identity":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9},"carrier":"gateway","phase":"open","sendOpen":false,"region":"weur"}"#,
+        r#"{"engineSid":"E","openedAt":7,"identity":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9,"issuedAt":8},"carrier":"gateway","phase":"open","sendOpen":false,"region":"weur"}"#,
     );
     pinned_and_open(
         &identity(),
-        r#"{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9}"#,
+        r#"{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9,"issuedAt":8}"#,
     );
 }
 
@@ -102,7 +103,7 @@ fn messages_to_gateways_are_pinned() {
             user: None,
             region: Some(Region::Oc),
         },
-        r#"{"engineSid":"E","openedAt":7,"isNoted":true,"own":{"Ok":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9}},"user":null,"region":"oc"}"#,
+        r#"{"engineSid":"E","openedAt":7,"isNoted":true,"own":{"Ok":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9,"issuedAt":8}},"user":null,"region":"oc"}"#,
     );
     pinned_and_open(
         &Route {
@@ -140,7 +141,7 @@ fn what_is_taken_over_is_pinned() {
     );
     pinned(
         &Taken::User(identity()),
-        r#"{"user":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9}}"#,
+        r#"{"user":{"userId":"ü &=?#/1","role":"customer","name":"Ann","expiresAt":9,"issuedAt":8}}"#,
     );
 }
 
@@ -280,6 +281,7 @@ fn messages_of_the_backend_are_pinned() {
     );
     // These are never read: the path says everything.
     assert_eq!(to_json(&Disconnect {}), "{}");
+    assert_eq!(to_json(&Revoke {}), "{}");
     assert_eq!(to_json(&Pulse {}), "{}");
     pinned_and_open(&Disconnected { disconnected: 2 }, r#"{"disconnected":2}"#);
 }
@@ -304,6 +306,9 @@ fn what_the_version_before_writes_is_read() {
     assert_eq!(read_query("by=a"), Some(watch("a", false)));
     assert_eq!(read_query::<Watch>(""), None);
     // A missing field means that the value is not known.
+    let identity = r#"{"userId":"u","role":"customer","expiresAt":9}"#;
+    let identity: Identity = serde_json::from_str(identity).unwrap();
+    assert_eq!(identity.issued_at, None);
     let poll: Poll = serde_json::from_str(r#"{"engineSid":"E","openedAt":7,"user":null}"#).unwrap();
     assert_eq!(
         (poll.session.is_noted, poll.own, poll.region),

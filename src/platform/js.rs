@@ -21,6 +21,10 @@ extern "C" {
 
     /// `DurableObjectNamespace`
     pub type ObjectNamespace;
+
+    /// Returns the same objects in a jurisdiction, where they have other ids.
+    #[wasm_bindgen(method, catch)]
+    pub fn jurisdiction(this: &ObjectNamespace, name: &str) -> Result<ObjectNamespace, JsValue>;
 }
 
 #[wasm_bindgen(module = "/src/platform/calls.js")]

@@ -20,10 +20,18 @@ pub fn fault<T>(what: &str, outcome: Result<T, impl Display>) -> Option<T> {
 
 /// Logs an internal error. `what` names the operation that failed.
 pub fn error(what: &str, detail: &dyn Display) {
-    let line = Line {
-        detail: &detail.to_string(),
-        level: "error",
+    worker::console_error!("{}", line("error", what, &detail.to_string()));
+}
+
+/// Logs what the operator should change, although everything works.
+pub fn warning(what: &str, detail: &str) {
+    worker::console_warn!("{}", line("warning", what, detail));
+}
+
+fn line(level: &str, what: &str, detail: &str) -> String {
+    to_json(&Line {
+        detail,
+        level,
         what,
-    };
-    worker::console_error!("{}", to_json(&line));
+    })
 }

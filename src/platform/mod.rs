@@ -5,6 +5,7 @@ pub mod abandoned;
 pub mod d1;
 pub mod directory;
 pub mod js;
+pub mod jurisdiction;
 pub mod log;
 pub mod meter;
 pub mod object_request;

@@ -10,6 +10,7 @@ use worker::{Delay, Env, Error, Response, Result, WebSocket};
 
 use super::directory::{self, Directory};
 use super::js::{self, receive_array_buffers};
+use super::{jurisdiction, log};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::region::Region;
@@ -48,9 +49,9 @@ struct ObjectRequest<'a> {
 
 impl ObjectRequest<'_> {
     async fn send<M: Message>(self, env: &Env) -> Result<Response> {
-        let objects: JsValue = env.durable_object(self.binding)?.into();
+        let objects = jurisdiction::objects(env, self.binding).await?;
         let response = js::request(
-            objects.unchecked_ref(),
+            &objects,
             self.name,
             &url::<M>(),
             self.method,
@@ -147,13 +148,17 @@ struct Calls<'a> {
 
 /// Calls the objects. Each answer is that of one target, in order; that of an object that cannot be reached,
 /// or has failed, is an error.
-async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::Answer>>> {
+async fn run<M: Message>(env: &Env, mut calls: Calls<'_>) -> Result<Vec<Result<M::Answer>>> {
     if calls.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let objects: JsValue = env.durable_object(USER)?.into();
+    // A hint may point outside of the jurisdiction, which decides.
+    if jurisdiction::is_chosen(env) {
+        calls.targets.iter_mut().for_each(|target| target.1 = None);
+    }
+    let objects = jurisdiction::objects(env, USER).await?;
     let lines = js::call_all(
-        objects.unchecked_ref(),
+        &objects,
         M::PATH,
         &to_json(&calls.targets),
         calls.common,

@@ -17,7 +17,7 @@ use super::UserObject;
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::messages::{
-    Act, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery, Pulse, Watch,
+    Act, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery, Pulse, Revoke, Watch,
 };
 use crate::platform::object_request::ObjectRequest;
 
@@ -143,6 +143,7 @@ impl UserObject {
             Notify::PATH => call.answer(async |notify| self.heed(notify)).await,
             Act::PATH => call.answer(|act| self.act(act)).await,
             Disconnect::PATH => Ok(Some(to_json(&self.disconnect()))),
+            Revoke::PATH => self.revoke().map(|closed| Some(to_json(&closed))),
             Erase::PATH => call.answer(|erase| self.erase(erase)).await,
             Pulse::PATH => Ok(Some(to_json(&()))),
             _ => Ok(None),

@@ -13,7 +13,7 @@
 //!             calls   remote calls, likewise
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
 //!  work       requests/   one file per request event
-//!             connect/    accept, join, refuse, room, upgrade, slow, close
+//!             connect/    accept, join, revoked, refuse, room, upgrade, slow, close
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
 //!  services   publish  presence  peers  conversations  enrol  receipts  schedule

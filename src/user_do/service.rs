@@ -13,7 +13,7 @@ use crate::core::record::users::{
 };
 use crate::core::store::PushOutcome;
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
-use crate::platform::{d1, objects};
+use crate::platform::{d1, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::wire::socket_io::Args;
@@ -49,12 +49,19 @@ impl UserObject {
         Disconnected { disconnected }
     }
 
-    /// Erases the user. What remains to be erased is read from D1 and from the object's own list, which are
-    /// deleted last, so a repeat finishes an interrupted erasure.
+    /// Closes every connection, and from now on refuses the tokens that they came with
+    /// (`connect/revoked.rs`).
+    pub(crate) fn revoke(&self) -> Result<Disconnected> {
+        self.store.revoke(now())?;
+        Ok(self.disconnect())
+    }
+
+    /// Erases the user and revokes their tokens. What remains to be erased is read from D1 and from the
+    /// object's own list, which are deleted last, so a repeat finishes an interrupted erasure.
     pub(crate) async fn erase(&self, erase: Erase) -> Result<()> {
         let user_id = erase.user_id;
         self.store.know_user(&user_id)?;
-        self.disconnect();
+        self.revoke()?;
         // Waits for a send in progress.
         let _turn = self.sends.turn().await;
         let conversations = self.all_conversations(&user_id).await?;
@@ -69,11 +76,15 @@ impl UserObject {
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
         self.tell_of_erasure().await?;
+        // Meanwhile somebody may have connected with a new token. It is older than the end of the erasure.
+        self.disconnect();
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));
         self.left_alarm.set(None);
         self.store.forget();
+        // If the object stops before this, the caller gets no answer and repeats the erasure.
+        self.store.revoke(now())?;
         // Connections that have not joined yet still have their deadlines.
         self.needs_schedule();
         Ok(())

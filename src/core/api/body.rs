@@ -13,6 +13,7 @@ use crate::core::events::get_bulk_online_status::BulkStatusQuery;
 use crate::core::ids::is_user_id;
 use crate::core::record::users::Profile;
 use crate::core::region::Region;
+use crate::core::web_url::is_web_url;
 
 const MAX_NAME_CHARS: usize = 200;
 const MAX_URL_CHARS: usize = 2_000;
@@ -48,8 +49,8 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
         )?,
         avatar_url: optional(
             fields.avatar_url,
-            "avatarUrl must be a string of 1 to 2000 characters, without control characters",
-            |text| line(text, MAX_URL_CHARS),
+            "avatarUrl must be an https URL, or http on localhost, of at most 2000 characters",
+            |text| line(text, MAX_URL_CHARS).filter(|url| is_web_url(url)),
         )?,
         region: optional(
             fields.region,
@@ -57,6 +58,26 @@ pub fn profile(body: &str) -> Result<Profile, Problem> {
             Region::read,
         )?,
     })
+}
+
+/// Reads the body of `POST /v1/users/{id}/disconnect`, which may be empty: `{ revoke? }`. Returns whether the
+/// user's tokens are to be revoked.
+pub fn wants_revocation(body: &str) -> Result<bool, Problem> {
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(default, deserialize_with = "given")]
+        revoke: Option<serde_json::Value>,
+    }
+    if body.is_empty() {
+        return Ok(false);
+    }
+    let fields: Fields = object(body)?;
+    match fields.revoke {
+        None => Ok(false),
+        Some(value) => value
+            .as_bool()
+            .ok_or_else(|| Problem::invalid("revoke must be true or false")),
+    }
 }
 
 /// Reads a field that is present, even if it is null: null does not mean that the field was omitted.
@@ -148,13 +169,13 @@ mod tests {
 
     #[test]
     fn a_profile() {
-        let full = r#"{"role":"contractor","name":"Ann","avatarUrl":"u","region":"weur"}"#;
+        let full = r#"{"role":"contractor","name":"Ann","avatarUrl":"https://a.example/u","region":"weur"}"#;
         assert_eq!(
             profile(full),
             Ok(Profile {
                 role: Some(Role::Contractor),
                 name: Some("Ann".into()),
-                avatar_url: Some("u".into()),
+                avatar_url: Some("https://a.example/u".into()),
                 region: Some(Region::Weur),
             })
         );
@@ -167,11 +188,34 @@ mod tests {
             r#"{"name":""}"#,
             r#"{"name":7}"#,
             r#"{"name":"a\nb"}"#,
+            r#"{"avatarUrl":"http://a.example/u"}"#,
+            r#"{"avatarUrl":"javascript:alert(1)"}"#,
             r#"{"region":"mars"}"#,
             r#"{"region":null}"#,
             r#"{"role":"customer","role":"customer"}"#,
         ] {
             assert_eq!(profile(bad).unwrap_err().status, 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_disconnect_may_revoke() {
+        for (body, expected) in [
+            ("", false),
+            ("{}", false),
+            (r#"{"revoke":false}"#, false),
+            (r#"{"revoke":true,"reason":"stolen"}"#, true),
+        ] {
+            assert_eq!(wants_revocation(body), Ok(expected), "{body}");
+        }
+        for bad in [
+            " ",
+            "true",
+            "[true]",
+            r#"{"revoke":1}"#,
+            r#"{"revoke":null}"#,
+        ] {
+            assert_eq!(wants_revocation(bad).unwrap_err().status, 400, "{bad}");
         }
     }
 

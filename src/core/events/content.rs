@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{fields, present};
 use crate::core::config::Config;
 use crate::core::error::{ErrorCode, EventError};
+use crate::core::web_url::is_web_url;
 
 /// The type of a message, which determines the fields of `content`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(crate) struct TextFields<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "FileContent"))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileFields<'a> {
-    /// Where it is.
+    /// Where it is: an https URL, or http on localhost. A message from before this rule may have any text.
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "String", length(min = 1)))]
     file_url: Option<&'a RawValue>,
@@ -156,8 +157,8 @@ fn check_text(content: &TextFields, config: &Config) -> Result<(), EventError> {
 fn check_file(content: &FileFields) -> Result<(), EventError> {
     check(
         content.file_url,
-        is_text,
-        "content.fileUrl must be a non-empty string",
+        is_url,
+        "content.fileUrl must be an https URL, or http on localhost",
     )?;
     if let name @ Some(_) = present(content.file_name) {
         check(name, is_text, "content.fileName must be a non-empty string")?;
@@ -200,6 +201,11 @@ fn char_count(json: &str) -> usize {
 /// Returns whether the value is a non-empty string. It is not decoded, so a lone surrogate is allowed.
 fn is_text(value: &RawValue) -> bool {
     value.get().starts_with('"') && value.get().len() > 2
+}
+
+/// Returns whether the value is the URL of a file ([`is_web_url`]).
+fn is_url(value: &RawValue) -> bool {
+    serde_json::from_str::<String>(value.get()).is_ok_and(|url| is_web_url(&url))
 }
 
 /// Returns whether the value is a non-negative whole number. In JSON, 7.0 is as whole a number as 7.

@@ -153,9 +153,11 @@ mod tests {
 
     #[test]
     fn files_need_a_url() {
-        good(r#"{"receiverIds":["a"],"messageType":"image","content":{"fileUrl":"u"}}"#);
         good(
-            r#"{"receiverIds":["a"],"messageType":"file","content":{"fileUrl":"u","fileName":"n","fileSize":7}}"#,
+            r#"{"receiverIds":["a"],"messageType":"image","content":{"fileUrl":"https://f.example/u"}}"#,
+        );
+        good(
+            r#"{"receiverIds":["a"],"messageType":"file","content":{"fileUrl":"https://f.example/u","fileName":"n","fileSize":7}}"#,
         );
     }
 
@@ -163,7 +165,7 @@ mod tests {
     fn a_size_is_a_whole_number() {
         let read = |size: &str| {
             let payload = format!(
-                r#"{{"receiverIds":["a"],"messageType":"file","content":{{"fileUrl":"u","fileSize":{size}}}}}"#
+                r#"{{"receiverIds":["a"],"messageType":"file","content":{{"fileUrl":"https://f.example/u","fileSize":{size}}}}}"#
             );
             read(NAME, &payload).is_ok()
         };
@@ -206,10 +208,14 @@ mod tests {
             ),
             (
                 r#"{"receiverIds":["a"],"messageType":"file","content":{"text":"x"}}"#,
-                "content.fileUrl must be a non-empty string",
+                "content.fileUrl must be an https URL, or http on localhost",
             ),
             (
-                r#"{"receiverIds":["a"],"messageType":"file","content":{"fileUrl":"u","fileSize":"1"}}"#,
+                r#"{"receiverIds":["a"],"messageType":"image","content":{"fileUrl":"javascript:alert(1)"}}"#,
+                "content.fileUrl must be an https URL, or http on localhost",
+            ),
+            (
+                r#"{"receiverIds":["a"],"messageType":"file","content":{"fileUrl":"https://f.example/u","fileSize":"1"}}"#,
                 "content.fileSize must be a whole number of bytes",
             ),
             (

@@ -1,9 +1,11 @@
 //! The SQL statements that read and write the record in D1, and the types of their rows.
 //!
+//! - [`deployment`]: where the objects are
 //! - [`send`]: a complete send
 //! - [`history`]: conversations, messages, read state
 //! - [`users`]: users, blocks, regions, and the erasure of a user
 
+pub mod deployment;
 pub mod history;
 pub mod send;
 pub mod users;

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::log::LogEnds;
 use super::{Result, Table, UserState, Watched};
 use crate::core::quota::SentToday;
+use crate::core::time::Millis;
 
 /// A value that is read at most once, until it is forgotten.
 pub(super) struct Memo<T>(RefCell<Option<T>>);
@@ -55,6 +56,7 @@ pub(super) struct Known {
     pub watched: Memo<Option<Watched>>,
     pub watcher_count: Memo<usize>,
     pub sent_today: Memo<SentToday>,
+    pub revoked_at: Memo<Option<Millis>>,
 }
 
 impl Known {
@@ -70,6 +72,7 @@ impl Known {
                 self.watcher_count.forget();
             }
             Table::SentToday => self.sent_today.forget(),
+            Table::Revocation => self.revoked_at.forget(),
             Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
@@ -88,5 +91,6 @@ impl Known {
         self.watched.forget();
         self.watcher_count.forget();
         self.sent_today.forget();
+        self.revoked_at.forget();
     }
 }

@@ -8,6 +8,7 @@ mod conversations;
 mod known;
 mod log;
 mod outbox;
+mod revocation;
 pub mod schema;
 mod social;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
 
 use self::known::Known;
-use self::schema::{OUTBOX, SOCIAL, Step, USER};
+use self::schema::{OUTBOX, REVOCATION, SOCIAL, Step, USER};
 use super::sql::Param;
 use super::time::Millis;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
@@ -49,6 +50,7 @@ enum Table {
     Buckets,
     Outbox,
     SentToday,
+    Revocation,
 }
 
 impl Table {
@@ -65,6 +67,7 @@ impl Table {
             Self::Buckets => &["buckets"],
             Self::Outbox => &["outbox"],
             Self::SentToday => &["sent_today"],
+            Self::Revocation => &["revocation"],
         }
     }
 
@@ -111,6 +114,7 @@ pub struct Store<D> {
     user: Tables,
     social: Tables,
     outbox: Tables,
+    revocation: Tables,
     known: Known,
 }
 
@@ -141,13 +145,14 @@ impl<D: Database> Store<D> {
             user: tables(USER),
             social: tables(SOCIAL),
             outbox: tables(OUTBOX),
+            revocation: tables(REVOCATION),
             known: Known::default(),
         }
     }
 
     /// Forgets everything: the object's storage was deleted.
     pub fn forget(&self) {
-        for tables in [&self.user, &self.social, &self.outbox] {
+        for tables in [&self.user, &self.social, &self.outbox, &self.revocation] {
             tables.are_there.set(None);
         }
         self.known.forget_all();
@@ -204,6 +209,7 @@ impl<D: Database> Store<D> {
         match table {
             Table::UserState | Table::Log | Table::Conversations => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
+            Table::Revocation => &self.revocation,
             _ => &self.social,
         }
     }

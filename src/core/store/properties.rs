@@ -32,6 +32,7 @@ enum Step {
     Receipt(u64),
     Converse(u8),
     Send(u64),
+    Revoke(u64),
     Erase,
     Evict,
 }
@@ -58,6 +59,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (0..3_u64).prop_map(Step::Receipt),
         1 => (0..3_u8).prop_map(Step::Converse),
         2 => (0..9_u64).prop_map(Step::Send),
+        1 => (0..99_u64).prop_map(Step::Revoke),
         1 => Just(Step::Erase),
         2 => Just(Step::Evict),
     ]
@@ -104,6 +106,7 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
             messages: *messages,
             ..store.sent_today()?
         }),
+        Step::Revoke(revoked_at) => store.revoke(*revoked_at),
         Step::Erase => {
             erase(store.database)?;
             store.forget();
@@ -142,10 +145,11 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let state = store.user_state()?;
     let watched = (store.watched()?, store.watcher_count()?);
     let sent = store.sent_today()?;
+    let revoked_at = store.revoked_at()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     Ok(format!(
-        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?} {sent:?}"
+        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?}"
     ))
 }
 

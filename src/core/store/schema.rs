@@ -169,6 +169,17 @@ CREATE TABLE sent_today (
     },
 ];
 
+/// When the user's tokens were revoked. The table has its own group, because its row outlives the user.
+pub const REVOCATION: &[Step] = &[Step {
+    marker: "revocation",
+    sql: "
+CREATE TABLE revocation (
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  revoked_at INTEGER NOT NULL
+);
+",
+}];
+
 /// Adds conversations to the list, or moves them up. `?1` is the targets as JSON; `r` is the other
 /// participant.
 pub const ADD_CONVERSATIONS: &str = "
@@ -202,7 +213,7 @@ mod tests {
 
     fn all() -> Connection {
         let db = Connection::open_in_memory().unwrap();
-        for step in [USER, SOCIAL, OUTBOX].into_iter().flatten() {
+        for step in [USER, SOCIAL, OUTBOX, REVOCATION].into_iter().flatten() {
             assert!(!has(&db, step.marker));
             db.execute_batch(step.sql).unwrap();
             assert!(has(&db, step.marker));

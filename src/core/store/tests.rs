@@ -98,7 +98,19 @@ fn a_question_about_somebody_unknown_makes_no_table() {
     assert!(!store.has_blocked("x").unwrap());
     assert_eq!(store.next_receipt(0).unwrap(), None);
     assert_eq!(store.outbox_due().unwrap(), None);
+    assert_eq!(store.revoked_at().unwrap(), None);
     assert_eq!(&*store.schema().unwrap(), "");
+}
+
+#[test]
+fn a_revocation_is_never_taken_back() {
+    let store = store();
+    for (revoked_at, expected) in [(5, 5), (9, 9), (7, 9)] {
+        store.revoke(revoked_at).unwrap();
+        assert_eq!(store.revoked_at().unwrap(), Some(expected));
+    }
+    // An erased user has nothing but this one.
+    assert_eq!(&*store.schema().unwrap(), "revocation");
 }
 
 #[test]
@@ -350,12 +362,15 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     for next in [Next::Void, Next::Done] {
         store.outbox_update(entry.send_id, &next)?;
     }
+    store.revoke(1)?;
+    store.revoked_at()?;
     store.set_offline(1, 1)
 }
 
 /// Tables that may be scanned: they have one row, or every row has to be read.
-const SCANNED: [&str; 7] = [
+const SCANNED: [&str; 8] = [
     "user_state",
+    "revocation",
     "watched",
     // Most pushes go to every watcher.
     "watchers",

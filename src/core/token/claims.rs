@@ -64,7 +64,8 @@ impl Claims {
         }
     }
 
-    fn time(&self, name: &str, now: Millis) -> Result<Option<Millis>, TokenError> {
+    /// Returns a claim that is a time, in Unix milliseconds.
+    pub(super) fn time(&self, name: &str, now: Millis) -> Result<Option<Millis>, TokenError> {
         let read = |claim: &RawValue| numeric_date::read(claim, now);
         let read = self.0.json(name).map(read).transpose();
         read.map_err(|error| match error {

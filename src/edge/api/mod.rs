@@ -5,16 +5,14 @@ mod users;
 
 use std::rc::Rc;
 
-use serde::Serialize;
 use web_sys::Url;
 use worker::{Env, Request, Response, Result};
 
 use super::{answer, read_body};
 use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
-use crate::core::api::{ApiRoute, is_get, page_payload};
+use crate::core::api::{ApiRoute, page_payload};
 use crate::core::config::Config;
-use crate::core::error::to_json;
 use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     send_bulk_message, send_message,
@@ -23,6 +21,7 @@ use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
 use crate::core::token::service::{Service, ServiceError, credentials, is_api_key, service};
 use crate::messages::{Act, Acted, PresenceQuery};
+use crate::platform::jurisdiction::checked_config;
 use crate::platform::{self, d1, log, now, objects, public_keys, telemetry};
 
 /// The result of a request: a status and a body, or a problem.
@@ -40,7 +39,7 @@ struct ApiRequest {
 
 /// Serves a request to the HTTP API.
 pub async fn serve(request: Request, env: Env, url: &Url, path: &str) -> Result<Response> {
-    let config = match platform::config(&env) {
+    let config = match checked_config(&env).await {
         Ok(config) => config,
         Err(error) => return answer::misconfigured(&error),
     };
@@ -70,9 +69,8 @@ async fn run(
 ) -> ApiAnswer {
     let headers = request.headers();
     let header = |name| headers.get(name).ok().flatten();
-    let authorization = header("Authorization");
     let key = header("Idempotency-Key");
-    let service = authenticate(config, authorization.as_deref()).await;
+    let service = authenticate(config, header("Authorization").as_deref()).await;
     let service = service.map_err(answer::unauthorized)?;
     // Authentication comes first: an unauthenticated caller must not learn which routes exist.
     let route = route?;
@@ -104,7 +102,7 @@ async fn run(
 
 /// Returns the service that sends a request with this `Authorization` header. Nothing but the request depends on
 /// it, so nothing that matters changes while it waits.
-async fn authenticate(
+pub async fn authenticate(
     config: &Config,
     authorization: Option<&str>,
 ) -> std::result::Result<Service, ServiceError> {
@@ -206,40 +204,4 @@ impl ApiRequest {
         }
         Ok((200, get_messages::reply(&page, items).payload))
     }
-}
-
-#[derive(Serialize)]
-struct Health {
-    configuration: &'static str,
-    d1: &'static str,
-    objects: &'static str,
-    version: &'static str,
-}
-
-/// `GET /healthz`: reports whether the configuration is valid and D1 and the objects respond, and the
-/// version. Needs no token.
-pub async fn health(request: &Request, env: &Env) -> Result<Response> {
-    if !is_get(&request.inner().method()) {
-        return answer::problem(&Problem::method_not_allowed(vec!["GET"]));
-    }
-    let config = platform::config(env).map_err(|error| worker::Error::RustError(error.to_string()));
-    let d1 = d1::ping(env).await;
-    let objects = objects::pulse(env).await;
-    let mut is_well = true;
-    let mut tell = |what: &str, answered: Result<()>| match answered {
-        Ok(()) => "ok",
-        Err(error) => {
-            log::error(what, &error);
-            is_well = false;
-            "failing"
-        }
-    };
-    let body = to_json(&Health {
-        configuration: tell("configuration", config.map(|_| ())),
-        d1: tell("d1", d1.map_err(worker::Error::from)),
-        objects: tell("objects", objects),
-        version: env!("CARGO_PKG_VERSION"),
-    });
-    let status = if is_well { 200 } else { 503 };
-    answer::json(status, &body)
 }

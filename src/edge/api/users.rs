@@ -1,11 +1,11 @@
 //! The users' routes: their rows, their connections and their erasure.
 
 use super::{ApiAnswer, ApiRequest, ours};
-use crate::core::api::body::profile;
+use crate::core::api::body::{profile, wants_revocation};
 use crate::core::api::problem::Problem;
 use crate::core::error::to_json;
 use crate::core::record::users::{User, find_user, put_user};
-use crate::messages::{Disconnect, Erase};
+use crate::messages::{Disconnect, Erase, Revoke};
 use crate::platform::{d1, now, objects};
 
 impl ApiRequest {
@@ -33,11 +33,14 @@ impl ApiRequest {
 
     /// `POST /v1/users/{id}/disconnect`
     pub(super) async fn disconnect(&self, user_id: &str) -> ApiAnswer {
-        self.known(user_id).await?;
-        let disconnected = objects::call(&self.env, user_id, &Disconnect {})
-            .await
-            .map_err(ours("disconnect"))?;
-        Ok((200, to_json(&disconnected)))
+        let disconnected = if wants_revocation(&self.body)? {
+            // Whoever has no row yet may have a token already.
+            objects::call(&self.env, user_id, &Revoke {}).await
+        } else {
+            self.known(user_id).await?;
+            objects::call(&self.env, user_id, &Disconnect {}).await
+        };
+        Ok((200, to_json(&disconnected.map_err(ours("disconnect"))?)))
     }
 
     /// `DELETE /v1/users/{id}`

@@ -104,7 +104,7 @@ impl UserObject {
             self.turn_away(socket);
             return None;
         }
-        socket.connection.identity = identity;
+        let mut socket = self.unless_revoked(socket, identity)?;
         socket.connection.joins += 1;
         if socket.connection.joins > MAX_JOINS {
             self.close(socket, CloseReason::Flooding);
@@ -133,6 +133,9 @@ impl UserObject {
             return None;
         }
         socket.connection.phase = Phase::Open;
+        // A revocation or an erasure may have come in between.
+        let identity = socket.connection.identity.clone();
+        let socket = self.unless_revoked(socket, identity)?;
         self.finish_join(socket, auth, is_recorded, held)
     }
 

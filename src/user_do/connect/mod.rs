@@ -4,6 +4,7 @@ mod accept;
 pub(crate) mod close;
 pub(crate) mod join;
 mod refuse;
+mod revoked;
 mod room;
 mod slow;
 mod upgrade;

@@ -1,5 +1,6 @@
 //! Runs the statements on SQLite with the migrations applied.
 
+mod deployment;
 mod history;
 mod users;
 
@@ -26,9 +27,10 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
+    include_str!("../../../../migrations/0003_jurisdiction.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;
@@ -55,6 +57,7 @@ fn add(db: &Connection, id: &str, role: Role, name: Option<&str>) {
         role,
         name: name.map(str::to_owned),
         expires_at: 0,
+        issued_at: None,
     };
     run(db, &add_user(&identity, None, NOW));
 }
@@ -330,6 +333,7 @@ fn every_statement_reads_by_key() {
         role: Role::Customer,
         name: None,
         expires_at: 0,
+        issued_at: None,
     };
     let conversation_ids = ["k".to_owned()];
     let single = vec![

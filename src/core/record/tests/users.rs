@@ -37,6 +37,7 @@ fn a_region_is_learned_once_and_set_at_will() {
         role: Role::Customer,
         name: None,
         expires_at: 0,
+        issued_at: None,
     };
     let placed = || rows::<Placed>(&db, &regions(&["n", "nobody"]));
     let region = || placed().pop().map(|placed| placed.region);
@@ -144,5 +145,8 @@ fn migrations_keep_what_is_there() {
     assert_eq!(conversation.unread_count, 1);
     assert_eq!(conversation.last_message.target.message_id, "m2");
     assert_eq!(query(&db, "SELECT count(*) FROM blocks"), [["1"]]);
+    // The users' objects were made before there was a choice.
+    let jurisdictions = query(&db, "SELECT jurisdiction FROM deployment");
+    assert_eq!(jurisdictions, [["none"]]);
     assert_eq!(query(&db, "PRAGMA foreign_key_check"), [[""; 0]; 0]);
 }
