@@ -2,6 +2,7 @@
 //! D1 and the log.
 
 pub mod abandoned;
+pub mod body;
 pub mod d1;
 pub mod js;
 pub mod log;

@@ -24,7 +24,7 @@ type DatabaseSyncOptions = ConstructorParameters<typeof DatabaseSync>[1];
 export type DevServer = Awaited<ReturnType<typeof createDevServer>>;
 
 /** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
-function writeConfig(folder: string, more: string) {
+function writeConfig(folder: string, more: string, edit: (toml: string) => string) {
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(inRoot("dist", "index.js"))}`)
@@ -33,7 +33,7 @@ function writeConfig(folder: string, more: string) {
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
   const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
-  writeFileSync(file, config + rules + more);
+  writeFileSync(file, edit(config) + rules + more);
   return file;
 }
 
@@ -67,17 +67,21 @@ const nameOf = (database: DatabaseSync) =>
 
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
- * appended to wrangler.toml.
+ * appended to wrangler.toml, which `edit` may change.
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  { config: more = "" }: { config?: string } = {},
+  {
+    config: more = "",
+    edit = (toml) => toml,
+  }: { config?: string; edit?: (toml: string) => string } = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, more);
+  const config = writeConfig(folder, more, edit);
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
+  const inspectorPort = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const options = [`--config=${config}`, `--persist-to=${state}`];
   const env = { ...toolEnv(), CI: "true" };
@@ -104,7 +108,7 @@ export async function createDevServer(
       `--port=${port}`,
       "--ip=127.0.0.1",
       // The default is a fixed port, which two servers that start at the same time would both take.
-      "--inspector-port=0",
+      `--inspector-port=${inspectorPort}`,
       "--show-interactive-dev-session=false",
       ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
     );
@@ -251,6 +255,9 @@ export async function createDevServer(
 
   return {
     url,
+    inspectorPort,
+    /** The process that runs all others, while the server is up. */
+    pid: () => child?.pid ?? 0,
     secret,
     signed,
     token,

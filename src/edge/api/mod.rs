@@ -9,7 +9,7 @@ use serde::Serialize;
 use web_sys::Url;
 use worker::{Env, Request, Response, Result};
 
-use super::{answer, read_body};
+use super::answer;
 use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{ApiRoute, is_get, page_payload};
@@ -23,7 +23,7 @@ use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
 use crate::core::token::verify_service;
 use crate::messages::{Act, Acted, PresenceQuery};
-use crate::platform::{self, d1, log, now, objects, telemetry};
+use crate::platform::{self, body, d1, log, now, objects, telemetry};
 
 /// The result of a request: a status and a body, or a problem.
 type ApiAnswer = std::result::Result<(u16, String), Problem>;
@@ -81,7 +81,7 @@ async fn run(
     .map_err(answer::unauthorized)?;
     // Authentication comes first: an unauthenticated caller must not learn which routes exist.
     let route = route?;
-    let bytes = read_body(&mut request, config.max_payload)
+    let bytes = body::read(&mut request, config.max_payload)
         .await
         .map_err(ours("body"))?
         .ok_or_else(|| Problem::too_large(config.max_payload))?;
