@@ -29,7 +29,7 @@ const RESIDENT_TOLERANCE_BYTES = 150_000_000;
 const BETWEEN_ROUNDS_MS = 200;
 
 /** How long the first attacks last, after which the memory is measured. */
-const WARM_UP_MS = 10_000;
+const WARM_UP_MS = 5_000;
 
 /** Time for the server to end what the attackers left open: the timeout of a CONNECT, and a sweep. */
 const REST_MS = 5_000;
