@@ -6,6 +6,8 @@
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "switchboard-wasm";
 
+import { isConnect, isLarger } from "./platform/frames.js";
+
 /** The crate `worker` sets `criticalError` when the wasm panics, and counts the instances in `instanceId`. */
 const state = wasm.__worker_init_state();
 
@@ -54,6 +56,12 @@ function enter(call) {
   }
 }
 
+/**
+ * The size in bytes up to which a frame is passed on unmeasured. The wasm checks every limit again, so this only
+ * spares most frames a call.
+ */
+const SMALL_FRAME = 4096;
+
 /** Wraps a Durable Object class of the wasm, with the handlers that this class has. */
 function durableObject(Inner) {
   class Outer extends DurableObject {
@@ -79,6 +87,20 @@ function durableObject(Inner) {
       };
     }
 
+    /** Passes a frame on to the wasm, unless it is too large: then the wasm is only told that there was one. */
+    static message() {
+      const pass = Outer.handler("webSocketMessage");
+      return function (ws, message) {
+        if (isLarger(message, SMALL_FRAME)) {
+          const max = enter(() => this.#current().maxFrame(ws));
+          if (isLarger(message, max)) {
+            return enter(() => this.#current().refuseFrame(ws, isConnect(message)));
+          }
+        }
+        return pass.call(this, ws, message);
+      };
+    }
+
     /** A remote call (src/user_do/calls.rs). Most are answered without a promise. */
     static call() {
       return function (...args) {
@@ -91,6 +113,7 @@ function durableObject(Inner) {
   for (const name of handlers.filter((name) => name in Inner.prototype)) {
     Outer.prototype[name] = Outer.handler(name);
   }
+  if ("maxFrame" in Inner.prototype) Outer.prototype.webSocketMessage = Outer.message();
   if ("answerNow" in Inner.prototype) Outer.prototype.call = Outer.call();
   return Outer;
 }

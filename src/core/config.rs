@@ -90,6 +90,9 @@ pub struct Config {
     pub poll_keepalive: Millis,
     /// `MAX_PAYLOAD_BYTES` [1000000]: the largest frame or POST body from a client.
     pub max_payload: usize,
+    /// `MAX_CONNECT_BYTES` [16384]: the largest frame or POST body from a client that has not joined; never more
+    /// than `MAX_PAYLOAD_BYTES`.
+    pub max_connect_bytes: usize,
     /// `API_KEY`, an optional secret of at least 32 bytes: the HTTP API accepts it in place of a service
     /// token.
     pub api_key: Option<String>,
@@ -116,6 +119,10 @@ pub struct Config {
     pub events: Rate,
     /// `MAX_CONNECTIONS_PER_USER` [20]: live connections of one user.
     pub max_connections: usize,
+    /// `MAX_UNJOINED_PER_USER` [100]: connections of one user that have not joined. One more closes the oldest.
+    pub max_unjoined: usize,
+    /// `MAX_SESSIONS_PER_GATEWAY` [20000]: polling sessions that one gateway remembers, open or just ended.
+    pub max_sessions: usize,
     /// `MAX_TEXT_CHARS` [10000]: characters in a `content.text`.
     pub max_text_chars: usize,
     /// `MAX_CONTENT_BYTES` [65536]: bytes in a message's `content` as JSON.
@@ -165,6 +172,7 @@ impl Config {
         let public_keys = vars.public_keys()?;
         let service_audience = vars.get("SERVICE_AUDIENCE");
         let service_audience = service_audience.unwrap_or_else(|| "switchboard".to_owned());
+        let max_payload = vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?;
         Ok(Self {
             jwt_secret: match public_keys {
                 Some(_) => vars.optional_secret("JWT_SECRET")?,
@@ -193,7 +201,10 @@ impl Config {
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
             upgrade_timeout: vars.number("UPGRADE_TIMEOUT_MS", 10_000, 100, 600_000)?,
             poll_keepalive: vars.number("POLL_KEEPALIVE_MS", 500, 0, 60_000)?,
-            max_payload: vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?,
+            max_payload,
+            max_connect_bytes: vars
+                .limit("MAX_CONNECT_BYTES", 16_384, 30_000_000)?
+                .min(max_payload),
             api_key: vars.optional_secret("API_KEY")?,
             api_key_previous: vars.optional_secret("API_KEY_PREVIOUS")?,
             max_bulk_recipients: vars
@@ -216,6 +227,8 @@ impl Config {
                 vars.number("EVENT_BURST", 100, 1, 10_000)?,
             ),
             max_connections: vars.limit("MAX_CONNECTIONS_PER_USER", 20, 10_000)?,
+            max_unjoined: vars.limit("MAX_UNJOINED_PER_USER", 100, 10_000)?,
+            max_sessions: vars.limit("MAX_SESSIONS_PER_GATEWAY", 20_000, 1_000_000)?,
             max_text_chars: vars.limit("MAX_TEXT_CHARS", 10_000, 1_000_000)?,
             max_content_bytes: vars.limit("MAX_CONTENT_BYTES", 65_536, 1_000_000)?,
             max_unconfirmed: vars.unconfirmed(log_replay_bytes)?,
@@ -496,6 +509,7 @@ mod tests {
         assert_eq!(config.ping_interval, 25_000);
         assert_eq!(config.silence(), 45_000);
         assert_eq!(config.max_payload, 1_000_000);
+        assert_eq!(config.max_connect_bytes, 16_384);
         assert_eq!(config.max_bulk_recipients, 1_000);
         assert_eq!(config.max_content_bytes, 65_536);
         assert_eq!(config.log_replay_bytes, 4_000_000);
@@ -511,7 +525,10 @@ mod tests {
             "MAX_BULK_RECIPIENTS",
             "MAX_BULK_SENDS_PER_MINUTE",
             "MAX_EVENTS_PER_SECOND",
+            "MAX_CONNECT_BYTES",
             "MAX_CONNECTIONS_PER_USER",
+            "MAX_UNJOINED_PER_USER",
+            "MAX_SESSIONS_PER_GATEWAY",
             "MAX_TEXT_CHARS",
             "MAX_CONTENT_BYTES",
             "MAX_STATUS_USERS",
@@ -539,8 +556,11 @@ mod tests {
         assert_eq!(config.costs.objects, Rate::UNLIMITED);
         assert_eq!(config.costs.queries, Rate::UNLIMITED);
         assert!(config.quotas.are_off());
+        assert_eq!(config.max_connect_bytes, config.max_payload);
         for limit in [
             config.max_connections,
+            config.max_unjoined,
+            config.max_sessions,
             config.max_text_chars,
             config.max_content_bytes,
             config.max_status_users,

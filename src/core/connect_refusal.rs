@@ -10,7 +10,6 @@ use thiserror::Error;
 use super::error::to_json;
 use super::limits::Rate;
 use super::token::TokenError;
-use crate::wire::engine_io::Frame;
 use crate::wire::socket_io::{MAIN, connect_error};
 
 /// The reason why a CONNECT is refused; its text is the `message` that the client receives.
@@ -53,12 +52,6 @@ impl ConnectRefusal {
             Self::TooLarge(_) => "too_large",
             Self::Unavailable => "unavailable",
         }
-    }
-
-    /// Returns [`Self::TooLarge`] if a frame begins like a CONNECT and is too large to be read.
-    pub fn of_unread(frame: &Frame, max_payload: usize) -> Option<Self> {
-        let is_connect = matches!(frame, Frame::Text(text) if text.starts_with("40"));
-        (is_connect && frame.len() > max_payload).then_some(Self::TooLarge(max_payload))
     }
 
     /// Returns the CONNECT_ERROR packet, with `{ message, data: { code } }` (Socket.IO protocol v5,
@@ -119,20 +112,5 @@ mod tests {
             .collect();
         assert_eq!(told, [false, false, false, true, true]);
         assert_eq!(faults.take(FAULTS, 21_000), Ok(()));
-    }
-
-    #[test]
-    fn a_connect_that_is_too_large_is_known_by_its_beginning() {
-        let text = |text: &str| Frame::Text(text.into());
-        let of = |frame: &Frame, max| ConnectRefusal::of_unread(frame, max);
-        let connect = text(r#"40{"token":""#);
-        assert_eq!(of(&connect, 7), Some(ConnectRefusal::TooLarge(7)));
-        assert_eq!(of(&connect, 100), None);
-        for other in [
-            text("42[\"event\"]"),
-            Frame::Binary(b"40{\"token\"".to_vec()),
-        ] {
-            assert_eq!(of(&other, 7), None);
-        }
     }
 }

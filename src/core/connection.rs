@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::config::Config;
 use super::limits::{Bucket, Rate};
 use super::region::Region;
 use super::time::Millis;
@@ -151,6 +152,16 @@ impl Connection {
         match self.refusals.take(rate, now) {
             Ok(()) => Admission::Refused(pause),
             Err(_) => Admission::Flooding,
+        }
+    }
+
+    /// Returns how many bytes a frame may have that arrives now. A gateway has measured what it forwards, and
+    /// its own frames may be larger.
+    pub fn max_frame(&self, config: &Config) -> usize {
+        match self.phase {
+            _ if self.carrier == Carrier::Gateway => usize::MAX,
+            Phase::Open | Phase::Probing if !self.session.was_joined() => config.max_connect_bytes,
+            _ => config.max_payload,
         }
     }
 
@@ -328,6 +339,36 @@ mod tests {
         );
         let read: Connection = serde_json::from_str(&json).unwrap();
         assert_eq!(read, connection);
+    }
+
+    #[test]
+    fn frames_may_be_larger_once_the_client_has_joined() {
+        let config = Config::read(|name| match name {
+            "JWT_SECRET" => Some("0123456789".repeat(4)),
+            _ => None,
+        })
+        .unwrap();
+        let of = |phase, carrier, is_joined| {
+            let mut connection = connection();
+            connection.phase = phase;
+            connection.carrier = carrier;
+            if is_joined {
+                connection.session.join("/", "S");
+            }
+            connection.max_frame(&config)
+        };
+        let (small, full) = (16_384, 1_000_000);
+        for (phase, before, after) in [
+            (Phase::Open, small, full),
+            (Phase::Probing, small, full),
+            // What is sent after the CONNECT, or taken over with the session.
+            (Phase::Connecting, full, full),
+            (Phase::Upgrading, full, full),
+        ] {
+            assert_eq!(of(phase, Carrier::WebSocket, false), before, "{phase:?}");
+            assert_eq!(of(phase, Carrier::WebSocket, true), after, "{phase:?}");
+            assert_eq!(of(phase, Carrier::Gateway, false), usize::MAX, "{phase:?}");
+        }
     }
 
     #[test]

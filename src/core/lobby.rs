@@ -150,9 +150,12 @@ impl Lobby {
 
     /// Returns the `auth` object of a CONNECT, or the effects of any other frame.
     fn read(&mut self, frame: &Frame, config: &Config) -> Result<ConnectAuth, Vec<LobbyEffect>> {
-        let packet = match decode(frame.clone(), config.max_payload) {
+        let packet = match decode(frame.clone(), config.max_connect_bytes) {
             Ok(packet) => packet,
-            Err(reason) => return Err(self.end_unread(frame, reason, config)),
+            Err(ProtocolEnd::TooLarge) => {
+                return Err(self.end_too_large(frame.is_connect(), config));
+            }
+            Err(reason) => return Err(self.end(reason, reason)),
         };
         if self.probing_until.is_some() {
             return Err(probe(&packet));
@@ -186,13 +189,14 @@ impl Lobby {
         refused.chain([send(refusal)]).chain(close).collect()
     }
 
-    /// Ends the connection after a frame that could not be read. A CONNECT that is too large gets a
-    /// CONNECT_ERROR first, unless it arrives before the upgrade.
-    fn end_unread(&self, frame: &Frame, reason: ProtocolEnd, config: &Config) -> Vec<LobbyEffect> {
-        let refusal = ConnectRefusal::of_unread(frame, config.max_payload);
-        let told = refusal.filter(|_| self.probing_until.is_none());
-        let told = told.map(|refusal| send(refusal.packet())).into_iter();
-        told.chain(self.end(reason, reason)).collect()
+    /// Ends the connection after a frame over `MAX_CONNECT_BYTES`. A CONNECT gets a CONNECT_ERROR first,
+    /// unless it arrives before the upgrade.
+    pub fn end_too_large(&self, is_connect: bool, config: &Config) -> Vec<LobbyEffect> {
+        let is_told = is_connect && self.probing_until.is_none();
+        let refusal = || send(ConnectRefusal::TooLarge(config.max_connect_bytes).packet());
+        let told = is_told.then(refusal).into_iter();
+        told.chain(self.end(ProtocolEnd::TooLarge, ProtocolEnd::TooLarge))
+            .collect()
     }
 
     fn end(&self, of_probe: ProtocolEnd, of_client: ProtocolEnd) -> Vec<LobbyEffect> {
@@ -229,14 +233,14 @@ mod tests {
     use crate::wire::socket_io::MAIN;
     use serde_json::json;
 
-    const MAX_PAYLOAD: usize = 10_000;
+    const MAX_CONNECT: usize = 10_000;
     const CONNECT_TIMEOUT: Millis = 5_000;
     const UPGRADE_TIMEOUT: Millis = 2_000;
 
     fn config() -> Config {
         Config::read(|name| match name {
             "JWT_SECRET" => Some(String::from_utf8_lossy(SECRET).into_owned()),
-            "MAX_PAYLOAD_BYTES" => Some(MAX_PAYLOAD.to_string()),
+            "MAX_CONNECT_BYTES" => Some(MAX_CONNECT.to_string()),
             "CONNECT_TIMEOUT_MS" => Some(CONNECT_TIMEOUT.to_string()),
             "UPGRADE_TIMEOUT_MS" => Some(UPGRADE_TIMEOUT.to_string()),
             _ => None,
@@ -337,9 +341,9 @@ mod tests {
 
     #[test]
     fn what_a_client_may_send_before_its_user_is_known() {
-        let large = |start: &str| text(&format!("{start}{}", "x".repeat(MAX_PAYLOAD)));
+        let large = |start: &str| text(&format!("{start}{}", "x".repeat(MAX_CONNECT)));
         let too_large = || LobbyEffect::Close(ProtocolEnd::TooLarge.into());
-        let told = send(ConnectRefusal::TooLarge(MAX_PAYLOAD).packet());
+        let told = send(ConnectRefusal::TooLarge(MAX_CONNECT).packet());
         let mut cases = vec![
             (text("3"), vec![]),
             (text("6"), vec![]),
@@ -348,6 +352,10 @@ mod tests {
             (large("40"), vec![told, too_large()]),
             (large("42"), vec![too_large()]),
             (Frame::Binary(vec![1]), closed(ProtocolEnd::ProtocolError)),
+            (
+                Frame::Binary(vec![b'4'; MAX_CONNECT + 1]),
+                vec![too_large()],
+            ),
         ];
         for invalid in [
             "",
@@ -437,7 +445,7 @@ mod tests {
             (text("9"), abandoned(ProtocolEnd::ProtocolError)),
             // No CONNECT is answered before the upgrade, not even one that is too large.
             (
-                text(&format!("40{}", "x".repeat(MAX_PAYLOAD))),
+                text(&format!("40{}", "x".repeat(MAX_CONNECT))),
                 abandoned(ProtocolEnd::TooLarge),
             ),
         ];

@@ -1,6 +1,7 @@
 //! The pure core: configuration, tokens, payloads, decisions, SQL. It imports nothing from the platform,
 //! reads no clock and draws no random numbers (both are passed in), so its tests run natively.
 
+pub mod address;
 pub mod alarm;
 pub mod api;
 pub mod canonical;

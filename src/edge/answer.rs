@@ -43,6 +43,13 @@ pub fn forbidden_origin() -> Result<Response> {
     json(403, r#"{"code":4,"message":"Origin not allowed"}"#)
 }
 
+/// The caller's address has opened too many connections whose users are not known. It may retry after the period of
+/// the limit.
+pub fn too_many_connections() -> Result<Response> {
+    let answer = json(429, r#"{"message":"Too many connections, please wait"}"#)?;
+    with_headers(answer, vec![("Retry-After", "10".to_owned())])
+}
+
 /// A fault on our side. The caller may retry.
 pub fn unavailable(what: &str, detail: &dyn Display) -> Result<Response> {
     log::error(what, detail);

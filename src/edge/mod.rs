@@ -1,6 +1,7 @@
 //! The stateless Worker. It checks origin, version and transport, and routes: [`socket_io`] for clients,
 //! [`api`] for the marketplace's own backend, [`console`] for the console page.
 
+mod admission;
 mod answer;
 mod api;
 mod console;
@@ -10,34 +11,11 @@ mod open_origins;
 mod relay;
 mod socket_io;
 
-use futures::StreamExt;
 use worker::{Context, Env, Request, Response, Result, event};
 
 use crate::core::api::{HEALTH, PREFIX};
 use crate::handler::{Active, Handler};
 use crate::platform;
-
-/// Reads a request's body. Returns `None` as soon as it exceeds `max` bytes and reads no further: anybody may
-/// send a body, and the isolate's memory is shared.
-async fn read_body(request: &mut Request, max: usize) -> Result<Option<Vec<u8>>> {
-    if request.inner().body().is_none() {
-        return Ok(Some(Vec::new()));
-    }
-    let length = request.headers().get("Content-Length")?;
-    let length = length.and_then(|length| length.parse::<u64>().ok());
-    if length.is_some_and(|length| length > max as u64) {
-        return Ok(None);
-    }
-    let mut body = Vec::new();
-    let mut chunks = request.stream()?;
-    while let Some(chunk) = chunks.next().await {
-        body.extend(chunk?);
-        if body.len() > max {
-            return Ok(None);
-        }
-    }
-    Ok(Some(body))
-}
 
 #[event(start)]
 fn start() {

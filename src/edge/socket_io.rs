@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::pin_mut;
+use wasm_bindgen::JsValue;
 use web_sys::Url;
 use worker::{Delay, Env, Method, Request, Response, Result};
 
 use super::relay::{self, Begin, Relay};
-use super::{answer, long_poll, read_body};
+use super::{admission, answer, long_poll};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::cors;
@@ -110,7 +111,7 @@ impl SocketIoRequest {
         self.param("token").map(str::to_owned).or_else(header)
     }
 
-    async fn polling(mut self) -> Result<Response> {
+    async fn polling(self) -> Result<Response> {
         let method = self.request.method();
         let Some(text) = self.param("sid").map(str::to_owned) else {
             return match method {
@@ -150,14 +151,11 @@ impl SocketIoRequest {
         is_wanted.then(|| Duration::from_millis(pause))
     }
 
-    async fn post(&mut self, sid: &EngineSid, poll: &Poll) -> Result<Response> {
-        let body = read_body(&mut self.request, self.config.max_payload).await?;
-        let is_too_large = body.is_none();
-        // A body that was not read is forwarded as an empty one. That is an invalid payload and ends the
-        // session, just as an oversized frame ends any connection.
-        let body = Some(body.unwrap_or_default());
-        match objects::poll(&self.env, &sid.gateway(), poll, body).await {
-            Ok(_) if is_too_large => answer::polling(413, ""),
+    /// Passes the body on unread: only the gateway knows how large it may be.
+    async fn post(&self, sid: &EngineSid, poll: &Poll) -> Result<Response> {
+        let body = self.request.inner().body();
+        let body = body.map_or_else(|| "".into(), JsValue::from);
+        match objects::poll(&self.env, &sid.gateway(), poll, Some(body)).await {
             Ok(mut response) => answer::polling(response.status_code(), &response.text().await?),
             Err(error) => answer::unavailable("polling gateway", &error),
         }
@@ -165,7 +163,11 @@ impl SocketIoRequest {
 
     async fn handshake(&self) -> Result<Response> {
         let mut sid = self.new_sid();
-        if let Some(own) = self.token_verdict().await {
+        let own = self.token_verdict().await;
+        if !self.is_admitted(own.as_ref()).await {
+            return answer::too_many_connections();
+        }
+        if let Some(own) = own {
             match self.greet(&sid, own).await {
                 Ok(is_noted) => sid.is_noted = is_noted,
                 Err(error) => return answer::unavailable("polling gateway", &error),
@@ -240,8 +242,30 @@ impl SocketIoRequest {
                 connected(objects::connect(&self.env, &connect).await)
             }
             // An invalid token is reported in reply to the CONNECT, where the client can see it.
-            own => relay::start(self.relay(sid, engine_sid, own), Begin::Handshake),
+            own => {
+                self.start_relay(sid, engine_sid, own, Begin::Handshake)
+                    .await
+            }
         }
+    }
+
+    /// Returns whether the client may open a connection: if its user is known, or its address has not opened too
+    /// many.
+    async fn is_admitted(&self, own: Option<&Verdict>) -> bool {
+        matches!(own, Some(Ok(_))) || admission::is_admitted(&self.request, &self.env).await
+    }
+
+    async fn start_relay(
+        self,
+        sid: EngineSid,
+        engine_sid: String,
+        own: Option<Verdict>,
+        begin: Begin,
+    ) -> Result<Response> {
+        if !self.is_admitted(own.as_ref()).await {
+            return answer::too_many_connections();
+        }
+        relay::start(self.relay(sid, engine_sid, own), begin)
     }
 
     /// The verdict on the request's token, if it has one. The request alone depends on it, and the runtime drops
@@ -282,7 +306,7 @@ impl SocketIoRequest {
             Either::Right((_, routed)) if route.user.is_some() => routed.await,
             Either::Right(_) => {
                 let own = self.token_verdict().await;
-                return relay::start(self.relay(sid, text, own), Begin::Upgrade);
+                return self.start_relay(sid, text, own, Begin::Upgrade).await;
             }
         };
         let mut response = match routed {

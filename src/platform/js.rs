@@ -52,6 +52,45 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
+#[wasm_bindgen(module = "/src/platform/frames.js")]
+extern "C" {
+    /// The limit of a socket's frames, which may be changed.
+    pub type FrameLimit;
+
+    #[wasm_bindgen(method, setter)]
+    fn set_bytes(this: &FrameLimit, bytes: u32);
+
+    #[wasm_bindgen(js_name = limitFrames)]
+    fn limit_frames(socket: &web_sys::WebSocket, bytes: u32) -> FrameLimit;
+}
+
+impl FrameLimit {
+    /// Limits a socket's frames to `max` bytes. Its streams of events that begin later get a boolean instead of a
+    /// larger frame: whether that began like a CONNECT.
+    pub fn of(socket: &WebSocket, max: usize) -> Self {
+        limit_frames(socket.as_ref(), bytes(max))
+    }
+
+    /// Changes the limit for the frames that arrive from now on.
+    pub fn set(&self, max: usize) {
+        self.set_bytes(bytes(max));
+    }
+}
+
+fn bytes(max: usize) -> u32 {
+    u32::try_from(max).unwrap_or(u32::MAX)
+}
+
+#[wasm_bindgen(module = "/src/platform/rate_limit.js")]
+extern "C" {
+    /// The platform's rate limiting binding.
+    pub type RateLimiter;
+
+    /// Counts one under `key`. Returns whether that is within the limit.
+    #[wasm_bindgen(catch)]
+    pub async fn take(limiter: &RateLimiter, key: &str) -> Result<JsValue, JsValue>;
+}
+
 /// Returns when the platform last auto-responded to a pong on this socket, if ever.
 pub fn auto_responded_at(state: &State, socket: &WebSocket) -> Option<Millis> {
     let state: &ObjectState = state.as_raw().unchecked_ref();

@@ -2,6 +2,7 @@
 //! signatures, D1 and the log.
 
 pub mod abandoned;
+pub mod body;
 pub mod d1;
 pub mod directory;
 pub mod js;

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Delay, Env, Error, Response, Result, WebSocket};
 
 use super::directory::{self, Directory};
 use super::js::{self, receive_array_buffers};
-use super::{jurisdiction, log};
+use super::jurisdiction;
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::region::Region;
@@ -97,12 +96,12 @@ fn is_fault(response: &Result<Response>) -> bool {
         .map_or(true, |response| response.status_code() >= 500)
 }
 
-/// Forwards a client's POST, or its GET (`body` is `None`), to its gateway.
+/// Forwards a client's POST with its unread body, or its GET (`body` is `None`), to its gateway.
 pub async fn poll(
     env: &Env,
     gateway: &str,
     poll: &Poll,
-    body: Option<Vec<u8>>,
+    body: Option<JsValue>,
 ) -> Result<Response> {
     let message = to_header(poll);
     let request = ObjectRequest {
@@ -110,9 +109,7 @@ pub async fn poll(
         name: gateway,
         method: if body.is_some() { "POST" } else { "GET" },
         headers: BTreeMap::from([(HEADER, message.as_str())]),
-        body: body.map_or(JsValue::UNDEFINED, |body| {
-            Uint8Array::from(body.as_slice()).into()
-        }),
+        body: body.unwrap_or(JsValue::UNDEFINED),
     };
     request.send::<Poll>(env).await
 }

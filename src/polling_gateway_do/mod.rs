@@ -33,7 +33,7 @@ use crate::messages::{
 };
 use crate::platform::abandoned::Abandoned;
 use crate::platform::object_request::{self, ObjectRequest};
-use crate::platform::{self, log, now, send};
+use crate::platform::{self, body, log, now, send};
 use crate::wire::engine_io::{Packet, RequestError};
 use crate::wire::polling::{GetOutcome, PollingPhase, PollingSession, PostOutcome};
 use crate::wire::socket_io::is_disconnect;
@@ -104,7 +104,7 @@ impl DurableObject for PollingGateway {
                     .await
             }
             (Poll::PATH, Method::Post) => match asked.message().await? {
-                Some(poll) => self.post(poll, asked.request.bytes().await?, config).await,
+                Some(poll) => self.post(poll, &mut asked.request, config).await,
                 None => object_request::unknown(),
             },
             (Greeting::PATH, _) => asked.respond(|greeting| self.greet(greeting, config)).await,
@@ -165,19 +165,21 @@ impl PollingGateway {
         }
     }
 
-    async fn post(&self, poll: Poll, body: Vec<u8>, config: &Config) -> Result<Response> {
+    async fn post(&self, poll: Poll, request: &mut Request, config: &Config) -> Result<Response> {
         let sid = &poll.session.engine_sid;
         self.enter(&poll.session, poll.user.as_ref(), config)
             .await?;
-        let push = self.with(sid, |session| {
-            session.polling.on_post(&body, now(), config.max_payload)
-        });
+        let Some(max) = self.with(sid, |session| session.max_body(config)) else {
+            return answer(refusal(RequestError::UnknownSession));
+        };
+        let Some(body) = body::read(request, max).await? else {
+            return self.refuse_large(sid);
+        };
+        // In the meantime the session may have ended.
+        let push = self.with(sid, |session| session.polling.on_post(&body, now(), max));
         match push.unwrap_or(PostOutcome::Unknown) {
             PostOutcome::Unknown => answer(refusal(RequestError::UnknownSession)),
-            PostOutcome::TooLarge => {
-                close(&self.sessions, sid, End::Lost);
-                answer((413, String::new()))
-            }
+            PostOutcome::TooLarge => self.refuse_large(sid),
             PostOutcome::Invalid => self.refuse(sid),
             PostOutcome::Packets(packets) => {
                 for packet in packets {
@@ -186,6 +188,12 @@ impl PollingGateway {
                 answer((200, "ok".to_owned()))
             }
         }
+    }
+
+    /// Refuses a body that is too large, which ends its session, as a frame that is too large ends its connection.
+    fn refuse_large(&self, sid: &str) -> Result<Response> {
+        close(&self.sessions, sid, End::Lost);
+        answer((413, String::new()))
     }
 
     /// Refuses an invalid request, which ends its session.
@@ -270,6 +278,11 @@ impl PollingGateway {
         if *is_noted || lobby.is_over(now()) {
             return Ok(());
         }
+        let count = self.sessions.borrow().len();
+        // The session stays unknown, so its client makes another handshake, which may lead to another gateway.
+        if count >= config.max_sessions {
+            return Ok(());
+        }
         let session = GatewaySession {
             polling: PollingSession::new(*opened_at),
             lobby,
@@ -352,6 +365,14 @@ impl PollingGateway {
 }
 
 impl GatewaySession {
+    /// How many bytes a POST may have that arrives now.
+    fn max_body(&self, config: &Config) -> usize {
+        match self.polling.phase {
+            PollingPhase::Lobby => config.max_connect_bytes,
+            _ => config.max_payload,
+        }
+    }
+
     /// Whether the client has been silent for too long, or its user is still unknown after the deadline.
     fn is_overdue(&self, config: &Config) -> bool {
         let is_lost = self.polling.phase == PollingPhase::Lobby && self.lobby.is_over(now());

@@ -45,11 +45,20 @@ impl UserObject {
 
     async fn on_decodable(&self, socket: Socket, frame: Frame) {
         let Ok(config) = self.config() else { return };
-        self.refuse_unread(&socket, &frame, config.max_payload);
-        match decode(frame, config.max_payload) {
+        let is_connect = frame.is_connect();
+        match decode(frame, socket.connection.max_frame(config)) {
             Ok(packet) => self.on_packet(socket, packet).await,
+            Err(ProtocolEnd::TooLarge) => self.end_too_large(&socket, is_connect),
             Err(reason) => self.close_as_heard(&socket, reason),
         }
+    }
+
+    /// Ends the connection after a frame that is too large; `is_connect` is whether it began like a CONNECT.
+    pub(crate) fn end_too_large(&self, socket: &Socket, is_connect: bool) {
+        if is_connect {
+            self.refuse_large(socket);
+        }
+        self.close_as_heard(socket, ProtocolEnd::TooLarge);
     }
 
     fn close_as_heard(&self, socket: &Socket, reason: ProtocolEnd) {
@@ -74,7 +83,9 @@ impl UserObject {
             .borrow_mut()
             .get_mut(&socket.connection.engine_sid)
         {
-            Some(_) if frame.len() > config.max_payload => Some(ProtocolEnd::TooLarge.into()),
+            Some(_) if frame.len() > socket.connection.max_frame(config) => {
+                Some(ProtocolEnd::TooLarge.into())
+            }
             Some(held) => {
                 let fits = held.hold(frame, MAX_HELD_PAYLOADS * config.max_payload);
                 (!fits).then_some(CloseReason::Flooding)

@@ -11,6 +11,7 @@
 //! ```text
 //!  entries    this file: fetch, a frame, a close, the alarm: an event in, work, one schedule at the end
 //!             calls   remote calls, likewise
+//!             measure frames that are not small, before they are copied
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, revoked, refuse, room, upgrade, slow, close
@@ -26,6 +27,7 @@ mod connect;
 mod deliver;
 mod frames;
 mod ground;
+mod measure;
 mod notify;
 mod requests;
 mod sending;

@@ -41,6 +41,11 @@ impl Frame {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Returns whether the payload begins like a CONNECT.
+    pub fn is_connect(&self) -> bool {
+        matches!(self, Self::Text(text) if text.starts_with("40"))
+    }
 }
 
 /// A decoded Engine.IO packet.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use web_sys::Url;
 use worker::{Env, Request, Response, Result};
 
-use super::{answer, read_body};
+use super::answer;
 use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{ApiRoute, page_payload};
@@ -22,7 +22,7 @@ use crate::core::telemetry::Fact;
 use crate::core::token::service::{Service, ServiceError, credentials, is_api_key, service};
 use crate::messages::{Act, Acted, PresenceQuery};
 use crate::platform::jurisdiction::checked_config;
-use crate::platform::{self, d1, log, now, objects, public_keys, telemetry};
+use crate::platform::{self, body, d1, log, now, objects, public_keys, telemetry};
 
 /// The result of a request: a status and a body, or a problem.
 type ApiAnswer = std::result::Result<(u16, String), Problem>;
@@ -76,7 +76,7 @@ async fn run(
     let route = route?;
     let authorized = service.authorize(route.scope());
     authorized.map_err(answer::unauthorized)?;
-    let bytes = read_body(&mut request, config.max_payload)
+    let bytes = body::read(&mut request, config.max_payload)
         .await
         .map_err(ours("body"))?
         .ok_or_else(|| Problem::too_large(config.max_payload))?;

@@ -14,7 +14,9 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::{Stream, StreamExt, pin_mut, stream};
 use wasm_bindgen_futures::spawn_local;
-use worker::{Delay, Env, Response, Result, WebSocket, WebSocketPair, WebsocketEvent};
+use worker::{
+    Delay, Env, MessageEvent, Response, Result, WebSocket, WebSocketPair, WebsocketEvent,
+};
 
 use crate::core::close::CloseReason;
 use crate::core::config::Config;
@@ -25,7 +27,7 @@ use crate::core::region::Region;
 use crate::core::token::{Identity, Verdict};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, LOST, LobbyStep};
-use crate::platform::js::receive_array_buffers;
+use crate::platform::js::{FrameLimit, receive_array_buffers};
 use crate::platform::{close, close_with, frame, log, now, objects, public_keys, send, telemetry};
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, open};
@@ -57,9 +59,10 @@ pub enum Begin {
 pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     receive_array_buffers(&pair.server);
+    let limit = FrameLimit::of(&pair.server, relay.config.max_connect_bytes);
     pair.server.accept()?;
     spawn_local(async move {
-        let ended = relay.run(&pair.server, begin).await;
+        let ended = relay.run(&pair.server, &limit, begin).await;
         if log::fault("relay", ended).is_none() {
             close(&pair.server, ProtocolEnd::TransportLost);
         }
@@ -68,7 +71,7 @@ pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
 }
 
 impl Relay {
-    async fn run(&self, client: &WebSocket, begin: Begin) -> Result<()> {
+    async fn run(&self, client: &WebSocket, limit: &FrameLimit, begin: Begin) -> Result<()> {
         let events = client.events()?;
         let events = events.filter_map(|event| async { incoming(event) });
         pin_mut!(events);
@@ -84,6 +87,7 @@ impl Relay {
             Some(user) => Exit::Enter(user.clone(), None),
             None => self.serve_lobby(client, &mut events, lobby).await?,
         };
+        limit.set(self.config.max_payload);
         match exit {
             Exit::Enter(user, connect) => self.enter(client, events, user, connect).await,
             Exit::Upgrade(user) => self.pass_upgrade_on(client, events, user).await,
@@ -107,7 +111,7 @@ impl Relay {
         if let Some(connect) = connect {
             send(&user, connect)?;
         }
-        pass_on(client, events, &user, from_user, &self.config).await;
+        pass_on(client, events, &user, from_user).await;
         Ok(())
     }
 
@@ -157,6 +161,9 @@ impl Relay {
         let left = Duration::from_millis(lobby.deadline().saturating_sub(now()));
         let frame = match select(events.next(), Delay::from(left)).await {
             Either::Left((Some(Incoming::Frame(frame)), _)) => frame,
+            Either::Left((Some(Incoming::TooLarge { is_connect }), _)) => {
+                return lobby.end_too_large(is_connect, &self.config);
+            }
             Either::Left((Some(Incoming::Closed(..)) | None, _)) => return lobby.leave(),
             Either::Right(_) => return lobby.time_out(),
         };
@@ -213,17 +220,28 @@ enum Exit {
 /// What arrives on a WebSocket.
 enum Incoming {
     Frame(Frame),
+    /// A frame over the limit, which was not kept.
+    TooLarge {
+        is_connect: bool,
+    },
     /// The close code and reason.
     Closed(u16, String),
 }
 
 fn incoming(event: Result<WebsocketEvent>) -> Option<Incoming> {
     match event {
-        Ok(WebsocketEvent::Message(message)) => frame(&message).map(Incoming::Frame),
+        Ok(WebsocketEvent::Message(message)) => received(&message),
         Ok(WebsocketEvent::Close(close)) if close.was_clean() => {
             Some(Incoming::Closed(close.code(), close.reason()))
         }
         Ok(WebsocketEvent::Close(_)) | Err(_) => Some(Incoming::Closed(LOST, String::new())),
+    }
+}
+
+fn received(message: &MessageEvent) -> Option<Incoming> {
+    match message.as_ref().data().as_bool() {
+        Some(is_connect) => Some(Incoming::TooLarge { is_connect }),
+        None => frame(message).map(Incoming::Frame),
     }
 }
 
@@ -233,7 +251,6 @@ async fn pass_on(
     from_client: impl Stream<Item = Incoming>,
     user: &WebSocket,
     from_user: impl Stream<Item = Incoming>,
-    config: &Config,
 ) {
     let both = stream::select(
         from_client.map(|incoming| (incoming, true)),
@@ -243,14 +260,14 @@ async fn pass_on(
     while let Some((incoming, is_client)) = both.next().await {
         let frame = match incoming {
             Incoming::Frame(frame) => frame,
+            Incoming::TooLarge { .. } => {
+                return close_both(client, user, ProtocolEnd::TooLarge.code());
+            }
             Incoming::Closed(code, text) => {
                 let code = sendable(code).map(|code| (code, text.as_str()));
                 return close_both(client, user, code);
             }
         };
-        if is_client && frame.len() > config.max_payload {
-            return close_both(client, user, ProtocolEnd::TooLarge.code());
-        }
         // A noop is the object's auto-response to a pong.
         if !is_client && matches!(&frame, Frame::Text(text) if text == "6") {
             continue;

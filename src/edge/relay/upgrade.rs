@@ -82,7 +82,7 @@ impl Relay {
             return self.give_up().await;
         }
         send(&user, Packet::Upgrade.into_frame())?;
-        pass_on(client, events, &user, from_user, &self.config).await;
+        pass_on(client, events, &user, from_user).await;
         Ok(())
     }
 }

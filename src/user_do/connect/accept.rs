@@ -2,6 +2,7 @@
 
 use worker::{Response, Result, WebSocketPair};
 
+use crate::core::close::CloseReason;
 use crate::core::connection::{Connection, Phase};
 use crate::messages::Connect;
 use crate::platform::now;
@@ -23,6 +24,7 @@ impl UserObject {
         if self.state.get_websockets().len() >= MAX_SOCKETS {
             return Ok(Response::empty()?.with_status(503));
         }
+        self.end_oldest_unjoined(&connect.engine_sid, config.max_unjoined);
         let pair = WebSocketPair::new()?;
         // The tag is used to find the sockets of a session. It has 40 characters of at most 256.
         self.state
@@ -48,5 +50,30 @@ impl UserObject {
         }
         self.needs_schedule();
         Response::from_websocket(pair.client)
+    }
+
+    /// Keeps below the limit of connections that have not joined, before another one is accepted. The oldest one
+    /// ends, because clients join at once: so connections that never join lock nobody out.
+    fn end_oldest_unjoined(&self, engine_sid: &str, max: usize) {
+        // All sockets are read only if there may be too many.
+        if self.state.get_websockets().len() < max {
+            return;
+        }
+        let is_unjoined = |socket: &Socket| {
+            let connection = &socket.connection;
+            connection.phase != Phase::Closed
+                && !connection.session.was_joined()
+                && connection.engine_sid != engine_sid
+        };
+        let unjoined: Vec<Socket> = self.sockets().filter(is_unjoined).collect();
+        if unjoined.len() < max {
+            return;
+        }
+        let oldest = unjoined
+            .into_iter()
+            .min_by_key(|socket| socket.connection.opened_at);
+        if let Some(oldest) = oldest {
+            self.close(oldest, CloseReason::Replaced);
+        }
     }
 }

@@ -89,7 +89,7 @@ impl UserObject {
     /// Joins the client if the verdict is good.
     async fn join_as(
         &self,
-        mut socket: Socket,
+        socket: Socket,
         verdict: Verdict,
         auth: &ConnectAuth,
     ) -> Option<AfterConnect> {

@@ -8,7 +8,7 @@ use crate::core::telemetry::Fact;
 use crate::platform::now;
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
-use crate::wire::engine_io::{Frame, Packet};
+use crate::wire::engine_io::Packet;
 
 impl UserObject {
     /// The CONNECT is for another user than the object's. A client that has joined before reconnects, and is
@@ -42,10 +42,11 @@ impl UserObject {
     }
 
     /// Tells the client that its CONNECT is too large, before the connection is closed for that.
-    pub(crate) fn refuse_unread(&self, socket: &Socket, frame: &Frame, max_payload: usize) {
+    pub(crate) fn refuse_large(&self, socket: &Socket) {
+        let Ok(config) = self.config() else { return };
         let connection = &socket.connection;
-        let is_waiting = connection.phase == Phase::Open && !connection.session.was_joined();
-        if is_waiting && let Some(refusal) = ConnectRefusal::of_unread(frame, max_payload) {
+        if connection.phase == Phase::Open && !connection.session.was_joined() {
+            let refusal = ConnectRefusal::TooLarge(connection.max_frame(config));
             self.refused(socket, refusal.code());
             self.send(socket, Packet::Text(refusal.packet()));
         }
