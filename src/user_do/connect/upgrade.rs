@@ -50,11 +50,6 @@ impl UserObject {
             let reason = reason.unwrap_or(ProtocolEnd::UpgradeFailed.into());
             return self.close(socket, reason);
         };
-        // The frames behind a CONNECT that is being checked are held already, for another purpose.
-        if polling.connection.phase == Phase::Connecting {
-            self.close(polling, CloseReason::Interrupted);
-            return self.close(socket, CloseReason::Interrupted);
-        }
         polling.connection.phase = Phase::Upgrading;
         socket.connection.phase = Phase::Upgrading;
         if polling.save().and(socket.save()).is_err() {
