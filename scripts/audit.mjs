@@ -24,10 +24,12 @@ async function auditCrates() {
   console.log("vulnerabilities of crates: none are known");
 }
 
-/** Returns the packages in a package-lock.json that do not come from the npm registry. */
+/**
+ * Returns the packages in a package-lock.json that do not come from the registry. They alone have an address there,
+ * because .npmrc leaves out the registry's.
+ */
 export function foreignPackages({ packages }) {
-  const isForeign = ({ link, resolved = "" }) =>
-    !link && resolved !== "" && !resolved.startsWith("https://registry.npmjs.org/");
+  const isForeign = ({ link, resolved }) => !link && resolved !== undefined;
   return Object.keys(packages).filter((place) => isForeign(packages[place]));
 }
 

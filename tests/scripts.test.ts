@@ -220,12 +220,11 @@ describe("npm run audit", () => {
     const packages = {
       "": {},
       a: { integrity: "sha512-x" },
-      b: { resolved: "https://registry.npmjs.org/b/-/b-1.0.0.tgz" },
-      c: { resolved: "client", link: true },
-      d: { resolved: "git+ssh://git@example.com/d.git" },
-      e: { resolved: "https://example.com/e.tgz" },
+      b: { resolved: "client", link: true },
+      c: { resolved: "git+ssh://git@example.com/c.git" },
+      d: { resolved: "https://example.com/d.tgz" },
     };
-    assert.deepEqual(foreignPackages({ packages }), ["d", "e"]);
+    assert.deepEqual(foreignPackages({ packages }), ["c", "d"]);
   });
 
   test("tells serious vulnerabilities from no answer", () => {
