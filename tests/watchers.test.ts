@@ -53,7 +53,7 @@ const watched = (userId: string) => server.storage(userId, "SELECT * FROM watche
 test("everybody is told once, in steps", async () => {
   const all = await connectWatchers("star");
   await online("star");
-  const isTelling = () => watched("star").cursor !== "";
+  const isTelling = () => watched("star").cursor > "";
   await until(isTelling, "more than one step");
   await until(() => heard(all).length === WATCHERS, "everybody has heard", 20_000);
   await until(() => watched("star").telling === null, "the round is over");

@@ -16,8 +16,8 @@ pub const SHORTEST_PAUSE: Millis = 5;
 /// How late an alarm may be before it counts as lost.
 pub const LONGEST_DELAY: Millis = 5_000;
 
-/// The pause after an alarm whose work has failed again and again.
-pub const PAUSE_AFTER_FAILURES: Millis = 30_000;
+/// The shortest and the longest pause after an alarm whose work has failed again and again.
+const PAUSE_AFTER_FAILURES: [Millis; 2] = [1_000, 30_000];
 
 /// How many times in a row a failing alarm is left to the platform, which tries it again after 2 s, 4 s and so on.
 pub const LEFT_TO_THE_PLATFORM: u8 = 2;
@@ -30,6 +30,13 @@ pub fn to_set(wanted: Millis, set_for: Option<Millis>, now: Millis) -> Option<Mi
         Some(set_for) if set_for <= at && !is_lost(set_for, now) => None,
         _ => Some(at),
     }
+}
+
+/// Returns when to try again after an alarm whose work has failed again and again: when the next connection needs
+/// attention, but neither at once nor much later.
+pub fn after_failures(next_beat: Option<Millis>, now: Millis) -> Millis {
+    let [shortest, longest] = PAUSE_AFTER_FAILURES.map(|pause| now + pause);
+    next_beat.unwrap_or(longest).clamp(shortest, longest)
 }
 
 /// Returns whether an alarm that was set for `set_for`, and has not fired, counts as lost.
@@ -62,6 +69,14 @@ mod tests {
     fn one_that_is_due_is_not_cancelled_by_an_earlier_one() {
         assert_eq!(to_set(0, Some(NOW), NOW), None);
         assert_eq!(to_set(NOW - 9_000, Some(NOW - 5_000), NOW), None);
+    }
+
+    #[test]
+    fn work_that_always_fails_is_tried_at_each_heartbeat_and_never_without_a_pause() {
+        assert_eq!(after_failures(Some(NOW + 9_000), NOW), NOW + 9_000);
+        assert_eq!(after_failures(Some(NOW), NOW), NOW + 1_000);
+        assert_eq!(after_failures(Some(NOW + 90_000), NOW), NOW + 30_000);
+        assert_eq!(after_failures(None, NOW), NOW + 30_000);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use worker::{Error, Result};
 
-use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM, PAUSE_AFTER_FAILURES};
+use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM};
 use crate::core::heartbeat::{Need, need};
 use crate::core::time::Millis;
 use crate::platform::{log, now};
@@ -65,9 +65,8 @@ impl UserObject {
         self.failed_alarms.set(failed);
         if failed > LEFT_TO_THE_PLATFORM {
             let next_beat = self.next_beat(self.is_watched())?;
-            let latest = now() + PAUSE_AFTER_FAILURES;
             return self
-                .set_alarm(next_beat.map_or(latest, |at| at.min(latest)))
+                .set_alarm(alarm::after_failures(next_beat, now()))
                 .await;
         }
         // The platform's next attempt is this object's alarm.
