@@ -14,7 +14,7 @@ const FRAMES = 3;
 
 let server: DevServer;
 before(async () => {
-  server = await createDevServer();
+  server = await createDevServer({}, { hasProbe: true });
   await server.start();
 });
 after(() => server.close());

@@ -116,7 +116,7 @@ const kinds: Record<string, Kind> = {
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 async function measure({ edit, greeting, request, query, hasWasm }: Kind) {
-  const server = await createDevServer({ LOG_CONNECTIONS: "off" }, { edit });
+  const server = await createDevServer({ LOG_CONNECTIONS: "off" }, { edit, hasProbe: hasWasm });
   try {
     await server.start();
     const healthy = await openHealthy(server, greeting(server));

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -23,11 +23,28 @@ type DatabaseSyncOptions = ConstructorParameters<typeof DatabaseSync>[1];
 
 export type DevServer = Awaited<ReturnType<typeof createDevServer>>;
 
+interface DevOptions {
+  config?: string;
+  edit?: (toml: string) => string;
+  hasProbe?: boolean;
+}
+
+/** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
+function probedWorker(folder: string) {
+  const copy = path.join(folder, "worker");
+  cpSync(inRoot("dist"), copy, { recursive: true });
+  const file = path.join(copy, "index.js");
+  const probe = readFileSync(inRoot("tests", "abuse", "wasm-probe.js"), "utf8");
+  writeFileSync(file, probe + readFileSync(file, "utf8"));
+  return file;
+}
+
 /** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
-function writeConfig(folder: string, more: string, edit: (toml: string) => string) {
+function writeConfig(folder: string, { config: more, edit, hasProbe }: Required<DevOptions>) {
+  const main = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
-    .replace(/^main = .*/m, `main = ${JSON.stringify(inRoot("dist", "index.js"))}`)
+    .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
     .replace('"migrations"', JSON.stringify(inRoot("migrations")))
     .replace('"build-console"', JSON.stringify(inRoot("build-console")))
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
@@ -67,21 +84,18 @@ const nameOf = (database: DatabaseSync) =>
 
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
- * appended to wrangler.toml, which `edit` may change.
+ * appended to wrangler.toml, which `edit` may change. With `hasProbe`, it reports the size of the wasm's memory
+ * (tests/abuse/memory.ts).
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  {
-    config: more = "",
-    edit = (toml) => toml,
-  }: { config?: string; edit?: (toml: string) => string } = {},
+  { config: more = "", edit = (toml) => toml, hasProbe = false }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, more, edit);
+  const config = writeConfig(folder, { config: more, edit, hasProbe });
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
-  const inspectorPort = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const options = [`--config=${config}`, `--persist-to=${state}`];
   const env = { ...toolEnv(), CI: "true" };
@@ -108,7 +122,7 @@ export async function createDevServer(
       `--port=${port}`,
       "--ip=127.0.0.1",
       // The default is a fixed port, which two servers that start at the same time would both take.
-      `--inspector-port=${inspectorPort}`,
+      "--inspector-port=0",
       "--show-interactive-dev-session=false",
       ...all.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
     );
@@ -255,7 +269,6 @@ export async function createDevServer(
 
   return {
     url,
-    inspectorPort,
     /** The process that runs all others, while the server is up. */
     pid: () => child?.pid ?? 0,
     secret,

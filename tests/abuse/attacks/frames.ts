@@ -31,13 +31,13 @@ export const garbage: Attack = async (target) => {
   await closed(socket);
 };
 
-const large = "4".repeat(2_000_000);
-const largeBytes = Buffer.alloc(3_000_000);
+const large = "4".repeat(1_500_000);
+const largeBytes = Buffer.alloc(1_500_000);
 
-/** Sends frames over the limit, several at once. */
+/** Sends two frames over the limit, without waiting for an answer to the first. */
 export const largeFrames: Attack = async (target) => {
   const socket = await anySocket(target);
   if (!socket) return;
-  for (let count = 0; count < 3; count++) socket.send(pick<string | Buffer>(large, largeBytes));
+  for (let count = 0; count < 2; count++) socket.send(pick<string | Buffer>(large, largeBytes));
   await closed(socket);
 };

@@ -1,6 +1,7 @@
 // HTTP requests that no client makes: bad handshakes, large bodies, invented sessions.
 
 import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { openPolling, pick, request, socketIo } from "../target.ts";
 import type { Attack } from "../target.ts";
@@ -31,15 +32,23 @@ export const inventedSession: Attack = async (target) => {
 
 const megabyte = Buffer.alloc(1_000_000, "x");
 
-/** A body that does not declare its length and goes on until the server has had enough. */
-const endless = () =>
-  new ReadableStream({ pull: (controller) => controller.enqueue(megabyte.subarray(0, 10_000)) });
+/** A body that does not declare its length. */
+const undeclared = () => new Blob([megabyte, megabyte]).stream();
 
-/** Posts bodies over the limit, before and after the session has joined. */
+/** A body that trickles in for ever. */
+const trickle = () =>
+  new ReadableStream({
+    async pull(controller) {
+      await pause(100);
+      controller.enqueue(Buffer.from("4"));
+    },
+  });
+
+/** Posts bodies over the limit, and one that never ends, before and after the session has joined. */
 export const largeBody: Attack = async (target) => {
   const url = await openPolling(target, pick(true, false));
   if (!url) return;
-  const body = pick<BodyInit>(Buffer.concat([megabyte, megabyte]), endless());
+  const body = pick<BodyInit>(Buffer.concat([megabyte, megabyte]), undeclared(), trickle());
   await request(url, { method: "POST", body, duplex: "half" } as RequestInit);
 };
 
