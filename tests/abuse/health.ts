@@ -18,7 +18,7 @@ export interface Pulse {
   deliveryMs: number;
 }
 
-const EVERY_MS = 100;
+const EVERY_MS = 200;
 
 async function measure({ url, tokens, customerId }: Patient) {
   const options = { transports: ["websocket"], forceNew: true };

@@ -7,7 +7,7 @@ import type { Attack } from "../target.ts";
 export const events: Attack = async (target) => {
   const socket = await joinedSocket(target);
   if (!socket) return;
-  for (let count = 0; count < 1_000; count++) {
+  for (let count = 0; count < 400; count++) {
     socket.send(`42${count}["get_online_status",{"userId":"attacker1"}]`);
   }
   await closed(socket);

@@ -31,8 +31,8 @@ export const garbage: Attack = async (target) => {
   await closed(socket);
 };
 
-const large = "4".repeat(2_000_000);
-const largeBytes = Buffer.alloc(3_000_000);
+const large = "4".repeat(1_500_000);
+const largeBytes = Buffer.alloc(1_500_000);
 
 /** Sends two frames over the limit, without waiting for an answer to the first. */
 export const largeFrames: Attack = async (target) => {
