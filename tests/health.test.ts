@@ -46,7 +46,7 @@ test("without a key it is shallow, with one D1 and the objects are asked", async
   assert.match(shallow.version, /^\d+\.\d+\.\d+$/);
   assert.deepEqual(shallow, { configuration: "ok", version: shallow.version });
   const deep = { configuration: "ok", d1: "ok", objects: "ok", version: shallow.version };
-  for (const authorization of [key, `Bearer ${server.token("monitor", { scope: "service" })}`]) {
+  for (const authorization of [key, `Bearer ${server.token("monitor", { aud: "switchboard" })}`]) {
     assert.deepEqual(await health(server, authorization), [200, deep]);
   }
   for (const authorization of [`${key}x`, "Basic x"]) {

@@ -55,7 +55,8 @@ The servers ran in turn, ${pairs} times each (${Math.ceil(pairs / 3)} for 5,000 
 the runs' medians. A ratio is the product's median divided by the other's, below 1 where the product needs less; in
 brackets are the smallest and the largest ratio of two runs in turn. Pings, rate limits and the log's lines about connections (\`LOG_CONNECTIONS\`) were off, but for the
 heartbeats. Clients used raw WebSockets in one process, and every message was checked to arrive exactly once,
-at its receiver, with the ids in the sender's reply.
+at its receiver, with the ids in the sender's reply. Connects, presence, direct messages and heartbeats were warmed up first: the engine
+compiles the wasm anew for speed while it is used, which takes a sixth of the CPU time of a process's first seconds.
 
 ${table}
 
