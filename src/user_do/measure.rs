@@ -32,6 +32,6 @@ impl UserObject {
             socket.connection.last_heard = now();
             self.end_too_large(&socket, is_connect);
         }
-        self.schedule_if_needed().await;
+        self.end_event().await;
     }
 }

@@ -13,6 +13,7 @@
 //!             calls   remote calls, likewise
 //!             measure frames that are not small, before they are copied
 //!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
+//!             end     what follows all of them but the alarm
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, revoked, refuse, room, upgrade, slow, close
 //!             sending/    send, admission, fan_out
@@ -25,6 +26,7 @@ mod alarm;
 mod calls;
 mod connect;
 mod deliver;
+mod end;
 mod frames;
 mod ground;
 mod measure;
@@ -189,12 +191,6 @@ impl DurableObject for UserObject {
 }
 
 impl UserObject {
-    /// Called at the end of each entry point.
-    async fn end_event(&self) {
-        self.tend_slow_clients();
-        self.schedule_if_needed().await;
-    }
-
     /// Answers a request: one for a WebSocket, or a call of the previous version.
     async fn respond(&self, request: Request) -> Result<Response> {
         let mut asked = ObjectRequest::new(request);
