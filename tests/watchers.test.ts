@@ -18,6 +18,8 @@ before(async () => {
     FANOUT_CONCURRENCY: 1,
     PRESENCE_GRACE_MS: 60_000,
   });
+  // Whoever is no user has no watchers.
+  server.addUsers(["star", "comet"]);
   await server.start();
 });
 after(async () => {
