@@ -1,6 +1,6 @@
-// `npm run audit`: checks what the project depends on. The licenses and sources of every crate and package are
-// in the lock files, so they can always be checked; known vulnerabilities are in databases on the internet, and
-// where one cannot be reached, the output says so. deny.toml has the rules for crates.
+// `npm run audit`: checks what the project depends on. The licenses of crates, and the sources of crates and packages,
+// are known without the internet, so they can always be checked; known vulnerabilities are in databases on the
+// internet, and where one cannot be reached, the output says so. deny.toml has the rules for crates.
 
 import { readFileSync } from "node:fs";
 

@@ -15,7 +15,9 @@ const options = {
   rounds: { type: "string", default: "15" },
 };
 
-const userIds = Array.from({ length: manyUsers }, (_, index) => `measure-fanout-${index}`);
+/** The region decides where objects are created, and they stay there, so each region has users of its own. */
+const idsIn = (region) =>
+  Array.from({ length: manyUsers }, (_, index) => `measure-fanout-${region}-${index}`);
 
 /** Returns a function that calls the HTTP API and fails unless the answer has this status. */
 function caller(url, key) {
@@ -40,7 +42,7 @@ async function timeOf(act) {
 }
 
 /** Takes the kinds of request in turn, so that a slow moment of the network meets all of them. */
-async function measure(call, rounds) {
+async function measure(call, userIds, rounds) {
   const kinds = {
     // Refused by the Worker, which calls nothing.
     none: () => call("POST", "/v1/status", {}, 400),
@@ -73,14 +75,14 @@ if (isMain(import.meta)) {
     const rounds = Number(values.rounds);
     if (!values.url || !key || !(rounds >= 1)) throw new Failure(usage);
     const call = caller(values.url, key);
+    const userIds = idsIn(values.region);
     const added = [];
     try {
       for (const id of userIds) {
-        // The users' region decides where their objects are created.
         await call("PUT", `/v1/users/${id}`, { region: values.region }, 200);
         added.push(id);
       }
-      report(await measure(call, rounds));
+      report(await measure(call, userIds, rounds));
     } finally {
       for (const id of added) await call("DELETE", `/v1/users/${id}`, null, 204);
     }

@@ -16,7 +16,7 @@ use super::token::service::Scope;
 /// The path prefix of the API.
 pub const PREFIX: &str = "/v1/";
 
-/// The path of the health check, which tests the API, the database and the objects.
+/// The path of the health check: `edge/health.rs` says what it tests.
 pub const HEALTH: &str = "/healthz";
 
 /// A request's route, by method and path.
