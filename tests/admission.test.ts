@@ -85,6 +85,18 @@ test("an address opens so many connections, over any transport; others are not a
     assert.equal((await shakeHands("198.51.100.1")).status, 200);
   }));
 
+test("a user opens so many connections, from whatever address; other users are not affected", () =>
+  withinPeriod(async (number) => {
+    const token = (name: string) => `&token=${server.token(`${name}${number}`)}`;
+    const all = Array.from({ length: 2 * LIMIT }, (_, index) =>
+      shakeHands(`198.51.100.${index + 2}`, token("greedy")),
+    );
+    const refused = (await Promise.all(all)).filter(({ status }) => status === 429);
+    assert.equal(refused.length, LIMIT);
+    assert.equal(await statusOfWebSocket("198.51.100.1", token("greedy")), 429);
+    assert.equal(await statusOfWebSocket("198.51.100.1", token("modest")), 101);
+  }));
+
 test("an IPv6 network counts as one address", () =>
   withinPeriod(async (number) => {
     await exhaust(`2001:db8:1:${number}::1`);

@@ -6,7 +6,7 @@ import test, { after, afterEach, before } from "node:test";
 
 import { closeAll, connect, next, optionsOf, statusOf, until, ways } from "./support/clients.ts";
 import type { Host, Refused } from "./support/clients.ts";
-import { Wire, openSession, poll, post, probingWire } from "./support/fixture.ts";
+import { Wire, openSession, openWire, poll, post, probingWire } from "./support/fixture.ts";
 import { issue, issuerKey, startIssuer } from "./support/issuer.ts";
 import type { Issuer, IssuerKey } from "./support/issuer.ts";
 import { startServer } from "./support/server.ts";
@@ -300,6 +300,34 @@ test("an upgrade in the middle of another CONNECT's check makes the client recon
     assert.equal((await wire.closed).code, 1005);
     answer(rsa, ec);
     assert.equal(await codeOf(server, issue(ec, "user")), null);
+  });
+});
+
+test("a client whose CONNECTs are refused again and again is disconnected", async () => {
+  const wire = new Wire(server, PATH, undefined, { token: issue(ec, "user") });
+  assert.match(await wire.next(), /^0\{/);
+  const forged = issue(issuerKey("ES256", "ec"), "user");
+  // All of them wait for the first one's check.
+  for (let count = 0; count < 12; count++) wire.send(`40${JSON.stringify({ token: forged })}`);
+  assert.equal((await wire.closed).code, 1008);
+});
+
+test("small frames behind a CONNECT that is checked are bounded in number", async () => {
+  const wire = new Wire(server, PATH, undefined, { token: issue(ec, "user") });
+  assert.match(await wire.next(), /^0\{/);
+  wire.send(`40${JSON.stringify({ token: issue(rsa, "user") })}`);
+  for (let count = 0; count < 1_100; count++) wire.send("6");
+  assert.equal((await wire.closed).code, 1008);
+});
+
+test("what a stranger sends while the issuer does not answer is bounded", async () => {
+  const vars = { MAX_PAYLOAD_BYTES: 20_000, JWKS_TIMEOUT_MS: 1_000 };
+  await withIssuer({ vars }, async (server, issuer) => {
+    issuer.hang();
+    const wire = await openWire(server, PATH);
+    wire.send(`40${JSON.stringify({ token: issue(ec, "user") })}`);
+    for (let count = 0; count < 10; count++) wire.send(`6${"x".repeat(10_000)}`);
+    assert.equal((await wire.closed).code, 1009);
   });
 });
 

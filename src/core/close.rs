@@ -6,6 +6,10 @@ use serde_json::value::RawValue;
 
 use crate::wire::close::ProtocolEnd;
 
+/// How many CONNECTs of a client may be refused in a row on one transport. While one is checked, its later frames
+/// are held, and handled again after it.
+pub const MAX_REFUSALS: u32 = 10;
+
 /// How many authenticated CONNECTs a client may send on one transport: each one replays what it missed.
 pub const MAX_JOINS: u64 = 8;
 

@@ -89,6 +89,9 @@ pub struct Connection {
     /// How many authenticated CONNECTs the client has sent.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub joins: u64,
+    /// How many CONNECTs have been refused since the last one that was not.
+    #[serde(default, skip_serializing_if = "is_none_refused")]
+    pub refused: u32,
     /// The rate limit of the client's events.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub events: Bucket,
@@ -98,6 +101,10 @@ pub struct Connection {
 }
 
 fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_none_refused(number: &u32) -> bool {
     *number == 0
 }
 
@@ -139,6 +146,7 @@ impl Connection {
             ended: None,
             region: None,
             joins: 0,
+            refused: 0,
             events: Bucket::default(),
             refusals: Bucket::default(),
         }
@@ -174,6 +182,7 @@ impl Connection {
     /// nothing for this session: the client may not have been sent the events that preceded them.
     pub fn enter(&mut self, sid: &str, now: Millis) {
         self.session.join(MAIN, sid);
+        self.refused = 0;
         self.caught_up_at = now;
         self.offset_at_ping = 0;
         self.later_pings.fill(0);

@@ -6,7 +6,7 @@
 //! rules, because only the lobby decides. If it is the platform that has to check a token's signature, the
 //! CONNECT is handed back for that ([`Received::Unchecked`]) and decided afterwards.
 
-use super::close::CloseReason;
+use super::close::{CloseReason, MAX_REFUSALS};
 use super::config::Config;
 use super::connect_refusal::ConnectRefusal;
 use super::recovery::ConnectAuth;
@@ -18,9 +18,6 @@ use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, PROBE, Packet};
 use crate::wire::probe::receive_probing;
 use crate::wire::session::{self, Session, decode};
-
-/// How many refusals a client may receive; the next one closes the connection.
-const MAX_REFUSALS: u32 = 10;
 
 /// A client whose user is not known yet.
 #[derive(Debug)]

@@ -228,7 +228,11 @@ impl SocketIoRequest {
         }
         let sid = self.new_sid();
         let engine_sid = sid.encode(self.config.secret());
-        match self.token_verdict().await {
+        let own = self.token_verdict().await;
+        if !self.is_admitted(own.as_ref()).await {
+            return answer::too_many_connections();
+        }
+        match own {
             Some(Ok(identity)) => {
                 let connect = Connect {
                     engine_sid,
@@ -242,17 +246,14 @@ impl SocketIoRequest {
                 connected(objects::connect(&self.env, &connect).await)
             }
             // An invalid token is reported in reply to the CONNECT, where the client can see it.
-            own => {
-                self.start_relay(sid, engine_sid, own, Begin::Handshake)
-                    .await
-            }
+            own => relay::start(self.relay(sid, engine_sid, own), Begin::Handshake),
         }
     }
 
-    /// Returns whether the client may open a connection: if its user is known, or its address has not opened too
-    /// many.
+    /// Returns whether the client may open a connection.
     async fn is_admitted(&self, own: Option<&Verdict>) -> bool {
-        matches!(own, Some(Ok(_))) || admission::is_admitted(&self.request, &self.env).await
+        let user = own.and_then(|own| own.as_ref().ok());
+        admission::is_admitted(&self.request, &self.env, user).await
     }
 
     async fn start_relay(

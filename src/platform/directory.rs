@@ -21,7 +21,7 @@ const MAX_USERS: usize = 20_000;
 thread_local! {
     /// Ids that D1 has a user for. A cache; an object stays where it was created.
     static USERS: RefCell<HashSet<String>> = RefCell::default();
-    /// Ids that D1 has no user for, or did not answer for.
+    /// Ids that D1 has no user for.
     static STRANGERS: RefCell<NegativeCache> = RefCell::default();
 }
 
@@ -53,11 +53,14 @@ pub async fn look_up(env: &Env, user_ids: &[String]) -> Directory {
     let (mut strangers, new): (Vec<&str>, Vec<&str>) =
         unknown.into_iter().partition(|id| is_stranger(id));
     let found = find(env, &new).await;
-    remember(env, &new, &found);
-    strangers.extend(new.into_iter().filter(|id| !found.contains_key(*id)));
+    if let Some(found) = &found {
+        remember(env, &new, found);
+        strangers.extend(new.into_iter().filter(|id| !found.contains_key(*id)));
+    }
     Directory {
         strangers: strangers.into_iter().map(str::to_owned).collect(),
         regions: found
+            .unwrap_or_default()
             .into_iter()
             .filter_map(|(id, region)| Some((id, region?)))
             .collect(),
@@ -72,17 +75,18 @@ fn is_stranger(id: &str) -> bool {
     STRANGERS.with_borrow(|strangers| strangers.get(id, now()).is_some())
 }
 
-/// Returns those that are users. If D1 does not answer, none is known to be one.
-async fn find(env: &Env, user_ids: &[&str]) -> HashMap<String, Option<Region>> {
+/// Returns those that are users, or `None` if D1 does not answer: then all of them may be.
+async fn find(env: &Env, user_ids: &[&str]) -> Option<HashMap<String, Option<Region>>> {
     if user_ids.is_empty() {
-        return HashMap::new();
+        return Some(HashMap::new());
     }
-    let placed: Vec<Placed> =
-        log::fault("regions", d1::query(env, regions(user_ids)).await).unwrap_or_default();
-    placed
-        .into_iter()
-        .map(|placed| (placed.user_id, placed.region))
-        .collect()
+    let placed: Vec<Placed> = log::fault("regions", d1::query(env, regions(user_ids)).await)?;
+    let placed = placed.into_iter();
+    Some(
+        placed
+            .map(|placed| (placed.user_id, placed.region))
+            .collect(),
+    )
 }
 
 fn remember(env: &Env, asked: &[&str], found: &HashMap<String, Option<Region>>) {

@@ -2,6 +2,9 @@
 
 const encoder = new TextEncoder();
 
+/** What a message occupies in memory beside its data, about. */
+const MESSAGE_COST = 100;
+
 /** Returns whether a message has more bytes than `limit`. Text counts as UTF-8. */
 export function isLarger(message, limit) {
   if (typeof message !== "string") return message.byteLength > limit;
@@ -16,12 +19,15 @@ export const isConnect = (message) => typeof message === "string" && message.sta
 /**
  * Limits the messages that the socket's listeners get, except those that are added before this call. Instead of a
  * larger message they get one whose data is whether it began like a CONNECT. The large one is let go at once, even
- * while the listeners are busy. `bytes` of the returned object may be changed at any time.
+ * while the listeners are busy. The same happens to whatever comes after `total` bytes: messages wait in memory while
+ * the listeners are busy. `bytes` and `total` of the returned object may be changed at any time.
  */
-export function limitFrames(socket, bytes) {
-  const limit = { bytes };
+export function limitFrames(socket, bytes, total) {
+  const limit = { bytes, total };
   socket.addEventListener("message", (event) => {
-    if (typeof event.data === "boolean" || !isLarger(event.data, limit.bytes)) return;
+    if (typeof event.data === "boolean") return;
+    limit.total -= MESSAGE_COST + (event.data.length ?? event.data.byteLength);
+    if (limit.total >= 0 && !isLarger(event.data, limit.bytes)) return;
     event.stopImmediatePropagation();
     socket.dispatchEvent(new MessageEvent("message", { data: isConnect(event.data) }));
   });

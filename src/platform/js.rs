@@ -60,15 +60,23 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     fn set_bytes(this: &FrameLimit, bytes: u32);
 
+    #[wasm_bindgen(method, setter)]
+    fn set_total(this: &FrameLimit, bytes: f64);
+
     #[wasm_bindgen(js_name = limitFrames)]
-    fn limit_frames(socket: &web_sys::WebSocket, bytes: u32) -> FrameLimit;
+    fn limit_frames(socket: &web_sys::WebSocket, bytes: u32, total: f64) -> FrameLimit;
 }
 
 impl FrameLimit {
-    /// Limits a socket's frames to `max` bytes. Its streams of events that begin later get a boolean instead of a
+    /// Limits a socket's frames to `max` bytes each, and `total` bytes together. Its streams of events that begin later get a boolean instead of a
     /// larger frame: whether that began like a CONNECT.
-    pub fn of(socket: &WebSocket, max: usize) -> Self {
-        limit_frames(socket.as_ref(), bytes(max))
+    pub fn of(socket: &WebSocket, max: usize, total: usize) -> Self {
+        limit_frames(socket.as_ref(), bytes(max), total as f64)
+    }
+
+    /// Ends the limit of all frames together: from now on they are passed on as they arrive.
+    pub fn lift_total(&self) {
+        self.set_total(f64::INFINITY);
     }
 
     /// Changes the limit for the frames that arrive from now on.

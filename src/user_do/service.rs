@@ -76,8 +76,10 @@ impl UserObject {
         }
         d1::batch(&self.env, &erase_user(&user_id)).await?;
         self.tell_of_erasure().await?;
-        // Meanwhile somebody may have connected with a new token. It is older than the end of the erasure.
+        // Meanwhile somebody may have connected with a new token, which added the row again. It is older than the end
+        // of the erasure.
         self.disconnect();
+        d1::batch(&self.env, &erase_user(&user_id)).await?;
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));

@@ -213,7 +213,9 @@ impl<D: Database> Store<D> {
         let count = self.watcher_count()?;
         let is_new = self.watcher(user_id)?.is_none();
         if is_new && count >= max {
-            return self.watched_sync(is_online, now);
+            let version = self.watched_sync(is_online, now)?;
+            self.known.watcher_count.set(count);
+            return Ok(version);
         }
         let first = first_version(is_online, now);
         self.write(Table::Watched, watch::BEGIN, vec![Param::from(first)])?;

@@ -32,6 +32,10 @@ use crate::platform::{close, close_with, frame, log, now, objects, public_keys, 
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, open};
 
+/// How many bytes a client may send until it is connected to its user's object, as a multiple of the largest frame:
+/// they wait while its token is checked and the object is called.
+const MAX_WAITING_PAYLOADS: usize = 4;
+
 /// What the relay knows about a connection.
 pub struct Relay {
     pub env: Env,
@@ -59,7 +63,9 @@ pub enum Begin {
 pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     receive_array_buffers(&pair.server);
-    let limit = FrameLimit::of(&pair.server, relay.config.max_connect_bytes);
+    let config = &relay.config;
+    let total = MAX_WAITING_PAYLOADS * config.max_payload;
+    let limit = FrameLimit::of(&pair.server, config.max_connect_bytes, total);
     pair.server.accept()?;
     spawn_local(async move {
         let ended = relay.run(&pair.server, &limit, begin).await;
@@ -89,7 +95,7 @@ impl Relay {
         };
         limit.set(self.config.max_payload);
         match exit {
-            Exit::Enter(user, connect) => self.enter(client, events, user, connect).await,
+            Exit::Enter(user, connect) => self.enter(client, limit, events, user, connect).await,
             Exit::Upgrade(user) => self.pass_upgrade_on(client, events, user).await,
             Exit::Closed => Ok(()),
         }
@@ -99,6 +105,7 @@ impl Relay {
     async fn enter(
         &self,
         client: &WebSocket,
+        limit: &FrameLimit,
         events: impl Stream<Item = Incoming>,
         user: Identity,
         connect: Option<Frame>,
@@ -111,6 +118,7 @@ impl Relay {
         if let Some(connect) = connect {
             send(&user, connect)?;
         }
+        limit.lift_total();
         pass_on(client, events, &user, from_user).await;
         Ok(())
     }

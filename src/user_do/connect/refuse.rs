@@ -1,7 +1,7 @@
 //! Refuses CONNECTs: either the client is told why, or its connection is closed and it reconnects.
 //! `core::connect_refusal` explains which, and why.
 
-use crate::core::close::CloseReason;
+use crate::core::close::{CloseReason, MAX_REFUSALS};
 use crate::core::connect_refusal::{ConnectRefusal, FAULTS};
 use crate::core::connection::{Admission, Phase};
 use crate::core::telemetry::Fact;
@@ -23,7 +23,10 @@ impl UserObject {
 
     pub(crate) fn refuse(&self, mut socket: Socket, refusal: ConnectRefusal) {
         self.refused(&socket, refusal.code());
-        if matches!(self.admit(&mut socket), Ok(Admission::Flooding)) {
+        socket.connection.refused += 1;
+        let admission = self.admit(&mut socket);
+        if socket.connection.refused > MAX_REFUSALS || matches!(admission, Ok(Admission::Flooding))
+        {
             return self.close(socket, CloseReason::Flooding);
         }
         self.send(&socket, Packet::Text(refusal.packet()));

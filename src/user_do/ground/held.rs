@@ -16,12 +16,15 @@ pub(crate) struct Held {
     pub(crate) packets: Vec<Packet>,
 }
 
+/// How many frames are held for a connection at most: each is handled again, however small it is.
+const MAX_FRAMES: usize = 1_000;
+
 impl Held {
-    /// Holds a frame. Returns false if the total exceeds `max` bytes.
+    /// Holds a frame. Returns false if they are too many, or exceed `max` bytes together.
     pub(crate) fn hold(&mut self, frame: Frame, max: usize) -> bool {
         self.bytes += frame.len();
         self.frames.push(frame);
-        self.bytes <= max
+        self.bytes <= max && self.frames.len() <= MAX_FRAMES
     }
 }
 

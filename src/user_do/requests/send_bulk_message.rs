@@ -13,7 +13,7 @@ impl CarryOut for BulkMessage {
             draft: self.draft,
         };
         let turn = object
-            .send_turn(&outgoing.draft, &outgoing.receiver_ids)
+            .send_turn(caller, &outgoing.draft, &outgoing.receiver_ids)
             .await?;
         object.send_out(caller, outgoing, turn).await
     }

@@ -8,7 +8,7 @@ use crate::user_do::sending::send::Outgoing;
 impl CarryOut for DirectMessage {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         // Take the turn before any lookup: sends are ordered by arrival.
-        let turn = object.send_turn(&self.draft, &[]).await?;
+        let turn = object.send_turn(caller, &self.draft, &[]).await?;
         let receiver_id = match self.to {
             To::Receiver(id) => id,
             To::Conversation(id) => object.peer(&caller.user_id, &id).await?,

@@ -82,8 +82,14 @@ pub(super) type Outcomes<T> = std::result::Result<T, Failure>;
 const WAITING_PAUSE: Millis = 1_000;
 
 impl UserObject {
-    /// Waits for the turn of a send, unless too many are waiting already.
-    pub(crate) async fn send_turn(&self, draft: &Draft, receiver_ids: &[String]) -> Outcomes<Turn> {
+    /// Waits for the turn of a send, unless too many are waiting already. A send that a connection has made is refused
+    /// if the user's tokens are revoked while it waits.
+    pub(crate) async fn send_turn(
+        &self,
+        caller: &Caller,
+        draft: &Draft,
+        receiver_ids: &[String],
+    ) -> Outcomes<Turn> {
         let config = self.config()?;
         let bounds = Bounds {
             count: config.max_waiting_sends,
@@ -91,7 +97,11 @@ impl UserObject {
         };
         let receivers: usize = receiver_ids.iter().map(String::len).sum();
         let bytes = draft.content.get().len() + receivers;
+        let revoked_at = self.store.revoked_at()?;
         let turn = self.sends.turn_within(bounds, bytes).await;
+        if caller.sid.is_some() && self.store.revoked_at()? != revoked_at {
+            return Err(EventError::new(ErrorCode::Forbidden, "The token has been revoked").into());
+        }
         let message = "Too many messages are waiting, please wait";
         Ok(turn.ok_or_else(|| EventError::rate_limited(message, WAITING_PAUSE))?)
     }
