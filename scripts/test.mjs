@@ -58,8 +58,18 @@ const steps = {
       () => dryRun("dist-conformance", "--config=tests/conformance/wrangler.toml"),
     ],
   ],
-  e2e: (files) =>
-    groupsOf(files).map(([name, files, atOnce]) => [name, () => endToEnd(files, atOnce)]),
+  e2e: (files) => {
+    const among = (list) => files.filter((file) => list.includes(file));
+    const others = files.filter((file) => !alone.includes(file) && !idle.includes(file));
+    return [
+      [
+        "end-to-end tests, two files at a time, beside those that wait for minutes",
+        ...endToEnd(others, filesAtOnce),
+        ...endToEnd(among(idle), idle.length),
+      ],
+      ["end-to-end tests, one file at a time", ...endToEnd(among(alone), 1)],
+    ].filter(([, ...commands]) => commands.length > 0);
+  },
 };
 
 /**
@@ -78,15 +88,11 @@ const alone = [
   "scripts",
   "start",
 ].map((name) => `tests/${name}.test.ts`);
-const filesAtOnce = 2;
 
-function groupsOf(files) {
-  const isAlone = (file) => alone.includes(file);
-  return [
-    ["end-to-end tests, two files at a time", files.filter((file) => !isAlone(file)), filesAtOnce],
-    ["end-to-end tests, one file at a time", files.filter(isAlone), 1],
-  ].filter(([, files]) => files.length > 0);
-}
+/** Tests that wait for minutes and do next to nothing. */
+const idle = ["economics", "recovery"].map((name) => `tests/${name}.test.ts`);
+
+const filesAtOnce = 2;
 
 function dryRun(folder, ...options) {
   // The wasm's file name contains its hash, so files of older builds would accumulate.
@@ -97,14 +103,12 @@ function dryRun(folder, ...options) {
 const builds = ["dist", "dist-conformance"];
 const isBuilt = () => builds.every((folder) => existsSync(inRoot(folder, "index.js")));
 
+/** Returns the command for these files, if there are any. */
 function endToEnd(files, atOnce) {
+  if (files.length === 0) return [];
   // --test-force-exit: handles left open by a failed test must not block the other files.
-  return nodeTests(
-    `--test-concurrency=${atOnce}`,
-    "--test-force-exit",
-    `--test-timeout=${testTimeoutMs}`,
-    ...files,
-  );
+  const options = ["--test-force-exit", `--test-timeout=${testTimeoutMs}`];
+  return [() => nodeTests(`--test-concurrency=${atOnce}`, ...options, ...files)];
 }
 
 function allTests() {
@@ -119,12 +123,13 @@ function chooseParts({ only, files }) {
   return files.length > 0 ? ["build", "e2e"] : partNames;
 }
 
-async function runStep([name, command]) {
+/** Runs the commands of a step at the same time. All of them end, even if one fails. */
+async function runStep([name, ...commands]) {
   const begin = Date.now();
   console.log(`\n== ${name}`);
-  await run(...command()).catch((error) => {
-    throw new Failure(`npm test failed at: ${name}\n${error.message}`);
-  });
+  const ends = await Promise.allSettled(commands.map((command) => run(...command())));
+  const failed = ends.find(({ status }) => status === "rejected");
+  if (failed) throw new Failure(`npm test failed at: ${name}\n${failed.reason.message}`);
   console.log(`== ${name}: passed in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
 }
 
