@@ -96,12 +96,21 @@ function bytesIn(folder: string) {
   return databases.reduce((sum, name) => sum + bytesOf(path.join(folder, name)), 0);
 }
 
-/** Returns the server's address, once it has answered a handshake. */
+async function migrate(miniflare: Miniflare) {}
+
+/**
+ * Starts the server. Returns its address, and how long it took until it had answered a handshake, without the
+ * migrations before that.
+ */
 async function firstAnswer(miniflare: Miniflare) {
+  const begun = performance.now();
   const url = (await miniflare.ready).href.replace(/\/$/, "");
+  const readyMs = performance.now() - begun;
+  await migrate(miniflare);
+  const asked = performance.now();
   const { status } = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
   if (status !== 200) throw new Error(`the handshake was answered with status ${status}`);
-  return url;
+  return { url, startMs: readyMs + performance.now() - asked };
 }
 
 /** Starts the Worker whose modules are `files`, the entry first. */
@@ -120,14 +129,12 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
   };
 
   const before = new Set(childrenOf(process.pid));
-  const begun = performance.now();
   const bindings = { ...calm, JWT_SECRET: secret, ...vars };
   const miniflare = new Miniflare(options(folder, files, bindings, log));
-  const url = await firstAnswer(miniflare).catch(async (error) => {
+  const { url, startMs } = await firstAnswer(miniflare).catch(async (error) => {
     await miniflare.dispose();
     throw error;
   });
-  const startMs = performance.now() - begun;
   const [pid = 0] = childrenOf(process.pid).filter((child) => !before.has(child));
 
   const db = await miniflare.getD1Database("DB");
