@@ -96,7 +96,10 @@ function bytesIn(folder: string) {
   return databases.reduce((sum, name) => sum + bytesOf(path.join(folder, name)), 0);
 }
 
-async function migrate(miniflare: Miniflare) {}
+async function migrate(miniflare: Miniflare) {
+  const db = await miniflare.getD1Database("DB");
+  await db.batch(migrations().map((statement) => db.prepare(statement)));
+}
 
 /**
  * Starts the server. Returns its address, and how long it took until it had answered a handshake, without the
@@ -138,7 +141,6 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
   const [pid = 0] = childrenOf(process.pid).filter((child) => !before.has(child));
 
   const db = await miniflare.getD1Database("DB");
-  await db.batch(migrations().map((statement) => db.prepare(statement)));
 
   return {
     url,
