@@ -313,11 +313,16 @@ test("a client whose CONNECTs are refused again and again is disconnected", asyn
 });
 
 test("small frames behind a CONNECT that is checked are bounded in number", async () => {
-  const wire = new Wire(server, PATH, undefined, { token: issue(ec, "user") });
-  assert.match(await wire.next(), /^0\{/);
-  wire.send(`40${JSON.stringify({ token: issue(rsa, "user") })}`);
-  for (let count = 0; count < 1_100; count++) wire.send("6");
-  assert.equal((await wire.closed).code, 1008);
+  await withIssuer({ keys: [ec], vars: { JWKS_PAUSE_MS: 100 } }, async (server, issuer) => {
+    const wire = new Wire(server, PATH, undefined, { token: issue(ec, "user") });
+    assert.match(await wire.next(), /^0\{/);
+    const openedAt = Date.now();
+    await until(() => Date.now() > openedAt + 100, "the pause between fetches");
+    issuer.hang();
+    wire.send(`40${JSON.stringify({ token: issue(rsa, "user") })}`);
+    for (let count = 0; count < 1_100; count++) wire.send("6");
+    assert.equal((await wire.closed).code, 1008);
+  });
 });
 
 test("what a stranger sends while the issuer does not answer is bounded", async () => {
