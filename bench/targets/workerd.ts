@@ -96,24 +96,26 @@ function bytesIn(folder: string) {
   return databases.reduce((sum, name) => sum + bytesOf(path.join(folder, name)), 0);
 }
 
-async function migrate(miniflare: Miniflare) {
+/** Returns the database, with all tables. */
+async function migrated(miniflare: Miniflare) {
   const db = await miniflare.getD1Database("DB");
   await db.batch(migrations().map((statement) => db.prepare(statement)));
+  return db;
 }
 
 /**
- * Starts the server. Returns its address, and how long it took until it had answered a handshake, without the
- * migrations before that.
+ * Starts the server. Returns its address and its database, and how long it took until it had answered a handshake,
+ * without the migrations before that.
  */
 async function firstAnswer(miniflare: Miniflare) {
   const begun = performance.now();
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   const readyMs = performance.now() - begun;
-  await migrate(miniflare);
+  const db = await migrated(miniflare);
   const asked = performance.now();
   const { status } = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
   if (status !== 200) throw new Error(`the handshake was answered with status ${status}`);
-  return { url, startMs: readyMs + performance.now() - asked };
+  return { url, db, startMs: readyMs + performance.now() - asked };
 }
 
 /** Starts the Worker whose modules are `files`, the entry first. */
@@ -134,13 +136,11 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
   const before = new Set(childrenOf(process.pid));
   const bindings = { ...calm, JWT_SECRET: secret, ...vars };
   const miniflare = new Miniflare(options(folder, files, bindings, log));
-  const { url, startMs } = await firstAnswer(miniflare).catch(async (error) => {
+  const { url, db, startMs } = await firstAnswer(miniflare).catch(async (error) => {
     await miniflare.dispose();
     throw error;
   });
   const [pid = 0] = childrenOf(process.pid).filter((child) => !before.has(child));
-
-  const db = await miniflare.getD1Database("DB");
 
   return {
     url,

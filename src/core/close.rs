@@ -8,7 +8,11 @@ use crate::wire::close::ProtocolEnd;
 
 /// How many CONNECTs of a client may be refused in a row on one transport. While one is checked, its later frames
 /// are held, and handled again after it.
-pub const MAX_REFUSALS: u32 = 10;
+pub const MAX_REFUSALS: u64 = 10;
+
+/// How many bytes of a client's frames may wait while its CONNECT or its upgrade is carried out, as a multiple of the
+/// largest frame.
+pub const MAX_HELD_PAYLOADS: usize = 4;
 
 /// How many authenticated CONNECTs a client may send on one transport: each one replays what it missed.
 pub const MAX_JOINS: u64 = 8;

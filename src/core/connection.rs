@@ -90,8 +90,8 @@ pub struct Connection {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub joins: u64,
     /// How many CONNECTs have been refused since the last one that was not.
-    #[serde(default, skip_serializing_if = "is_none_refused")]
-    pub refused: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u64,
     /// The rate limit of the client's events.
     #[serde(default, skip_serializing_if = "Bucket::is_new")]
     pub events: Bucket,
@@ -101,10 +101,6 @@ pub struct Connection {
 }
 
 fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-fn is_none_refused(number: &u32) -> bool {
     *number == 0
 }
 

@@ -30,7 +30,7 @@ pub struct Lobby {
     ends_at: Millis,
     /// The verdict on the handshake's token, if the handshake brought one.
     pub handshake: Option<Verdict>,
-    refusals: u32,
+    refusals: u64,
 }
 
 /// What an incoming frame leads to.

@@ -4,7 +4,7 @@ use crate::wire::close::ProtocolEnd;
 use futures::future::{join, join_all};
 
 use super::UserObject;
-use crate::core::close::CloseReason;
+use crate::core::close::{CloseReason, MAX_HELD_PAYLOADS};
 use crate::core::connection::{Carrier, Phase};
 use crate::handler::{Active, Handler};
 use crate::messages::GatewayControl;
@@ -13,9 +13,6 @@ use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::probe::receive_probing;
 use crate::wire::session::{Effect, decode};
-
-/// How many bytes are held for a connection, as a multiple of the largest frame.
-const MAX_HELD_PAYLOADS: usize = 4;
 
 impl UserObject {
     /// The socket's attachment, which now says when the client was last heard, is written once per frame: here,

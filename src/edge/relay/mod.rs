@@ -18,7 +18,7 @@ use worker::{
     Delay, Env, MessageEvent, Response, Result, WebSocket, WebSocketPair, WebsocketEvent,
 };
 
-use crate::core::close::CloseReason;
+use crate::core::close::{CloseReason, MAX_HELD_PAYLOADS};
 use crate::core::config::Config;
 use crate::core::connection::{Carrier, Phase};
 use crate::core::ids::EngineSid;
@@ -31,10 +31,6 @@ use crate::platform::js::{FrameLimit, receive_array_buffers};
 use crate::platform::{close, close_with, frame, log, now, objects, public_keys, send, telemetry};
 use crate::wire::close::ProtocolEnd;
 use crate::wire::engine_io::{Frame, open};
-
-/// How many bytes a client may send until it is connected to its user's object, as a multiple of the largest frame:
-/// they wait while its token is checked and the object is called.
-const MAX_WAITING_PAYLOADS: usize = 4;
 
 /// What the relay knows about a connection.
 pub struct Relay {
@@ -64,7 +60,7 @@ pub fn start(relay: Relay, begin: Begin) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     receive_array_buffers(&pair.server);
     let config = &relay.config;
-    let total = MAX_WAITING_PAYLOADS * config.max_payload;
+    let total = MAX_HELD_PAYLOADS * config.max_payload;
     let limit = FrameLimit::of(&pair.server, config.max_connect_bytes, total);
     pair.server.accept()?;
     spawn_local(async move {
