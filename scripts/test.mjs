@@ -58,18 +58,11 @@ const steps = {
       () => dryRun("dist-conformance", "--config=tests/conformance/wrangler.toml"),
     ],
   ],
-  e2e: (files) => {
-    const among = (list) => files.filter((file) => list.includes(file));
-    const others = files.filter((file) => !alone.includes(file) && !idle.includes(file));
-    return [
-      [
-        "end-to-end tests, two files at a time, beside those that wait for minutes",
-        ...endToEnd(others, filesAtOnce),
-        ...endToEnd(among(idle), idle.length),
-      ],
-      ["end-to-end tests, one file at a time", ...endToEnd(among(alone), 1)],
-    ].filter(([, ...commands]) => commands.length > 0);
-  },
+  e2e: (files) =>
+    groupsOf(files).map(([name, files, atOnce]) => [
+      `end-to-end tests, ${name}`,
+      () => endToEnd(files, atOnce),
+    ]),
 };
 
 /**
@@ -89,10 +82,21 @@ const alone = [
   "start",
 ].map((name) => `tests/${name}.test.ts`);
 
-/** Tests that wait for minutes and do next to nothing. */
+/**
+ * Tests that wait for minutes and do next to nothing. They run at the same time, but beside nothing else: what they
+ * assert is when pings arrive.
+ */
 const idle = ["economics", "recovery"].map((name) => `tests/${name}.test.ts`);
 
-const filesAtOnce = 2;
+function groupsOf(files) {
+  const among = (list) => files.filter((file) => list.includes(file));
+  const others = files.filter((file) => !alone.includes(file) && !idle.includes(file));
+  return [
+    ["two files at a time", others, 2],
+    ["those that wait for minutes", among(idle), idle.length],
+    ["one file at a time", among(alone), 1],
+  ].filter(([, files]) => files.length > 0);
+}
 
 function dryRun(folder, ...options) {
   // The wasm's file name contains its hash, so files of older builds would accumulate.
@@ -103,12 +107,14 @@ function dryRun(folder, ...options) {
 const builds = ["dist", "dist-conformance"];
 const isBuilt = () => builds.every((folder) => existsSync(inRoot(folder, "index.js")));
 
-/** Returns the command for these files, if there are any. */
 function endToEnd(files, atOnce) {
-  if (files.length === 0) return [];
   // --test-force-exit: handles left open by a failed test must not block the other files.
-  const options = ["--test-force-exit", `--test-timeout=${testTimeoutMs}`];
-  return [() => nodeTests(`--test-concurrency=${atOnce}`, ...options, ...files)];
+  return nodeTests(
+    `--test-concurrency=${atOnce}`,
+    "--test-force-exit",
+    `--test-timeout=${testTimeoutMs}`,
+    ...files,
+  );
 }
 
 function allTests() {
@@ -123,13 +129,12 @@ function chooseParts({ only, files }) {
   return files.length > 0 ? ["build", "e2e"] : partNames;
 }
 
-/** Runs the commands of a step at the same time. All of them end, even if one fails. */
-async function runStep([name, ...commands]) {
+async function runStep([name, command]) {
   const begin = Date.now();
   console.log(`\n== ${name}`);
-  const ends = await Promise.allSettled(commands.map((command) => run(...command())));
-  const failed = ends.find(({ status }) => status === "rejected");
-  if (failed) throw new Failure(`npm test failed at: ${name}\n${failed.reason.message}`);
+  await run(...command()).catch((error) => {
+    throw new Failure(`npm test failed at: ${name}\n${error.message}`);
+  });
   console.log(`== ${name}: passed in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
 }
 

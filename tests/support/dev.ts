@@ -102,6 +102,8 @@ export async function createDevServer(
   const options = [`--config=${config}`, `--persist-to=${state}`];
   const env = { ...toolEnv(), CI: "true" };
   let child: ChildProcessByStdio<null, Readable, Readable> | null = null;
+  /** How the server ended, if nobody here ended it. */
+  let death: string | null = null;
   const output: string[] = [];
   /** When the running server was started, and where its output begins. */
   let run = { startedAt: 0, from: 0 };
@@ -138,10 +140,16 @@ export async function createDevServer(
       detached: true,
     });
     child = started;
+    started.once("exit", (code, signal) => {
+      if (child === started) death = signal ?? `exit code ${code}`;
+    });
     for (const stream of [started.stdout, started.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => output.push(text));
     }
-    const isUp = () =>
+    // Another server may have taken the port, so one that answers need not be this one.
+    const isReady = () => output.slice(run.from).join("").includes(`Ready on ${url}`);
+    const isUp = async () =>
+      isReady() &&
       fetch(`${url}/socket.io/?EIO=4&transport=polling`).then(
         ({ status }) => status === 200,
         () => false,
@@ -163,18 +171,19 @@ export async function createDevServer(
       .map((line) => JSON.parse(line.slice(line.indexOf("{"), line.lastIndexOf("}") + 1)))
       .filter((line) => line.what === what);
 
-  /** Signals the whole process group. */
+  /** Signals the whole process group, unless it has ended. */
   function signal(name: NodeJS.Signals) {
-    if (child?.pid) process.kill(-child.pid, name);
+    if (child?.pid && !death) process.kill(-child.pid, name);
   }
 
   /** Kills the server, like a power cut. */
   async function kill() {
     if (!child) return;
+    if (death) throw new Error(`the server ended by itself, ${death}:\n${output.join("")}`);
     const ended = once(child, "close");
     signal("SIGKILL");
-    await ended;
     child = null;
+    await ended;
     assertNoCancelledAlarm(output.slice(run.from).join(""), run.startedAt);
   }
 
