@@ -3,18 +3,19 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
-import { closeAll, contractor, sendText, sendTo, until } from "./support/clients.ts";
+import { closeAll, connect, contractor, next, sendText, sendTo, until } from "./support/clients.ts";
 import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
 
 const N = 200;
+const LOG_MAX_EVENTS = 3;
 const crowd = Array.from({ length: N }, (_, index) => `crowd${index}`);
 
 let server: DevServer;
 before(async () => {
-  server = await createDevServer();
+  server = await createDevServer({ LOG_MAX_EVENTS }, { countsRows: true });
   await server.start();
-  server.addUsers(crowd);
+  server.addUsers([...crowd, "here", "away"]);
 });
 afterEach(closeAll);
 after(() => server.close());
@@ -47,4 +48,51 @@ test("a message: one round trip, at most four rows, one request", async () => {
   const known = await cost("send_message", () => sendTo(sender, to, "again"));
   assert.deepEqual([known.d1RoundTrips, known.objectRequests], [1, 1]);
   assert.ok(known.d1RowsWritten >= 2 && known.d1RowsWritten <= 4, `${known.d1RowsWritten} rows`);
+});
+
+/** Returns how many rows each user's object writes during a send. The figures come when all receivers have it. */
+async function objectRows(userIds: string[], event: string, send: () => Promise<unknown>) {
+  const written = (userId: string) =>
+    server
+      .logged("rows_written")
+      .filter(({ user }) => user === userId)
+      .reduce((sum, { rows }) => sum + rows, 0);
+  const before = userIds.map(written);
+  await cost(event, send);
+  return userIds.map((userId, index) => written(userId) - before[index]);
+}
+
+test("a bulk send writes two rows in a known receiver's object, also when the log is full", async () => {
+  const here = await connect(server, "here");
+  const sender = await contractor(server);
+  const receivers = ["here", "away"];
+  const send = (text: string) =>
+    objectRows(receivers, "send_bulk_message", () => sendText(sender, receivers, text));
+  const first = await send("first contact");
+  assert.ok(first[1] > 2, `the tables are made: ${first} rows`);
+  for (let count = 2; count <= 2 * LOG_MAX_EVENTS; count++) {
+    assert.deepEqual(await send(`message ${count}`), [2, 2], `message ${count}`);
+  }
+  await until(() => here.texts.length === 2 * LOG_MAX_EVENTS, "all messages");
+  for (const userId of receivers) {
+    assert.equal(server.logs().get(userId)?.length, LOG_MAX_EVENTS);
+  }
+});
+
+test("a message to one user writes two rows and its receipt, which is deleted again", async () => {
+  await connect(server, "here");
+  const sender = await contractor(server);
+  const send = async (receiverId: string) => {
+    const delivered = receiverId === "here" ? next(sender, "message_delivered") : null;
+    const [rows] = await objectRows([receiverId], "send_message", async () => {
+      await sendTo(sender, { receiverId }, "hello");
+      await delivered;
+    });
+    return rows;
+  };
+  await send("away");
+  assert.equal(await send("away"), 3);
+  await send("here");
+  // The alarm that looks for the confirmation counts as a row.
+  assert.equal(await send("here"), 5);
 });

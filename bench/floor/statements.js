@@ -24,7 +24,6 @@ CREATE TABLE conversations (
   peer_id         TEXT NOT NULL,
   last_message_id TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX conversations_by_last_message ON conversations (last_message_id);
 `;
 
 /** The table of an object that receives direct messages. */
@@ -65,11 +64,16 @@ ON CONFLICT (id) DO UPDATE SET is_recorded = 1, is_online = 1, last_seen = exclu
 
 export const SET_OFFLINE = "UPDATE user_state SET is_online = 0, last_seen = ?1, confirmed = ?2";
 
-export const LAST_OFFSET = "SELECT max(offset) AS last FROM log";
+export const LOG_ENDS = "SELECT min(offset) AS first, max(offset) AS last FROM log";
 
 export const APPEND = `
 INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)`;
+
+/** The same in the row of offset `?7`. */
+export const OVERWRITE = `
+UPDATE log SET offset = ?1, message_id = ?2, event = ?3, payload = ?4, created_at = ?5, except_sid = ?6
+WHERE offset = ?7`;
 
 export const MISSED = "SELECT offset, event, payload FROM log WHERE offset > ?1 ORDER BY offset";
 

@@ -8,6 +8,7 @@ import { conversationId, messageIds, openPacket, parseEvent, randomId } from "./
 import * as sql from "./statements.js";
 
 const FANOUT_CONCURRENCY = 50;
+const LOG_MAX_EVENTS = 1_000;
 const COMMIT_DEADLINE_MS = 60_000;
 /** How long after a message the object looks for the pong that confirms it. */
 const RECEIPT_MS = 2_000;
@@ -19,7 +20,8 @@ export class UserObject extends DurableObject {
   #connections = new Map();
   #hasTables = false;
   #state;
-  #lastOffset;
+  /** The first and the last offset of the log. */
+  #ends;
   /** The users whose region was looked up. */
   #known = new Set();
   /** When the alarm is due; undefined until it was read. */
@@ -390,15 +392,21 @@ export class UserObject extends DurableObject {
   }
 
   #last() {
-    return (this.#lastOffset ??= this.#rows(sql.LAST_OFFSET)[0]?.last ?? 0);
+    this.#ends ??= this.#rows(sql.LOG_ENDS)[0] ?? { first: null, last: null };
+    return this.#ends.last ?? 0;
   }
 
   #append(messageId, event, payload, exceptSid = null) {
     this.#makeTables();
     const now = Date.now();
-    this.#lastOffset = this.#last() === 0 ? now : this.#last() + 1;
-    this.#run(sql.APPEND, this.#lastOffset, messageId, event, payload, now, exceptSid);
-    return this.#lastOffset;
+    const offset = this.#last() === 0 ? now : this.#last() + 1;
+    const first = this.#ends.first ?? offset;
+    const entry = [offset, messageId, event, payload, now, exceptSid];
+    const isFull = offset - first >= LOG_MAX_EVENTS;
+    if (isFull) this.#run(sql.OVERWRITE, ...entry, first);
+    else this.#run(sql.APPEND, ...entry);
+    this.#ends = { first: isFull ? first + 1 : first, last: offset };
+    return offset;
   }
 }
 

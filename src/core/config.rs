@@ -154,9 +154,10 @@ pub struct Config {
     pub log_connections: bool,
     /// `LOG_USER_IDS` [`hashed`]: how the operator's log names users, `hashed` or `plain`.
     pub log_user_ids: UserIds,
-    /// `LOG_MAX_EVENTS` [1000]: how many events a user's log keeps.
+    /// `LOG_MAX_EVENTS` [1000]: how many events a user's log keeps. If it is lowered, a log is cut to size by its next
+    /// event.
     pub log_max_events: u64,
-    /// `LOG_RETENTION_MS` [86400000]: how long a user's log keeps an event.
+    /// `LOG_RETENTION_MS` [86400000]: how long an event of a user's log is replayed.
     pub log_retention: Millis,
     /// `LOG_REPLAY_BYTES` [4000000]: how many bytes of the log (the newest) a client gets when it connects.
     /// They must fit into a polling session's queue ([`crate::wire::polling`]) and leave room for more.

@@ -29,21 +29,36 @@ interface DevOptions {
   config?: string;
   edit?: (toml: string) => string;
   hasProbe?: boolean;
+  countsRows?: boolean;
+}
+
+function copyOfWorker(folder: string) {
+  const copy = path.join(folder, "worker");
+  cpSync(inRoot("dist"), copy, { recursive: true });
+  return copy;
 }
 
 /** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
 function probedWorker(folder: string) {
-  const copy = path.join(folder, "worker");
-  cpSync(inRoot("dist"), copy, { recursive: true });
+  const copy = copyOfWorker(folder);
   const file = path.join(copy, "index.js");
   const probe = readFileSync(inRoot("tests", "abuse", "wasm-probe.js"), "utf8");
   writeFileSync(file, probe + readFileSync(file, "utf8"));
   return file;
 }
 
+/** Copies the built Worker and wraps it in the module that counts rows. Returns the main module. */
+function countedWorker(folder: string) {
+  const main = path.join(copyOfWorker(folder), "object-rows.js");
+  cpSync(inRoot("tests", "support", "object-rows.js"), main);
+  return main;
+}
+
 /** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
-function writeConfig(folder: string, { config: more, edit, hasProbe }: Required<DevOptions>) {
-  const main = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
+function writeConfig(folder: string, options: Required<DevOptions>) {
+  const { config: more, edit, hasProbe, countsRows } = options;
+  const probed = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
+  const main = countsRows ? countedWorker(folder) : probed;
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
@@ -51,7 +66,10 @@ function writeConfig(folder: string, { config: more, edit, hasProbe }: Required<
     .replace('"build-console"', JSON.stringify(inRoot("build-console")))
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
-  const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
+  const rule = (type: string, glob: string) =>
+    `\n[[rules]]\ntype = "${type}"\nglobs = ["${glob}"]\nfallthrough = true\n`;
+  const modules = countsRows ? rule("ESModule", "**/*.js") : "";
+  const rules = rule("CompiledWasm", "**/*.wasm") + modules;
   writeFileSync(file, edit(config) + rules + more);
   return file;
 }
@@ -87,14 +105,19 @@ const nameOf = (database: DatabaseSync) =>
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
  * appended to wrangler.toml, which `edit` may change. With `hasProbe`, it reports the size of the wasm's memory
- * (tests/abuse/memory.ts).
+ * (tests/abuse/memory.ts); with `countsRows`, it logs the rows that each User object writes (object-rows.js).
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  { config: more = "", edit = (toml) => toml, hasProbe = false }: DevOptions = {},
+  {
+    config: more = "",
+    edit = (toml) => toml,
+    hasProbe = false,
+    countsRows = false,
+  }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, { config: more, edit, hasProbe });
+  const config = writeConfig(folder, { config: more, edit, hasProbe, countsRows });
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();

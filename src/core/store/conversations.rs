@@ -26,17 +26,21 @@ impl<D: Database> Store<D> {
     /// Adds conversations to the list, or moves them up. Each target's `receiver_id` is the other
     /// participant.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
-        if let [one] = targets {
-            return self.conversation_add(one);
+        let newest = self.known.newest_message.known();
+        match targets {
+            [] => return Ok(()),
+            [one] => self.conversation_add(one)?,
+            _ => self.write(
+                Table::Conversations,
+                ADD_CONVERSATIONS,
+                vec![to_json(&targets).into()],
+            )?,
         }
-        if targets.is_empty() {
-            return Ok(());
+        if let Some(newest) = newest {
+            let added = targets.iter().map(|target| target.message_id.clone());
+            self.known.newest_message.set(newest.max(added.max()));
         }
-        self.write(
-            Table::Conversations,
-            ADD_CONVERSATIONS,
-            vec![to_json(&targets).into()],
-        )
+        Ok(())
     }
 
     fn conversation_add(&self, target: &Target) -> Result<()> {
@@ -74,7 +78,7 @@ impl<D: Database> Store<D> {
         Ok(new.map_or(targets.len(), Iterator::count))
     }
 
-    /// Returns a page of the list, newest first. `cursor` is the newest message id of the last
+    /// Returns a page of the list, newest first. Reads every row and sorts them. `cursor` is the newest message id of the last
     /// conversation on the previous page.
     pub fn conversation_page(&self, cursor: Option<&str>, limit: usize) -> Result<Vec<Listed>> {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
@@ -85,10 +89,17 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Returns the id of the newest message in any of the user's conversations.
+    /// Returns the id of the newest message in any of the user's conversations. The first call reads every row.
     pub fn newest_message(&self) -> Result<Option<String>> {
-        let page = self.conversation_page(None, 1)?;
-        Ok(page.into_iter().next().map(|newest| newest.last_message_id))
+        #[derive(Deserialize)]
+        struct Row {
+            newest: Option<String>,
+        }
+        self.known.newest_message.get_or(|| {
+            let sql = "SELECT max(last_message_id) AS newest FROM conversations";
+            let rows: Vec<Row> = self.read(&self.user, sql, vec![])?;
+            Ok(rows.into_iter().next().and_then(|row| row.newest))
+        })
     }
 
     /// Returns `(conversation id, other participant)` for every conversation of the user.

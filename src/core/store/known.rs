@@ -27,12 +27,17 @@ impl<T> Default for Memo<T> {
 impl<T: Clone> Memo<T> {
     /// Returns the value, by `read` if it is not known.
     pub fn get_or(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        if let Some(known) = &*self.0.borrow() {
-            return Ok(known.clone());
+        if let Some(known) = self.known() {
+            return Ok(known);
         }
         let value = read()?;
         self.set(value.clone());
         Ok(value)
+    }
+
+    /// Returns the value if it is known.
+    pub fn known(&self) -> Option<T> {
+        self.0.borrow().clone()
     }
 
     pub fn set(&self, value: T) {
@@ -51,6 +56,7 @@ pub(super) struct Known {
     pub schema: Memo<Rc<str>>,
     pub user_state: Memo<UserState>,
     pub log_ends: Memo<Option<LogEnds>>,
+    pub newest_message: Memo<Option<String>>,
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
@@ -65,6 +71,7 @@ impl Known {
         match table {
             Table::UserState => self.user_state.forget(),
             Table::Log => self.log_ends.forget(),
+            Table::Conversations => self.newest_message.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => {
@@ -73,7 +80,7 @@ impl Known {
             }
             Table::SentToday => self.sent_today.forget(),
             Table::Revocation => self.revoked_at.forget(),
-            Table::Conversations | Table::Watches | Table::Buckets | Table::Outbox => {}
+            Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
 
@@ -86,6 +93,7 @@ impl Known {
         self.schema.forget();
         self.user_state.forget();
         self.log_ends.forget();
+        self.newest_message.forget();
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();

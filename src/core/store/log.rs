@@ -1,4 +1,9 @@
 //! The user's event log: delivered events, kept for recovery and for users who were offline.
+//!
+//! Invariant: the log holds the newest events without a gap, so a client that knows the offset of the last event it
+//! received either gets all the later ones or learns that some are gone. It is a ring: once it is full, a new event
+//! takes the row of the oldest one, because a row that is deleted costs as much as one that is written. Events that are
+//! too old stay until their row is needed, and every read that replays events leaves them out.
 
 use serde::Deserialize;
 
@@ -65,35 +70,75 @@ pub struct Retention {
     pub time: Millis,
 }
 
+const APPEND: &str = "
+INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The same in the row of offset `?7`. A row whose key changes counts as one row written, not as two.
+const OVERWRITE: &str = "
+UPDATE log SET offset = ?1, message_id = ?2, event = ?3, payload = ?4, created_at = ?5, except_sid = ?6
+WHERE offset = ?7";
+
 impl<D: Database> Store<D> {
-    /// Appends an event, prunes the log, and returns the event's offset. The newest entry is never pruned,
-    /// so offsets only grow. The first offset is the time in Unix milliseconds, so offsets grow across an
-    /// erasure, too, and a client from before it cannot mistake the new log for its own.
+    /// Appends an event and returns its offset. If the log is full, or its oldest event too old to be read, the event
+    /// takes the oldest one's row. Offsets have no gaps, and they only grow: the newest event always stays. The first
+    /// offset is the time in Unix milliseconds, so offsets grow across an erasure, too, and a client from before it
+    /// cannot mistake the new log for its own.
     pub fn append(&self, entry: &Entry, now: Millis, keep: &Retention) -> Result<u64> {
         let ends = self.log_ends()?;
         let offset = ends.map_or(now, |ends| ends.last + 1);
-        self.write(
-            Table::Log,
-            "INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            vec![
-                Param::from(offset),
-                entry.message_id.into(),
-                entry.event.into(),
-                entry.payload.into(),
-                Param::from(now),
-                entry.except_sid.into(),
-            ],
-        )?;
+        let mut values = vec![
+            Param::from(offset),
+            entry.message_id.into(),
+            entry.event.into(),
+            entry.payload.into(),
+            Param::from(now),
+            entry.except_sid.into(),
+        ];
+        if let Some(oldest) = self.oldest_to_go(ends, now, keep)? {
+            values.push(Param::from(oldest));
+            self.write(Table::Log, OVERWRITE, values)?;
+            self.drop_lost_receipts()?;
+            return Ok(offset);
+        }
+        self.write(Table::Log, APPEND, values)?;
         let (first, first_at) = ends.map_or((offset, now), |ends| (ends.first, ends.first_at));
-        let ends = LogEnds {
+        self.known.log_ends.set(Some(LogEnds {
             first,
             first_at,
             last: offset,
-        };
-        self.known.log_ends.set(Some(ends));
-        self.prune(ends, now, keep)?;
+        }));
         Ok(offset)
+    }
+
+    /// Returns the offset of the event whose row the next one takes; `None` if there is room for another row.
+    fn oldest_to_go(
+        &self,
+        ends: Option<LogEnds>,
+        now: Millis,
+        keep: &Retention,
+    ) -> Result<Option<u64>> {
+        let Some(ends) = ends else { return Ok(None) };
+        let first_kept = (ends.last + 1).saturating_sub(keep.events);
+        if ends.first < first_kept {
+            // The log was allowed to be longer. Deleting what is too much, once, leaves it full.
+            let bindings = vec![Param::from(first_kept)];
+            self.write(Table::Log, "DELETE FROM log WHERE offset < ?1", bindings)?;
+            return Ok(self.log_ends()?.map(|ends| ends.first));
+        }
+        let is_full = ends.first == first_kept;
+        let is_too_old = ends.first_at < now.saturating_sub(keep.time);
+        Ok((is_full || is_too_old).then_some(ends.first))
+    }
+
+    /// Drops the receipts of messages that have left the log and that no device has confirmed or may have received.
+    fn drop_lost_receipts(&self) -> Result<()> {
+        let user = self.user_state()?;
+        if user.is_online == 1 || self.next_receipt(0)?.is_none() {
+            return Ok(());
+        }
+        let first = self.log_ends()?.map_or(0, |ends| ends.first);
+        self.receipts_drop(user.confirmed + 1, first)
     }
 
     /// Returns the ends of the log, or `None` if it is empty.
@@ -109,31 +154,7 @@ impl<D: Database> Store<D> {
         })
     }
 
-    fn prune(&self, ends: LogEnds, now: Millis, keep: &Retention) -> Result<()> {
-        let last = ends.last;
-        let up_to = last.saturating_sub(keep.events);
-        let since = now.saturating_sub(keep.time);
-        if ends.first > up_to && ends.first_at >= since {
-            return Ok(());
-        }
-        self.write(
-            Table::Log,
-            "DELETE FROM log WHERE (offset <= ?1 OR created_at < ?2) AND offset < ?3",
-            vec![Param::from(up_to), Param::from(since), Param::from(last)],
-        )?;
-        // Drop the receipts of pruned messages that no device has confirmed, may have received, or can
-        // still get from the log.
-        self.write_if_there(
-            Table::Receipts,
-            "DELETE FROM receipts
-             WHERE offset < (SELECT min(offset) FROM log) AND NOT EXISTS (
-               SELECT 1 FROM user_state WHERE is_online = 1 OR confirmed >= receipts.offset
-             )",
-            vec![],
-        )
-    }
-
-    /// Returns whether the log holds this message.
+    /// Returns whether the log holds this message. It may be too old to be read otherwise.
     pub fn has_message(&self, message_id: &str) -> Result<bool> {
         #[derive(Deserialize)]
         struct Row {}
@@ -145,31 +166,20 @@ impl<D: Database> Store<D> {
         Ok(!rows.is_empty())
     }
 
-    /// Returns the bounds of the part of the log that is not older than `since`.
+    /// Returns the bounds of the part of the log that is not older than `since`. If the clock was ever set back, the
+    /// part is shorter, so that it has no gap.
     pub fn log_bounds(&self, since: Millis) -> Result<Option<LogBounds>> {
         let Some(ends) = self.log_ends()? else {
             return Ok(None);
         };
-        if ends.first_at >= since {
-            return Ok(Some(LogBounds {
-                first: ends.first,
-                last: ends.last,
-            }));
-        }
-        #[derive(Deserialize)]
-        struct Row {
-            first: Option<u64>,
-        }
-        // Offsets grow with time, so the first entry that is recent enough is the lower bound.
-        let rows: Vec<Row> = self.read(
-            &self.user,
-            "SELECT (SELECT offset FROM log WHERE created_at >= ?1 ORDER BY offset LIMIT 1) AS first",
-            vec![Param::from(since)],
-        )?;
-        let first = rows.into_iter().next().and_then(|row| row.first);
-        Ok(Some(LogBounds {
+        let first = if ends.first_at >= since {
+            ends.first
+        } else {
             // Every entry may be too old: then only a client that missed nothing can recover.
-            first: first.unwrap_or(ends.last + 1),
+            self.last_offset_at(since.saturating_sub(1))? + 1
+        };
+        Ok(Some(LogBounds {
+            first,
             last: ends.last,
         }))
     }
@@ -217,18 +227,19 @@ impl<D: Database> Store<D> {
         sid: &str,
         max_bytes: usize,
     ) -> Result<Missed> {
-        if self.last_offset()? <= offset {
+        let bounds = self.log_bounds(since)?;
+        let Some(bounds) = bounds.filter(|bounds| bounds.last > offset) else {
             return Ok(Missed {
                 events: Vec::new(),
                 is_complete: true,
             });
-        }
+        };
         let rows = self.rows(
             &self.user,
             "SELECT offset, event, payload FROM log
-             WHERE offset > ?1 AND created_at >= ?2 AND except_sid IS NOT ?3 AND event <> ''
+             WHERE offset >= ?1 AND except_sid IS NOT ?2 AND event <> ''
              ORDER BY offset DESC",
-            vec![Param::from(offset), Param::from(since), sid.into()],
+            vec![Param::from(bounds.first.max(offset + 1)), sid.into()],
         )?;
         let mut missed = Missed {
             events: Vec::new(),

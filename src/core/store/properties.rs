@@ -1,5 +1,7 @@
 //! Whatever happens in whatever order, a store answers what its database says.
 
+use std::collections::VecDeque;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -8,16 +10,20 @@ use super::testing::store;
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::quota::SentToday;
+use crate::core::recovery::LogBounds;
 
-const KEEP: Retention = Retention {
-    events: 3,
-    time: 50,
-};
+/// How long an event is kept.
+const TIME: Millis = 50;
+
+fn keep(events: u64) -> Retention {
+    Retention { events, time: TIME }
+}
 
 /// Something that an object does with its store. Users and times are small numbers, so that they meet.
 #[derive(Debug, Clone)]
 enum Step {
     Append(u64),
+    Resize(u64),
     Blank,
     Online(bool),
     Offline(u64, u64),
@@ -30,7 +36,8 @@ enum Step {
     Change(bool),
     Tell(PushOutcome),
     Receipt(u64),
-    Converse(u8),
+    Converse(u8, u64),
+    Leave(u8),
     Send(u64),
     Revoke(u64),
     Erase,
@@ -45,6 +52,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         6 => (0..40_u64).prop_map(Step::Append),
+        1 => (1..6_u64).prop_map(Step::Resize),
         1 => Just(Step::Blank),
         2 => any::<bool>().prop_map(Step::Online),
         2 => (0..99_u64, 0..9_u64).prop_map(|(seen, confirmed)| Step::Offline(seen, confirmed)),
@@ -57,7 +65,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => any::<bool>().prop_map(Step::Change),
         2 => outcome.prop_map(Step::Tell),
         2 => (0..3_u64).prop_map(Step::Receipt),
-        1 => (0..3_u8).prop_map(Step::Converse),
+        2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        1 => (0..3_u8).prop_map(Step::Leave),
         2 => (0..9_u64).prop_map(Step::Send),
         1 => (0..99_u64).prop_map(Step::Revoke),
         1 => Just(Step::Erase),
@@ -69,18 +78,20 @@ fn user(id: u8) -> String {
     format!("u{id}")
 }
 
-/// Carries out a step at the time `now`, as an object would.
-fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
+fn append(store: &Store<&Connection>, now: Millis, events: u64) -> Result<u64> {
+    let entry = NewEntry {
+        message_id: &now.to_string(),
+        event: "new_message",
+        payload: r#"{"conversationId":"k"}"#,
+        except_sid: None,
+    };
+    store.append(&entry, now, &keep(events))
+}
+
+/// Carries out a step at the time `now`, as an object would whose log may have so many `events`.
+fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Result<()> {
     match step {
-        Step::Append(_) => {
-            let entry = NewEntry {
-                message_id: &now.to_string(),
-                event: "new_message",
-                payload: r#"{"conversationId":"k"}"#,
-                except_sid: None,
-            };
-            store.append(&entry, now, &KEEP).map(|_| ())
-        }
+        Step::Append(_) => append(store, now, events).map(|_| ()),
         Step::Blank => store.blank("k"),
         Step::Online(is_recorded) => store.set_online("me", *is_recorded, now),
         Step::Offline(last_seen, confirmed) => store.set_offline(*last_seen, *confirmed),
@@ -97,11 +108,12 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
             sender_id: "s".into(),
             payload: r#"{"conversationId":"k"}"#.into(),
         }),
-        Step::Converse(id) => store.conversations_add(&[Target {
+        Step::Converse(id, age) => store.conversations_add(&[Target {
             receiver_id: user(*id),
-            conversation_id: "k".into(),
-            message_id: now.to_string(),
+            conversation_id: user(*id),
+            message_id: (now - age).to_string(),
         }]),
+        Step::Leave(id) => store.conversation_remove(&user(*id)),
         Step::Send(messages) => store.set_sent_today(SentToday {
             messages: *messages,
             ..store.sent_today()?
@@ -112,7 +124,7 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis) -> Result<()> {
             store.forget();
             Ok(())
         }
-        Step::Evict => Ok(()),
+        Step::Resize(_) | Step::Evict => Ok(()),
     }
 }
 
@@ -148,8 +160,10 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let revoked_at = store.revoked_at()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
+    let log = format!("{bounds:?} {last} {missed:?} {receipts:?}");
+    let newest = store.newest_message()?;
     Ok(format!(
-        "{state:?} {bounds:?} {last} {missed:?} {receipts:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?}"
+        "{state:?} {log} {newest:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?}"
     ))
 }
 
@@ -160,10 +174,13 @@ proptest! {
     fn nothing_outdated_is_known(steps in vec((steps(), any::<bool>()), 1..60)) {
         let database = store().database;
         let mut used = Store::new(&database);
-        let mut now = 1_000;
+        let (mut now, mut events) = (1_000, 3);
         for (step, is_asked) in steps {
             now += if let Step::Append(pause) = step { pause } else { 1 };
-            run(&used, &step, now).unwrap();
+            if let Step::Resize(other) = step {
+                events = other;
+            }
+            run(&used, &step, now, events).unwrap();
             if matches!(step, Step::Evict) {
                 used = Store::new(&database);
             }
@@ -173,5 +190,81 @@ proptest! {
                 prop_assert_eq!(answers(&used, now).unwrap(), answers(&fresh, now).unwrap(), "{:?}", step);
             }
         }
+    }
+
+    #[test]
+    fn who_recovers_misses_nothing(
+        steps in vec(log_steps(), 1..60),
+        sets_back in prop_oneof![Just(0), Just(30)],
+    ) {
+        let database = store().database;
+        let mut used = Store::new(&database);
+        let mut log = Log::default();
+        let (mut now, mut events) = (1_000, 3);
+        for step in steps {
+            match step {
+                Step::Append(pause) => {
+                    // A clock that is wrong is set right, sooner or later.
+                    now = (now + pause).saturating_sub(sets_back).max(1_000);
+                    let offset = append(&used, now, events).unwrap();
+                    prop_assert!(sets_back > 0 || offset > log.last);
+                    log.append(offset, now, events);
+                }
+                Step::Resize(other) => events = other,
+                Step::Erase => {
+                    run(&used, &step, now, events).unwrap();
+                    log.entries.clear();
+                    // More time has passed than the log had events.
+                    now += 100;
+                }
+                _ => used = Store::new(&database),
+            }
+            let since = now - TIME;
+            let bounds = used.log_bounds(since).unwrap();
+            if sets_back == 0 {
+                prop_assert_eq!(bounds, log.bounds(since));
+            }
+            let Some(LogBounds { first, last }) = bounds else { continue };
+            for after in (first - 1)..=last {
+                let missed = used.events_after(after, since, "s", 9_999).unwrap();
+                let missed: Vec<u64> = missed.events.iter().map(|event| event.offset).collect();
+                prop_assert_eq!(missed, (after + 1..=log.last).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+fn log_steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        20 => (0..40_u64).prop_map(Step::Append),
+        2 => (1..6_u64).prop_map(Step::Resize),
+        1 => Just(Step::Erase),
+        3 => Just(Step::Evict),
+    ]
+}
+
+/// What the log should hold: the newest events, by offset and time.
+#[derive(Default)]
+struct Log {
+    entries: VecDeque<(u64, Millis)>,
+    last: u64,
+}
+
+impl Log {
+    fn append(&mut self, offset: u64, now: Millis, events: u64) {
+        self.last = offset;
+        self.entries.push_back((offset, now));
+        while self.entries.len() as u64 > events {
+            self.entries.pop_front();
+        }
+    }
+
+    fn bounds(&self, since: Millis) -> Option<LogBounds> {
+        let (last, _) = self.entries.back()?;
+        let first = self.entries.iter().find(|(_, at)| *at >= since);
+        Some(LogBounds {
+            first: first.map_or(last + 1, |(offset, _)| *offset),
+            last: *last,
+        })
     }
 }

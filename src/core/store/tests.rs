@@ -113,8 +113,16 @@ fn a_revocation_is_never_taken_back() {
     assert_eq!(&*store.schema().unwrap(), "revocation");
 }
 
+/// Returns the offsets that can be replayed at `now`, and how many rows the log has.
+fn kept(store: &Store<Connection>, now: Millis, keep: &Retention) -> (Vec<u64>, usize) {
+    let missed = store.events_after(0, now.saturating_sub(keep.time), "T", 9_999);
+    let rows = "SELECT count(*) FROM log";
+    let rows = store.database().query_row(rows, [], |row| row.get(0));
+    (offsets(&missed.unwrap()), rows.unwrap())
+}
+
 #[test]
-fn the_log_keeps_so_many_for_so_long_and_its_newest() {
+fn the_log_is_a_ring() {
     let store = store();
     for (index, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
         let offset = store.append(&event(id), 1 + index as u64, &KEEP).unwrap();
@@ -124,11 +132,58 @@ fn the_log_keeps_so_many_for_so_long_and_its_newest() {
     assert_eq!((bounds.first, bounds.last), (2, 4));
     assert!(!store.has_message("a").unwrap());
     assert!(store.has_message("b").unwrap());
-    // Entries that are too old are pruned by the next append. The newest stays, so that offsets only grow.
+    assert_eq!(kept(&store, 4, &KEEP), (vec![2, 3, 4], 3));
+    // What is too old is no longer replayed, but stays until its row is needed. The newest stays in any case, so that
+    // offsets only grow.
+    assert_eq!(kept(&store, 5_000, &KEEP), (vec![], 3));
     assert_eq!(store.append(&event("e"), 5_000, &KEEP).unwrap(), 5);
-    assert_eq!(store.log_bounds(0).unwrap().unwrap().first, 5);
+    assert_eq!(kept(&store, 5_000, &KEEP), (vec![5], 3));
+    assert_eq!(store.log_bounds(4_000).unwrap().unwrap().first, 5);
     assert_eq!(store.time_of(5).unwrap(), 5_000);
-    assert_eq!(store.time_of(4).unwrap(), 0);
+    assert_eq!(store.time_of(2).unwrap(), 0);
+}
+
+#[test]
+fn the_log_of_a_user_who_gets_little_stays_short() {
+    let store = store();
+    for day in 1..9 {
+        let now = day * 2_000;
+        let offset = store.append(&event("a"), now, &KEEP).unwrap();
+        assert_eq!(kept(&store, now, &KEEP), (vec![offset], 1));
+    }
+}
+
+#[test]
+fn a_log_of_another_size_loses_nothing_that_it_may_hold() {
+    let store = store();
+    let keep = |events| Retention { events, ..KEEP };
+    let append = |events| store.append(&event("a"), 1, &keep(events)).unwrap();
+    for _ in 0..7 {
+        append(5);
+    }
+    assert_eq!(kept(&store, 1, &KEEP), (vec![3, 4, 5, 6, 7], 5));
+    assert_eq!(append(3), 8);
+    assert_eq!(kept(&store, 1, &KEEP), (vec![6, 7, 8], 3));
+    assert_eq!(append(4), 9);
+    assert_eq!(append(4), 10);
+    assert_eq!(kept(&store, 1, &KEEP), (vec![7, 8, 9, 10], 4));
+    assert_eq!(append(1), 11);
+    assert_eq!(kept(&store, 1, &KEEP), (vec![11], 1));
+}
+
+#[test]
+fn the_log_and_the_list_of_the_first_version_go_on() {
+    let store = store();
+    store.database().execute_batch(USER[0].sql).unwrap();
+    for offset in 11..=20 {
+        let sql = "INSERT INTO log VALUES (?1, ?1, 'new_message', '{}', 500)";
+        store.database().execute(sql, [offset]).unwrap();
+    }
+    let bounds = store.log_bounds(0).unwrap().unwrap();
+    assert_eq!((bounds.first, bounds.last), (11, 20));
+    assert_eq!(store.append(&event("a"), 600, &KEEP).unwrap(), 21);
+    assert_eq!(kept(&store, 600, &KEEP), (vec![19, 20, 21], 3));
+    assert_eq!(store.newest_message().unwrap(), None);
 }
 
 #[test]
@@ -321,6 +376,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.receipt_remove(1)?;
     store.conversations_add(&[target])?;
     store.peer("k")?;
+    store.conversation_page(None, 9)?;
     store.newest_message()?;
     store.conversation_remove("k")?;
     store.block_add("b", 1)?;
@@ -368,10 +424,12 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
 }
 
 /// Tables that may be scanned: they have one row, or every row has to be read.
-const SCANNED: [&str; 8] = [
+const SCANNED: [&str; 9] = [
     "user_state",
     "revocation",
     "watched",
+    // A page of the list is sorted when it is read, and the newest message is looked for once by an instance.
+    "conversations",
     // Most pushes go to every watcher.
     "watchers",
     // A subscription deletes the watches of lost connections by time: one row per connection.
