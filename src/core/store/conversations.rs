@@ -37,8 +37,8 @@ impl<D: Database> Store<D> {
             )?,
         }
         if let Some(newest) = newest {
-            let added = targets.iter().map(|target| target.message_id.clone());
-            self.known.newest_message.set(newest.max(added.max()));
+            let added = targets.iter().map(|target| &target.message_id).max();
+            self.known.newest_message.set(newest.max(added.cloned()));
         }
         Ok(())
     }
