@@ -8,10 +8,10 @@ import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import WebSocket from "ws";
 
-import { Failure, inRoot, main } from "../../scripts/lib/project.mjs";
+import { Failure, main } from "../../scripts/lib/project.mjs";
 import { createDevServer } from "../support/dev.ts";
 import type { DevServer } from "../support/dev.ts";
-import { peak, resident, wasmBytes } from "./memory.ts";
+import { peak, resident, servePlain, wasmBytes } from "./memory.ts";
 
 const CONNECTIONS = 20;
 const FRAMES = 10;
@@ -93,11 +93,9 @@ interface Kind {
   hasWasm: boolean;
 }
 
-const plainWorker = JSON.stringify(inRoot("tests", "abuse", "plain.js"));
-
 const kinds: Record<string, Kind> = {
   "plain JavaScript": {
-    edit: (toml) => toml.replace(/^main = .*/m, `main = ${plainWorker}`),
+    edit: servePlain,
     greeting: () => [],
     request: "ping",
     query: () => "",

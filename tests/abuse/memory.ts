@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
+import { inRoot } from "../../scripts/lib/project.mjs";
 import { childrenOf } from "../../bench/report/process.ts";
 import type { DevServer } from "../support/dev.ts";
 
@@ -48,3 +49,7 @@ export async function measure(server: DevServer): Promise<Memory> {
   const wasm = await wasmBytes(server);
   return { wasm, resident: resident(server) };
 }
+
+/** Changes wrangler.toml so that the plain JavaScript Worker (plain.js) is served. */
+export const servePlain = (toml: string) =>
+  toml.replace(/^main = .*/m, `main = ${JSON.stringify(inRoot("tests", "abuse", "plain.js"))}`);
