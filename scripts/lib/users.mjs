@@ -71,12 +71,12 @@ export async function upsertUser(user, where) {
   await execute(upsertSql(user), where);
 }
 
-/** Leaves existing users unchanged. */
+/** Leaves existing users unchanged. Returns whether the database has a record to move (lib/record.mjs). */
 export async function addMissingUsers(users, where) {
-  await execute(
-    users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`).join(";\n"),
-    where,
-  );
+  const inserts = users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`);
+  const ask = "SELECT EXISTS (SELECT 1 FROM old_conversations) AS found";
+  const results = await execute([...inserts, ask].join(";\n"), where);
+  return results.at(-1).results[0].found === 1;
 }
 
 export async function listUsers(where) {
@@ -91,8 +91,12 @@ export async function applyMigrations(where) {
   });
 }
 
-async function execute(sql, where) {
-  const command = ["d1", "execute", databaseName, ...where, "--json", `--command=${sql}`];
-  const problem = "the database returned an error";
+/** Runs statements in one transaction. Returns D1's result of each. */
+export async function execute(
+  sql,
+  where,
+  { database = databaseName, problem = "the database returned an error" } = {},
+) {
+  const command = ["d1", "execute", database, ...where, "--json", `--command=${sql}`];
   return JSON.parse(await runQuietly(...wrangler(...command), { problem }));
 }

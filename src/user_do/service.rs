@@ -114,7 +114,7 @@ impl UserObject {
         let recorded: Vec<WithPeer> = d1::query(&self.env, conversations_of(user_id)).await?;
         let recorded = recorded
             .into_iter()
-            .map(|one| (one.conversation_id, one.peer_id));
+            .map(|one| (one.conversation_id.to_string(), one.peer_id));
         let listed = self.store.conversations_all()?;
         let all: HashMap<String, String> = listed.into_iter().chain(recorded).collect();
         Ok(all.into_iter().collect())

@@ -1,12 +1,14 @@
 //! The SQL statements that read and write the record in D1, and the types of their rows.
 //!
 //! - [`deployment`]: where the objects are
+//! - [`id`]: ids in D1
 //! - [`send`]: a complete send
 //! - [`history`]: conversations, messages, read state
 //! - [`users`]: users, blocks, regions, and the erasure of a user
 
 pub mod deployment;
 pub mod history;
+pub mod id;
 pub mod send;
 pub mod users;
 
