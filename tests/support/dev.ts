@@ -29,6 +29,7 @@ interface DevOptions {
   config?: string;
   edit?: (toml: string) => string;
   hasProbe?: boolean;
+  gateUrl?: string;
 }
 
 /** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
@@ -41,9 +42,24 @@ function probedWorker(folder: string) {
   return file;
 }
 
+/** Copies the built Worker and puts the gate in front of its User objects. Returns the main module. */
+function gatedWorker(folder: string) {
+  const copy = path.join(folder, "worker");
+  cpSync(inRoot("dist"), copy, { recursive: true });
+  const main = path.join(copy, "gated-worker.js");
+  cpSync(inRoot("tests", "support", "gated-worker.js"), main);
+  return main;
+}
+
+function mainModule(folder: string, { hasProbe, gateUrl }: Required<DevOptions>) {
+  if (hasProbe) return probedWorker(folder);
+  return gateUrl ? gatedWorker(folder) : inRoot("dist", "index.js");
+}
+
 /** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
-function writeConfig(folder: string, { config: more, edit, hasProbe }: Required<DevOptions>) {
-  const main = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
+function writeConfig(folder: string, options: Required<DevOptions>) {
+  const { config: more, edit } = options;
+  const main = mainModule(folder, options);
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
@@ -51,7 +67,9 @@ function writeConfig(folder: string, { config: more, edit, hasProbe }: Required<
     .replace('"build-console"', JSON.stringify(inRoot("build-console")))
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
-  const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
+  const rules =
+    '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n' +
+    '\n[[rules]]\ntype = "ESModule"\nglobs = ["index.js"]\n';
   writeFileSync(file, edit(config) + rules + more);
   return file;
 }
@@ -87,14 +105,14 @@ const nameOf = (database: DatabaseSync) =>
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
  * appended to wrangler.toml, which `edit` may change. With `hasProbe`, it reports the size of the wasm's memory
- * (tests/abuse/memory.ts).
+ * (tests/abuse/memory.ts). With `gateUrl`, deliveries wait at that gate (tests/support/gate.ts).
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  { config: more = "", edit = (toml) => toml, hasProbe = false }: DevOptions = {},
+  { config: more = "", edit = (toml) => toml, hasProbe = false, gateUrl = "" }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, { config: more, edit, hasProbe });
+  const config = writeConfig(folder, { config: more, edit, hasProbe, gateUrl });
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
@@ -120,7 +138,7 @@ export async function createDevServer(
   if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
 
   async function start(more: Record<string, string> = {}) {
-    const base = { JWT_SECRET: secret, ...testVars };
+    const base = { JWT_SECRET: secret, GATE_URL: gateUrl, ...testVars };
     const all = Object.entries({ ...base, ...vars, ...more });
     const [command, args] = wrangler(
       "dev",
