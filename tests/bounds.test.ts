@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
+import { inRoot } from "../scripts/lib/project.mjs";
 import { closeAll, connect, contractor, sendText, sendTo, until } from "./support/clients.ts";
 import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
+
+const rowCounter = inRoot("tests", "support", "object-rows.js");
 
 const N = 200;
 const LOG_MAX_EVENTS = 3;
@@ -13,7 +16,7 @@ const crowd = Array.from({ length: N }, (_, index) => `crowd${index}`);
 
 let server: DevServer;
 before(async () => {
-  server = await createDevServer({ LOG_MAX_EVENTS }, { countsRows: true });
+  server = await createDevServer({ LOG_MAX_EVENTS }, { wrapper: rowCounter });
   await server.start();
   server.addUsers([...crowd, "here", "away"]);
 });

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import test, { after, before } from "node:test";
 import WebSocket from "ws";
 
-import { wasmBytes } from "./abuse/memory.ts";
+import { wasmBytes, wasmProbe } from "./abuse/memory.ts";
 import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
 
@@ -14,7 +14,7 @@ const FRAMES = 3;
 
 let server: DevServer;
 before(async () => {
-  server = await createDevServer({}, { hasProbe: true });
+  server = await createDevServer({}, { probe: wasmProbe });
   await server.start();
 });
 after(() => server.close());

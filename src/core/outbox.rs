@@ -40,6 +40,29 @@ pub struct OutboxEntry {
     pub kind: SendKind,
 }
 
+/// When a row needs the alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The id of the send.
+    pub send_id: Uuid,
+    /// How many attempts have ended.
+    pub attempts: u32,
+    /// When to try again, in Unix milliseconds.
+    pub next_attempt_at: Millis,
+}
+
+impl Due {
+    /// Returns when the alarm has to fire, in Unix milliseconds. A send in progress needs it only if the object
+    /// stops; one that was interrupted is due at once.
+    pub fn at(self, is_in_progress: bool, now: Millis) -> Millis {
+        match (is_in_progress, self.attempts) {
+            (true, _) if self.next_attempt_at <= now => now + COMMIT_DEADLINE,
+            (false, 0) => now,
+            _ => self.next_attempt_at,
+        }
+    }
+}
+
 /// What to do with a row after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -73,13 +96,24 @@ impl OutboxEntry {
     /// Returns whether to retry the send now, given that no attempt is running: the retry is due, or the first
     /// attempt was interrupted.
     pub fn is_due(&self, next_attempt_at: Millis, now: Millis) -> bool {
-        self.attempts == 0 || next_attempt_at <= now
+        self.is_interrupted() || next_attempt_at <= now
     }
 
-    /// Returns the receivers that still wait for this message, so that a later one must not overtake it. If D1
-    /// does not show the send, nobody waits for it.
-    pub fn waiting(&self) -> impl Iterator<Item = &String> {
-        self.pending.iter().flatten()
+    /// Returns whether the object stopped in the first attempt, given that none is running.
+    fn is_interrupted(&self) -> bool {
+        self.attempts == 0
+    }
+
+    /// Returns the receivers who may lack this message, so that a later one must not overtake it, given that no
+    /// attempt is running. After an interruption this can be anybody. Nobody waits for a send that D1 did not
+    /// confirm or does not show.
+    pub fn unreached(&self) -> impl Iterator<Item = &String> {
+        let everybody =
+            (self.pending.is_none() && self.is_interrupted()).then_some(&self.receiver_ids);
+        self.pending
+            .iter()
+            .flatten()
+            .chain(everybody.into_iter().flatten())
     }
 
     /// Returns what to do if D1 does not show the send.
@@ -98,9 +132,15 @@ impl OutboxEntry {
         self.retry(Some(failed), now)
     }
 
-    /// Returns what to do if D1 did not answer.
+    /// Returns what to do if D1 did not confirm the commit. The sender is told that the send has failed.
+    pub fn after_unconfirmed(&self, now: Millis) -> Next {
+        self.retry(None, now)
+    }
+
+    /// Returns what to do if the send could not be read back, because D1 did not answer.
     pub fn after_unavailable(&self, now: Millis) -> Next {
-        self.retry(self.pending.clone(), now)
+        let unreached: HashSet<String> = self.unreached().cloned().collect();
+        self.retry((!unreached.is_empty()).then_some(unreached), now)
     }
 
     fn retry(&self, pending: Option<HashSet<String>>, now: Millis) -> Next {
@@ -158,6 +198,54 @@ mod tests {
     }
 
     #[test]
+    fn whoever_may_lack_the_message_holds_up_later_ones() {
+        let unreached = |entry: &OutboxEntry| entry.unreached().cloned().collect::<Vec<_>>();
+        assert_eq!(unreached(&entry(0)), ["a", "b"]);
+        // D1 did not confirm it, or does not show it.
+        assert_eq!(unreached(&entry(1)), [""; 0]);
+        let rest = OutboxEntry {
+            pending: Some(failed()),
+            ..entry(1)
+        };
+        assert_eq!(unreached(&rest), ["b"]);
+        // A renewed send may have reached nobody that it now has to.
+        assert_eq!(
+            unreached(&OutboxEntry {
+                attempts: 0,
+                ..rest
+            }),
+            ["b"]
+        );
+    }
+
+    #[test]
+    fn while_d1_does_not_answer_an_interrupted_send_holds_up_later_ones() {
+        let pending = |next| match next {
+            Next::Retry { pending, .. } => pending,
+            Next::Done | Next::Void => None,
+        };
+        let both = HashSet::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(pending(entry(0).after_unavailable(5)), Some(both));
+        assert_eq!(pending(entry(1).after_unavailable(5)), None);
+        assert_eq!(pending(entry(0).after_unconfirmed(5)), None);
+    }
+
+    #[test]
+    fn an_interrupted_send_is_due_at_once_and_one_in_progress_never() {
+        let due = |attempts, next_attempt_at| Due {
+            send_id: Uuid::nil(),
+            attempts,
+            next_attempt_at,
+        };
+        assert_eq!(due(0, 900).at(false, 100), 100);
+        assert_eq!(due(1, 900).at(false, 100), 900);
+        assert_eq!(due(1, 50).at(false, 100), 50);
+        assert_eq!(due(0, 900).at(true, 100), 900);
+        assert_eq!(due(0, 50).at(true, 100), 100 + COMMIT_DEADLINE);
+        assert_eq!(due(1, 50).at(true, 100), 100 + COMMIT_DEADLINE);
+    }
+
+    #[test]
     fn a_commit_may_still_be_on_its_way() {
         assert!(matches!(
             entry(0).after_nothing_found(59_999),
@@ -165,7 +253,7 @@ mod tests {
         ));
         assert_eq!(entry(0).after_nothing_found(60_000), Next::Void);
         assert!(matches!(
-            entry(0).after_unavailable(60_000),
+            entry(0).after_unconfirmed(60_000),
             Next::Retry { pending: None, .. }
         ));
     }

@@ -11,7 +11,7 @@ import WebSocket from "ws";
 import { Failure, main } from "../../scripts/lib/project.mjs";
 import { createDevServer } from "../support/dev.ts";
 import type { DevServer } from "../support/dev.ts";
-import { peak, resident, servePlain, wasmBytes } from "./memory.ts";
+import { peak, resident, servePlain, wasmBytes, wasmProbe } from "./memory.ts";
 
 const CONNECTIONS = 20;
 const FRAMES = 10;
@@ -90,7 +90,7 @@ interface Kind {
   request: string;
   /** The query of each attacker, by its number. */
   query: (server: DevServer, index: number) => string;
-  hasWasm: boolean;
+  probe?: string;
 }
 
 const kinds: Record<string, Kind> = {
@@ -99,7 +99,6 @@ const kinds: Record<string, Kind> = {
     greeting: () => [],
     request: "ping",
     query: () => "",
-    hasWasm: false,
   },
   Switchboard: {
     edit: (toml) => toml,
@@ -107,18 +106,18 @@ const kinds: Record<string, Kind> = {
     request: '420["get_online_status",{"userId":"healthy"}]',
     // Half of them through the relay, half of them straight to an object.
     query: (server, index) => (index % 2 ? `&token=${server.token(`attacker${index}`)}` : ""),
-    hasWasm: true,
+    probe: wasmProbe,
   },
 };
 
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
-async function measure({ edit, greeting, request, query, hasWasm }: Kind) {
-  const server = await createDevServer({ LOG_CONNECTIONS: "off" }, { edit, hasProbe: hasWasm });
+async function measure({ edit, greeting, request, query, probe }: Kind) {
+  const server = await createDevServer({ LOG_CONNECTIONS: "off" }, { edit, probe });
   try {
     await server.start();
     const healthy = await openHealthy(server, greeting(server));
-    const wasm = async () => (hasWasm ? await wasmBytes(server) : 0);
+    const wasm = async () => (probe ? await wasmBytes(server) : 0);
     const [wasmBefore, before] = [await wasm(), resident(server)];
     const frame = maskedFrame(FRAME_BYTES);
     let isOver = false;

@@ -38,7 +38,7 @@ export const resident = (server: DevServer) =>
 export const peak = (server: DevServer) =>
   sum(runtimesOf(server.pid()).map((pid) => residentBytes(pid, "VmHWM")));
 
-/** Returns the size of all linear memories in the Worker's isolate, if the server has a probe (wasm-probe.js). */
+/** Returns the size of all linear memories in the Worker's isolate, if the server has the `wasmProbe`. */
 export async function wasmBytes(server: DevServer): Promise<number> {
   const { headers } = await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`);
   return Number(headers.get("Wasm-Bytes") ?? NaN);
@@ -49,6 +49,9 @@ export async function measure(server: DevServer): Promise<Memory> {
   const wasm = await wasmBytes(server);
   return { wasm, resident: resident(server) };
 }
+
+/** Reports the size of the wasm's memory. */
+export const wasmProbe = inRoot("tests", "abuse", "wasm-probe.js");
 
 /** Changes wrangler.toml so that the plain JavaScript Worker (plain.js) is served. */
 export const servePlain = (toml: string) =>

@@ -18,7 +18,7 @@ import { createDevServer } from "../support/dev.ts";
 import type { DevServer } from "../support/dev.ts";
 import { attacks } from "./attacks/index.ts";
 import type { Patient, Pulse } from "./health.ts";
-import { measure, peak, resident, servePlain } from "./memory.ts";
+import { measure, peak, resident, servePlain, wasmProbe } from "./memory.ts";
 import type { Memory } from "./memory.ts";
 import type { Attack, Target } from "./target.ts";
 
@@ -175,7 +175,7 @@ await main(async () => {
   const chosen = choose(values.attack);
   const seconds = Number(values.seconds);
   const growth = await growthOfPlainWorker(chosen, seconds);
-  const server = await createDevServer(vars, { hasProbe: true });
+  const server = await createDevServer(vars, { probe: wasmProbe });
   try {
     await server.start();
     check(await abuse(server, chosen, seconds), growth);

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -17,6 +17,7 @@ import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 import { assertNoCancelledAlarm } from "./alarms.ts";
 import { testVars } from "./limits.ts";
+import { mainModule } from "./main-module.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
@@ -28,37 +29,14 @@ export type DevServer = Awaited<ReturnType<typeof createDevServer>>;
 interface DevOptions {
   config?: string;
   edit?: (toml: string) => string;
-  hasProbe?: boolean;
-  countsRows?: boolean;
-}
-
-function copyOfWorker(folder: string) {
-  const copy = path.join(folder, "worker");
-  cpSync(inRoot("dist"), copy, { recursive: true });
-  return copy;
-}
-
-/** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
-function probedWorker(folder: string) {
-  const copy = copyOfWorker(folder);
-  const file = path.join(copy, "index.js");
-  const probe = readFileSync(inRoot("tests", "abuse", "wasm-probe.js"), "utf8");
-  writeFileSync(file, probe + readFileSync(file, "utf8"));
-  return file;
-}
-
-/** Copies the built Worker and wraps it in the module that counts rows. Returns the main module. */
-function countedWorker(folder: string) {
-  const main = path.join(copyOfWorker(folder), "object-rows.js");
-  cpSync(inRoot("tests", "support", "object-rows.js"), main);
-  return main;
+  probe?: string;
+  wrapper?: string;
 }
 
 /** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
 function writeConfig(folder: string, options: Required<DevOptions>) {
-  const { config: more, edit, hasProbe, countsRows } = options;
-  const probed = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
-  const main = countsRows ? countedWorker(folder) : probed;
+  const { config: more, edit } = options;
+  const main = mainModule(folder, options);
   const config = readFileSync(inRoot("wrangler.toml"), "utf8")
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
@@ -68,8 +46,7 @@ function writeConfig(folder: string, options: Required<DevOptions>) {
   const file = path.join(folder, "wrangler.toml");
   const rule = (type: string, glob: string) =>
     `\n[[rules]]\ntype = "${type}"\nglobs = ["${glob}"]\nfallthrough = true\n`;
-  const modules = countsRows ? rule("ESModule", "**/*.js") : "";
-  const rules = rule("CompiledWasm", "**/*.wasm") + modules;
+  const rules = rule("CompiledWasm", "**/*.wasm") + rule("ESModule", "**/*.js");
   writeFileSync(file, edit(config) + rules + more);
   return file;
 }
@@ -104,20 +81,14 @@ const nameOf = (database: DatabaseSync) =>
 
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
- * appended to wrangler.toml, which `edit` may change. With `hasProbe`, it reports the size of the wasm's memory
- * (tests/abuse/memory.ts); with `countsRows`, it logs the rows that each User object writes (object-rows.js).
+ * appended to wrangler.toml, which `edit` may change. `probe` and `wrapper` are those of `mainModule`.
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  {
-    config: more = "",
-    edit = (toml) => toml,
-    hasProbe = false,
-    countsRows = false,
-  }: DevOptions = {},
+  { config: more = "", edit = (toml) => toml, probe = "", wrapper = "" }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, { config: more, edit, hasProbe, countsRows });
+  const config = writeConfig(folder, { config: more, edit, probe, wrapper });
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Database, Result, Store, StoreError, Table};
 use crate::core::error::to_json;
-use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::outbox::{Due, Next, OutboxEntry};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
@@ -154,6 +154,15 @@ impl<D: Database> Store<D> {
 
     /// Returns the unfinished sends, oldest first, each with the time of its next attempt.
     pub fn outbox_open(&self) -> Result<Vec<(OutboxEntry, Millis)>> {
+        self.outbox_after(None, u32::MAX)
+    }
+
+    /// Returns the oldest unfinished send after this one, with the time of its next attempt.
+    pub fn outbox_next(&self, after: Option<Uuid>) -> Result<Option<(OutboxEntry, Millis)>> {
+        Ok(self.outbox_after(after, 1)?.pop())
+    }
+
+    fn outbox_after(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<(OutboxEntry, Millis)>> {
         #[derive(Deserialize)]
         struct Row {
             send_id: String,
@@ -164,11 +173,13 @@ impl<D: Database> Store<D> {
             created_at: Millis,
             is_direct: u8,
         }
+        let after = after.map_or_else(String::new, |id| id.to_string());
         let rows: Vec<Row> = self.read(
             &self.outbox,
             "SELECT send_id, receiver_ids, pending, attempts, next_attempt_at, created_at, is_direct
-             FROM outbox WHERE next_attempt_at IS NOT NULL ORDER BY send_id",
-            vec![],
+             FROM outbox WHERE next_attempt_at IS NOT NULL AND send_id > ?1
+             ORDER BY send_id LIMIT ?2",
+            vec![after.into(), Param::from(Millis::from(limit))],
         )?;
         rows.into_iter()
             .map(|row| {
@@ -193,18 +204,29 @@ impl<D: Database> Store<D> {
             .collect()
     }
 
-    /// Returns when the next attempt is due.
-    pub fn outbox_due(&self) -> Result<Option<Millis>> {
+    /// Returns when the unfinished sends need the alarm.
+    pub fn outbox_due(&self) -> Result<Vec<Due>> {
         #[derive(Deserialize)]
         struct Row {
-            due: Option<Millis>,
+            send_id: String,
+            attempts: u32,
+            next_attempt_at: Millis,
         }
         let rows: Vec<Row> = self.read(
             &self.outbox,
-            "SELECT min(next_attempt_at) AS due FROM outbox",
+            "SELECT send_id, attempts, next_attempt_at FROM outbox
+             WHERE next_attempt_at IS NOT NULL",
             vec![],
         )?;
-        Ok(rows.into_iter().next().and_then(|row| row.due))
+        rows.into_iter()
+            .map(|row| {
+                Ok(Due {
+                    send_id: parse_id(&row.send_id)?,
+                    attempts: row.attempts,
+                    next_attempt_at: row.next_attempt_at,
+                })
+            })
+            .collect()
     }
 
     /// Returns the earlier send with this key, if it has not expired. Deletes expired results.

@@ -1,13 +1,15 @@
 //! A send: recorded in the outbox, committed, fanned out, answered.
 //!
-//! A user's sends run one at a time. So the messages of one sender reach a receiver in the order in which
-//! they were accepted, and a repeated idempotency key waits for the first send.
+//! A user's sends are committed one at a time, so their ids grow in the order in which they are accepted. Each send's
+//! turn ends when it is committed and its fan-out has begun, so none waits for the fan-out of another: the order at each
+//! receiver is the business of [`crate::core::in_flight`]. A repeated idempotency key waits for the first send.
 
 use std::fmt::Display;
 
-use worker::Result;
+use uuid::Uuid;
+use worker::{Error, Result};
 
-use super::fan_out::CommittedSend;
+use super::fan_out::{CommittedSend, FannedOut};
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
 use crate::core::events::new_message::{Letter, Target};
@@ -26,7 +28,8 @@ use crate::platform::{self, d1, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
-use crate::user_do::ground::lane::{Bounds, Turn};
+use crate::user_do::ground::lane::Turn;
+use crate::user_do::ground::permits::{Load, Permit};
 
 /// A send, as requested.
 pub(crate) struct Outgoing {
@@ -58,6 +61,8 @@ enum Earlier {
     None,
     /// The key was used, and this was the reply.
     Answered(String),
+    /// The key was used, and its send is in progress.
+    InProgress(Uuid),
     /// The key was used, but its send got no reply: it is run again unchanged. A message's id depends on the
     /// receiver's position, which the repeat may have changed, so the entry's receivers count.
     Unanswered(OutboxEntry),
@@ -78,69 +83,111 @@ impl Recorded {
 
 pub(super) type Outcomes<T> = std::result::Result<T, Failure>;
 
-/// When to try again if too many sends are waiting: about as long as a few of them take.
+/// When to try again if too many sends are in progress: about as long as a few of them take.
 const WAITING_PAUSE: Millis = 1_000;
 
+/// What a send holds in memory for each receiver until it is answered, besides the receiver's id: about the size of
+/// its ids and its call, in bytes.
+const BYTES_PER_RECEIVER: usize = 256;
+
+/// The turn of a send, and what it needs to wait for another one.
+pub(crate) struct SendTurn {
+    turn: Turn,
+    _permit: Permit,
+    /// When the user's tokens had been revoked before the send began to wait.
+    revoked_at: Option<Millis>,
+}
+
 impl UserObject {
-    /// Waits for the turn of a send, unless too many are waiting already. A send that a connection has made is refused
-    /// if the user's tokens are revoked while it waits.
+    /// Waits for the turn of a send, unless too many are in progress already. A send that a connection has made is
+    /// refused if the user's tokens are revoked while it waits.
     pub(crate) async fn send_turn(
         &self,
         caller: &Caller,
         draft: &Draft,
         receiver_ids: &[String],
-    ) -> Outcomes<Turn> {
+    ) -> Outcomes<SendTurn> {
         let config = self.config()?;
-        let bounds = Bounds {
+        let max = Load {
             count: config.max_waiting_sends,
             bytes: config.max_waiting_send_bytes,
         };
-        let receivers: usize = receiver_ids.iter().map(String::len).sum();
-        let bytes = draft.content.get().len() + receivers;
+        let receivers = receiver_ids.iter().map(|id| id.len() + BYTES_PER_RECEIVER);
+        let bytes = draft.content.get().len() + receivers.sum::<usize>();
+        let Some(permit) = self.send_permits.take(bytes, max) else {
+            let message = "Too many messages are waiting, please wait";
+            return Err(EventError::rate_limited(message, WAITING_PAUSE).into());
+        };
         let revoked_at = self.store.revoked_at()?;
-        let turn = self.sends.turn_within(bounds, bytes).await;
+        Ok(SendTurn {
+            turn: self.turn_unless_revoked(caller, revoked_at).await?,
+            _permit: permit,
+            revoked_at,
+        })
+    }
+
+    async fn turn_unless_revoked(
+        &self,
+        caller: &Caller,
+        revoked_at: Option<Millis>,
+    ) -> Outcomes<Turn> {
+        let turn = self.sends.turn().await;
         if caller.sid.is_some() && self.store.revoked_at()? != revoked_at {
             return Err(EventError::new(ErrorCode::Forbidden, "The token has been revoked").into());
         }
-        let message = "Too many messages are waiting, please wait";
-        Ok(turn.ok_or_else(|| EventError::rate_limited(message, WAITING_PAUSE))?)
+        Ok(turn)
     }
 
-    /// The caller takes the turn. It is held until the reply, so that later sends wait.
+    /// The caller takes the turn. It ends when the fan-out has begun, which it may not do before that of a send that
+    /// was accepted earlier.
     pub(crate) async fn send_out(
         &self,
         caller: &Caller,
         outgoing: Outgoing,
-        _turn: Turn,
+        mut held: SendTurn,
     ) -> Outcomes<Reply> {
         let begun = now();
-        let recorded = match self.earlier(&outgoing)? {
-            Earlier::Answered(payload) => {
-                return Ok(Reply::event(outgoing.kind.reply_event(), payload));
+        let recorded = loop {
+            match self.earlier(&outgoing)? {
+                Earlier::Answered(payload) => {
+                    return Ok(Reply::event(outgoing.kind.reply_event(), payload));
+                }
+                Earlier::InProgress(send_id) => {
+                    drop(held.turn);
+                    self.flights.end_of(send_id).await;
+                    held.turn = self.turn_unless_revoked(caller, held.revoked_at).await?;
+                }
+                Earlier::Unanswered(entry) => break self.renew(caller, entry)?,
+                Earlier::None => break self.note(caller, &outgoing)?,
             }
-            Earlier::Unanswered(entry) => {
-                let again = Recorded::new(entry, &caller.user_id);
-                self.pay_for_send(&again.targets)?;
-                self.store
-                    .outbox_renew(&again.entry, now() + COMMIT_DEADLINE)?;
-                again
-            }
-            Earlier::None => self.note(caller, &outgoing)?,
+        };
+        let Some(flight) = self.flights.claim(recorded.entry.send_id) else {
+            return Err(Error::from("the send is in progress").into());
         };
         // The entry and its alarm must be durable before D1 is called: if the object dies in the meantime,
         // the alarm finishes the send.
         self.schedule().await;
-        let settled = self
-            .settle_outbox(&caller.user_id, Some(recorded.entry.send_id))
-            .await;
-        log::fault("outbox", settled);
         let meter = Meter::default();
         let draft = &outgoing.draft;
         let (send, refused) = self.commit(caller, recorded, draft, &meter).await?;
         let stored_at = now();
         self.keep_own_copy(caller, &send)?;
+        let deliveries = log::fault("fan-out", self.begin_fan_out(&send, &flight).await);
+        drop(held.turn);
+        let fanned = self
+            .complete_fan_out(&send, &flight, deliveries, &meter)
+            .await;
         let times = [begun, stored_at];
-        Ok(self.finish(draft, &send, &refused, times, &meter).await?)
+        Ok(self.finish(draft, &send, &refused, fanned, times, &meter)?)
+    }
+
+    /// Runs a send again that was never replied to.
+    fn renew(&self, caller: &Caller, entry: OutboxEntry) -> Outcomes<Recorded> {
+        let again = Recorded::new(entry, &caller.user_id);
+        self.pay_for_send(&again.targets)?;
+        self.store
+            .outbox_renew(&again.entry, now() + COMMIT_DEADLINE)?;
+        Ok(again)
     }
 
     fn earlier(&self, outgoing: &Outgoing) -> Outcomes<Earlier> {
@@ -158,6 +205,9 @@ impl UserObject {
             return Ok(Earlier::Answered(result));
         }
         let send_id = parse_id(&earlier.send_id)?;
+        if self.flights.contains(send_id) {
+            return Ok(Earlier::InProgress(send_id));
+        }
         let receiver_ids = earlier.receiver_ids()?;
         let entry = OutboxEntry::new(send_id, receiver_ids, now(), outgoing.kind);
         Ok(Earlier::Unanswered(entry))
@@ -243,21 +293,21 @@ impl UserObject {
     /// D1 did not confirm the commit. The outbox finds out whether it happened.
     fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
         log::error("commit", error);
-        let next = entry.after_unavailable(now());
+        let next = entry.after_unconfirmed(now());
         log::fault("commit", self.store.outbox_update(entry.send_id, &next));
         EventError::unavailable()
     }
 
-    async fn finish(
+    /// Settles the outbox row after the fan-out. Returns the reply.
+    fn finish(
         &self,
         draft: &Draft,
         send: &CommittedSend,
         refused: &[(String, Refusal)],
+        fanned: FannedOut,
         [begun, stored_at]: [Millis; 2],
         meter: &Meter,
     ) -> Result<Reply> {
-        let waiting = self.waiting_receivers(send.entry.send_id)?;
-        let fanned = self.fan_out(send, &waiting, meter).await;
         let took = |target: &&Target| fanned.took(&target.receiver_id);
         let delivered = send.targets.iter().filter(took).count();
         let reply = match (send.entry.kind, send.targets.first()) {
