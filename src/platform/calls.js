@@ -38,7 +38,7 @@ export async function callAll(objects, path, targets, common, concurrency) {
  * How many calls a fan-out makes before it lets other events pass. The runtime serves calls between objects of one
  * process before anything that comes from outside, so without a pause everybody else would wait for the whole fan-out.
  */
-const SLICE = 25;
+const SLICE = 8;
 
 /**
  * Calls that deliver the copies of one send, `concurrency` at a time. `targets` is JSON: `[name, location hint or
