@@ -15,9 +15,10 @@ import {
   start,
   wrangler,
 } from "./lib/project.mjs";
+import { applyMigrations } from "./lib/shards.mjs";
 import { runQuietly, step } from "./lib/steps.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
-import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
+import { addMissingUsers, demoUsers } from "./lib/users.mjs";
 import { compileAhead, currentProfile } from "./build.mjs";
 import { setup } from "./setup.mjs";
 

@@ -1,6 +1,7 @@
-// Reads and writes the table `users` in D1 (migrations/) through wrangler.
+// Reads and writes the table `users` in D1 (migrations/) through wrangler. Every database of the record has it.
 
-import { Failure, databaseName, wrangler } from "./project.mjs";
+import { Failure, wrangler } from "./project.mjs";
+import { inEachShard, recordShards } from "./shards.mjs";
 import { runQuietly } from "./steps.mjs";
 
 export const roles = ["customer", "contractor"];
@@ -68,31 +69,24 @@ export function upsertSql(user) {
 
 /** `where` holds wrangler's d1 options: --local, --remote, --persist-to=DIR. */
 export async function upsertUser(user, where) {
-  await execute(upsertSql(user), where);
+  await inEachShard((shard) => execute(shard, upsertSql(user), where));
 }
 
 /** Leaves existing users unchanged. */
 export async function addMissingUsers(users, where) {
-  await execute(
-    users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`).join(";\n"),
-    where,
-  );
+  const sql = users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`).join(";\n");
+  await inEachShard((shard) => execute(shard, sql, where));
 }
 
 export async function listUsers(where) {
   const sql = "SELECT user_id, role, name, avatar_url, created_at FROM users ORDER BY user_id";
-  const [{ results }] = await execute(sql, where);
+  const [first] = recordShards();
+  const [{ results }] = await execute(first, sql, where);
   return results;
 }
 
-export async function applyMigrations(where) {
-  await runQuietly(...wrangler("d1", "migrations", "apply", databaseName, ...where), {
-    problem: "applying the D1 migrations failed",
-  });
-}
-
-async function execute(sql, where) {
-  const command = ["d1", "execute", databaseName, ...where, "--json", `--command=${sql}`];
+async function execute(shard, sql, where) {
+  const command = ["d1", "execute", shard, ...where, "--json", `--command=${sql}`];
   const problem = "the database returned an error";
   return JSON.parse(await runQuietly(...wrangler(...command), { problem }));
 }

@@ -26,6 +26,11 @@ impl Cost {
     /// One call of another user's object.
     pub const OBJECT: Self = Self::new(1, 0);
 
+    /// Returns the cost of so many batches of D1.
+    pub fn of_batches(count: usize) -> Self {
+        Self::new(0, u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     /// Returns the cost of so many calls and queries.
     pub const fn new(objects: u32, queries: u32) -> Self {
         Self { objects, queries }

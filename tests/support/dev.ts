@@ -14,9 +14,12 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
+import { migration, shardsIn } from "../../scripts/lib/shards.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 import { assertNoCancelledAlarm } from "./alarms.ts";
 import { testVars } from "./limits.ts";
+import { usualShards, withShards } from "./shards.ts";
+import type { ShardCount } from "./shards.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
@@ -29,6 +32,7 @@ interface DevOptions {
   config?: string;
   edit?: (toml: string) => string;
   hasProbe?: boolean;
+  shards?: ShardCount;
 }
 
 /** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
@@ -41,19 +45,26 @@ function probedWorker(folder: string) {
   return file;
 }
 
-/** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
-function writeConfig(folder: string, { config: more, edit, hasProbe }: Required<DevOptions>) {
+/**
+ * Writes the project's configuration, changed to use the Worker that `npm test` has built. Returns the file, and the
+ * names of the record's databases.
+ */
+function writeConfig(
+  folder: string,
+  { config: more, edit, hasProbe, shards }: Required<DevOptions>,
+) {
   const main = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
-  const config = readFileSync(inRoot("wrangler.toml"), "utf8")
+  const config = withShards(readFileSync(inRoot("wrangler.toml"), "utf8"), shards)
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
-    .replace('"migrations"', JSON.stringify(inRoot("migrations")))
+    .replaceAll('"migrations"', JSON.stringify(inRoot("migrations")))
     .replace('"build-console"', JSON.stringify(inRoot("build-console")))
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
   const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
-  writeFileSync(file, edit(config) + rules + more);
-  return file;
+  const text = edit(config);
+  writeFileSync(file, text + rules + more);
+  return { file, databases: shardsIn(text) };
 }
 
 /**
@@ -91,10 +102,20 @@ const nameOf = (database: DatabaseSync) =>
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  { config: more = "", edit = (toml) => toml, hasProbe = false }: DevOptions = {},
+  {
+    config: more = "",
+    edit = (toml) => toml,
+    hasProbe = false,
+    shards = usualShards,
+  }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, { config: more, edit, hasProbe });
+  const { file: config, databases } = writeConfig(folder, {
+    config: more,
+    edit,
+    hasProbe,
+    shards,
+  });
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
@@ -108,16 +129,11 @@ export async function createDevServer(
   /** When the running server was started, and where its output begins. */
   let run = { startedAt: 0, from: 0 };
 
-  const [command, args] = wrangler(
-    "d1",
-    "migrations",
-    "apply",
-    "switchboard",
-    "--local",
-    ...options,
-  );
-  const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
-  if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
+  for (const database of databases) {
+    const [command, args] = migration(database, ["--local", ...options]);
+    const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
+    if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
+  }
 
   async function start(more: Record<string, string> = {}) {
     const base = { JWT_SECRET: secret, ...testVars };
@@ -206,27 +222,34 @@ export async function createDevServer(
     );
   }
 
-  /** Queries D1. */
-  function d1(sql: string): Row[] {
-    const [database] = open({ readOnly: true }, "d1", "miniflare-D1DatabaseObject");
+  /** Calls `act` with every database of the record. Returns the results. */
+  function inEachShard<T>(options: DatabaseSyncOptions, act: (database: DatabaseSync) => T): T[] {
+    const shards = open(options, "d1", "miniflare-D1DatabaseObject");
     try {
-      return database.prepare(sql).all();
+      return shards.map(act);
     } finally {
-      database.close();
+      for (const shard of shards) shard.close();
     }
   }
 
+  /** Queries D1. Returns the rows of all databases. */
+  const d1 = (sql: string): Row[] =>
+    inEachShard({ readOnly: true }, (database) => database.prepare(sql).all()).flat();
+
+  /** Returns how many rows a table in D1 has, in all databases. */
+  const count = (table: string) =>
+    d1(`SELECT count(*) AS n FROM ${table}`).reduce((sum, { n }) => sum + n, 0);
+
   /** Adds customers to D1. */
-  function addUsers(ids: string[]) {
-    const [database] = open({}, "d1", "miniflare-D1DatabaseObject");
-    const insert = database.prepare(
-      "INSERT OR IGNORE INTO users (user_id, created_at) VALUES (?, 0)",
-    );
-    database.exec("BEGIN");
-    for (const id of ids) insert.run(id);
-    database.exec("COMMIT");
-    database.close();
-  }
+  const addUsers = (ids: string[]) =>
+    inEachShard({}, (database) => {
+      const insert = database.prepare(
+        "INSERT OR IGNORE INTO users (user_id, created_at) VALUES (?, 0)",
+      );
+      database.exec("BEGIN");
+      for (const id of ids) insert.run(id);
+      database.exec("COMMIT");
+    });
 
   /** Returns the message ids in the logs of all User objects whose log is not empty, by user. */
   function logs() {
@@ -314,6 +337,7 @@ export async function createDevServer(
     freeze,
     close,
     d1,
+    count,
     addUsers,
     storage,
     damage,

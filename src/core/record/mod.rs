@@ -1,6 +1,7 @@
 //! The SQL statements that read and write the record in D1, and the types of their rows.
 //!
-//! - [`deployment`]: where the objects are
+//! - [`shards`]: which database has what
+//! - [`deployment`]: what a database was begun with
 //! - [`send`]: a complete send
 //! - [`history`]: conversations, messages, read state
 //! - [`users`]: users, blocks, regions, and the erasure of a user
@@ -8,6 +9,7 @@
 pub mod deployment;
 pub mod history;
 pub mod send;
+pub mod shards;
 pub mod users;
 
 use serde::Deserialize;

@@ -15,6 +15,7 @@ use crate::core::ids::created_at;
 use crate::core::outbox::{Next, OutboxEntry};
 use crate::core::record::Sender;
 use crate::core::record::send::{StoredMessage, read_back, targets};
+use crate::core::record::shards::Shard;
 use crate::core::region::Region;
 use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
@@ -167,7 +168,7 @@ impl UserObject {
         if let Some(pending) = &entry.pending {
             targets.retain(|target| pending.contains(&target.receiver_id));
         }
-        let results = d1::batch(&self.env, &read_back(user_id, &targets)).await?;
+        let results = d1::batch(&self.env, Shard::FIRST, &read_back(user_id, &targets)).await?;
         let stored: Vec<StoredMessage> = d1::rows(&results, 1)?;
         let Some(first) = stored.first() else {
             return Ok(entry.after_nothing_found(now()));

@@ -16,6 +16,7 @@ use crate::core::ids::{created_at, send_id};
 use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry};
 use crate::core::record::Sender;
 use crate::core::record::send::{RecordedCopy, settle, store, targets};
+use crate::core::record::shards::Shard;
 use crate::core::refusal::Refusal;
 use crate::core::send_kind::SendKind;
 use crate::core::store::parse_id;
@@ -202,7 +203,7 @@ impl UserObject {
         }
         let role = entry.kind.role();
         let statements = store(entry.send_id, user_id, role, draft, &targets);
-        let results = match d1::metered(&self.env, &statements, meter).await {
+        let results = match d1::metered(&self.env, Shard::FIRST, &statements, meter).await {
             Ok(results) => results,
             Err(error) => return Err(self.not_committed(&entry, &error).into()),
         };

@@ -27,10 +27,11 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
     include_str!("../../../../migrations/0003_jurisdiction.sql"),
+    include_str!("../../../../migrations/0004_shards.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;
