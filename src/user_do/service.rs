@@ -123,7 +123,7 @@ impl UserObject {
         }
         let recorded = recorded
             .into_iter()
-            .map(|one| (one.conversation_id, one.peer_id));
+            .map(|one| (one.conversation_id.to_string(), one.peer_id));
         let listed = self.store.conversations_all()?;
         let all: HashMap<String, String> = listed.into_iter().chain(recorded).collect();
         Ok(all.into_iter().collect())

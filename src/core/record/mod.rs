@@ -2,12 +2,14 @@
 //!
 //! - [`shards`]: which database has what
 //! - [`deployment`]: what a database was begun with
+//! - [`id`]: ids in D1
 //! - [`send`]: a complete send
 //! - [`history`]: conversations, messages, read state
 //! - [`users`]: users, blocks, regions, and the erasure of a user
 
 pub mod deployment;
 pub mod history;
+pub mod id;
 pub mod send;
 pub mod shards;
 pub mod users;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::id::Id;
 use super::{Param, Statement};
 use crate::core::error::{name_of, to_json};
 use crate::core::region::Region;
@@ -134,13 +135,16 @@ pub fn unblock(blocker_id: &str, blocked_id: &str) -> Statement {
     }
 }
 
-/// Reads every conversation of the user: [`WithPeer`] rows. This scans the table: every message would have
-/// to pay for an index.
+/// Reads every conversation of the user, including those that have not been moved to the tables of today:
+/// [`WithPeer`] rows. This scans the tables: every first contact would have to pay for an index.
 pub fn conversations_of(user_id: &str) -> Statement {
     Statement {
-        sql: "SELECT conversation_id AS conversationId,
+        sql: "SELECT hex(conversation_id) AS conversationId,
                 CASE ?1 WHEN user_a THEN user_b ELSE user_a END AS peerId
-              FROM conversations WHERE user_a = ?1 OR user_b = ?1",
+              FROM conversations WHERE user_a = ?1 OR user_b = ?1
+              UNION ALL
+              SELECT conversation_id, CASE ?1 WHEN user_a THEN user_b ELSE user_a END
+              FROM old_conversations WHERE user_a = ?1 OR user_b = ?1",
         params: vec![Param::from(user_id)],
     }
 }
@@ -150,7 +154,7 @@ pub fn conversations_of(user_id: &str) -> Statement {
 #[serde(rename_all = "camelCase")]
 pub struct WithPeer {
     /// The conversation's id.
-    pub conversation_id: String,
+    pub conversation_id: Id,
     /// The other participant.
     pub peer_id: String,
 }
@@ -158,7 +162,8 @@ pub struct WithPeer {
 /// The number of conversations that one batch of an erasure deletes: a bound text is at most 2 MB.
 pub const ERASED_AT_ONCE: usize = 1_000;
 
-/// Deletes these conversations of the user, with all their messages.
+/// Deletes these conversations of the user, with all their messages, moved to the tables of today or not. What the
+/// messages of a send share stays until its sender is erased: other receivers may have it, too.
 pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<Statement> {
     let params = vec![
         Param::Text(to_json(&conversation_ids)),
@@ -168,9 +173,16 @@ pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<St
     [
         "DELETE FROM messages WHERE conversation_id IN (
            SELECT c.conversation_id FROM json_each(?1) AS t
-           JOIN conversations AS c ON c.conversation_id = t.value
+           JOIN conversations AS c ON c.conversation_id = unhex(t.value, '-')
            WHERE ?2 IN (c.user_a, c.user_b))",
-        "DELETE FROM conversations WHERE conversation_id IN (SELECT value FROM json_each(?1))
+        "DELETE FROM conversations
+         WHERE conversation_id IN (SELECT unhex(value, '-') FROM json_each(?1))
+           AND ?2 IN (user_a, user_b)",
+        "DELETE FROM old_messages WHERE conversation_id IN (
+           SELECT c.conversation_id FROM json_each(?1) AS t
+           JOIN old_conversations AS c ON c.conversation_id = t.value
+           WHERE ?2 IN (c.user_a, c.user_b))",
+        "DELETE FROM old_conversations WHERE conversation_id IN (SELECT value FROM json_each(?1))
            AND ?2 IN (user_a, user_b)",
     ]
     .map(|sql| Statement {
@@ -180,11 +192,12 @@ pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<St
     .into()
 }
 
-/// Deletes the user and every block by or against them. This scans `blocks`, which has no index for it
-/// either.
+/// Deletes the user, what they have sent to many, and every block by or against them. Their conversations must have
+/// been deleted before. This scans `blocks`, which has no index for it either.
 pub fn erase_user(user_id: &str) -> Vec<Statement> {
     [
         "DELETE FROM blocks WHERE blocker_id = ?1 OR blocked_id = ?1",
+        "DELETE FROM contents WHERE sender_id = ?1",
         "DELETE FROM users WHERE user_id = ?1",
     ]
     .map(|sql| Statement {

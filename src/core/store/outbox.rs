@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Database, Result, Store, StoreError, Table};
 use crate::core::error::to_json;
-use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::outbox::{Due, Next, OutboxEntry};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
@@ -95,7 +95,8 @@ impl<D: Database> Store<D> {
     pub fn outbox_renew(&self, entry: &OutboxEntry, next_attempt_at: Millis) -> Result<()> {
         self.write(
             Table::Outbox,
-            "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL, attempts = 0
+            "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL,
+               unconfirmed = NULL, attempts = 0
              WHERE send_id = ?1",
             vec![
                 entry.send_id.to_string().into(),
@@ -123,7 +124,7 @@ impl<D: Database> Store<D> {
             Next::Done => {
                 self.write(
                     Table::Outbox,
-                    "UPDATE outbox SET next_attempt_at = NULL, pending = NULL
+                    "UPDATE outbox SET next_attempt_at = NULL, pending = NULL, unconfirmed = NULL
                      WHERE send_id = ?1 AND idempotency_key IS NOT NULL",
                     vec![id.clone()],
                 )?;
@@ -134,12 +135,23 @@ impl<D: Database> Store<D> {
                 )
             }
             Next::Void => self.outbox_remove(send_id),
-            Next::Retry { pending, at } => self.write(
-                Table::Outbox,
-                "UPDATE outbox SET pending = ?2, next_attempt_at = ?3, attempts = attempts + 1
-                 WHERE send_id = ?1",
-                vec![id, pending.as_ref().map(to_json).into(), Param::from(*at)],
-            ),
+            Next::Retry { rest, at } => {
+                let rest = rest.as_ref();
+                let unconfirmed = rest.map(|rest| &rest.unconfirmed);
+                let unconfirmed = unconfirmed.filter(|ids| !ids.is_empty());
+                self.write(
+                    Table::Outbox,
+                    "UPDATE outbox SET pending = ?2, unconfirmed = ?3, next_attempt_at = ?4,
+                       attempts = attempts + 1
+                     WHERE send_id = ?1",
+                    vec![
+                        id,
+                        rest.map(|rest| to_json(&rest.pending)).into(),
+                        unconfirmed.map(to_json).into(),
+                        Param::from(*at),
+                    ],
+                )
+            }
         }
     }
 
@@ -154,32 +166,46 @@ impl<D: Database> Store<D> {
 
     /// Returns the unfinished sends, oldest first, each with the time of its next attempt.
     pub fn outbox_open(&self) -> Result<Vec<(OutboxEntry, Millis)>> {
+        self.outbox_after(None, u32::MAX)
+    }
+
+    /// Returns the oldest unfinished send after this one, with the time of its next attempt.
+    pub fn outbox_next(&self, after: Option<Uuid>) -> Result<Option<(OutboxEntry, Millis)>> {
+        Ok(self.outbox_after(after, 1)?.pop())
+    }
+
+    fn outbox_after(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<(OutboxEntry, Millis)>> {
         #[derive(Deserialize)]
         struct Row {
             send_id: String,
             receiver_ids: String,
             pending: Option<String>,
+            unconfirmed: Option<String>,
             attempts: u32,
             next_attempt_at: Millis,
             created_at: Millis,
             is_direct: u8,
         }
+        let after = after.map_or_else(String::new, |id| id.to_string());
         let rows: Vec<Row> = self.read(
             &self.outbox,
-            "SELECT send_id, receiver_ids, pending, attempts, next_attempt_at, created_at, is_direct
-             FROM outbox WHERE next_attempt_at IS NOT NULL ORDER BY send_id",
-            vec![],
+            "SELECT send_id, receiver_ids, pending, unconfirmed, attempts, next_attempt_at,
+               created_at, is_direct
+             FROM outbox WHERE next_attempt_at IS NOT NULL AND send_id > ?1
+             ORDER BY send_id LIMIT ?2",
+            vec![after.into(), Param::from(Millis::from(limit))],
         )?;
         rows.into_iter()
             .map(|row| {
-                let pending = match row.pending {
-                    Some(json) => Some(serde_json::from_str::<HashSet<String>>(&json)?),
-                    None => None,
+                let ids = |json: Option<String>| {
+                    let ids = json.map(|json| serde_json::from_str::<HashSet<String>>(&json));
+                    ids.transpose()
                 };
                 let entry = OutboxEntry {
                     send_id: parse_id(&row.send_id)?,
                     receiver_ids: serde_json::from_str(&row.receiver_ids)?,
-                    pending,
+                    pending: ids(row.pending)?,
+                    unconfirmed: ids(row.unconfirmed)?.unwrap_or_default(),
                     attempts: row.attempts,
                     created_at: row.created_at,
                     kind: if row.is_direct == 1 {
@@ -193,18 +219,29 @@ impl<D: Database> Store<D> {
             .collect()
     }
 
-    /// Returns when the next attempt is due.
-    pub fn outbox_due(&self) -> Result<Option<Millis>> {
+    /// Returns when the unfinished sends need the alarm.
+    pub fn outbox_due(&self) -> Result<Vec<Due>> {
         #[derive(Deserialize)]
         struct Row {
-            due: Option<Millis>,
+            send_id: String,
+            attempts: u32,
+            next_attempt_at: Millis,
         }
         let rows: Vec<Row> = self.read(
             &self.outbox,
-            "SELECT min(next_attempt_at) AS due FROM outbox",
+            "SELECT send_id, attempts, next_attempt_at FROM outbox
+             WHERE next_attempt_at IS NOT NULL",
             vec![],
         )?;
-        Ok(rows.into_iter().next().and_then(|row| row.due))
+        rows.into_iter()
+            .map(|row| {
+                Ok(Due {
+                    send_id: parse_id(&row.send_id)?,
+                    attempts: row.attempts,
+                    next_attempt_at: row.next_attempt_at,
+                })
+            })
+            .collect()
     }
 
     /// Returns the earlier send with this key, if it has not expired. Deletes expired results.

@@ -10,7 +10,7 @@ use super::testing::store;
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
-use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::outbox::{Due, Next, OutboxEntry, Rest};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
@@ -97,7 +97,7 @@ fn a_question_about_somebody_unknown_makes_no_table() {
     assert_eq!(store.last_offset().unwrap(), 0);
     assert!(!store.has_blocked("x").unwrap());
     assert_eq!(store.next_receipt(0).unwrap(), None);
-    assert_eq!(store.outbox_due().unwrap(), None);
+    assert_eq!(store.outbox_due().unwrap(), []);
     assert_eq!(store.revoked_at().unwrap(), None);
     assert_eq!(&*store.schema().unwrap(), "");
 }
@@ -256,21 +256,43 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
     let entry = |id: u128| OutboxEntry::new(Uuid::from_u128(id), vec!["r".into()], 100, kind(id));
     store.outbox_add(&entry(1), Some("key"), "f", 500).unwrap();
     store.outbox_add(&entry(2), None, "f", 400).unwrap();
-    assert_eq!(store.outbox_due().unwrap(), Some(400));
-    let retry = Next::Retry {
-        pending: Some(HashSet::from(["r".to_owned()])),
+    let due = |id, attempts, next_attempt_at| Due {
+        send_id: entry(id).send_id,
+        attempts,
+        next_attempt_at,
+    };
+    assert_eq!(
+        store.outbox_due().unwrap(),
+        [due(2, 0, 400), due(1, 0, 500)]
+    );
+    let retry = |unconfirmed: &[&str]| Next::Retry {
+        rest: Some(Rest {
+            pending: HashSet::from(["r".to_owned()]),
+            unconfirmed: unconfirmed.iter().map(|id| (*id).to_owned()).collect(),
+        }),
         at: 600,
     };
-    store.outbox_update(entry(2).send_id, &retry).unwrap();
+    store
+        .outbox_update(entry(2).send_id, &retry(&["x"]))
+        .unwrap();
     let open = store.outbox_open().unwrap();
     assert_eq!(open.len(), 2);
     assert_eq!((open[1].0.attempts, open[1].0.kind), (1, SendKind::Direct));
-    assert_eq!(open[1].0.waiting().collect::<Vec<_>>(), ["r"]);
+    assert_eq!(open[1].0.unreached().collect::<Vec<_>>(), ["r"]);
+    assert_eq!(open[1].0.unconfirmed, HashSet::from(["x".to_owned()]));
+    assert_eq!(
+        store.outbox_due().unwrap(),
+        [due(1, 0, 500), due(2, 1, 600)]
+    );
+    let next = |after| store.outbox_next(after).unwrap().map(|next| next.0.send_id);
+    assert_eq!(next(None), Some(entry(1).send_id));
+    assert_eq!(next(next(None)), Some(entry(2).send_id));
+    assert_eq!(next(next(next(None))), None);
     store.outbox_keep_result(entry(1).send_id, "{}").unwrap();
     for id in [1, 2] {
         store.outbox_update(entry(id).send_id, &Next::Done).unwrap();
     }
-    assert_eq!(store.outbox_due().unwrap(), None);
+    assert_eq!(store.outbox_due().unwrap(), []);
     let keyed = store.outbox_by_key("key", 200).unwrap().unwrap();
     assert_eq!(keyed.result.as_deref(), Some("{}"));
     assert!(store.outbox_by_key("key", 90_000_000).unwrap().is_none());
@@ -356,6 +378,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.outbox_add(&entry, Some("key"), "f", 1)?;
     store.outbox_renew(&entry, 1)?;
     store.outbox_open()?;
+    store.outbox_next(None)?;
     store.outbox_due()?;
     store.outbox_by_key("key", 1)?;
     store.outbox_keep_result(entry.send_id, "{}")?;

@@ -18,8 +18,9 @@ impl CarryOut for Marking {
         let results = d1::batch(&object.env, shard, &mark_read(user_id, &self)).await?;
         let pairs: Vec<Pair> = d1::rows(&results, 0)?;
         let peer = object.participant(user_id, &self.conversation_id, pairs.first())?;
-        let newest = pairs.first().map_or("", |pair| &pair.last_message_id);
-        let what = self.what.within(newest);
+        let newest = pairs.first().and_then(|pair| pair.last_message_id);
+        let newest = newest.map_or_else(String::new, |id| id.to_string());
+        let what = self.what.within(&newest);
         let moved: Vec<Moved> = d1::rows(&results, 1)?;
         let up_to = what.last().to_owned();
         let read = Read {

@@ -26,11 +26,11 @@ impl UserObject {
         let pairs: Vec<Pair> = d1::query(&self.env, shard, statement).await?;
         let pair = pairs.first();
         let peer = self.participant(user_id, conversation_id, pair)?;
-        if let Some(pair) = pair {
+        if let Some(newest) = pair.and_then(|pair| pair.last_message_id) {
             let target = Target {
                 receiver_id: peer.to_owned(),
                 conversation_id: conversation_id.to_owned(),
-                message_id: pair.last_message_id.clone(),
+                message_id: newest.to_string(),
             };
             self.store.conversations_add(&[target])?;
         }

@@ -121,6 +121,66 @@ fn a_list_shows_both_sides_and_the_newest_message() {
 }
 
 #[test]
+fn whichever_side_sends_and_however_content_is_stored_it_reads_back() {
+    let db = database();
+    // In byte order, one participant comes before and one after the sender.
+    add(&db, "z", Role::Customer, Some("Zoë"));
+    add(&db, "b1", Role::Contractor, Some("Bob"));
+    let sent = message(&["a", "z"], Some("job"));
+    let both = send(&db, id(NOW), "b1", &sent).0;
+    let direct = message(&["b1"], None);
+    let targets = targets(id(NOW + 1), "z", &direct.receiver_ids);
+    for statement in store(id(NOW + 1), "z", None, &direct.draft, &targets) {
+        run(&db, &statement);
+    }
+    let page = |conversation_id: &str| MessagePage {
+        conversation_id: conversation_id.into(),
+        ..page(9, None, None)
+    };
+    let of = |conversation_id: &str| {
+        let [_, read] = messages(&page(conversation_id)).try_into().unwrap();
+        let rows = rows::<MessageRow>(&db, &read);
+        let all: Vec<_> = rows.into_iter().map(MessageRow::message).collect();
+        serde_json::to_value(all).unwrap()
+    };
+    let json = |target: &Target, from: [Option<&str>; 2], job: Option<&str>, at: &str| {
+        serde_json::json!({
+            "messageId": target.message_id, "conversationId": target.conversation_id,
+            "senderId": from[0], "sender": { "id": from[0], "name": from[1], "avatarUrl": null },
+            "receiverId": target.receiver_id, "messageType": "text", "content": { "text": "hi" },
+            "jobId": job, "timestamp": at,
+        })
+    };
+    let by_b1 = |target| {
+        let from = [Some("b1"), Some("Bob")];
+        json(target, from, Some("job"), "2027-01-15T08:00:00.000Z")
+    };
+    assert_eq!(
+        of(&both[0].conversation_id),
+        serde_json::json!([by_b1(&both[0])])
+    );
+    let by_z = json(
+        &targets[0],
+        [Some("z"), Some("Zoë")],
+        None,
+        "2027-01-15T08:00:00.001Z",
+    );
+    assert_eq!(
+        of(&both[1].conversation_id),
+        serde_json::json!([by_z, by_b1(&both[1])])
+    );
+    // Another spelling of the id, or no id at all, finds nothing.
+    for other in [
+        both[0].conversation_id.to_uppercase(),
+        "k".to_owned(),
+        String::new(),
+    ] {
+        assert_eq!(of(&other), serde_json::json!([]));
+        assert!(rows::<Pair>(&db, &participants(&other)).is_empty());
+    }
+}
+
+#[test]
 fn only_participants_have_a_peer() {
     let db = database();
     talk(&db, 1);

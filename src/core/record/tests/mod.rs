@@ -2,7 +2,11 @@
 
 mod deployment;
 mod history;
+mod migration;
+mod size;
 mod users;
+
+use std::collections::HashSet;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -27,11 +31,12 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
     include_str!("../../../../migrations/0003_jurisdiction.sql"),
-    include_str!("../../../../migrations/0004_shards.sql"),
+    include_str!("../../../../migrations/0004_compact_record.sql"),
+    include_str!("../../../../migrations/0005_shards.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;
@@ -89,6 +94,7 @@ fn text(value: &Value) -> String {
         Value::Null => "NULL".into(),
         Value::Integer(number) => number.to_string(),
         Value::Text(text) => text.clone(),
+        Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -131,14 +137,12 @@ fn refusals((_, refused): &Settled) -> Vec<(String, String)> {
 fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> Settled {
     let targets = targets(send, sender_id, &message.receiver_ids);
     let role = Some(Role::Contractor);
-    let mut results: Vec<_> = store(send, sender_id, role, &message.draft, &targets)
+    let results: Vec<_> = store(send, sender_id, role, &message.draft, &targets)
         .iter()
         .map(|statement| run(db, statement))
         .collect();
-    let outcomes: Vec<RecordedCopy> = results
-        .pop()
-        .unwrap()
-        .into_iter()
+    let outcomes: Vec<RecordedCopy> = results[3]
+        .iter()
         .map(|row| RecordedCopy {
             receiver_id: row[0].clone(),
             stored: row[1].parse().unwrap(),
@@ -146,7 +150,13 @@ fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> 
             region: None,
         })
         .collect();
-    settle(sender_id, &message.receiver_ids, targets, &outcomes)
+    settle(
+        sender_id,
+        &message.receiver_ids,
+        targets,
+        &outcomes,
+        &HashSet::new(),
+    )
 }
 
 fn id(now: Millis) -> Uuid {
@@ -180,89 +190,114 @@ fn a_send_stores_one_message_and_one_conversation_per_receiver() {
             ),
         ]
     );
+    let messages = query(
+        &db,
+        "SELECT c.user_a, c.user_b, m.from_a, m.message_type, m.content, m.job_id
+         FROM messages AS m JOIN conversations AS c ON c.conversation_id = m.conversation_id
+         ORDER BY c.user_a",
+    );
+    let shared = |user_a| [user_a, "c1", "0", "NULL", "NULL", "NULL"];
+    assert_eq!(messages, [shared("a"), shared("b")]);
     assert_eq!(
-        query(
-            &db,
-            "SELECT sender_id, receiver_id, message_type, content, job_id, created_at
-             FROM messages ORDER BY receiver_id"
-        ),
-        [
-            [
-                "c1",
-                "a",
-                "text",
-                r#"{"text":"hi"}"#,
-                "job",
-                "1800000000000"
-            ],
-            [
-                "c1",
-                "b",
-                "text",
-                r#"{"text":"hi"}"#,
-                "job",
-                "1800000000000"
-            ],
-        ]
+        query(&db, "SELECT * FROM contents"),
+        [[
+            "c1",
+            "01a3185c500070008707070707070707",
+            "text",
+            r#"{"text":"hi"}"#,
+            "job"
+        ]]
     );
     assert_eq!(
         query(
             &db,
-            "SELECT user_a, user_b, job_id FROM conversations ORDER BY user_a"
+            "SELECT user_a, user_b, job_id, created_at FROM conversations ORDER BY user_a"
         ),
-        [["a", "c1", "job"], ["b", "c1", "job"]]
+        [
+            ["a", "c1", "job", "1800000000000"],
+            ["b", "c1", "job", "1800000000000"]
+        ]
     );
 }
 
 #[test]
 fn a_send_run_twice_changes_nothing() {
     let db = database();
-    let first = send(&db, id(NOW), "c1", &message(&["a"], None));
-    let later = send(&db, id(NOW + 1), "c1", &message(&["a"], None));
+    let first = send(&db, id(NOW), "c1", &message(&["a", "b"], Some("1")));
+    send(&db, id(NOW + 1), "c1", &message(&["a", "b"], Some("2")));
     let before = db.total_changes();
-    assert_eq!(send(&db, id(NOW), "c1", &message(&["a"], None)), first);
+    let again = send(&db, id(NOW), "c1", &message(&["a", "b"], Some("1")));
+    assert_eq!(again, first);
     assert_eq!(db.total_changes(), before);
-    assert_eq!(
-        query(&db, "SELECT last_message_id, updated_at FROM conversations"),
-        [[later.0[0].message_id.clone(), "1800000000001".to_owned()]]
-    );
+    assert_eq!(query(&db, "SELECT job_id FROM conversations"), [["2"]; 2]);
 }
 
 #[test]
-fn two_rows_are_written_for_a_known_receiver() {
+fn one_row_is_written_for_a_known_receiver_and_one_for_the_content() {
     let db = database();
     send(&db, id(NOW), "c1", &message(&["a", "b"], Some("job")));
-    let before = db.total_changes();
-    send(&db, id(NOW + 1), "c1", &message(&["a", "b"], None));
-    assert_eq!(db.total_changes() - before, 4);
+    let written = |now, job| {
+        let before = db.total_changes();
+        send(&db, id(now), "c1", &message(&["a", "b"], job));
+        db.total_changes() - before
+    };
+    assert_eq!(written(NOW + 1, Some("job")), 3);
     // A send without a job leaves the conversation's job unchanged.
-    assert_eq!(
-        query(&db, "SELECT job_id FROM conversations"),
-        [["job"], ["job"]]
-    );
+    assert_eq!(written(NOW + 2, None), 3);
+    let jobs = || query(&db, "SELECT job_id FROM conversations");
+    assert_eq!(jobs(), [["job"], ["job"]]);
+    assert_eq!(written(NOW + 3, Some("other")), 5);
+    assert_eq!(jobs(), [["other"], ["other"]]);
+    let before = db.total_changes();
+    send(&db, id(NOW + 4), "c1", &message(&["a"], None));
+    assert_eq!(db.total_changes() - before, 1);
+}
+
+#[test]
+fn a_send_that_arrives_late_leaves_the_job_of_a_later_one() {
+    let db = database();
+    send(&db, id(NOW + 1), "c1", &message(&["a"], Some("later")));
+    send(&db, id(NOW), "c1", &message(&["a", "b"], Some("earlier")));
+    let jobs = query(&db, "SELECT job_id FROM conversations ORDER BY user_a");
+    assert_eq!(jobs, [["later"], ["earlier"]]);
 }
 
 #[test]
 fn who_is_no_contractor_stores_nothing() {
     let db = database();
     for sender in ["a", "nobody"] {
-        let settled = send(&db, id(NOW), sender, &message(&["b"], None));
+        let settled = send(&db, id(NOW), sender, &message(&["b", "c1"], None));
         assert_eq!(receivers(&settled), [""; 0]);
     }
-    assert_eq!(query(&db, "SELECT count(*) FROM conversations"), [["0"]]);
+    // A send that reaches nobody has no content, either.
+    send(&db, id(NOW), "c1", &message(&["nobody", "none"], None));
+    for table in ["conversations", "messages", "contents"] {
+        let count: u64 = db
+            .query_one(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(count, 0, "{table}");
+    }
 }
 
 #[test]
-fn a_direct_message_takes_no_role_and_writes_two_rows() {
+fn a_direct_message_takes_no_role_and_has_its_content_itself() {
     let db = database();
     let message = message(&["b"], None);
-    let targets = targets(id(NOW), "a", &message.receiver_ids);
-    let before = db.total_changes();
-    for statement in store(id(NOW), "a", None, &message.draft, &targets) {
-        run(&db, &statement);
-    }
-    assert_eq!(db.total_changes() - before, 2);
-    assert_eq!(query(&db, "SELECT sender_id FROM messages"), [["a"]]);
+    let written = |now| {
+        let targets = targets(id(now), "a", &message.receiver_ids);
+        let before = db.total_changes();
+        for statement in store(id(now), "a", None, &message.draft, &targets) {
+            run(&db, &statement);
+        }
+        db.total_changes() - before
+    };
+    assert_eq!([written(NOW), written(NOW + 1)], [2, 1]);
+    assert_eq!(
+        query(&db, "SELECT from_a, message_type, content FROM messages"),
+        [["1", "text", r#"{"text":"hi"}"#]; 2]
+    );
 }
 
 #[test]
@@ -320,11 +355,11 @@ fn every_statement_reads_by_key() {
     let message = message(&["a"], None);
     let targets = targets(id(NOW), "c1", &message.receiver_ids);
     let marking = Marking {
-        conversation_id: "k".into(),
-        what: What::UpTo("m".into()),
+        conversation_id: targets[0].conversation_id.clone(),
+        what: What::UpTo(targets[0].message_id.clone()),
     };
     let page = |after: Option<&str>| MessagePage {
-        conversation_id: "k".into(),
+        conversation_id: targets[0].conversation_id.clone(),
         limit: 1,
         before: None,
         after: after.map(str::to_owned),
@@ -336,7 +371,7 @@ fn every_statement_reads_by_key() {
         expires_at: 0,
         issued_at: None,
     };
-    let conversation_ids = ["k".to_owned()];
+    let conversation_ids = [targets[0].conversation_id.clone()];
     let single = vec![
         add_user(&identity, None, NOW),
         put_user("a", &Profile::default(), NOW),
@@ -350,7 +385,7 @@ fn every_statement_reads_by_key() {
         store(id(NOW), "c1", None, &message.draft, &targets),
         read_back("c1", &targets),
         messages(&page(None)),
-        messages(&page(Some("m"))),
+        messages(&page(Some(&targets[0].message_id))),
         mark_read("a", &marking),
         erase_conversations("a", &conversation_ids),
         single,

@@ -88,79 +88,26 @@ fn an_erasure_takes_the_users_conversations_and_no_others() {
     let pair = |a: &str, b: &str| crate::core::ids::conversation_id(a, b);
     // A list that contains another user's conversation does not affect that conversation.
     let list = [pair("a", "c1"), pair("b", "c1")];
-    for statement in erase_conversations("a", &list)
-        .iter()
-        .chain(&erase_user("a"))
-    {
-        run(&db, statement);
-    }
-    assert_eq!(query(&db, "SELECT receiver_id FROM messages"), [["b"]]);
+    let erase = |user_id| {
+        for statement in erase_conversations(user_id, &list)
+            .iter()
+            .chain(&erase_user(user_id))
+        {
+            run(&db, statement);
+        }
+    };
+    erase("a");
+    assert_eq!(query(&db, "SELECT count(*) FROM messages"), [["1"]]);
     assert_eq!(query(&db, "SELECT user_a FROM conversations"), [["b"]]);
     assert_eq!(query(&db, "SELECT count(*) FROM blocks"), [["0"]]);
     assert_eq!(
         query(&db, "SELECT user_id FROM users ORDER BY user_id"),
         [["b"], ["c1"]]
     );
-}
-
-/// Runs every migration in the folder, in order, on data of the first one's schema.
-#[test]
-fn migrations_keep_what_is_there() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-    let mut names: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    names.sort();
-    let texts: Vec<String> = names
-        .iter()
-        .map(|name| std::fs::read_to_string(name).unwrap())
-        .collect();
-    assert_eq!(texts, MIGRATIONS);
-    for (index, name) in names.iter().enumerate() {
-        let number = format!("{:04}_", index + 1);
-        assert!(
-            name.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with(&number)
-        );
-    }
-
-    let db = Connection::open_in_memory().unwrap();
-    db.execute_batch("PRAGMA foreign_keys = ON").unwrap();
-    db.execute_batch(MIGRATIONS[0]).unwrap();
-    db.execute_batch(
-        "INSERT INTO users VALUES ('a', 'customer', 'Ann', NULL, 1), ('c', 'contractor', NULL, 'u', 2);
-         INSERT INTO blocks VALUES ('a', 'x', 3);
-         INSERT INTO conversations VALUES ('k', 'a', 'c', 'job', 'm2', 4, 5);
-         INSERT INTO messages VALUES
-           ('k', 'm1', 'c', 'a', 'text', '{\"text\":\"1\"}', 'job', 4),
-           ('k', 'm2', 'a', 'c', 'text', '{\"text\":\"2\"}', NULL, 5);",
-    )
-    .unwrap();
-    for migration in &MIGRATIONS[1..] {
-        db.execute_batch(migration).unwrap();
-    }
-    assert_eq!(
-        query(
-            &db,
-            "SELECT user_id, role, name, avatar_url, created_at, region FROM users"
-        ),
-        [
-            ["a", "customer", "Ann", "NULL", "1", "NULL"],
-            ["c", "contractor", "NULL", "u", "2", "NULL"],
-        ]
-    );
-    let list = conversations("a", &["k".to_owned()]);
-    let [row] = rows::<ConversationRow>(&db, &list).try_into().unwrap();
-    let conversation = row.conversation();
-    assert_eq!(conversation.unread_count, 1);
-    assert_eq!(conversation.last_message.target.message_id, "m2");
-    assert_eq!(query(&db, "SELECT count(*) FROM blocks"), [["1"]]);
-    // The users' objects were made before there was a choice.
-    let jurisdictions = query(&db, "SELECT jurisdiction FROM deployment");
-    assert_eq!(jurisdictions, [["none"]]);
-    assert_eq!(query(&db, "PRAGMA foreign_key_check"), [[""; 0]; 0]);
+    // The other receiver still has the content, until the sender is erased.
+    assert_eq!(query(&db, "SELECT count(*) FROM contents"), [["1"]]);
+    erase("c1");
+    let left = "SELECT (SELECT count(*) FROM contents) + (SELECT count(*) FROM messages)
+                  + (SELECT count(*) FROM conversations)";
+    assert_eq!(query(&db, left), [["0"]]);
 }
