@@ -15,6 +15,7 @@ import {
   start,
   wrangler,
 } from "./lib/project.mjs";
+import { moveRecord } from "./lib/record.mjs";
 import { applyMigrations } from "./lib/shards.mjs";
 import { runQuietly, step } from "./lib/steps.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
@@ -82,7 +83,7 @@ async function prepareDatabase(state) {
   const where = ["--local", ...state];
   await step("Applying the D1 migrations and adding the demo users", async () => {
     await applyMigrations(where);
-    await addMissingUsers(demoUsers, where);
+    if (await addMissingUsers(demoUsers, where)) await moveRecord(where, { report() {} });
   });
 }
 

@@ -268,15 +268,16 @@ test("a user is erased, without a trace", async () => {
   const { conversationId } = await sendTo(doomed, { receiverId: "friend" }, "remember me");
   await sendTo(friend, { receiverId: "doomed" }, "always");
   const kept = await sendTo(friend, { receiverId: "ann" }, "kept");
-  // A conversation that exists only in D1.
-  await server.db.batch([
-    server.db.prepare(
-      "INSERT INTO conversations VALUES ('old', 'ann', 'doomed', NULL, 'm', 0, 0, NULL, NULL)",
-    ),
-    server.db.prepare(
-      "INSERT INTO messages VALUES ('old', 'm', 'ann', 'doomed', 'text', '{}', NULL, 0)",
-    ),
-  ]);
+  // Conversations that exist only in D1: one of today, and one that has not been moved to the tables of today.
+  const bytes = "x'0dd00000000080008000000000000001'";
+  const text = "'0dd00000-0000-8000-8000-000000000001'";
+  const statements = [
+    `INSERT INTO conversations VALUES (${bytes}, 'ann', 'doomed', NULL, NULL, NULL, 0)`,
+    `INSERT INTO messages VALUES (${bytes}, ${bytes}, 1, 'text', '{}', NULL)`,
+    `INSERT INTO old_conversations VALUES (${text}, 'ann', 'doomed', NULL, 'm', 0, 0, NULL, NULL)`,
+    `INSERT INTO old_messages VALUES (${text}, 'm', 'ann', 'doomed', 'text', '{}', NULL, 0)`,
+  ];
+  await server.db.batch(statements.map((sql) => server.db.prepare(sql)));
   await request(friend, "subscribe_online_status", { userIds: ["doomed"] });
   await request(doomed, "block_user", { userId: "pest" });
   const told = next(friend, "user_online_status");
@@ -293,8 +294,11 @@ test("a user is erased, without a trace", async () => {
   const count = async (sql: string) => (await server.db.prepare(sql).first<{ n: number }>())?.n;
   const rows = [
     "users WHERE user_id = 'doomed'",
-    "messages WHERE sender_id = 'doomed' OR receiver_id = 'doomed'",
-    "conversations WHERE user_a = 'doomed' OR user_b = 'doomed'",
+    "messages JOIN conversations USING (conversation_id) WHERE 'doomed' IN (user_a, user_b)",
+    "messages WHERE content LIKE '%remember me%' OR content LIKE '%always%'",
+    "conversations WHERE 'doomed' IN (user_a, user_b)",
+    "old_messages",
+    "old_conversations",
     "blocks WHERE blocker_id = 'doomed'",
   ];
   for (const from of rows) assert.equal(await count(`SELECT count(*) AS n FROM ${from}`), 0, from);

@@ -61,17 +61,19 @@ test("receivers: online, offline, unknown, repeated, the sender, and a blocker",
   assert.equal((await message)[0].messageId, result.results[1].messageId);
 
   const stored = await rows(
-    "SELECT receiver_id, message_id, conversation_id, content FROM messages ORDER BY message_id",
+    `SELECT c.user_a AS receiverId, hex(message_id) AS messageId, hex(conversation_id) AS conversationId
+     FROM messages JOIN conversations AS c USING (conversation_id) ORDER BY message_id`,
   );
+  const hex = (id: string) => id.replaceAll("-", "").toUpperCase();
   assert.deepEqual(
     stored,
     result.results.map(({ receiverId, messageId, conversationId }) => ({
-      receiver_id: receiverId,
-      message_id: messageId,
-      conversation_id: conversationId,
-      content: '{"text":"hello"}',
+      receiverId,
+      messageId: hex(messageId),
+      conversationId: hex(conversationId),
     })),
   );
+  assert.deepEqual(await rows("SELECT content FROM contents"), [{ content: '{"text":"hello"}' }]);
 });
 
 test("an offline receiver gets it once, on the next connect", async () => {

@@ -153,20 +153,25 @@ test("receivers and conversations that are refused", async () => {
 
 test("a conversation that exists only in D1", async () => {
   const [ann, bob, annId, bobId] = await pair();
-  const id = "019a0000-0000-7000-8000-000000000001";
+  const conversationId = "0dd00000-0000-8000-8000-000000000001";
+  const bytes = "x'0dd00000000080008000000000000001'";
   await server.db.batch([
     server.db
-      .prepare("INSERT INTO conversations VALUES ('old', ?, ?, NULL, ?, 0, 0, NULL, NULL)")
-      .bind(annId, bobId, id),
+      .prepare(`INSERT INTO conversations VALUES (${bytes}, ?, ?, NULL, NULL, NULL, 0)`)
+      .bind(annId, bobId),
     server.db
-      .prepare("INSERT INTO messages VALUES ('old', ?, ?, ?, 'text', ?, NULL, 0)")
-      .bind(id, annId, bobId, JSON.stringify({ text: "old" })),
+      .prepare(
+        `INSERT INTO messages VALUES (${bytes}, x'019a0000000070008000000000000001', 1, 'text', ?, NULL)`,
+      )
+      .bind(JSON.stringify({ text: "old" })),
   ]);
   const heard = next(bob, "user_typing");
-  await request(ann, "typing_start", { conversationId: "old" });
+  await request(ann, "typing_start", { conversationId });
   assert.equal((await heard)[0].userId, annId);
   // The request has added it to the list.
-  assert.equal((await conversations(ann)).items[0]?.conversationId, "old");
+  const [listed] = (await conversations(ann)).items;
+  assert.equal(listed?.conversationId, conversationId);
+  assert.equal(listed?.lastMessage.messageId, "019a0000-0000-7000-8000-000000000001");
 });
 
 test("recoverable events have an offset as the second argument, replies do not", async () => {

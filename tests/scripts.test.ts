@@ -13,6 +13,8 @@ import { describeLimits, limitArguments, mergeLimits } from "../scripts/lib/limi
 import { capture, inRoot, toolEnv } from "../scripts/lib/project.mjs";
 import { secretIn } from "../scripts/lib/secret.mjs";
 import { parseTtl, signToken, tokenClaims } from "../scripts/lib/token.mjs";
+import { applyMigrations, execute } from "../scripts/lib/users.mjs";
+import { oldRecord } from "./support/old-record.ts";
 
 const secret = "a secret that is only good for tests";
 const env = { ...toolEnv(), JWT_SECRET: secret };
@@ -177,6 +179,46 @@ describe("npm run user", () => {
       const { code, stderr } = await user(...args);
       assert.equal(code, 1, args.join(" "));
       assert.match(stderr, /^error: /);
+    }
+  });
+});
+
+describe("npm run migrate-record", () => {
+  const state = mkdtempSync(path.join(tmpdir(), "switchboard-record-"));
+  after(() => rmSync(state, { recursive: true, force: true }));
+  const where = ["--local", `--persist-to=${state}`];
+  const migrate = (...args: string[]) => script("migrate-record", ...where, ...args);
+
+  test("moves everything, in batches; a row of somebody else stops it", async () => {
+    await applyMigrations(where);
+    const { statements } = oldRecord("c", ["a", "b", "ü 字"], ["x'y; --", "z"]);
+    const foreign =
+      "INSERT INTO old_messages SELECT conversation_id, 'm', 'c', 'a', 'text', '{}', NULL, 0 " +
+      "FROM old_conversations ORDER BY conversation_id DESC LIMIT 1";
+    await execute([...statements, foreign].join(";\n"), where);
+    const failed = await migrate("--rows=2");
+    assert.equal(failed.code, 1);
+    assert.match(failed.stdout, /^moved \d+ %\n/);
+    assert.match(failed.stderr, /NOT NULL constraint failed: messages.message_id/);
+    await execute("DELETE FROM old_messages WHERE message_id = 'm'", where);
+    const moved = await migrate();
+    assert.deepEqual(moved, {
+      code: 0,
+      stdout: "the record is in the tables of today\n",
+      stderr: "",
+    });
+    const counts =
+      "SELECT (SELECT count(*) FROM messages) AS messages, " +
+      "(SELECT count(*) FROM contents) AS contents, (SELECT count(*) FROM old_messages) AS old";
+    const [{ results }] = await execute(counts, where);
+    assert.deepEqual(results, [{ messages: 6, contents: 2, old: 0 }]);
+  });
+
+  test("refuses invalid arguments", async () => {
+    for (const args of [[], ["--local", "--remote"], ["--local", "--rows=0"]]) {
+      const { code, stderr } = await script("migrate-record", ...args);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr, /^error: usage: npm run migrate-record/);
     }
   });
 });

@@ -107,35 +107,44 @@ JOIN users AS u ON u.user_id = t.value WHERE u.region IS NOT NULL`;
 
 export const SENDER = "SELECT role, name, avatar_url AS avatarUrl FROM users WHERE user_id = ?1";
 
-/** The conditions on which a message may be sent to `t.value`; `?2` is the sender, `?6` their role. */
+/** The conditions on which a message may be sent to `t.value`; `?2` is the sender, `?3` their role. */
 const MAY_SEND = `
-EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND (?6 IS NULL OR role = ?6))
+EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND (?3 IS NULL OR role = ?3))
 AND EXISTS (SELECT 1 FROM users WHERE user_id = t.value ->> 'r')
 AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = t.value ->> 'r' AND blocked_id = ?2)`;
 
-/** `?5` is unused, so that both inserts take their parameters in one order. */
-export const ADD_CONVERSATIONS = `
-INSERT INTO conversations
-  (conversation_id, user_a, user_b, job_id, last_message_id, created_at, updated_at)
-SELECT t.value ->> 'c', min(t.value ->> 'r', ?2), max(t.value ->> 'r', ?2), ?3, t.value ->> 'm', ?4, ?4
-FROM json_each(?1) AS t WHERE ?5 IS NOT NULL AND ${MAY_SEND}
-ON CONFLICT (conversation_id) DO UPDATE SET
-  last_message_id = excluded.last_message_id,
-  updated_at = excluded.updated_at,
-  job_id = coalesce(excluded.job_id, job_id)
-WHERE excluded.last_message_id > last_message_id`;
+/** The message of `t.value`. */
+const IS_TARGET = `
+m.conversation_id = unhex(t.value ->> 'c', '-') AND m.message_id = unhex(t.value ->> 'm', '-')`;
 
+export const ADD_CONVERSATIONS = `
+INSERT INTO conversations (conversation_id, user_a, user_b, job_id, created_at)
+SELECT unhex(t.value ->> 'c', '-'), min(t.value ->> 'r', ?2), max(t.value ->> 'r', ?2),
+  CASE WHEN ?4 IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM messages AS m WHERE m.conversation_id = unhex(t.value ->> 'c', '-')
+      AND m.message_id >= unhex(t.value ->> 'm', '-')) THEN ?4 END,
+  ?5
+FROM json_each(?1) AS t WHERE ${MAY_SEND}
+ON CONFLICT (conversation_id) DO UPDATE SET job_id = excluded.job_id
+WHERE excluded.job_id IS NOT NULL AND excluded.job_id IS NOT conversations.job_id`;
+
+/** `?4` is NULL if the messages share their content. */
 export const ADD_MESSAGES = `
-INSERT INTO messages
-  (conversation_id, message_id, sender_id, receiver_id, message_type, content, job_id, created_at)
-SELECT t.value ->> 'c', t.value ->> 'm', ?2, t.value ->> 'r', 'text', ?5, ?3, ?4
+INSERT INTO messages (conversation_id, message_id, from_a, message_type, content, job_id)
+SELECT unhex(t.value ->> 'c', '-'), unhex(t.value ->> 'm', '-'), ?2 < (t.value ->> 'r'),
+  CASE WHEN ?4 IS NOT NULL THEN 'text' END, ?4, ?5
 FROM json_each(?1) AS t WHERE ${MAY_SEND}
 ON CONFLICT (conversation_id, message_id) DO NOTHING`;
 
+export const ADD_CONTENT = `
+INSERT INTO contents (sender_id, send_id, message_type, content, job_id)
+SELECT ?2, unhex(?3, '-'), 'text', ?4, ?5
+WHERE EXISTS (SELECT 1 FROM json_each(?1) AS t JOIN messages AS m ON ${IS_TARGET})
+ON CONFLICT (sender_id, send_id) DO NOTHING`;
+
 export const OUTCOMES = `
 SELECT t.value ->> 'r' AS receiverId,
-  EXISTS (SELECT 1 FROM messages
-          WHERE conversation_id = t.value ->> 'c' AND message_id = t.value ->> 'm') AS stored,
+  EXISTS (SELECT 1 FROM messages AS m WHERE ${IS_TARGET}) AS stored,
   u.user_id IS NOT NULL AS known, u.region AS region
 FROM json_each(?1) AS t
 LEFT JOIN users AS u ON u.user_id = t.value ->> 'r'

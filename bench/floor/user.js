@@ -239,7 +239,8 @@ export class UserObject extends DurableObject {
     this.#run(sql.ADD_TO_OUTBOX, sendId, ids, now + COMMIT_DEADLINE_MS, now, Number(isDirect));
     await this.#wakeAt(now + COMMIT_DEADLINE_MS);
 
-    const { sender, outcomes } = await this.#commit(userId, targets, content, jobId, now, isDirect);
+    const send = { sendId, content, jobId, now, isDirect };
+    const { sender, outcomes } = await this.#commit(userId, targets, send);
     const stored = targets.filter((_, index) => outcomes[index].stored);
     const refused = targets.filter((_, index) => !outcomes[index].stored);
     this.#makeTables();
@@ -263,16 +264,20 @@ export class UserObject extends DurableObject {
     return isDirect ? directReply(stored[0], now) : bulkReply(stored, delivered, refused);
   }
 
-  async #commit(userId, targets, content, jobId, now, isDirect) {
+  async #commit(userId, targets, { sendId, content, jobId, now, isDirect }) {
     const { DB, REPORT_ROWS } = this.env;
     const json = JSON.stringify(targets);
     const text = JSON.stringify(content);
     const role = isDirect ? null : "contractor";
+    const isShared = targets.length > 1;
+    const own = isShared ? [null, null] : [text, jobId];
+    const shared = DB.prepare(sql.ADD_CONTENT).bind(json, userId, sendId, text, jobId);
     const results = await DB.batch([
       DB.prepare(sql.SENDER).bind(userId),
-      DB.prepare(sql.ADD_CONVERSATIONS).bind(json, userId, jobId, now, text, role),
-      DB.prepare(sql.ADD_MESSAGES).bind(json, userId, jobId, now, text, role),
+      DB.prepare(sql.ADD_CONVERSATIONS).bind(json, userId, role, jobId, now),
+      DB.prepare(sql.ADD_MESSAGES).bind(json, userId, role, ...own),
       DB.prepare(sql.OUTCOMES).bind(json),
+      ...(isShared ? [shared] : []),
     ]);
     if (REPORT_ROWS === "on") {
       const d1RowsWritten = results.reduce((sum, { meta }) => sum + meta.rows_written, 0);

@@ -15,9 +15,11 @@ export function shardsIn(toml) {
 
 export const recordShards = () => shardsIn(readFileSync(inRoot("wrangler.toml"), "utf8"));
 
-/** Calls `act` for one shard after the other: local ones share a folder. */
+/** Calls `act` for one shard after the other: local ones share a folder. Returns the results. */
 export async function inEachShard(act) {
-  for (const shard of recordShards()) await act(shard);
+  const results = [];
+  for (const shard of recordShards()) results.push(await act(shard));
+  return results;
 }
 
 /** Returns the command that applies the migrations to a shard. `where` holds wrangler's d1 options. */

@@ -69,24 +69,31 @@ export function upsertSql(user) {
 
 /** `where` holds wrangler's d1 options: --local, --remote, --persist-to=DIR. */
 export async function upsertUser(user, where) {
-  await inEachShard((shard) => execute(shard, upsertSql(user), where));
+  await inEachShard((database) => execute(upsertSql(user), where, { database }));
 }
 
-/** Leaves existing users unchanged. */
+/** Leaves existing users unchanged. Returns whether a database has a record to move (lib/record.mjs). */
 export async function addMissingUsers(users, where) {
-  const sql = users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`).join(";\n");
-  await inEachShard((shard) => execute(shard, sql, where));
+  const inserts = users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`);
+  const ask = "SELECT EXISTS (SELECT 1 FROM old_conversations) AS found";
+  const sql = [...inserts, ask].join(";\n");
+  const all = await inEachShard((database) => execute(sql, where, { database }));
+  return all.some((results) => results.at(-1).results[0].found === 1);
 }
 
 export async function listUsers(where) {
   const sql = "SELECT user_id, role, name, avatar_url, created_at FROM users ORDER BY user_id";
-  const [first] = recordShards();
-  const [{ results }] = await execute(first, sql, where);
+  const [database] = recordShards();
+  const [{ results }] = await execute(sql, where, { database });
   return results;
 }
 
-async function execute(shard, sql, where) {
-  const command = ["d1", "execute", shard, ...where, "--json", `--command=${sql}`];
-  const problem = "the database returned an error";
+/** Runs statements in one transaction. Returns D1's result of each. `database` is a binding. */
+export async function execute(
+  sql,
+  where,
+  { database, problem = "the database returned an error" },
+) {
+  const command = ["d1", "execute", database, ...where, "--json", `--command=${sql}`];
   return JSON.parse(await runQuietly(...wrangler(...command), { problem }));
 }
