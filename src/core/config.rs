@@ -113,9 +113,11 @@ pub struct Config {
     /// `MAX_MESSAGES_PER_DAY` [100000], `MAX_MESSAGE_BYTES_PER_DAY` [100000000] and
     /// `MAX_NEW_CONVERSATIONS_PER_DAY` [5000]: what one user may send in a day (UTC), see [`super::quota`].
     pub quotas: Quotas,
-    /// `MAX_WAITING_SENDS` [100]: sends of one user that wait for an earlier one.
+    /// `MAX_WAITING_SENDS` [100]: sends of one user that are not answered yet: they wait for an earlier one, for D1, or
+    /// for their receivers.
     pub max_waiting_sends: usize,
-    /// `MAX_WAITING_SEND_BYTES` [4000000]: bytes of contents and receivers in these sends.
+    /// `MAX_WAITING_SEND_BYTES` [4000000]: bytes of contents and receivers in these sends; a receiver counts as 256
+    /// bytes and its id.
     pub max_waiting_send_bytes: usize,
     /// `MAX_OBJECTS_PER_SECOND` [500] and `MAX_QUERIES_PER_SECOND` [20]: calls of other users' objects, and
     /// queries of D1, by the requests of one user. Those of ten seconds may come at once, see

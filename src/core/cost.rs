@@ -26,14 +26,15 @@ impl Cost {
     /// One call of another user's object.
     pub const OBJECT: Self = Self::new(1, 0);
 
-    /// Returns the cost of so many batches of D1.
-    pub fn of_batches(count: usize) -> Self {
-        Self::new(0, u32::try_from(count).unwrap_or(u32::MAX))
-    }
-
     /// Returns the cost of so many calls and queries.
     pub const fn new(objects: u32, queries: u32) -> Self {
         Self { objects, queries }
+    }
+
+    /// Returns the cost of so many calls and queries.
+    pub fn of(objects: usize, queries: usize) -> Self {
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self::new(count(objects), count(queries))
     }
 }
 

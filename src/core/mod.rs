@@ -19,6 +19,7 @@ pub mod error;
 pub mod events;
 pub mod heartbeat;
 pub mod ids;
+pub mod in_flight;
 pub mod issuer;
 pub mod jwks;
 pub mod keepalive;

@@ -1,33 +1,108 @@
 // Calls and requests to Durable Objects. Each crosses from wasm to JavaScript only once, however many objects it
 // is for.
 
+/** Returns the object's answer, or `!` and why there is none, in one line. */
+async function call(objects, path, name, locationHint, message, attachment) {
+  try {
+    const object = objects.getByName(name, locationHint ? { locationHint } : undefined);
+    return await object.call(path, message, attachment);
+  } catch (error) {
+    return `!${error}`.replaceAll("\n", " ");
+  }
+}
+
 /**
  * Calls objects, `concurrency` at a time. `targets` is JSON: `[name, location hint or null, message or null]`
- * for each of them. A target without a message gets the `common` one. `attachment` goes to all of them.
- * Returns one line per target, in order: the object's answer, or `!` and why there is none.
+ * for each of them. A target without a message gets the `common` one. Returns one line per target, in order: the
+ * object's answer, or `!` and why there is none.
  */
-export async function callAll(objects, path, targets, common, attachment, concurrency) {
+export async function callAll(objects, path, targets, common, concurrency) {
   const all = JSON.parse(targets);
   const lines = new Array(all.length);
   let next = 0;
 
-  async function call(index) {
-    const [name, locationHint, message] = all[index];
-    try {
-      const object = objects.getByName(name, locationHint ? { locationHint } : undefined);
-      lines[index] = await object.call(path, message ?? common, attachment);
-    } catch (error) {
-      lines[index] = `!${error}`.replaceAll("\n", " ");
-    }
-  }
-
   async function callOneAfterAnother() {
-    while (next < all.length) await call(next++);
+    while (next < all.length) {
+      const index = next++;
+      const [name, locationHint, message] = all[index];
+      lines[index] = await call(objects, path, name, locationHint, message ?? common);
+    }
   }
 
   const lanes = Math.min(concurrency, all.length);
   await Promise.all(Array.from({ length: lanes }, callOneAfterAnother));
   return lines.join("\n");
+}
+
+/**
+ * How many calls a fan-out makes before it lets other events pass. The runtime serves calls between objects of one
+ * process before anything that comes from outside, so without a pause everybody else would wait for the whole fan-out.
+ */
+const SLICE = 25;
+
+/**
+ * Calls that deliver the copies of one send, `concurrency` at a time. `targets` is JSON: `[name, location hint or
+ * null, message]` for each of them; `letter` goes to all of them. A target is called when `call` is told to.
+ */
+export class Deliveries {
+  #objects;
+  #path;
+  #targets;
+  #letter;
+  #concurrency;
+  #due = [];
+  #calling = 0;
+  #made = 0;
+  #pause;
+  #lines = [];
+  #wake = () => {};
+
+  constructor(objects, path, targets, letter, concurrency) {
+    this.#objects = objects;
+    this.#path = path;
+    this.#targets = JSON.parse(targets);
+    this.#letter = letter;
+    this.#concurrency = concurrency;
+  }
+
+  /** Calls the targets with these indices, each as soon as it may. */
+  call(indices) {
+    this.#due.push(...indices);
+    const lanes = Math.min(this.#concurrency - this.#calling, indices.length);
+    for (let lane = 0; lane < lanes; lane++) this.#callOneAfterAnother();
+  }
+
+  /** Answers for a target that is not called. */
+  leave(index) {
+    this.#answer(index, "");
+  }
+
+  /**
+   * Resolves to the answers since the last time, as soon as there are any. Each is a line: the target's index, a
+   * space, and the object's answer, `!` and why there is none, or nothing if it was not called.
+   */
+  async answers() {
+    if (this.#lines.length === 0) await new Promise((resolve) => (this.#wake = resolve));
+    return this.#lines.splice(0).join("\n");
+  }
+
+  #answer(index, answer) {
+    this.#lines.push(`${index} ${answer}`);
+    this.#wake();
+  }
+
+  async #callOneAfterAnother() {
+    this.#calling++;
+    while (this.#due.length > 0) {
+      const index = this.#due.shift();
+      if (++this.#made % SLICE === 0) this.#pause = scheduler.wait(0);
+      await this.#pause;
+      const [name, locationHint, message] = this.#targets[index];
+      const answer = call(this.#objects, this.#path, name, locationHint, message, this.#letter);
+      this.#answer(index, await answer);
+    }
+    this.#calling--;
+  }
 }
 
 /** Sends a request to an object. `headers` is JSON. */

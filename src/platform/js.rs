@@ -35,10 +35,30 @@ extern "C" {
         objects: &ObjectNamespace,
         path: &str,
         targets: &str,
-        common: Option<String>,
-        attachment: Option<String>,
+        common: &str,
         concurrency: u32,
     ) -> Result<JsValue, JsValue>;
+
+    /// The deliveries of one send; `calls.js` describes them.
+    pub type Deliveries;
+
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        objects: &ObjectNamespace,
+        path: &str,
+        targets: &str,
+        letter: &str,
+        concurrency: u32,
+    ) -> Deliveries;
+
+    #[wasm_bindgen(method)]
+    pub fn call(this: &Deliveries, indices: &[u32]);
+
+    #[wasm_bindgen(method)]
+    pub fn leave(this: &Deliveries, index: u32);
+
+    #[wasm_bindgen(method, catch)]
+    pub async fn answers(this: &Deliveries) -> Result<JsValue, JsValue>;
 
     /// Sends a request to an object. `headers` is JSON.
     #[wasm_bindgen(catch)]

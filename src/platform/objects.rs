@@ -135,36 +135,38 @@ pub async fn call_gateway<M: Message + Serialize>(
 #[derive(Serialize)]
 struct Target<'a>(&'a str, Option<Region>, Option<String>);
 
-/// A message to many User objects, or their messages and what these have in common.
+/// A message to many User objects.
 struct Calls<'a> {
     targets: Vec<Target<'a>>,
-    common: Option<String>,
-    attachment: Option<String>,
+    common: String,
     concurrency: usize,
 }
 
 /// Calls the objects. Each answer is that of one target, in order; that of an object that cannot be reached,
 /// or has failed, is an error.
-async fn run<M: Message>(env: &Env, mut calls: Calls<'_>) -> Result<Vec<Result<M::Answer>>> {
+async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::Answer>>> {
     if calls.targets.is_empty() {
         return Ok(Vec::new());
-    }
-    // A hint may point outside of the jurisdiction, which decides.
-    if jurisdiction::is_chosen(env) {
-        calls.targets.iter_mut().for_each(|target| target.1 = None);
     }
     let objects = jurisdiction::objects(env, USER).await?;
     let lines = js::call_all(
         &objects,
         M::PATH,
-        &to_json(&calls.targets),
-        calls.common,
-        calls.attachment,
+        &targets_json(env, calls.targets),
+        &calls.common,
         u32::try_from(calls.concurrency).unwrap_or(u32::MAX),
     )
     .await?;
     let lines = lines.as_string().unwrap_or_default();
     Ok(lines.split('\n').map(answer::<M>).collect())
+}
+
+fn targets_json(env: &Env, mut targets: Vec<Target>) -> String {
+    // A hint may point outside of the jurisdiction, which decides.
+    if jurisdiction::is_chosen(env) {
+        targets.iter_mut().for_each(|target| target.1 = None);
+    }
+    to_json(&targets)
 }
 
 fn answer<M: Message>(line: &str) -> Result<M::Answer> {
@@ -192,8 +194,7 @@ pub async fn call_in<M: Message + Serialize>(
 ) -> Result<M::Answer> {
     let calls = Calls {
         targets: vec![Target(user_id, region, None)],
-        common: Some(to_json(message)),
-        attachment: None,
+        common: to_json(message),
         concurrency: 1,
     };
     let answers = run::<M>(env, calls).await?;
@@ -222,31 +223,58 @@ pub async fn call_all<M: Message + Serialize>(
             .iter()
             .map(|id| Target(id, regions.get(id).copied(), own(id)))
             .collect(),
-        common: Some(to_json(message)),
-        attachment: None,
+        common: to_json(message),
         concurrency,
     };
     let answers = run::<M>(env, calls).await?;
     Ok(user_ids.iter().cloned().zip(answers).collect())
 }
 
-/// Delivers the copies of a send to their receivers, `concurrency` at a time. The receipts are in the order
-/// of the copies.
-pub async fn deliver_all(
-    env: &Env,
-    copies: &[(&str, Deliver)],
-    letter: &Letter,
-    regions: &HashMap<String, Region>,
-    concurrency: usize,
-) -> Result<Vec<Result<Receipt>>> {
-    let calls = Calls {
-        targets: copies
+/// The deliveries of the copies of one send.
+pub struct Deliveries(js::Deliveries);
+
+impl Deliveries {
+    /// Prepares the deliveries of these copies, `concurrency` at a time. A copy's index is its place among them.
+    pub async fn prepare(
+        env: &Env,
+        copies: &[(&str, Deliver)],
+        letter: &Letter,
+        regions: &HashMap<String, Region>,
+        concurrency: usize,
+    ) -> Result<Self> {
+        let objects = jurisdiction::objects(env, USER).await?;
+        let targets = copies
             .iter()
             .map(|(id, copy)| Target(id, regions.get(*id).copied(), Some(to_json(copy))))
-            .collect(),
-        common: None,
-        attachment: Some(to_json(letter)),
-        concurrency,
-    };
-    run::<Deliver>(env, calls).await
+            .collect();
+        Ok(Self(js::Deliveries::new(
+            &objects,
+            Deliver::PATH,
+            &targets_json(env, targets),
+            &to_json(letter),
+            u32::try_from(concurrency).unwrap_or(u32::MAX),
+        )))
+    }
+
+    /// Delivers these copies, each as soon as it may.
+    pub fn call(&self, indices: &[u32]) {
+        self.0.call(indices);
+    }
+
+    /// Gives up the delivery of a copy that has not been called for.
+    pub fn leave(&self, index: u32) {
+        self.0.leave(index);
+    }
+
+    /// Waits until further copies are answered for. Returns the index of each, and the object's receipt: `None` if
+    /// the copy was given up, an error if the object cannot be reached, or has failed.
+    pub async fn answers(&self) -> Result<Vec<(usize, Option<Result<Receipt>>)>> {
+        let lines = self.0.answers().await?.as_string().unwrap_or_default();
+        let read = |line: &str| {
+            let (index, line) = line.split_once(' ')?;
+            let receipt = (!line.is_empty()).then(|| answer::<Deliver>(line));
+            Some((index.parse().ok()?, receipt))
+        };
+        Ok(lines.split('\n').filter_map(read).collect())
+    }
 }

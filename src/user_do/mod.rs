@@ -19,7 +19,7 @@
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
 //!  services   publish  presence  peers  conversations  enrol  receipts  schedule
-//!  ground     sockets, storage, held frames and packets, turns
+//!  ground     sockets, storage, held frames and packets, turns, sends in progress
 //! ```
 
 mod alarm;
@@ -59,8 +59,10 @@ use crate::wire::engine_io::Frame;
 use crate::wire::session::Reassembly;
 use calls::Call;
 pub(crate) use connect::join::AfterConnect;
+use ground::flights::Flights;
 use ground::held::Held;
 use ground::lane::Lane;
+use ground::permits::Permits;
 pub(crate) use ground::socket::Socket;
 use ground::storage::{ObjectDatabase, Storage};
 
@@ -76,8 +78,12 @@ pub struct UserObject {
     /// Binary packets whose attachments are still arriving, by Engine.IO sid. Losing one closes the
     /// connection.
     pending: RefCell<HashMap<String, Reassembly>>,
-    /// Runs the user's sends one at a time, so that messages reach a receiver in order.
+    /// Commits the user's sends one at a time, so that their ids are in order.
     sends: Lane,
+    /// The sends in progress. If it is lost, the outbox has them.
+    flights: Flights,
+    /// Bounds what sends hold in memory until they are answered.
+    send_permits: Permits,
     /// Runs one block or unblock at a time: the row in D1 and the copy here must change in the same order.
     blocking: Lane,
     /// What the user's requests have cost. It may be lost when the object is idle, see [`crate::core::cost`].
@@ -121,6 +127,8 @@ impl DurableObject for UserObject {
             held: RefCell::default(),
             pending: RefCell::default(),
             sends: Lane::default(),
+            flights: Flights::default(),
+            send_permits: Permits::default(),
             blocking: Lane::default(),
             spending: Cell::default(),
             inaccessible: RefCell::default(),

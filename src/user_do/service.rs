@@ -64,8 +64,7 @@ impl UserObject {
         let user_id = erase.user_id;
         self.store.know_user(&user_id)?;
         self.revoke()?;
-        // Waits for a send in progress.
-        let _turn = self.sends.turn().await;
+        let _turn = self.end_of_sends().await;
         let conversations = self.all_conversations(&user_id).await?;
         // Each chunk is erased completely, so that a repeat continues where an invocation reached its limits.
         for some in conversations.chunks(ERASED_AT_ONCE) {

@@ -33,6 +33,7 @@ interface DevOptions {
   edit?: (toml: string) => string;
   hasProbe?: boolean;
   shards?: ShardCount;
+  gateUrl?: string;
 }
 
 /** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
@@ -45,15 +46,27 @@ function probedWorker(folder: string) {
   return file;
 }
 
+/** Copies the built Worker and puts the gate in front of its User objects. Returns the main module. */
+function gatedWorker(folder: string) {
+  const copy = path.join(folder, "worker");
+  cpSync(inRoot("dist"), copy, { recursive: true });
+  const main = path.join(copy, "gated-worker.js");
+  cpSync(inRoot("tests", "support", "gated-worker.js"), main);
+  return main;
+}
+
+function mainModule(folder: string, { hasProbe, gateUrl }: Required<DevOptions>) {
+  if (hasProbe) return probedWorker(folder);
+  return gateUrl ? gatedWorker(folder) : inRoot("dist", "index.js");
+}
+
 /**
  * Writes the project's configuration, changed to use the Worker that `npm test` has built. Returns the file, and the
  * names of the record's databases.
  */
-function writeConfig(
-  folder: string,
-  { config: more, edit, hasProbe, shards }: Required<DevOptions>,
-) {
-  const main = hasProbe ? probedWorker(folder) : inRoot("dist", "index.js");
+function writeConfig(folder: string, options: Required<DevOptions>) {
+  const { config: more, edit, shards } = options;
+  const main = mainModule(folder, options);
   const config = withShards(readFileSync(inRoot("wrangler.toml"), "utf8"), shards)
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
@@ -61,7 +74,9 @@ function writeConfig(
     .replace('"build-console"', JSON.stringify(inRoot("build-console")))
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
-  const rules = '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n';
+  const rules =
+    '\n[[rules]]\ntype = "CompiledWasm"\nglobs = ["**/*.wasm"]\n' +
+    '\n[[rules]]\ntype = "ESModule"\nglobs = ["index.js"]\n';
   const text = edit(config);
   writeFileSync(file, text + rules + more);
   return { file, databases: shardsIn(text) };
@@ -98,7 +113,7 @@ const nameOf = (database: DatabaseSync) =>
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
  * appended to wrangler.toml, which `edit` may change. With `hasProbe`, it reports the size of the wasm's memory
- * (tests/abuse/memory.ts).
+ * (tests/abuse/memory.ts). With `gateUrl`, deliveries wait at that gate (tests/support/gate.ts).
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
@@ -107,15 +122,12 @@ export async function createDevServer(
     edit = (toml) => toml,
     hasProbe = false,
     shards = usualShards,
+    gateUrl = "",
   }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const { file: config, databases } = writeConfig(folder, {
-    config: more,
-    edit,
-    hasProbe,
-    shards,
-  });
+  const settings = { config: more, edit, hasProbe, shards, gateUrl };
+  const { file: config, databases } = writeConfig(folder, settings);
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
@@ -136,7 +148,7 @@ export async function createDevServer(
   }
 
   async function start(more: Record<string, string> = {}) {
-    const base = { JWT_SECRET: secret, ...testVars };
+    const base = { JWT_SECRET: secret, GATE_URL: gateUrl, ...testVars };
     const all = Object.entries({ ...base, ...vars, ...more });
     const [command, args] = wrangler(
       "dev",

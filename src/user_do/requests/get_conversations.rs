@@ -33,7 +33,7 @@ impl CarryOut for ConversationPage {
             .into_iter()
             .map(|(shard, ids)| (shard, vec![conversations(&caller.user_id, &ids)]))
             .collect();
-        object.pay(Cost::of_batches(batches.len()))?;
+        object.pay(Cost::of(0, batches.len()))?;
         let mut rows: Vec<ConversationRow> = Vec::new();
         for answer in d1::batches(&object.env, &batches, &Meter::default()).await {
             rows.extend(d1::rows::<ConversationRow>(&answer?, 0)?);

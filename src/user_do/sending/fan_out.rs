@@ -1,29 +1,34 @@
 //! Completes sends: the fan-out to the receivers' objects, and the outbox that finishes it after an
 //! interruption.
 //!
-//! Invariant: a receiver never gets a later message of this sender before an earlier one. So the fan-out
-//! skips a receiver who is still waiting for an earlier message: the outbox delivers both, in order.
+//! Invariant: a receiver never gets a later message of this sender before an earlier one, see
+//! [`crate::core::in_flight`]. Fan-outs run alongside each other, and a receiver of two of them is called for the
+//! later one when the earlier one has arrived. Whoever waits for an earlier message that is in the outbox is left to
+//! the outbox, which delivers both, in order.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use serde_json::value::RawValue;
-use uuid::Uuid;
-use worker::{Error, Result};
+use worker::{D1Result, Error, Result};
 
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::ids::created_at;
-use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::outbox::{Next, OutboxEntry, Rest, Shown};
 use crate::core::record::Sender;
-use crate::core::record::send::{StoredMessage, read_back, targets};
-use crate::core::record::shards::Shard;
+use crate::core::record::send::{StoredMessage, parts, read_back, targets};
 use crate::core::region::Region;
 use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
 use crate::messages::{Deliver, Receipt};
+use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
-use crate::platform::{d1, log, now, objects};
+use crate::platform::objects::Deliveries;
+use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
+use crate::user_do::ground::flights::Flight;
+use crate::user_do::ground::lane::Turn;
 
 /// A send that is committed to D1.
 pub(crate) struct CommittedSend {
@@ -36,6 +41,29 @@ pub(crate) struct CommittedSend {
     pub(crate) is_repeat: bool,
 }
 
+/// What the shards show of a send.
+#[derive(Default)]
+struct ReadBack {
+    sender: Option<Sender>,
+    stored: Vec<StoredMessage>,
+    /// The receivers who have to be looked up again.
+    rest: Rest,
+}
+
+impl ReadBack {
+    /// Adds what a shard has answered.
+    fn add(&mut self, results: &[D1Result]) -> Result<Shown> {
+        let sender: Option<Sender> = d1::rows(results, 0)?.pop();
+        let stored: Vec<StoredMessage> = d1::rows(results, 1)?;
+        if stored.is_empty() {
+            return Ok(Shown::Nothing);
+        }
+        self.sender = sender.or(self.sender.take());
+        self.stored.extend(stored);
+        Ok(Shown::Committed)
+    }
+}
+
 /// The result of a fan-out.
 pub(crate) struct FannedOut {
     delivered: HashSet<String>,
@@ -44,9 +72,26 @@ pub(crate) struct FannedOut {
 }
 
 impl FannedOut {
+    /// Returns what is known before any receiver's object has answered.
+    fn none(send: &CommittedSend) -> Self {
+        let receiver_ids = send.targets.iter().map(|target| target.receiver_id.clone());
+        Self {
+            delivered: HashSet::new(),
+            failed: receiver_ids.collect(),
+        }
+    }
+
     /// Returns whether the receiver was online when their object took the message.
     pub(crate) fn took(&self, receiver_id: &str) -> bool {
         self.delivered.contains(receiver_id)
+    }
+
+    /// Notes that the receiver's object has taken the message.
+    fn arrived(&mut self, receiver_id: &str, receipt: Receipt) {
+        self.failed.remove(receiver_id);
+        if receipt.delivered {
+            self.delivered.insert(receiver_id.to_owned());
+        }
     }
 }
 
@@ -70,87 +115,99 @@ impl UserObject {
         Ok(())
     }
 
-    /// Calls the receivers' objects concurrently, except for those in `waiting`.
-    pub(crate) async fn fan_out(
+    /// Begins to call the receivers' objects, concurrently. [`Self::complete_fan_out`] waits for them. A send that is
+    /// committed later must not begin its fan-out before.
+    pub(crate) async fn begin_fan_out(
         &self,
         send: &CommittedSend,
-        waiting: &HashSet<String>,
-        meter: &Meter,
-    ) -> FannedOut {
+        flight: &Flight<'_>,
+    ) -> Result<Rc<Deliveries>> {
+        let deliveries = Rc::new(self.prepare_deliveries(send).await?);
+        // There is no await from here on, so the outbox stays as it is.
+        let receiver_ids = send
+            .targets
+            .iter()
+            .map(|target| target.receiver_id.as_str());
+        let open = self.store.outbox_open()?;
+        flight.begin(Rc::clone(&deliveries), receiver_ids, &open);
+        Ok(deliveries)
+    }
+
+    async fn prepare_deliveries(&self, send: &CommittedSend) -> Result<Deliveries> {
+        let copy = |target: &Target| Deliver {
+            conversation_id: target.conversation_id.clone(),
+            message_id: target.message_id.clone(),
+            is_repeat: send.is_repeat,
+        };
         let copies: Vec<(&str, Deliver)> = send
             .targets
             .iter()
-            .filter(|target| !waiting.contains(&target.receiver_id))
-            .map(|target| {
-                let copy = Deliver {
-                    conversation_id: target.conversation_id.clone(),
-                    message_id: target.message_id.clone(),
-                    is_repeat: send.is_repeat,
-                };
-                meter.object();
-                (target.receiver_id.as_str(), copy)
-            })
+            .map(|target| (target.receiver_id.as_str(), copy(target)))
             .collect();
-        let receipts = log::fault("fan-out", self.deliver_copies(send, &copies).await);
-        let receiver_ids = send.targets.iter().map(|target| target.receiver_id.clone());
-        let mut fanned = FannedOut {
-            delivered: HashSet::new(),
-            failed: receiver_ids.collect(),
+        let concurrency = self.config()?.fanout_concurrency;
+        let (letter, regions) = (&send.letter, &send.regions);
+        Deliveries::prepare(&self.env, &copies, letter, regions, concurrency).await
+    }
+
+    /// Waits until every receiver's object has answered. A fan-out that could not begin has reached nobody.
+    pub(crate) async fn complete_fan_out(
+        &self,
+        send: &CommittedSend,
+        flight: &Flight<'_>,
+        deliveries: Option<Rc<Deliveries>>,
+        meter: &Meter,
+    ) -> FannedOut {
+        let mut fanned = FannedOut::none(send);
+        let Some(deliveries) = deliveries else {
+            return fanned;
         };
-        for ((receiver_id, _), receipt) in copies.iter().zip(receipts.unwrap_or_default()) {
-            let Some(receipt) = log::fault("deliver", receipt) else {
-                continue;
+        let mut open = send.targets.len();
+        while open > 0 {
+            // In the meantime other sends may begin, end, and give up copies of this one.
+            let Some(answers) = log::fault("fan-out", deliveries.answers().await) else {
+                break;
             };
-            fanned.failed.remove(*receiver_id);
-            if receipt.delivered {
-                fanned.delivered.insert((*receiver_id).to_owned());
+            for (index, receipt) in answers {
+                open = open.saturating_sub(1);
+                let Some(target) = send.targets.get(index) else {
+                    continue;
+                };
+                let receiver_id = &target.receiver_id;
+                let Some(receipt) = receipt else { continue };
+                meter.object();
+                let receipt = log::fault("deliver", receipt);
+                flight.answered(receiver_id, receipt.is_some());
+                if let Some(receipt) = receipt {
+                    fanned.arrived(receiver_id, receipt);
+                }
             }
         }
         fanned
     }
 
-    async fn deliver_copies(
-        &self,
-        send: &CommittedSend,
-        copies: &[(&str, Deliver)],
-    ) -> Result<Vec<Result<Receipt>>> {
-        let concurrency = self.config()?.fanout_concurrency;
-        let (letter, regions) = (&send.letter, &send.regions);
-        objects::deliver_all(&self.env, copies, letter, regions, concurrency).await
-    }
-
-    /// Returns the receivers that are waiting for a message of an earlier send than this one.
-    pub(crate) fn waiting_receivers(&self, send_id: Uuid) -> Result<HashSet<String>> {
-        let open = self.store.outbox_open()?;
-        Ok(open
-            .iter()
-            .filter(|(entry, _)| entry.send_id < send_id)
-            .flat_map(|(entry, _)| entry.waiting().cloned())
-            .collect())
-    }
-
-    /// Resumes the unfinished sends that are due; called by the alarm.
+    /// Resumes the unfinished sends that are due, oldest first; called by the alarm. One that fails is tried again
+    /// later.
     pub(crate) async fn retry_outbox(&self) -> Result<()> {
-        let due = self.store.outbox_due()?;
-        // While a send holds the turn, an entry that is not due belongs to it. If none does, the entry may
-        // have been left by an earlier instance of the object.
-        let is_open = due.is_some_and(|due| due <= now() || !self.sends.is_taken());
-        if !is_open {
+        if self.outbox_due()?.is_none_or(|due| due > now()) {
             return Ok(());
         }
         let user_id = self.store.user_state()?.user_id;
-        // Any send in progress holds the turn, so once we have it, nothing else works on the outbox.
-        let _turn = self.sends.turn().await;
-        self.settle_outbox(&user_id, None).await
-    }
-
-    /// Resumes the sends that are due, oldest first, except for `current`. One that fails is tried again later.
-    pub(crate) async fn settle_outbox(&self, user_id: &str, current: Option<Uuid>) -> Result<()> {
-        for (entry, next_attempt_at) in self.store.outbox_open()? {
-            if Some(entry.send_id) == current || !entry.is_due(next_attempt_at, now()) {
+        let mut last = None;
+        loop {
+            // An erasure keeps the turn, and leaves nothing to resume.
+            let turn = self.sends.turn().await;
+            let Some((entry, next_attempt_at)) = self.store.outbox_next(last)? else {
+                return Ok(());
+            };
+            last = Some(entry.send_id);
+            if !entry.is_due(next_attempt_at, now()) {
                 continue;
             }
-            let next = match self.resume(user_id, &entry).await {
+            let Some(flight) = self.flights.claim(entry.send_id) else {
+                continue;
+            };
+            drop(turn);
+            let next = match self.resume(&user_id, &entry, &flight).await {
                 Ok(next) => next,
                 Err(error) => {
                     log::error("outbox", &error);
@@ -159,23 +216,33 @@ impl UserObject {
             };
             self.store.outbox_update(entry.send_id, &next)?;
         }
-        Ok(())
+    }
+
+    /// Waits until no send is in progress. None begins as long as the caller keeps the turn.
+    pub(crate) async fn end_of_sends(&self) -> Turn {
+        let turn = self.sends.turn().await;
+        self.flights.end_of_all().await;
+        turn
     }
 
     /// Reads a send back from D1 and delivers it to the receivers that have not taken it.
-    async fn resume(&self, user_id: &str, entry: &OutboxEntry) -> Result<Next> {
+    async fn resume(
+        &self,
+        user_id: &str,
+        entry: &OutboxEntry,
+        flight: &Flight<'_>,
+    ) -> Result<Next> {
         let mut targets = targets(entry.send_id, user_id, &entry.receiver_ids);
-        if let Some(pending) = &entry.pending {
-            targets.retain(|target| pending.contains(&target.receiver_id));
-        }
-        let results = d1::batch(&self.env, Shard::FIRST, &read_back(user_id, &targets)).await?;
-        let stored: Vec<StoredMessage> = d1::rows(&results, 1)?;
+        targets.retain(|target| entry.is_open(&target.receiver_id));
+        let ReadBack {
+            sender,
+            stored,
+            mut rest,
+        } = self.read_back(user_id, entry, &targets).await?;
         let Some(first) = stored.first() else {
-            return Ok(entry.after_nothing_found(now()));
+            return Ok(entry.after_nothing_found(rest, now()));
         };
-        let sender: Sender = d1::rows(&results, 0)?
-            .pop()
-            .ok_or_else(|| Error::RustError("the sender has no row".into()))?;
+        let sender = sender.ok_or_else(|| Error::RustError("the sender has no row".into()))?;
         let letter = Letter {
             sender: sender.author(user_id),
             message_type: first.message_type.clone(),
@@ -205,8 +272,36 @@ impl UserObject {
             sid: None,
         };
         self.keep_own_copy(&caller, &send)?;
-        let waiting = self.waiting_receivers(entry.send_id)?;
-        let fanned = self.fan_out(&send, &waiting, &Meter::default()).await;
-        Ok(entry.after_fan_out(fanned.failed, now()))
+        let deliveries = self.begin_fan_out(&send, flight).await?;
+        let fanned = self
+            .complete_fan_out(&send, flight, Some(deliveries), &Meter::default())
+            .await;
+        rest.pending.extend(fanned.failed);
+        Ok(entry.after_fan_out(rest, now()))
+    }
+
+    /// Asks the shards of these targets for their messages, all at once.
+    async fn read_back(
+        &self,
+        user_id: &str,
+        entry: &OutboxEntry,
+        targets: &[Target],
+    ) -> Result<ReadBack> {
+        let parts = parts(&self.config()?.record_shards, targets);
+        let batches: Vec<Batch> = parts
+            .iter()
+            .map(|(shard, part)| (*shard, read_back(user_id, part)))
+            .collect();
+        // In the meantime other sends may begin and end, but not this one.
+        let answers = d1::batches(&self.env, &batches, &Meter::default()).await;
+        let mut found = ReadBack::default();
+        for ((_, part), answer) in parts.iter().zip(answers) {
+            let answer = log::fault("outbox", answer);
+            let shown = answer.and_then(|results| log::fault("outbox", found.add(&results)));
+            let receiver_ids = part.iter().map(|target| target.receiver_id.as_str());
+            let shown = shown.unwrap_or(Shown::Unavailable);
+            entry.leave(receiver_ids, shown, &mut found.rest, now());
+        }
+        Ok(found)
     }
 }

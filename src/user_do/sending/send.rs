@@ -1,33 +1,34 @@
 //! A send: recorded in the outbox, committed, fanned out, answered.
 //!
-//! A user's sends run one at a time. So the messages of one sender reach a receiver in the order in which
-//! they were accepted, and a repeated idempotency key waits for the first send.
+//! A user's sends are committed one at a time, so their ids grow in the order in which they are accepted. Each send's
+//! turn ends when it is committed and its fan-out has begun, so none waits for the fan-out of another: the order at each
+//! receiver is the business of [`crate::core::in_flight`]. A repeated idempotency key waits for the first send.
 
-use std::fmt::Display;
+use std::collections::HashSet;
 
-use worker::Result;
+use uuid::Uuid;
+use worker::{Error, Result};
 
-use super::fan_out::CommittedSend;
+use super::fan_out::{CommittedSend, FannedOut};
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
-use crate::core::events::new_message::{Letter, Target};
+use crate::core::events::new_message::Target;
 use crate::core::events::{Reply, send_bulk_message, send_message};
 use crate::core::ids::{created_at, send_id};
-use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry};
-use crate::core::record::Sender;
-use crate::core::record::send::{RecordedCopy, settle, store, targets};
-use crate::core::record::shards::Shard;
+use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry, Rest};
+use crate::core::record::send::targets;
 use crate::core::refusal::Refusal;
 use crate::core::send_kind::SendKind;
 use crate::core::store::parse_id;
 use crate::core::telemetry::{Fact, SendFigures};
 use crate::core::time::Millis;
 use crate::platform::meter::Meter;
-use crate::platform::{self, d1, log, now};
+use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
-use crate::user_do::ground::lane::{Bounds, Turn};
+use crate::user_do::ground::lane::Turn;
+use crate::user_do::ground::permits::{Load, Permit};
 
 /// A send, as requested.
 pub(crate) struct Outgoing {
@@ -59,15 +60,17 @@ enum Earlier {
     None,
     /// The key was used, and this was the reply.
     Answered(String),
+    /// The key was used, and its send is in progress.
+    InProgress(Uuid),
     /// The key was used, but its send got no reply: it is run again unchanged. A message's id depends on the
     /// receiver's position, which the repeat may have changed, so the entry's receivers count.
     Unanswered(OutboxEntry),
 }
 
 /// A send that is in the outbox, with the copies to make of it.
-struct Recorded {
-    entry: OutboxEntry,
-    targets: Vec<Target>,
+pub(super) struct Recorded {
+    pub(super) entry: OutboxEntry,
+    pub(super) targets: Vec<Target>,
 }
 
 impl Recorded {
@@ -79,69 +82,111 @@ impl Recorded {
 
 pub(super) type Outcomes<T> = std::result::Result<T, Failure>;
 
-/// When to try again if too many sends are waiting: about as long as a few of them take.
+/// When to try again if too many sends are in progress: about as long as a few of them take.
 const WAITING_PAUSE: Millis = 1_000;
 
+/// What a send holds in memory for each receiver until it is answered, besides the receiver's id: about the size of
+/// its ids and its call, in bytes.
+const BYTES_PER_RECEIVER: usize = 256;
+
+/// The turn of a send, and what it needs to wait for another one.
+pub(crate) struct SendTurn {
+    turn: Turn,
+    _permit: Permit,
+    /// When the user's tokens had been revoked before the send began to wait.
+    revoked_at: Option<Millis>,
+}
+
 impl UserObject {
-    /// Waits for the turn of a send, unless too many are waiting already. A send that a connection has made is refused
-    /// if the user's tokens are revoked while it waits.
+    /// Waits for the turn of a send, unless too many are in progress already. A send that a connection has made is
+    /// refused if the user's tokens are revoked while it waits.
     pub(crate) async fn send_turn(
         &self,
         caller: &Caller,
         draft: &Draft,
         receiver_ids: &[String],
-    ) -> Outcomes<Turn> {
+    ) -> Outcomes<SendTurn> {
         let config = self.config()?;
-        let bounds = Bounds {
+        let max = Load {
             count: config.max_waiting_sends,
             bytes: config.max_waiting_send_bytes,
         };
-        let receivers: usize = receiver_ids.iter().map(String::len).sum();
-        let bytes = draft.content.get().len() + receivers;
+        let receivers = receiver_ids.iter().map(|id| id.len() + BYTES_PER_RECEIVER);
+        let bytes = draft.content.get().len() + receivers.sum::<usize>();
+        let Some(permit) = self.send_permits.take(bytes, max) else {
+            let message = "Too many messages are waiting, please wait";
+            return Err(EventError::rate_limited(message, WAITING_PAUSE).into());
+        };
         let revoked_at = self.store.revoked_at()?;
-        let turn = self.sends.turn_within(bounds, bytes).await;
+        Ok(SendTurn {
+            turn: self.turn_unless_revoked(caller, revoked_at).await?,
+            _permit: permit,
+            revoked_at,
+        })
+    }
+
+    async fn turn_unless_revoked(
+        &self,
+        caller: &Caller,
+        revoked_at: Option<Millis>,
+    ) -> Outcomes<Turn> {
+        let turn = self.sends.turn().await;
         if caller.sid.is_some() && self.store.revoked_at()? != revoked_at {
             return Err(EventError::new(ErrorCode::Forbidden, "The token has been revoked").into());
         }
-        let message = "Too many messages are waiting, please wait";
-        Ok(turn.ok_or_else(|| EventError::rate_limited(message, WAITING_PAUSE))?)
+        Ok(turn)
     }
 
-    /// The caller takes the turn. It is held until the reply, so that later sends wait.
+    /// The caller takes the turn. It ends when the fan-out has begun, which it may not do before that of a send that
+    /// was accepted earlier.
     pub(crate) async fn send_out(
         &self,
         caller: &Caller,
         outgoing: Outgoing,
-        _turn: Turn,
+        mut held: SendTurn,
     ) -> Outcomes<Reply> {
         let begun = now();
-        let recorded = match self.earlier(&outgoing)? {
-            Earlier::Answered(payload) => {
-                return Ok(Reply::event(outgoing.kind.reply_event(), payload));
+        let recorded = loop {
+            match self.earlier(&outgoing)? {
+                Earlier::Answered(payload) => {
+                    return Ok(Reply::event(outgoing.kind.reply_event(), payload));
+                }
+                Earlier::InProgress(send_id) => {
+                    drop(held.turn);
+                    self.flights.end_of(send_id).await;
+                    held.turn = self.turn_unless_revoked(caller, held.revoked_at).await?;
+                }
+                Earlier::Unanswered(entry) => break self.renew(caller, entry)?,
+                Earlier::None => break self.note(caller, &outgoing)?,
             }
-            Earlier::Unanswered(entry) => {
-                let again = Recorded::new(entry, &caller.user_id);
-                self.pay_for_send(&again.targets)?;
-                self.store
-                    .outbox_renew(&again.entry, now() + COMMIT_DEADLINE)?;
-                again
-            }
-            Earlier::None => self.note(caller, &outgoing)?,
+        };
+        let Some(flight) = self.flights.claim(recorded.entry.send_id) else {
+            return Err(Error::from("the send is in progress").into());
         };
         // The entry and its alarm must be durable before D1 is called: if the object dies in the meantime,
         // the alarm finishes the send.
         self.schedule().await;
-        let settled = self
-            .settle_outbox(&caller.user_id, Some(recorded.entry.send_id))
-            .await;
-        log::fault("outbox", settled);
         let meter = Meter::default();
         let draft = &outgoing.draft;
         let (send, refused) = self.commit(caller, recorded, draft, &meter).await?;
         let stored_at = now();
         self.keep_own_copy(caller, &send)?;
+        let deliveries = log::fault("fan-out", self.begin_fan_out(&send, &flight).await);
+        drop(held.turn);
+        let fanned = self
+            .complete_fan_out(&send, &flight, deliveries, &meter)
+            .await;
         let times = [begun, stored_at];
-        Ok(self.finish(draft, &send, &refused, times, &meter).await?)
+        Ok(self.finish(draft, &send, &refused, fanned, times, &meter)?)
+    }
+
+    /// Runs a send again that was never replied to.
+    fn renew(&self, caller: &Caller, entry: OutboxEntry) -> Outcomes<Recorded> {
+        let again = Recorded::new(entry, &caller.user_id);
+        self.pay_for_send(&again.targets)?;
+        self.store
+            .outbox_renew(&again.entry, now() + COMMIT_DEADLINE)?;
+        Ok(again)
     }
 
     fn earlier(&self, outgoing: &Outgoing) -> Outcomes<Earlier> {
@@ -159,6 +204,9 @@ impl UserObject {
             return Ok(Earlier::Answered(result));
         }
         let send_id = parse_id(&earlier.send_id)?;
+        if self.flights.contains(send_id) {
+            return Ok(Earlier::InProgress(send_id));
+        }
         let receiver_ids = earlier.receiver_ids()?;
         let entry = OutboxEntry::new(send_id, receiver_ids, now(), outgoing.kind);
         Ok(Earlier::Unanswered(entry))
@@ -186,86 +234,29 @@ impl UserObject {
         Ok(recorded)
     }
 
-    /// Commits the send to D1: one round trip and one transaction. Also returns the refused receivers and the
-    /// reasons.
-    async fn commit(
-        &self,
-        caller: &Caller,
-        Recorded { entry, targets }: Recorded,
-        draft: &Draft,
-        meter: &Meter,
-    ) -> Outcomes<(CommittedSend, Vec<(String, Refusal)>)> {
-        let user_id = &caller.user_id;
-        if caller.sid.is_some() && !self.record_belatedly().await? {
-            return Err(self
-                .not_committed(&entry, &"the sender's row could not be added")
-                .into());
-        }
-        let role = entry.kind.role();
-        let statements = store(entry.send_id, user_id, role, draft, &targets);
-        let results = match d1::metered(&self.env, Shard::FIRST, &statements, meter).await {
-            Ok(results) => results,
-            Err(error) => return Err(self.not_committed(&entry, &error).into()),
-        };
-        let mut senders: Vec<Sender> = d1::rows(&results, 0)?;
-        let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
-        let Some(sender) = senders.pop().filter(may_send) else {
-            self.store.outbox_remove(entry.send_id)?;
-            return Err(entry.kind.not_allowed().into());
-        };
-        let outcomes: Vec<RecordedCopy> = d1::rows(&results, 3)?;
-        let (targets, refused) = settle(user_id, &entry.receiver_ids, targets, &outcomes);
-        if let (SendKind::Direct, Some((_, refusal))) = (entry.kind, refused.first()) {
-            self.store.outbox_remove(entry.send_id)?;
-            return Err(EventError::from(*refusal).into());
-        }
-        let regions = outcomes
-            .into_iter()
-            .filter_map(|outcome| Some((outcome.receiver_id, outcome.region?)))
-            .collect();
-        let send = CommittedSend {
-            letter: Letter {
-                sender: sender.author(user_id),
-                message_type: draft.message_type.as_str().to_owned(),
-                content: draft.content.clone(),
-                job_id: draft.job_id.clone(),
-                created_at: created_at(entry.send_id),
-                wants_receipt: entry.kind == SendKind::Direct,
-            },
-            entry,
-            targets,
-            regions,
-            // The first attempt may have reached some receivers.
-            is_repeat: draft.idempotency_key.is_some(),
-        };
-        Ok((send, refused))
-    }
-
-    /// D1 did not confirm the commit. The outbox finds out whether it happened.
-    fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
-        log::error("commit", error);
-        let next = entry.after_unavailable(now());
-        log::fault("commit", self.store.outbox_update(entry.send_id, &next));
-        EventError::unavailable()
-    }
-
-    async fn finish(
+    /// Settles the outbox row after the fan-out. Returns the reply.
+    fn finish(
         &self,
         draft: &Draft,
         send: &CommittedSend,
         refused: &[(String, Refusal)],
+        fanned: FannedOut,
         [begun, stored_at]: [Millis; 2],
         meter: &Meter,
     ) -> Result<Reply> {
-        let waiting = self.waiting_receivers(send.entry.send_id)?;
-        let fanned = self.fan_out(send, &waiting, meter).await;
         let took = |target: &&Target| fanned.took(&target.receiver_id);
         let delivered = send.targets.iter().filter(took).count();
         let reply = match (send.entry.kind, send.targets.first()) {
             (SendKind::Direct, Some(target)) => send_message::reply(target, send.letter.created_at),
             _ => send_bulk_message::reply(&send.targets, refused, |id| fanned.took(id)),
         };
-        if draft.idempotency_key.is_some() {
+        let unconfirmed: HashSet<String> = refused
+            .iter()
+            .filter(|(_, refusal)| *refusal == Refusal::Unconfirmed)
+            .map(|(receiver_id, _)| receiver_id.clone())
+            .collect();
+        // Without a result, a repeat runs the send again, which completes it.
+        if draft.idempotency_key.is_some() && unconfirmed.is_empty() {
             self.store
                 .outbox_keep_result(send.entry.send_id, &reply.payload)?;
         }
@@ -284,7 +275,11 @@ impl UserObject {
                 object_requests: meter.object_requests.get(),
             }),
         );
-        let next = send.entry.after_fan_out(fanned.failed, now());
+        let rest = Rest {
+            pending: fanned.failed,
+            unconfirmed,
+        };
+        let next = send.entry.after_fan_out(rest, now());
         self.store.outbox_update(send.entry.send_id, &next)?;
         self.needs_schedule();
         Ok(reply)

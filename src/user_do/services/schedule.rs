@@ -121,8 +121,16 @@ impl UserObject {
         let sockets = self.next_beat(watched.is_some())?;
         let watched = watched.and_then(|watched| watched.due_at);
         let receipts = self.receipts_due()?;
-        let outbox = self.store.outbox_due()?;
+        let outbox = self.outbox_due()?;
         let all = [sockets, watched, receipts, outbox];
         Ok(all.into_iter().flatten().min())
+    }
+
+    /// Returns when the outbox needs the alarm.
+    pub(crate) fn outbox_due(&self) -> Result<Option<Millis>> {
+        let now = now();
+        let due = self.store.outbox_due()?.into_iter();
+        let at = due.map(|due| due.at(self.flights.contains(due.send_id), now));
+        Ok(at.min())
     }
 }
