@@ -3,6 +3,7 @@
 mod deployment;
 mod history;
 mod migration;
+mod shards;
 mod size;
 mod users;
 
