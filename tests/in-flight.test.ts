@@ -34,7 +34,10 @@ before(async () => {
   server = await createDevServer(vars, { gateUrl: gate.url });
   await server.start();
 });
-afterEach(closeAll);
+afterEach(() => {
+  closeAll();
+  gate.openAll();
+});
 after(async () => {
   closeAll();
   await server.close();
@@ -80,7 +83,7 @@ test("whatever does not concern the receiver who is held up goes on", async () =
   await sendTo(sender, { receiverId: "quick1" }, "two");
   await got(quick, "two");
   assert.equal((await statusOf(sender, "quick1")).isOnline, true);
-  await request(sender, "mark_as_read", { conversationId, messageId });
+  await request(sender, "mark_as_read", { conversationId, upTo: messageId });
   await sendTo(quick, { receiverId: "contractor1" }, "to the contractor");
   await got(sender, "to the contractor");
   const second = watched(sendText(sender, ["slow1", "other1"], "three"));

@@ -1,5 +1,7 @@
 // Direct messages, alone and while a bulk send runs.
 
+import type { Client } from "../load/client.ts";
+import { median } from "../report/results.ts";
 import type { Scenario } from "./bench.ts";
 
 export const direct: Scenario = {
@@ -37,14 +39,31 @@ export const direct: Scenario = {
   },
 };
 
+const RECEIVERS = "1,000";
+
 export const directDuringBulk: Scenario = {
   name: "during-bulk",
   rows: {
     direct: {
-      name: "direct message during a bulk to 1,000",
+      name: `direct message during a bulk to ${RECEIVERS}`,
       unit: "ms",
       meaning:
         "until another sender's receiver has it; sent 20 ms after a bulk, to users who are online",
+    },
+    ratio: {
+      name: `direct message during a bulk to ${RECEIVERS}, ratio`,
+      unit: "",
+      meaning: "the same, as a ratio to the time of a direct message alone",
+    },
+    own: {
+      name: `direct message during one's own bulk to ${RECEIVERS}`,
+      unit: "ms",
+      meaning: "until a receiver has it to whom the sender's bulk does not go; sent 20 ms after it",
+    },
+    ownRatio: {
+      name: `direct message during one's own bulk to ${RECEIVERS}, ratio`,
+      unit: "",
+      meaning: "the same, as a ratio to the time of a direct message alone",
     },
   },
   async run(bench) {
@@ -52,18 +71,29 @@ export const directDuringBulk: Scenario = {
     await bench.connectAll(receiverIds);
     const sender = await bench.contractor();
     const [talker, listener] = await bench.connectAll(bench.ids("talker", 2));
-    await bench.sendBulk(sender, receiverIds);
-    await bench.sendDirect(talker, listener.userId);
-    await bench.ledger.arrived();
-    for (let round = 0; round < bench.size(4, 1); round++) {
-      const sent = bench.sendBulk(sender, receiverIds);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const sendAndArrive = async (from: Client) => {
+      const begun = performance.now();
       const arrived = listener.next();
-      await bench.time("direct", async () => {
-        await Promise.all([bench.sendDirect(talker, listener.userId), arrived]);
-      });
-      await sent;
-      await bench.ledger.arrived();
+      await Promise.all([bench.sendDirect(from, listener.userId), arrived]);
+      return performance.now() - begun;
+    };
+    await bench.sendBulk(sender, receiverIds);
+    await bench.ledger.arrived();
+    for (const [from, row, ratio] of [
+      [talker, "direct", "ratio"],
+      [sender, "own", "ownRatio"],
+    ] as const) {
+      const alone: number[] = [];
+      for (let round = 0; round < bench.size(20, 2); round++) alone.push(await sendAndArrive(from));
+      for (let round = 0; round < bench.size(4, 1); round++) {
+        const sent = bench.sendBulk(sender, receiverIds);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        const time = await sendAndArrive(from);
+        bench.record(row, time);
+        bench.record(ratio, time / median(alone));
+        await sent;
+        await bench.ledger.arrived();
+      }
     }
   },
 };

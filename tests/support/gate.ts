@@ -41,8 +41,11 @@ export async function startGate() {
     open,
     /** How many deliveries to the receiver there were. */
     asked: (receiver: string) => asked.get(receiver) ?? 0,
-    close() {
+    openAll() {
       for (const receiver of [...held.keys()]) open(receiver);
+    },
+    close() {
+      this.openAll();
       server.closeAllConnections();
       server.close();
     },
