@@ -1,9 +1,20 @@
-// The record in four databases: what is where, and that their number and order are for ever.
+// The record in four databases: what is where, what happens when one of them fails, and that their number and order are
+// for ever.
 
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 
-import { closeAll, connect, contractor, sendText } from "./support/clients.ts";
+import {
+  ackOf,
+  closeAll,
+  connect,
+  contractor,
+  refusal,
+  request,
+  sendText,
+  until,
+} from "./support/clients.ts";
+import type { Client } from "./support/clients.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -91,6 +102,137 @@ test("health names the database that is not well", async () => {
     const [status, health] = await answerOf(server, "/healthz");
     assert.deepEqual([status, health.d1, health.failingShards], [503, "failing", ["DB_2"]]);
   });
+});
+
+const receiverIds = Array.from({ length: 8 }, (_, index) => `receiver${index}`);
+
+/** Returns the place of the database that has the conversation. */
+const shardOf = (conversationId: string) => Number.parseInt(conversationId.slice(0, 1), 16) >> 2;
+
+/** Sends to all receivers. Returns their results, with the place of each one's database. */
+async function sendToAll(sender: Client, text: string, more = {}) {
+  const { results, errors } = await sendText(sender, receiverIds, text, more);
+  const sent = results.map((result) => ({ ...result, shard: shardOf(result.conversationId) }));
+  return { sent, errors };
+}
+
+/** Connects the sender and all receivers, who have a conversation from now on. */
+async function everyone() {
+  const sender = await contractor(server);
+  const receivers = new Map<string, Client>();
+  for (const id of receiverIds) receivers.set(id, await connect(server, id));
+  const { sent } = await sendToAll(sender, "hello");
+  return { sender, receivers, sent };
+}
+
+const figures = () => {
+  const lines = server.logs().filter((line) => line.includes('"what":"send_bulk_message"'));
+  return JSON.parse(lines.at(-1) ?? "{}");
+};
+
+test("a conversation is in the database of its id, with its content and blocks", async () => {
+  const { sender, receivers, sent } = await everyone();
+  assert.equal(figures().d1RoundTrips, new Set(sent.map(({ shard }) => shard)).size);
+  for (const [place, db] of server.dbs.entries()) {
+    const { results } = await db
+      .prepare("SELECT lower(hex(conversation_id)) AS id FROM conversations")
+      .all<{ id: string }>();
+    assert.ok(results.length > 0);
+    for (const { id } of results) assert.equal(shardOf(id), place);
+    const orphans =
+      "SELECT 1 FROM messages AS m WHERE content IS NULL AND NOT EXISTS (SELECT 1 FROM contents)";
+    assert.equal(await db.prepare(orphans).first(), null);
+  }
+  for (const { receiverId, shard } of sent.slice(0, 3)) {
+    const blocker = receivers.get(receiverId);
+    assert.ok(blocker);
+    await request(blocker, "block_user", { userId: "contractor1" });
+    const sql = "SELECT 1 FROM blocks WHERE blocker_id = ?";
+    const found = await Promise.all(
+      server.dbs.map((db) => db.prepare(sql).bind(receiverId).first()),
+    );
+    assert.deepEqual(
+      found.map((row) => row !== null),
+      server.dbs.map((_, place) => place === shard),
+    );
+    const refused = { receiverId, error: "Receiver is not accepting messages from you" };
+    assert.deepEqual((await sendText(sender, [receiverId], "no")).errors, [refused]);
+    await request(blocker, "unblock_user", { userId: "contractor1" });
+  }
+  closeAll();
+});
+
+test("a database that fails takes only its own conversations with it", async () => {
+  const { sender, receivers, sent } = await everyone();
+  const [{ shard: down }] = sent;
+  const isDown = ({ shard }: { shard: number }) => shard === down;
+  const [lost, others] = [sent.filter(isDown), sent.filter((result) => !isDown(result))];
+  assert.ok(others.length > 0);
+  const key = { idempotencyKey: "partly" };
+  const partly = await hiding(down, "messages", async () => {
+    const answer = await sendToAll(sender, "partly", key);
+    for (const { receiverId } of others) {
+      await until(() => receivers.get(receiverId)?.texts.includes("partly"), receiverId);
+    }
+    for (const { conversationId, shard } of sent) {
+      const history = await ackOf(sender, "get_messages", { conversationId });
+      assert.equal("error" in history, shard === down);
+    }
+    const { code } = await refusal(sender, "get_conversations", {});
+    assert.equal(code, "unavailable");
+    return answer;
+  });
+  const error = "The message could not be stored, please try again";
+  assert.deepEqual(
+    partly.errors,
+    lost.map(({ receiverId }) => ({ receiverId, error })),
+  );
+  assert.deepEqual(
+    partly.sent.map(({ receiverId }) => receiverId),
+    others.map(({ receiverId }) => receiverId),
+  );
+
+  // The same send again completes it; what was answered stays as it is.
+  const whole = await sendToAll(sender, "partly", key);
+  assert.deepEqual(whole.errors, []);
+  const idsOf = ({ receiverId, messageId }: (typeof sent)[number]) => [receiverId, messageId];
+  assert.deepEqual(
+    whole.sent.filter((result) => !isDown(result)).map(idsOf),
+    partly.sent.map(idsOf),
+  );
+  assert.deepEqual(await sendToAll(sender, "partly", key), whole);
+  const { items } = await request(sender, "get_conversations", { limit: 8 });
+  assert.deepEqual(
+    items.map(({ conversationId }) => conversationId),
+    whole.sent.map(({ conversationId }) => conversationId).reverse(),
+  );
+  for (const [id, { texts }] of receivers) {
+    await until(() => texts.includes("partly"), id);
+    assert.equal(texts.filter((text) => text === "partly").length, 1);
+  }
+  closeAll();
+});
+
+test("what a database has stored without confirming it is delivered", async () => {
+  const { sender, receivers, sent } = await everyone();
+  const [{ shard: down }] = sent;
+  const partly = await hiding(down, "messages", () => sendToAll(sender, "unconfirmed"));
+  const lost = sent.find(({ shard }) => shard === down);
+  assert.ok(lost);
+  // As if the database had stored it. The ids of a send differ in a counter.
+  const [first] = partly.sent;
+  const hex = first.messageId.replaceAll("-", "");
+  const index = receiverIds.indexOf(lost.receiverId).toString(16).padStart(3, "0");
+  const messageId = `${hex.slice(0, 13)}${index}${hex.slice(16)}`;
+  await server.dbs[down]
+    .prepare("INSERT INTO messages VALUES (unhex(?, '-'), unhex(?), 1, 'text', ?, NULL)")
+    .bind(lost.conversationId, messageId, JSON.stringify({ text: "unconfirmed" }))
+    .run();
+  await until(() => receivers.get(lost.receiverId)?.texts.includes("unconfirmed"), "the message");
+  // Nobody else gets it again.
+  const all = receiverIds.filter((id) => receivers.get(id)?.texts.includes("unconfirmed"));
+  assert.deepEqual(all.length, partly.sent.length + 1);
+  closeAll();
 });
 
 /** Starts a server, whose first database is already in use as the given shard, and returns its answer. */

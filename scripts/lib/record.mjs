@@ -13,7 +13,7 @@ const problem =
  * Moves batches of `rows` messages until none is left. After each batch that leaves some, `report` gets the part that
  * has been moved, from 0 to 1.
  */
-export async function moveRecord(where, { database = "DB", rows = defaultRows, report }) {
+export async function moveRecord(where, { database, rows = defaultRows, report }) {
   const file = inRoot("scripts", "lib", "move-record.sql");
   const sql = readFileSync(file, "utf8").replaceAll(defaultRows, rows);
   for (;;) {

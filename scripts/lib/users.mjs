@@ -92,7 +92,7 @@ export async function listUsers(where) {
 export async function execute(
   sql,
   where,
-  { database, problem = "the database returned an error" },
+  { database = "DB", problem = "the database returned an error" } = {},
 ) {
   const command = ["d1", "execute", database, ...where, "--json", `--command=${sql}`];
   return JSON.parse(await runQuietly(...wrangler(...command), { problem }));

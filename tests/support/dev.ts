@@ -244,6 +244,13 @@ export async function createDevServer(
     }
   }
 
+  /** Changes a database of the record, by its place. Each must have been used before. */
+  function inShard(place: number, sql: string) {
+    const isIt = (database: DatabaseSync) =>
+      database.prepare("SELECT shard_index AS place FROM deployment").get()?.place === place;
+    inEachShard({}, (database) => isIt(database) && database.exec(sql));
+  }
+
   /** Queries D1. Returns the rows of all databases. */
   const d1 = (sql: string): Row[] =>
     inEachShard({ readOnly: true }, (database) => database.prepare(sql).all()).flat();
@@ -349,6 +356,7 @@ export async function createDevServer(
     freeze,
     close,
     d1,
+    inShard,
     count,
     addUsers,
     storage,

@@ -83,6 +83,12 @@ export async function startServer({
     return answers.flatMap(({ results }) => results);
   }
 
+  /** Returns the number of rows in all databases. `from` is a table, with conditions. */
+  async function count(from: string) {
+    const rows = await everywhere<{ n: number }>(`SELECT count(*) AS n FROM ${from}`);
+    return rows.reduce((sum, { n }) => sum + n, 0);
+  }
+
   return {
     url: url.href.replace(/\/$/, ""),
     worker,
@@ -91,6 +97,7 @@ export async function startServer({
     /** All databases of the record, in their order. */
     dbs,
     everywhere,
+    count,
     secret,
 
     /** Returns a token that expires in an hour, unless `claims` override that. */
