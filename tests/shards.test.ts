@@ -15,6 +15,8 @@ import {
   until,
 } from "./support/clients.ts";
 import type { Client } from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import { startGate } from "./support/gate.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
@@ -233,6 +235,46 @@ test("what a database has stored without confirming it is delivered", async () =
   const all = receiverIds.filter((id) => receivers.get(id)?.texts.includes("unconfirmed"));
   assert.deepEqual(all.length, partly.sent.length + 1);
   closeAll();
+});
+
+test("a database that is slow holds up nobody else, and what it stores later is delivered", async () => {
+  const gate = await startGate();
+  const vars = { SHARD_PATIENCE_MS: 300 };
+  const slow = await createDevServer(vars, { shards: 4, gateUrl: gate.url });
+  try {
+    await slow.start();
+    const sender = await contractor(slow);
+    const receivers = new Map<string, Client>();
+    for (const id of receiverIds) receivers.set(id, await connect(slow, id));
+    const { results } = await sendText(sender, receiverIds, "hello");
+    const last =
+      results
+        .map(({ conversationId }) => shardOf(conversationId))
+        .sort()
+        .at(-1) ?? 0;
+    assert.ok(last > 0);
+    gate.hold(`DB_${last}`);
+    const sent = await sendText(sender, receiverIds, "slowly");
+    const late = results.filter(({ conversationId }) => shardOf(conversationId) === last);
+    assert.deepEqual(
+      sent.errors.map(({ receiverId }) => receiverId),
+      late.map(({ receiverId }) => receiverId),
+    );
+    for (const { receiverId } of sent.results) {
+      await until(() => receivers.get(receiverId)?.texts.includes("slowly"), receiverId);
+    }
+    gate.openAll();
+    for (const { receiverId } of late) {
+      await until(() => receivers.get(receiverId)?.texts.includes("slowly"), receiverId, 20_000);
+    }
+    const open = "SELECT unconfirmed FROM outbox WHERE next_attempt_at IS NOT NULL";
+    await until(() => slow.storage("contractor1", open).length === 0, "the outbox is empty");
+    for (const { texts } of receivers.values()) assert.deepEqual(texts, ["hello", "slowly"]);
+  } finally {
+    closeAll();
+    await slow.close();
+    gate.close();
+  }
 });
 
 /** Starts a server, whose first database is already in use as the given shard, and returns its answer. */

@@ -75,6 +75,8 @@ pub struct Config {
     /// `RECORD_SHARDS` [`DB`]: the D1 bindings of the databases over which the record is spread, separated by commas,
     /// at most 64. Their number and order must not change after the first deploy ([`super::record::shards`]).
     pub record_shards: Shards,
+    /// `SHARD_PATIENCE_MS` [5000]: how long a send waits for the other shards once one has confirmed its part.
+    pub shard_patience: Millis,
     /// `HEALTH_CACHE_MS` [5000]: how long a thorough health check is answered from memory.
     pub health_cache: Millis,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
@@ -204,6 +206,7 @@ impl Config {
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
             jurisdiction: vars.choice(JURISDICTION, [("none", None), ("eu", Some("eu"))])?,
             record_shards: vars.shards(RECORD_SHARDS, "DB")?,
+            shard_patience: vars.number("SHARD_PATIENCE_MS", 5_000, 100, 60_000)?,
             health_cache: vars.number("HEALTH_CACHE_MS", 5_000, 0, 60_000)?,
             console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
             ping_interval,

@@ -1,12 +1,15 @@
 //! Runs the statements of `core::record` on D1: each in one shard of the record, or in all of them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::future::{join_all, ready, select};
+use futures::stream::FuturesUnordered;
 use serde::de::DeserializeOwned;
 use thiserror::Error as ThisError;
 use wasm_bindgen::JsValue;
-use worker::{D1Database, D1Result, Env, Error, Result};
+use worker::{D1Database, D1Result, Delay, Env, Error, Result};
 
 use super::meter::Meter;
 use super::{config, log, now};
@@ -80,6 +83,35 @@ pub async fn batches(env: &Env, batches: &[Batch], meter: &Meter) -> Vec<Answer<
     let batches = batches.iter();
     let running = batches.map(|(shard, statements)| metered(env, *shard, statements, meter));
     join_all(running).await
+}
+
+/// Like [`batches`], but once a shard has confirmed its batch, the others have no more than `patience` left. One that
+/// takes longer counts as one that did not answer, although it may run its batch yet.
+pub async fn batches_within(
+    env: &Env,
+    batches: &[Batch],
+    patience: Duration,
+    meter: &Meter,
+) -> Vec<Answer<Vec<D1Result>>> {
+    let late = |_| Err(D1Error(Error::from("the database takes too long")));
+    let mut answers: Vec<Answer<Vec<D1Result>>> = batches.iter().map(late).collect();
+    let slots = batches.iter().zip(answers.iter_mut());
+    let mut running: FuturesUnordered<_> = slots
+        .map(|((shard, statements), answer)| async move {
+            *answer = metered(env, *shard, statements, meter).await;
+            answer.is_ok()
+        })
+        .collect();
+    while running.next().await == Some(false) {}
+    let is_complete = running.is_empty();
+    let rest = running.for_each(|_| ready(()));
+    if is_complete {
+        drop(rest);
+    } else {
+        // The timer runs no longer than that, and only where there are several shards.
+        select(rest, Delay::from(patience)).await;
+    }
+    answers
 }
 
 /// Runs the statements in all shards at once. If one of them fails, the others have run nevertheless.

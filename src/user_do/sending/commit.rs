@@ -5,6 +5,7 @@
 //! shard has confirmed its part, the send fails as a whole.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use worker::{D1Result, Result};
 
@@ -112,7 +113,8 @@ impl UserObject {
             .map(|(shard, part)| (*shard, store(entry.send_id, user_id, role, draft, part)))
             .collect();
         // Whatever happens in the meantime, the entry is in the outbox.
-        let answers = d1::batches(&self.env, &batches, meter).await;
+        let patience = Duration::from_millis(self.config()?.shard_patience);
+        let answers = d1::batches_within(&self.env, &batches, patience, meter).await;
         let mut confirmed = Confirmed::default();
         for ((_, part), answer) in parts.iter().zip(answers) {
             let answer = log::fault("commit", answer);

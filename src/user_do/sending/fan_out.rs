@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use worker::{D1Result, Error, Result};
@@ -280,7 +281,7 @@ impl UserObject {
         Ok(entry.after_fan_out(rest, now()))
     }
 
-    /// Asks the shards of these targets for their messages, all at once.
+    /// Asks the shards of these targets for their messages, all at once. No shard holds up the others.
     async fn read_back(
         &self,
         user_id: &str,
@@ -292,8 +293,10 @@ impl UserObject {
             .iter()
             .map(|(shard, part)| (*shard, read_back(user_id, part)))
             .collect();
+        let patience = Duration::from_millis(self.config()?.shard_patience);
+        let meter = Meter::default();
         // In the meantime other sends may begin and end, but not this one.
-        let answers = d1::batches(&self.env, &batches, &Meter::default()).await;
+        let answers = d1::batches_within(&self.env, &batches, patience, &meter).await;
         let mut found = ReadBack::default();
         for ((_, part), answer) in parts.iter().zip(answers) {
             let answer = log::fault("outbox", answer);
