@@ -31,7 +31,7 @@ use crate::user_do::ground::caller::Caller;
 struct Confirmed {
     /// The sender, if a shard has let them send.
     sender: Option<Sender>,
-    /// Whether a shard has not let them send.
+    /// Whether every shard has answered that they may not send.
     is_forbidden: bool,
     copies: Vec<RecordedCopy>,
     /// The receivers of all other shards.
@@ -115,7 +115,10 @@ impl UserObject {
         // Whatever happens in the meantime, the entry is in the outbox.
         let patience = Duration::from_millis(self.config()?.shard_patience);
         let answers = d1::batches_within(&self.env, &batches, patience, meter).await;
-        let mut confirmed = Confirmed::default();
+        let mut confirmed = Confirmed {
+            is_forbidden: true,
+            ..Confirmed::default()
+        };
         for ((_, part), answer) in parts.iter().zip(answers) {
             let answer = log::fault("commit", answer);
             let read = answer.and_then(|results| log::fault("commit", read(&results)));
@@ -125,8 +128,8 @@ impl UserObject {
                     confirmed.copies.extend(copies);
                     continue;
                 }
-                Some(_) => confirmed.is_forbidden = true,
-                None => {}
+                Some(_) => {}
+                None => confirmed.is_forbidden = false,
             }
             let receiver_ids = part.iter().map(|target| target.receiver_id.clone());
             confirmed.unconfirmed.extend(receiver_ids);
