@@ -232,7 +232,7 @@ test("wrangler knows every command and option", async () => {
 test("npm knows every script", () => {
   const { scripts } = JSON.parse(readFileSync(inRoot("package.json"), "utf8"));
   const used = snippets().flatMap((text) =>
-    [...text.matchAll(/\bnpm (?:run (?:--silent )?)?([\w:]+)/g)].map((match) => match[1]),
+    [...text.matchAll(/\bnpm (?:run (?:--silent )?)?([\w:-]+)/g)].map((match) => match[1]),
   );
   assert.ok(used.length > 10);
   for (const name of used) assert.ok(Object.hasOwn(scripts, name), `npm run ${name}`);

@@ -78,7 +78,7 @@ test("one line each, with hashed user ids, with and without a dataset", async ()
       failed: 0,
       refused: 1,
       d1RoundTrips: 1,
-      d1RowsWritten: 2,
+      d1RowsWritten: 3,
       objectRequests: 1,
     });
     assert.deepEqual(failed, [

@@ -27,6 +27,5 @@ fn a_hundred_thousand_copies_stay_small() {
         assert_eq!(stored.len(), 1_000);
     }
     let per_copy = (bytes(&db) - before) / 100_000;
-    println!("{per_copy} bytes per copy");
     assert!(per_copy <= MAX_BYTES_PER_COPY, "{per_copy} bytes per copy");
 }
