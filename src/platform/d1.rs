@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{join_all, ready, select};
+use futures::future::{ready, select};
 use futures::stream::FuturesUnordered;
 use serde::de::DeserializeOwned;
 use thiserror::Error as ThisError;
@@ -80,9 +80,7 @@ pub async fn metered(
 /// Runs batches of several shards at once, each a transaction of its own, and counts the costs in `meter`. The
 /// answers are in the order of the batches.
 pub async fn batches(env: &Env, batches: &[Batch], meter: &Meter) -> Vec<Answer<Vec<D1Result>>> {
-    let batches = batches.iter();
-    let running = batches.map(|(shard, statements)| metered(env, *shard, statements, meter));
-    join_all(running).await
+    run(env, batches, None, meter).await
 }
 
 /// Like [`batches`], but once a shard has confirmed its batch, the others have no more than `patience` left. One that
@@ -91,6 +89,15 @@ pub async fn batches_within(
     env: &Env,
     batches: &[Batch],
     patience: Duration,
+    meter: &Meter,
+) -> Vec<Answer<Vec<D1Result>>> {
+    run(env, batches, Some(patience), meter).await
+}
+
+async fn run(
+    env: &Env,
+    batches: &[Batch],
+    patience: Option<Duration>,
     meter: &Meter,
 ) -> Vec<Answer<Vec<D1Result>>> {
     let late = |_| Err(D1Error(Error::from("the database takes too long")));
@@ -105,44 +112,40 @@ pub async fn batches_within(
     while running.next().await == Some(false) {}
     let is_complete = running.is_empty();
     let rest = running.for_each(|_| ready(()));
-    if is_complete {
-        drop(rest);
-    } else {
+    match patience {
         // The timer runs no longer than that, and only where there are several shards.
-        select(rest, Delay::from(patience)).await;
+        Some(patience) if !is_complete => drop(select(rest, Delay::from(patience)).await),
+        _ => rest.await,
     }
     answers
 }
 
 /// Runs the statements in all shards at once. If one of them fails, the others have run nevertheless.
 pub async fn everywhere(env: &Env, statements: &[Statement]) -> Answer<()> {
-    let config = configured(env)?;
-    run_in(env, config.record_shards.all(), statements).await
+    let shards = configured(env)?.record_shards.all();
+    run_all(env, same(shards, statements)).await
 }
 
 /// Runs a statement that writes the user's row in the first shard, and gives copies of the row to all others. If one of
 /// them fails, a repeat completes it. Returns the row.
 pub async fn write_user(env: &Env, user_id: &str, write: Statement) -> Answer<Option<User>> {
-    let config = configured(env)?;
     let results = batch(env, Shard::FIRST, &[write, find_user(user_id)]).await?;
     let user: Option<User> = rows(&results, 1)?.pop();
     if let Some(user) = &user {
-        let others = config.record_shards.all().skip(1);
-        run_in(env, others, &[copy_user(user, now())]).await?;
+        let others = configured(env)?.record_shards.all().skip(1);
+        run_all(env, same(others, &[copy_user(user, now())])).await?;
     }
     Ok(user)
 }
 
-async fn run_in(
-    env: &Env,
-    shards: impl Iterator<Item = Shard>,
-    statements: &[Statement],
-) -> Answer<()> {
-    let same: Vec<Batch> = shards.map(|shard| (shard, statements.to_vec())).collect();
-    let answers = batches(env, &same, &Meter::default()).await;
-    answers
-        .into_iter()
-        .try_for_each(|answer| answer.map(|_| ()))
+fn same(shards: impl Iterator<Item = Shard>, statements: &[Statement]) -> Vec<Batch> {
+    shards.map(|shard| (shard, statements.to_vec())).collect()
+}
+
+/// Runs batches of several shards at once. If one of them fails, the others have run nevertheless.
+pub async fn run_all(env: &Env, all: Vec<Batch>) -> Answer<()> {
+    let answers = batches(env, &all, &Meter::default()).await;
+    answers.into_iter().try_for_each(|answer| answer.map(drop))
 }
 
 /// Runs one statement and returns its rows.

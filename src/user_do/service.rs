@@ -135,10 +135,7 @@ impl UserObject {
             .into_iter()
             .map(|(shard, ids)| (shard, erase_conversations(user_id, &ids)))
             .collect();
-        for answer in d1::batches(&self.env, &batches, &Meter::default()).await {
-            answer?;
-        }
-        Ok(())
+        Ok(d1::run_all(&self.env, batches).await?)
     }
 
     async fn make_peers_forget(&self, conversations: &[(String, String)]) -> Result<()> {

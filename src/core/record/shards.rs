@@ -8,15 +8,13 @@
 //! shard has a range of them, which doubling the number of shards would split in two. No message moves by itself, so
 //! the number must not change once there is a record ([`super::deployment`]).
 
-use std::collections::BTreeMap;
-
 use crate::core::ids::conversation_id;
 
 /// The most shards: a user is written to all of them, and a send to a thousand receivers touches all of them.
 pub const MAX_SHARDS: usize = 64;
 
 /// One database of the record, by its place in RECORD_SHARDS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard(usize);
 
 impl Shard {
@@ -86,12 +84,15 @@ impl Shards {
         items: impl IntoIterator<Item = T>,
         id: impl Fn(&T) -> &str,
     ) -> Vec<(Shard, Vec<T>)> {
-        let mut parts: BTreeMap<Shard, Vec<T>> = BTreeMap::new();
+        let mut parts: Vec<(Shard, Vec<T>)> = self.all().map(|shard| (shard, vec![])).collect();
         for item in items {
-            let shard = self.of(id(&item));
-            parts.entry(shard).or_default().push(item);
+            let Shard(index) = self.of(id(&item));
+            if let Some((_, part)) = parts.get_mut(index) {
+                part.push(item);
+            }
         }
-        parts.into_iter().collect()
+        parts.retain(|(_, part)| !part.is_empty());
+        parts
     }
 }
 
