@@ -16,9 +16,10 @@ import {
   wrangler,
 } from "./lib/project.mjs";
 import { moveRecord } from "./lib/record.mjs";
+import { applyMigrations } from "./lib/shards.mjs";
 import { runQuietly, step } from "./lib/steps.mjs";
 import { localSecret, signToken, tokenClaims } from "./lib/token.mjs";
-import { addMissingUsers, applyMigrations, demoUsers } from "./lib/users.mjs";
+import { addMissingUsers, demoUsers } from "./lib/users.mjs";
 import { compileAhead, currentProfile } from "./build.mjs";
 import { setup } from "./setup.mjs";
 

@@ -17,6 +17,7 @@ import {
   nodeScript,
   prettier,
   run,
+  toolEnv,
   wrangler,
 } from "./lib/project.mjs";
 import { setup } from "./setup.mjs";
@@ -58,12 +59,25 @@ const steps = {
       () => dryRun("dist-conformance", "--config=tests/conformance/wrangler.toml"),
     ],
   ],
-  e2e: (files) =>
-    groupsOf(files).map(([name, files, atOnce]) => [
+  e2e: (files) => {
+    const groups = groupsOf(files).map(([name, files, atOnce]) => [
       `end-to-end tests, ${name}`,
       () => endToEnd(files, atOnce),
-    ]),
+    ]);
+    const again = ["those of messages again, with the record in four databases", inFourShards];
+    return files.length < allTests().length ? groups : [...groups, again];
+  },
 };
+
+/** Tests of what the record is for. They also run with four databases (tests/support/shards.ts). */
+const ofMessages = ["api", "block", "bulk", "idempotency", "messaging", "order", "outbox"].map(
+  (name) => `tests/${name}.test.ts`,
+);
+
+function inFourShards() {
+  const env = { ...toolEnv(), SWITCHBOARD_SHARDS: "4" };
+  return [...endToEnd(ofMessages, 2), { env }];
+}
 
 /**
  * Tests that need the whole machine or use the project's folder. They run one at a time. All others start

@@ -3,7 +3,8 @@
 import { parseArgs } from "node:util";
 
 import { Failure, isMain, main, parseOrFail } from "./lib/project.mjs";
-import { applyMigrations, checkUser, listUsers, upsertUser } from "./lib/users.mjs";
+import { applyMigrations } from "./lib/shards.mjs";
+import { checkUser, listUsers, upsertUser } from "./lib/users.mjs";
 import { setup } from "./setup.mjs";
 
 const usage = `usage: npm run user -- add ID [--role customer|contractor] [--name "..."] [--avatar-url URL]

@@ -50,7 +50,7 @@ test("killed between the commit and the fan-out, every receiver gets the message
     .then(() => (isAnswered = true))
     .catch(() => {});
 
-  await until(() => server.d1("SELECT count(*) AS n FROM messages")[0].n === RECEIVERS, "commit");
+  await until(() => server.count("messages") === RECEIVERS, "commit");
   await server.kill();
   assert.equal(isAnswered, false, "the fan-out was faster than the kill");
   const reached = () => server.logs().size;
@@ -76,7 +76,7 @@ test("killed between the commit and the fan-out, every receiver gets the message
   for (const id of sample) assert.deepEqual(got[id], ["to all"]);
 
   // The sender never got a reply and retries.
-  const stored = () => server.d1("SELECT count(*) AS n FROM messages")[0].n;
+  const stored = () => server.count("messages");
   const result = await sendText(await contractor(server), ids, "to all", key);
   assert.equal(result.totalSent, RECEIVERS);
   assert.equal(stored(), RECEIVERS);
@@ -86,6 +86,44 @@ test("killed between the commit and the fan-out, every receiver gets the message
   );
   assert.deepEqual(server.logs(), logs);
   closeAll();
+});
+
+test("killed between two databases, everyone gets the message once", async () => {
+  const sharded = await createDevServer({}, { shards: 4 });
+  try {
+    await sharded.start();
+    const ids = Array.from({ length: RECEIVERS }, (_, index) => `receiver${index}`);
+    sharded.addUsers(ids);
+    // One database cannot store its part, as if the kill had come before that.
+    sharded.inShard(2, "ALTER TABLE messages RENAME TO hidden");
+    const key = { idempotencyKey: "killed between" };
+    const sender = await contractor(sharded);
+    sendText(sender, ids, "to all", key).catch(() => {});
+    await until(() => sharded.logs().size > 0, "the fan-out");
+    await sharded.kill();
+    closeAll();
+    sharded.inShard(2, "ALTER TABLE hidden RENAME TO messages");
+    const confirmed = sharded.count("messages");
+    assert.ok(confirmed > 0 && confirmed < RECEIVERS, `${confirmed} messages`);
+    assert.ok(sharded.logs().size < confirmed, "the fan-out was faster than the kill");
+
+    await sharded.start();
+    await until(() => sharded.logs().size === confirmed, "what was stored is delivered", 30_000);
+    // The sender never got a reply and retries.
+    const result = await sendText(await contractor(sharded), ids, "to all", key);
+    assert.deepEqual(
+      result.results.map(({ receiverId }) => receiverId),
+      ids,
+    );
+    assert.equal(sharded.count("messages"), RECEIVERS);
+    const logs = sharded.logs();
+    for (const { receiverId, messageId } of result.results) {
+      assert.deepEqual(logs.get(receiverId), [messageId]);
+    }
+  } finally {
+    closeAll();
+    await sharded.close();
+  }
 });
 
 test("a user who was online is offline, and lastSeen is at most one heartbeat off", async () => {

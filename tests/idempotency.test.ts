@@ -27,8 +27,7 @@ before(async () => {
 afterEach(closeAll);
 after(() => server.close());
 
-const stored = async () =>
-  (await server.db.prepare("SELECT count(*) AS n FROM messages").first<number>("n")) ?? 0;
+const stored = () => server.count("messages");
 
 test("a repeat gets the first result, and stores and delivers nothing", async () => {
   const sender = await contractor(server);
@@ -167,7 +166,7 @@ test("a send that failed is repeated with its receivers in another order", async
   const receivers = await Promise.all([connect(server, "c"), connect(server, "d")]);
   const key = { idempotencyKey: "interrupted" };
   const rename = (from: string, to: string) =>
-    server.db.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run();
+    server.everywhere(`ALTER TABLE ${from} RENAME TO ${to}`);
   await rename("messages", "hidden");
   const order = ["d", "c"];
   const { code } = await refusal(sender, "send_bulk_message", textTo(order, "again", key));

@@ -32,7 +32,7 @@ test("the first request remembers it, and a later change is refused", async () =
 
   const changed = await startServer({ vars: { API_KEY } });
   try {
-    await changed.db.prepare("INSERT INTO deployment VALUES (1, 'eu')").run();
+    await changed.db.prepare("INSERT INTO deployment (id, jurisdiction) VALUES (1, 'eu')").run();
     const message =
       'Configuration error: JURISDICTION: it is "none", but the objects were made with "eu", and nobody ' +
       "finds them with another value: set it back, or make a new deployment with a new database";

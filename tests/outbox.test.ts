@@ -105,14 +105,11 @@ test("a stored send without a reply is repeated: in another order, or after a de
   const order = ["second", "first"];
   server.addUsers(order);
   const { results } = await sendText(await contractor(server), order, "once", key);
-  const stored = () =>
-    server.d1(
-      `SELECT hex(message_id) AS id, contents.content FROM messages JOIN contents
-         ON send_id = unhex(substr(hex(message_id), 1, 13) || '000' || substr(hex(message_id), 17))
-       WHERE contents.content LIKE '%once%' ORDER BY 1`,
-    );
+  const stored = () => server.d1("SELECT hex(message_id) AS id FROM messages").map(({ id }) => id);
   const before = stored();
-  assert.equal(before.length, 2);
+  for (const { messageId } of results) {
+    assert.ok(before.includes(messageId.replaceAll("-", "").toUpperCase()));
+  }
   const forget = (more = "") =>
     server.damage("contractor1", `UPDATE outbox SET result = NULL${more}`);
 

@@ -12,8 +12,9 @@ import { checkOrigins } from "../scripts/deploy.mjs";
 import { describeLimits, limitArguments, mergeLimits } from "../scripts/lib/limits.mjs";
 import { capture, inRoot, toolEnv } from "../scripts/lib/project.mjs";
 import { secretIn } from "../scripts/lib/secret.mjs";
+import { applyMigrations, shardsIn } from "../scripts/lib/shards.mjs";
 import { parseTtl, signToken, tokenClaims } from "../scripts/lib/token.mjs";
-import { applyMigrations, execute } from "../scripts/lib/users.mjs";
+import { execute } from "../scripts/lib/users.mjs";
 import { oldRecord } from "./support/old-record.ts";
 
 const secret = "a secret that is only good for tests";
@@ -22,6 +23,11 @@ const script = (name: string, ...args: string[]) =>
   capture(process.execPath, [inRoot("scripts", `${name}.mjs`), ...args], { env });
 const claimsOf = (token: string) =>
   JSON.parse(String(Buffer.from(token.split(".")[1] ?? "", "base64url")));
+
+test("the databases of the record are those in wrangler.toml", () => {
+  assert.deepEqual(shardsIn('[vars]\n# RECORD_SHARDS = "A,B"\n'), ["DB"]);
+  assert.deepEqual(shardsIn('[vars]\nRECORD_SHARDS = "DB, DB_1"\n'), ["DB", "DB_1"]);
+});
 
 describe("npm run token", () => {
   test("prints one signed token and nothing else", async () => {

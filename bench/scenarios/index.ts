@@ -6,6 +6,7 @@ import { connecting } from "./connect.ts";
 import { heartbeat, memory, storage } from "./costs.ts";
 import { direct, directDuringBulk } from "./direct.ts";
 import { presence } from "./presence.ts";
+import { shards } from "./shards.ts";
 
 export const scenarios: Scenario[] = [
   connecting,
@@ -13,6 +14,7 @@ export const scenarios: Scenario[] = [
   ...bulk,
   direct,
   directDuringBulk,
+  ...shards,
   memory,
   storage,
   heartbeat,

@@ -34,6 +34,9 @@ function moduleOf(file: string) {
   };
 }
 
+/** Returns the bindings of the databases: the record may be spread over several. */
+const databasesOf = ({ RECORD_SHARDS = "DB" }: Vars) => RECORD_SHARDS.split(",");
+
 function options(folder: string, files: string[], bindings: Vars, log: (line: string) => void) {
   const toml = readFileSync(inRoot("wrangler.toml"), "utf8");
   const options: V4MiniflareOptions = {
@@ -50,7 +53,7 @@ function options(folder: string, files: string[], bindings: Vars, log: (line: st
       USER: { className: "UserObject", useSQLite: true },
       POLLING_GATEWAY: { className: "PollingGateway", useSQLite: true },
     },
-    d1Databases: { DB: WORKER },
+    d1Databases: Object.fromEntries(databasesOf(bindings).map((name) => [name, name])),
     handleStructuredLogs: ({ message }) => log(message),
   };
   return {
@@ -96,26 +99,26 @@ function bytesIn(folder: string) {
   return databases.reduce((sum, name) => sum + bytesOf(path.join(folder, name)), 0);
 }
 
-/** Returns the database, with all tables. */
-async function migrated(miniflare: Miniflare) {
-  const db = await miniflare.getD1Database("DB");
-  await db.batch(migrations().map((statement) => db.prepare(statement)));
-  return db;
+/** Returns the databases, with all tables. */
+async function migrated(miniflare: Miniflare, names: string[]) {
+  const dbs = await Promise.all(names.map((name) => miniflare.getD1Database(name)));
+  for (const db of dbs) await db.batch(migrations().map((statement) => db.prepare(statement)));
+  return dbs;
 }
 
 /**
- * Starts the server. Returns its address and its database, and how long it took until it had answered a handshake,
+ * Starts the server. Returns its address and its databases, and how long it took until it had answered a handshake,
  * without the migrations before that.
  */
-async function firstAnswer(miniflare: Miniflare) {
+async function firstAnswer(miniflare: Miniflare, names: string[]) {
   const begun = performance.now();
   const url = (await miniflare.ready).href.replace(/\/$/, "");
   const readyMs = performance.now() - begun;
-  const db = await migrated(miniflare);
+  const dbs = await migrated(miniflare, names);
   const asked = performance.now();
   const { status } = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
   if (status !== 200) throw new Error(`the handshake was answered with status ${status}`);
-  return { url, db, startMs: readyMs + performance.now() - asked };
+  return { url, dbs, startMs: readyMs + performance.now() - asked };
 }
 
 /** Starts the Worker whose modules are `files`, the entry first. */
@@ -136,7 +139,8 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
   const before = new Set(childrenOf(process.pid));
   const bindings = { ...calm, JWT_SECRET: secret, ...vars };
   const miniflare = new Miniflare(options(folder, files, bindings, log));
-  const { url, db, startMs } = await firstAnswer(miniflare).catch(async (error) => {
+  const starting = firstAnswer(miniflare, databasesOf(bindings));
+  const { url, dbs, startMs } = await starting.catch(async (error) => {
     await miniflare.dispose();
     throw error;
   });
@@ -152,13 +156,14 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
     async addUsers(userIds) {
       const sql =
         "INSERT INTO users (user_id, created_at, region) SELECT value, 0, 'weur' FROM json_each(?)";
-      await db.prepare(sql).bind(JSON.stringify(userIds)).run();
+      for (const db of dbs) await db.prepare(sql).bind(JSON.stringify(userIds)).run();
     },
 
     async storage() {
-      const { meta } = await db.prepare("SELECT 1").all();
+      const sizes = await Promise.all(dbs.map((db) => db.prepare("SELECT 1").all()));
+      const databaseBytes = sizes.reduce((sum, { meta }) => sum + meta.size_after, 0);
       const objectBytes = bytesIn(path.join(folder, "do", `${WORKER}-UserObject`));
-      return { databaseBytes: meta.size_after, rowsWritten, objectBytes };
+      return { databaseBytes, rowsWritten, objectBytes };
     },
 
     hibernate: (name) =>

@@ -30,7 +30,7 @@ function limitsInArguments(args) {
 }
 
 /** Returns the table [vars] of a wrangler.toml; its lines parse like those of a .dev.vars file. */
-const varsOf = (toml) => /^\[vars\]\s*\n((?:(?!\[).*\n?)*)/m.exec(toml)?.[1] ?? "";
+export const varsOf = (toml) => /^\[vars\]\s*\n((?:(?!\[).*\n?)*)/m.exec(toml)?.[1] ?? "";
 
 /** Returns the effective limits and their sources. Later sources override earlier ones, as in wrangler. */
 export function mergeLimits({ toml, devVars, args }) {

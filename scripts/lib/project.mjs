@@ -13,7 +13,6 @@ export const inRoot = (...parts) => path.join(root, ...parts);
 /** cargo's option in CI, where a stale lock file is an error; elsewhere cargo may update it. */
 export const cargoLocked = process.env.CI ? ["--locked"] : [];
 
-export const databaseName = "switchboard";
 export const defaultPort = 4000;
 
 /** wrangler needs 22.12; the tests are TypeScript, which Node runs directly since 22.18. */

@@ -1,6 +1,7 @@
-// Reads and writes the table `users` in D1 (migrations/) through wrangler.
+// Reads and writes the table `users` in D1 (migrations/) through wrangler. Every database of the record has it.
 
-import { Failure, databaseName, wrangler } from "./project.mjs";
+import { Failure, wrangler } from "./project.mjs";
+import { inEachShard, recordShards } from "./shards.mjs";
 import { runQuietly } from "./steps.mjs";
 
 export const roles = ["customer", "contractor"];
@@ -68,34 +69,30 @@ export function upsertSql(user) {
 
 /** `where` holds wrangler's d1 options: --local, --remote, --persist-to=DIR. */
 export async function upsertUser(user, where) {
-  await execute(upsertSql(user), where);
+  await inEachShard((database) => execute(upsertSql(user), where, { database }));
 }
 
-/** Leaves existing users unchanged. Returns whether the database has a record to move (lib/record.mjs). */
+/** Leaves existing users unchanged. Returns whether a database has a record to move (lib/record.mjs). */
 export async function addMissingUsers(users, where) {
   const inserts = users.map((user) => `${insertSql(user)} ON CONFLICT DO NOTHING`);
   const ask = "SELECT EXISTS (SELECT 1 FROM old_conversations) AS found";
-  const results = await execute([...inserts, ask].join(";\n"), where);
-  return results.at(-1).results[0].found === 1;
+  const sql = [...inserts, ask].join(";\n");
+  const all = await inEachShard((database) => execute(sql, where, { database }));
+  return all.some((results) => results.at(-1).results[0].found === 1);
 }
 
 export async function listUsers(where) {
   const sql = "SELECT user_id, role, name, avatar_url, created_at FROM users ORDER BY user_id";
-  const [{ results }] = await execute(sql, where);
+  const [database] = recordShards();
+  const [{ results }] = await execute(sql, where, { database });
   return results;
 }
 
-export async function applyMigrations(where) {
-  await runQuietly(...wrangler("d1", "migrations", "apply", databaseName, ...where), {
-    problem: "applying the D1 migrations failed",
-  });
-}
-
-/** Runs statements in one transaction. Returns D1's result of each. */
+/** Runs statements in one transaction. Returns D1's result of each. `database` is a binding. */
 export async function execute(
   sql,
   where,
-  { database = databaseName, problem = "the database returned an error" } = {},
+  { database = "DB", problem = "the database returned an error" } = {},
 ) {
   const command = ["d1", "execute", database, ...where, "--json", `--command=${sql}`];
   return JSON.parse(await runQuietly(...wrangler(...command), { problem }));

@@ -14,6 +14,7 @@ use super::keys::Keys;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
 use super::quota::Quotas;
+use super::record::shards::Shards;
 use super::time::Millis;
 use super::user_ids::UserIds;
 use crate::wire::engine_io::Handshake;
@@ -30,6 +31,9 @@ pub struct ConfigError {
 
 /// The name of the variable for [`Config::jurisdiction`].
 pub const JURISDICTION: &str = "JURISDICTION";
+
+/// The name of the variable for [`Config::record_shards`].
+pub const RECORD_SHARDS: &str = "RECORD_SHARDS";
 
 /// The validated configuration. A variable's default is in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +72,11 @@ pub struct Config {
     /// `JURISDICTION` [`none`]: where the objects run and store their data, `none` (anywhere) or `eu`. It
     /// must not change after the first deploy ([`super::record::deployment`]).
     pub jurisdiction: Option<&'static str>,
+    /// `RECORD_SHARDS` [`DB`]: the D1 bindings of the databases over which the record is spread, separated by commas,
+    /// at most 64. Their number and order must not change after the first deploy ([`super::record::shards`]).
+    pub record_shards: Shards,
+    /// `SHARD_PATIENCE_MS` [5000]: how long a send waits for the other shards once one has confirmed its part.
+    pub shard_patience: Millis,
     /// `HEALTH_CACHE_MS` [5000]: how long a thorough health check is answered from memory.
     pub health_cache: Millis,
     /// `CONSOLE` [`on`]: whether `/` serves the console page, `on` or `off`.
@@ -197,6 +206,8 @@ impl Config {
             jwt_secret_previous: vars.optional_secret("JWT_SECRET_PREVIOUS")?,
             allowed_origins: vars.origins("ALLOWED_ORIGINS", "*")?,
             jurisdiction: vars.choice(JURISDICTION, [("none", None), ("eu", Some("eu"))])?,
+            record_shards: vars.shards(RECORD_SHARDS, "DB")?,
+            shard_patience: vars.number("SHARD_PATIENCE_MS", 5_000, 100, 60_000)?,
             health_cache: vars.number("HEALTH_CACHE_MS", 5_000, 0, 60_000)?,
             console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
             ping_interval,
@@ -462,6 +473,11 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         AllowedOrigins::parse(&text).map_err(|problem| ConfigError { name, problem })
     }
 
+    fn shards(&self, name: &'static str, default: &str) -> Result<Shards, ConfigError> {
+        let text = self.get(name).unwrap_or_else(|| default.to_owned());
+        Shards::parse(&text).map_err(|problem| ConfigError { name, problem })
+    }
+
     fn number<T>(&self, name: &'static str, default: T, min: T, max: T) -> Result<T, ConfigError>
     where
         T: FromStr + PartialOrd + Display,
@@ -520,6 +536,7 @@ mod tests {
         assert_eq!(config.api_key, None);
         assert!(config.console);
         assert_eq!(config.jurisdiction_name(), "none");
+        assert_eq!(config.record_shards, Shards::parse("DB").unwrap());
     }
 
     #[test]
@@ -632,6 +649,10 @@ mod tests {
         check(
             &[("JWT_SECRET", SECRET), ("JURISDICTION", "us")],
             "JURISDICTION: \"us\" is neither \"none\" nor \"eu\"",
+        );
+        check(
+            &[("JWT_SECRET", SECRET), ("RECORD_SHARDS", "DB,DB")],
+            "RECORD_SHARDS: \"DB\" is listed twice",
         );
         check(
             &[("JWT_SECRET", SECRET), ("CONSOLE", "0")],

@@ -30,6 +30,12 @@ impl Cost {
     pub const fn new(objects: u32, queries: u32) -> Self {
         Self { objects, queries }
     }
+
+    /// Returns the cost of so many calls and queries.
+    pub fn of(objects: usize, queries: usize) -> Self {
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self::new(count(objects), count(queries))
+    }
 }
 
 /// How much the requests of one user may cost.

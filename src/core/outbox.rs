@@ -3,6 +3,10 @@
 //! Invariant: a row is written before the send is committed to D1, and it is settled only when every
 //! receiver's object has accepted its message, when D1 shows that the send was never committed, or
 //! after [`GIVE_UP_AFTER`]. So a committed send is delivered no matter when the object dies.
+//!
+//! A send to many is committed in each shard of the record that it touches, and each of them confirms its part or not.
+//! So beside the receivers whose objects have not accepted their message, a row has those whose message may not be in
+//! the record. These hold up no later message.
 
 use std::collections::HashSet;
 
@@ -32,6 +36,8 @@ pub struct OutboxEntry {
     pub receiver_ids: Vec<String>,
     /// The receivers whose objects have not accepted it; `None` until the fan-out has finished once.
     pub pending: Option<HashSet<String>>,
+    /// The receivers whose shard has not confirmed its part, if others have. Without `pending`, these are all.
+    pub unconfirmed: HashSet<String>,
     /// How many attempts have ended.
     pub attempts: u32,
     /// When the send was accepted, in Unix milliseconds.
@@ -63,6 +69,32 @@ impl Due {
     }
 }
 
+/// The receivers whom an attempt has left without the message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// Those whose objects have not accepted it.
+    pub pending: HashSet<String>,
+    /// Those whose shard has neither confirmed nor shown its part.
+    pub unconfirmed: HashSet<String>,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.unconfirmed.is_empty()
+    }
+}
+
+/// What a shard shows when it is asked for its part of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The shard did not answer.
+    Unavailable,
+    /// Nothing is stored: the part was not committed, or is on its way, or every receiver was refused.
+    Nothing,
+    /// The part was committed. Whoever is not among the stored was refused.
+    Committed,
+}
+
 /// What to do with a row after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -72,8 +104,8 @@ pub enum Next {
     Void,
     /// Try again later.
     Retry {
-        /// The receivers that have not accepted it; `None` if they are not known yet.
-        pending: Option<HashSet<String>>,
+        /// The receivers that have not got it; `None` if they are not known yet.
+        rest: Option<Rest>,
         /// When to try again, in Unix milliseconds.
         at: Millis,
     },
@@ -87,9 +119,42 @@ impl OutboxEntry {
             send_id,
             receiver_ids,
             pending: None,
+            unconfirmed: HashSet::new(),
             attempts: 0,
             created_at: now,
             kind,
+        }
+    }
+
+    /// Returns whether the receiver may lack the message, as far as the entry knows.
+    pub fn is_open(&self, receiver_id: &str) -> bool {
+        let is_pending = |pending: &HashSet<String>| pending.contains(receiver_id);
+        self.pending.as_ref().is_none_or(is_pending) || self.unconfirmed.contains(receiver_id)
+    }
+
+    /// Adds to `rest` those of a shard's receivers who have to be looked up again.
+    pub fn leave<'a>(
+        &self,
+        receiver_ids: impl Iterator<Item = &'a str>,
+        shown: Shown,
+        rest: &mut Rest,
+        now: Millis,
+    ) {
+        match shown {
+            Shown::Committed => {}
+            Shown::Nothing if now >= self.created_at + COMMIT_DEADLINE => {}
+            Shown::Nothing => rest.unconfirmed.extend(receiver_ids.map(str::to_owned)),
+            Shown::Unavailable => {
+                let waiting: HashSet<&str> = self.unreached().map(String::as_str).collect();
+                for id in receiver_ids {
+                    let left = if waiting.contains(id) {
+                        &mut rest.pending
+                    } else {
+                        &mut rest.unconfirmed
+                    };
+                    left.insert(id.to_owned());
+                }
+            }
         }
     }
 
@@ -116,34 +181,38 @@ impl OutboxEntry {
             .chain(everybody.into_iter().flatten())
     }
 
-    /// Returns what to do if D1 does not show the send.
-    pub fn after_nothing_found(&self, now: Millis) -> Next {
-        if now >= self.created_at + COMMIT_DEADLINE {
-            return Next::Void;
+    /// Returns what to do if no shard shows anything of the send. `rest` are those who have to be looked up again.
+    pub fn after_nothing_found(&self, rest: Rest, now: Millis) -> Next {
+        match self.pending {
+            None if rest.is_empty() => Next::Void,
+            None if rest.pending.is_empty() => self.retry(None, now),
+            _ => self.after_fan_out(rest, now),
         }
-        self.retry(None, now)
     }
 
-    /// Returns what to do after a fan-out in which the `failed` receivers have not accepted their message.
-    pub fn after_fan_out(&self, failed: HashSet<String>, now: Millis) -> Next {
-        if failed.is_empty() {
+    /// Returns what to do after a fan-out that has left out these receivers.
+    pub fn after_fan_out(&self, rest: Rest, now: Millis) -> Next {
+        if rest.is_empty() {
             return Next::Done;
         }
-        self.retry(Some(failed), now)
+        self.retry(Some(rest), now)
     }
 
-    /// Returns what to do if D1 did not confirm the commit. The sender is told that the send has failed.
+    /// Returns what to do if no shard confirmed the commit. The sender is told that the send has failed.
     pub fn after_unconfirmed(&self, now: Millis) -> Next {
         self.retry(None, now)
     }
 
-    /// Returns what to do if the send could not be read back, because D1 did not answer.
+    /// Returns what to do if an attempt failed.
     pub fn after_unavailable(&self, now: Millis) -> Next {
-        let unreached: HashSet<String> = self.unreached().cloned().collect();
-        self.retry((!unreached.is_empty()).then_some(unreached), now)
+        let rest = Rest {
+            pending: self.unreached().cloned().collect(),
+            unconfirmed: self.unconfirmed.clone(),
+        };
+        self.retry((!rest.is_empty()).then_some(rest), now)
     }
 
-    fn retry(&self, pending: Option<HashSet<String>>, now: Millis) -> Next {
+    fn retry(&self, rest: Option<Rest>, now: Millis) -> Next {
         if now >= self.created_at + GIVE_UP_AFTER {
             return Next::Done;
         }
@@ -151,7 +220,7 @@ impl OutboxEntry {
             .saturating_mul(1 << self.attempts.min(20))
             .min(LONGEST_RETRY);
         Next::Retry {
-            pending,
+            rest,
             at: now + pause,
         }
     }
@@ -166,26 +235,51 @@ mod tests {
             send_id: Uuid::nil(),
             receiver_ids: vec!["a".into(), "b".into()],
             pending: None,
+            unconfirmed: HashSet::new(),
             attempts,
             created_at: 0,
             kind: SendKind::Bulk,
         }
     }
 
-    fn failed() -> HashSet<String> {
-        HashSet::from(["b".to_owned()])
+    fn ids(ids: &[&str]) -> HashSet<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    fn rest(pending: &[&str], unconfirmed: &[&str]) -> Rest {
+        Rest {
+            pending: ids(pending),
+            unconfirmed: ids(unconfirmed),
+        }
+    }
+
+    /// Returns the entry after an attempt that has left these receivers.
+    fn left(pending: &[&str], unconfirmed: &[&str]) -> OutboxEntry {
+        OutboxEntry {
+            pending: Some(ids(pending)),
+            unconfirmed: ids(unconfirmed),
+            ..entry(1)
+        }
+    }
+
+    /// Returns the receivers for the next attempt, or `None` if there is none or they are not known.
+    fn retried(next: Next) -> Option<Rest> {
+        match next {
+            Next::Retry { rest, .. } => rest,
+            Next::Done | Next::Void => None,
+        }
     }
 
     #[test]
     fn a_send_that_reached_everyone_is_done() {
-        assert_eq!(entry(0).after_fan_out(HashSet::new(), 5), Next::Done);
+        assert_eq!(entry(0).after_fan_out(Rest::default(), 5), Next::Done);
     }
 
     #[test]
     fn retries_back_off_and_end() {
-        let at = |attempts, now| match entry(attempts).after_fan_out(failed(), now) {
-            Next::Retry { at, pending } => {
-                assert_eq!(pending, Some(failed()));
+        let at = |attempts, now| match entry(attempts).after_fan_out(rest(&["b"], &[]), now) {
+            Next::Retry { at, rest: left } => {
+                assert_eq!(left, Some(rest(&["b"], &[])));
                 at - now
             }
             Next::Done | Next::Void => 0,
@@ -203,10 +297,7 @@ mod tests {
         assert_eq!(unreached(&entry(0)), ["a", "b"]);
         // D1 did not confirm it, or does not show it.
         assert_eq!(unreached(&entry(1)), [""; 0]);
-        let rest = OutboxEntry {
-            pending: Some(failed()),
-            ..entry(1)
-        };
+        let rest = left(&["b"], &["a"]);
         assert_eq!(unreached(&rest), ["b"]);
         // A renewed send may have reached nobody that it now has to.
         assert_eq!(
@@ -219,15 +310,40 @@ mod tests {
     }
 
     #[test]
+    fn whoever_may_lack_the_message_is_looked_up() {
+        let open = |entry: OutboxEntry| ["a", "b", "c"].map(|id| entry.is_open(id));
+        assert_eq!(open(entry(1)), [true; 3]);
+        assert_eq!(open(left(&["a"], &["b"])), [true, true, false]);
+        assert_eq!(open(left(&[], &["b"])), [false, true, false]);
+    }
+
+    #[test]
     fn while_d1_does_not_answer_an_interrupted_send_holds_up_later_ones() {
-        let pending = |next| match next {
-            Next::Retry { pending, .. } => pending,
-            Next::Done | Next::Void => None,
+        let both = rest(&["a", "b"], &[]);
+        assert_eq!(retried(entry(0).after_unavailable(5)), Some(both));
+        assert_eq!(retried(entry(1).after_unavailable(5)), None);
+        assert_eq!(retried(entry(0).after_unconfirmed(5)), None);
+        let partly = left(&["a"], &["b"]).after_unavailable(5);
+        assert_eq!(retried(partly), Some(rest(&["a"], &["b"])));
+    }
+
+    #[test]
+    fn each_shard_leaves_its_own_receivers() {
+        let leave = |entry: &OutboxEntry, shown, now| {
+            let mut rest = Rest::default();
+            entry.leave(["a", "b"].into_iter(), shown, &mut rest, now);
+            rest
         };
-        let both = HashSet::from(["a".to_owned(), "b".to_owned()]);
-        assert_eq!(pending(entry(0).after_unavailable(5)), Some(both));
-        assert_eq!(pending(entry(1).after_unavailable(5)), None);
-        assert_eq!(pending(entry(0).after_unconfirmed(5)), None);
+        let both_unconfirmed = rest(&[], &["a", "b"]);
+        for entry in [entry(0), entry(1), left(&["a"], &["b"])] {
+            assert_eq!(leave(&entry, Shown::Committed, 5), Rest::default());
+            assert_eq!(leave(&entry, Shown::Nothing, 59_999), both_unconfirmed);
+            assert_eq!(leave(&entry, Shown::Nothing, 60_000), Rest::default());
+        }
+        let unavailable = |entry| leave(&entry, Shown::Unavailable, 60_000);
+        assert_eq!(unavailable(entry(0)), rest(&["a", "b"], &[]));
+        assert_eq!(unavailable(entry(1)), both_unconfirmed);
+        assert_eq!(unavailable(left(&["a"], &["b"])), rest(&["a"], &["b"]));
     }
 
     #[test]
@@ -247,14 +363,22 @@ mod tests {
 
     #[test]
     fn a_commit_may_still_be_on_its_way() {
-        assert!(matches!(
-            entry(0).after_nothing_found(59_999),
-            Next::Retry { pending: None, .. }
-        ));
-        assert_eq!(entry(0).after_nothing_found(60_000), Next::Void);
-        assert!(matches!(
-            entry(0).after_unconfirmed(60_000),
-            Next::Retry { pending: None, .. }
-        ));
+        let unknown = rest(&[], &["a", "b"]);
+        let next = entry(1).after_nothing_found(unknown, 59_999);
+        assert!(matches!(next, Next::Retry { rest: None, .. }));
+        let next = entry(1).after_nothing_found(Rest::default(), 60_000);
+        assert_eq!(next, Next::Void);
+        let next = entry(0).after_unconfirmed(60_000);
+        assert!(matches!(next, Next::Retry { rest: None, .. }));
+    }
+
+    #[test]
+    fn what_one_shard_committed_is_not_forgotten_with_another() {
+        let partly = left(&[], &["b"]);
+        let next = partly.after_nothing_found(rest(&[], &["b"]), 59_999);
+        assert_eq!(retried(next), Some(rest(&[], &["b"])));
+        // Its key stays, so that a repeat completes the same send.
+        let next = partly.after_nothing_found(Rest::default(), 60_000);
+        assert_eq!(next, Next::Done);
     }
 }

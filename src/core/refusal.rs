@@ -16,6 +16,9 @@ pub enum Refusal {
     /// The receiver is the sender.
     #[error("You cannot send a message to yourself")]
     Oneself,
+    /// The receiver's shard did not confirm the message. The others are not affected.
+    #[error("The message could not be stored, please try again")]
+    Unconfirmed,
 }
 
 impl From<Refusal> for EventError {
@@ -24,6 +27,7 @@ impl From<Refusal> for EventError {
         let code = match refusal {
             Refusal::NotFound => ErrorCode::NotFound,
             Refusal::Blocked | Refusal::Oneself => ErrorCode::Forbidden,
+            Refusal::Unconfirmed => ErrorCode::Unavailable,
         };
         Self::new(code, refusal.to_string())
     }

@@ -1,10 +1,10 @@
 //! `/healthz`: whether the Worker works.
 //!
 //! Anybody may ask, so without a key the answer costs nothing: whether the configuration is valid, and the
-//! version. With the credentials of the HTTP API, D1 and an object are asked, too, at most once per
+//! version. With the credentials of the HTTP API, every database and an object are asked, too, at most once per
 //! HEALTH_CACHE_MS in an isolate, however often a monitor asks.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use serde::Serialize;
 use web_sys::Url;
@@ -24,6 +24,9 @@ struct Health {
     configuration: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     d1: Option<&'static str>,
+    /// The names in RECORD_SHARDS of the databases that do not answer.
+    #[serde(rename = "failingShards", skip_serializing_if = "Vec::is_empty")]
+    failing_shards: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,10 +35,16 @@ struct Health {
 }
 
 /// What a thorough check found.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Found {
-    is_d1_well: bool,
+    failing_shards: Vec<String>,
     are_objects_well: bool,
+}
+
+impl Found {
+    fn is_d1_well(&self) -> bool {
+        self.failing_shards.is_empty()
+    }
 }
 
 /// Serves `GET /healthz`. The status is 503 if something fails.
@@ -54,12 +63,15 @@ pub async fn serve(request: &Request, env: &Env, url: &Url) -> Result<Response> 
         }
         _ => None,
     };
-    let is_well =
-        config.is_some() && found.is_none_or(|found| found.is_d1_well && found.are_objects_well);
+    let is_well = config.is_some()
+        && found
+            .as_ref()
+            .is_none_or(|found| found.is_d1_well() && found.are_objects_well);
     let body = to_json(&Health {
         configuration: word(config.is_some()),
-        d1: found.map(|found| word(found.is_d1_well)),
-        objects: found.map(|found| word(found.are_objects_well)),
+        d1: found.as_ref().map(|found| word(found.is_d1_well())),
+        objects: found.as_ref().map(|found| word(found.are_objects_well)),
+        failing_shards: found.map(|found| found.failing_shards).unwrap_or_default(),
         warning: config.and_then(|config| open_origins::warning(&config, url)),
         version: env!("CARGO_PKG_VERSION"),
     });
@@ -70,21 +82,21 @@ fn word(is_well: bool) -> &'static str {
     if is_well { "ok" } else { "failing" }
 }
 
-/// Asks D1 and an object, or answers from memory.
+/// Asks all databases and an object, or answers from memory.
 async fn check(env: &Env, config: &Config) -> Found {
     thread_local! {
-        static LAST: Cell<Option<(Millis, Found)>> = const { Cell::new(None) };
+        static LAST: RefCell<Option<(Millis, Found)>> = const { RefCell::new(None) };
     }
-    if let Some((at, found)) = LAST.get()
+    if let Some((at, found)) = LAST.with_borrow(Clone::clone)
         && now() < at + config.health_cache
     {
         return found;
     }
     // Another request may check at the same time. Both are right.
     let found = Found {
-        is_d1_well: log::fault("d1", d1::ping(env).await).is_some(),
+        failing_shards: d1::failing(env, &config.record_shards).await,
         are_objects_well: log::fault("objects", objects::pulse(env).await).is_some(),
     };
-    LAST.set(Some((now(), found)));
+    LAST.replace(Some((now(), found.clone())));
     found
 }

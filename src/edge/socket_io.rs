@@ -33,7 +33,7 @@ use crate::core::token::{TokenError, Verdict};
 use crate::handler::{Active, Handler};
 use crate::messages::{Connect, Greeting, Poll, Route, SessionRef};
 use crate::platform::abandoned::Abandoned;
-use crate::platform::jurisdiction::checked_config;
+use crate::platform::deployment::checked_config;
 use crate::platform::{self, now, objects, public_keys};
 use crate::wire::engine_io::{self, RequestError};
 

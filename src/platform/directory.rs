@@ -12,6 +12,7 @@ use worker::Env;
 use super::{config, d1, log, now};
 use crate::core::error::ErrorCode;
 use crate::core::negative_cache::NegativeCache;
+use crate::core::record::shards::Shard;
 use crate::core::record::users::{Placed, regions};
 use crate::core::region::Region;
 
@@ -80,7 +81,8 @@ async fn find(env: &Env, user_ids: &[&str]) -> Option<HashMap<String, Option<Reg
     if user_ids.is_empty() {
         return Some(HashMap::new());
     }
-    let placed: Vec<Placed> = log::fault("regions", d1::query(env, regions(user_ids)).await)?;
+    let answer = d1::query(env, Shard::FIRST, regions(user_ids)).await;
+    let placed: Vec<Placed> = log::fault("regions", answer)?;
     let placed = placed.into_iter();
     Some(
         placed

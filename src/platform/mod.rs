@@ -4,6 +4,7 @@
 pub mod abandoned;
 pub mod body;
 pub mod d1;
+pub mod deployment;
 pub mod directory;
 pub mod js;
 pub mod jurisdiction;
@@ -97,13 +98,17 @@ pub fn close_with(socket: &WebSocket, code: Option<(u16, &str)>) {
     };
 }
 
-/// Returns the configuration. It is read and validated once: an isolate has the same environment for all of
+/// Returns the configuration. It is read and validated once, with the bindings that it names: an isolate has the same environment for all of
 /// its life, since changing a variable or a secret is a deploy.
 pub fn config(env: &Env) -> Result<Rc<Config>, ConfigError> {
     thread_local! {
         static CONFIG: OnceCell<Result<Rc<Config>, ConfigError>> = const { OnceCell::new() };
     }
-    let read = || Config::read(|name| variable(env, name)).map(Rc::new);
+    let read = || {
+        let config = Config::read(|name| variable(env, name))?;
+        d1::check_bindings(env, &config.record_shards)?;
+        Ok(Rc::new(config))
+    };
     CONFIG.with(|config| config.get_or_init(read).clone())
 }
 

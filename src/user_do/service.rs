@@ -13,7 +13,9 @@ use crate::core::record::users::{
 };
 use crate::core::store::PushOutcome;
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
-use crate::platform::{d1, now, objects};
+use crate::platform::d1::{self, Batch};
+use crate::platform::meter::Meter;
+use crate::platform::{now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::wire::socket_io::Args;
@@ -68,17 +70,17 @@ impl UserObject {
         for some in conversations.chunks(ERASED_AT_ONCE) {
             self.make_peers_forget(some).await?;
             let ids: Vec<String> = some.iter().map(|(id, _)| id.clone()).collect();
-            d1::batch(&self.env, &erase_conversations(&user_id, &ids)).await?;
+            self.erase_from_record(&user_id, &ids).await?;
             for id in &ids {
                 self.store.conversation_remove(id)?;
             }
         }
-        d1::batch(&self.env, &erase_user(&user_id)).await?;
+        d1::everywhere(&self.env, &erase_user(&user_id)).await?;
         self.tell_of_erasure().await?;
         // Meanwhile somebody may have connected with a new token, which added the row again. It is older than the end
         // of the erasure.
         self.disconnect();
-        d1::batch(&self.env, &erase_user(&user_id)).await?;
+        d1::everywhere(&self.env, &erase_user(&user_id)).await?;
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));
@@ -110,13 +112,30 @@ impl UserObject {
 
     /// Returns the user's conversations with the other participants, from D1 and the object's own list.
     async fn all_conversations(&self, user_id: &str) -> Result<Vec<(String, String)>> {
-        let recorded: Vec<WithPeer> = d1::query(&self.env, conversations_of(user_id)).await?;
+        let shards = self.config()?.record_shards.all();
+        let batches: Vec<Batch> = shards
+            .map(|shard| (shard, vec![conversations_of(user_id)]))
+            .collect();
+        let mut recorded: Vec<WithPeer> = Vec::new();
+        for answer in d1::batches(&self.env, &batches, &Meter::default()).await {
+            recorded.extend(d1::rows::<WithPeer>(&answer?, 0)?);
+        }
         let recorded = recorded
             .into_iter()
             .map(|one| (one.conversation_id.to_string(), one.peer_id));
         let listed = self.store.conversations_all()?;
         let all: HashMap<String, String> = listed.into_iter().chain(recorded).collect();
         Ok(all.into_iter().collect())
+    }
+
+    async fn erase_from_record(&self, user_id: &str, conversation_ids: &[String]) -> Result<()> {
+        let shards = &self.config()?.record_shards;
+        let batches: Vec<Batch> = shards
+            .split(conversation_ids.to_vec(), String::as_str)
+            .into_iter()
+            .map(|(shard, ids)| (shard, erase_conversations(user_id, &ids)))
+            .collect();
+        Ok(d1::run_all(&self.env, batches).await?)
     }
 
     async fn make_peers_forget(&self, conversations: &[(String, String)]) -> Result<()> {

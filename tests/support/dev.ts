@@ -14,10 +14,13 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
+import { migration, shardsIn } from "../../scripts/lib/shards.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 import { assertNoCancelledAlarm } from "./alarms.ts";
 import { testVars } from "./limits.ts";
 import { mainModule } from "./main-module.ts";
+import { usualShards, withShards } from "./shards.ts";
+import type { ShardCount } from "./shards.ts";
 
 /** A database row or a log line; its values are `any`, since each test knows their types. */
 type Row = Record<string, any>;
@@ -31,24 +34,29 @@ interface DevOptions {
   edit?: (toml: string) => string;
   probe?: string;
   wrapper?: string;
+  shards?: ShardCount;
 }
 
-/** Writes the project's configuration, changed to use the Worker that `npm test` has built. */
+/**
+ * Writes the project's configuration, changed to use the Worker that `npm test` has built. Returns the file, and the
+ * names of the record's databases.
+ */
 function writeConfig(folder: string, options: Required<DevOptions>) {
-  const { config: more, edit } = options;
+  const { config: more, edit, shards } = options;
   const main = mainModule(folder, options);
-  const config = readFileSync(inRoot("wrangler.toml"), "utf8")
+  const config = withShards(readFileSync(inRoot("wrangler.toml"), "utf8"), shards)
     .replace(/^\[build\]\n(?:.+\n)*/m, "")
     .replace(/^main = .*/m, `main = ${JSON.stringify(main)}`)
-    .replace('"migrations"', JSON.stringify(inRoot("migrations")))
+    .replaceAll('"migrations"', JSON.stringify(inRoot("migrations")))
     .replace('"build-console"', JSON.stringify(inRoot("build-console")))
     .replace(/^compatibility_date/m, "no_bundle = true\ncompatibility_date");
   const file = path.join(folder, "wrangler.toml");
   const rule = (type: string, glob: string) =>
     `\n[[rules]]\ntype = "${type}"\nglobs = ["${glob}"]\nfallthrough = true\n`;
   const rules = rule("CompiledWasm", "**/*.wasm") + rule("ESModule", "**/*.js");
-  writeFileSync(file, edit(config) + rules + more);
-  return file;
+  const text = edit(config);
+  writeFileSync(file, text + rules + more);
+  return { file, databases: shardsIn(text) };
 }
 
 /**
@@ -85,10 +93,17 @@ const nameOf = (database: DatabaseSync) =>
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
-  { config: more = "", edit = (toml) => toml, probe = "", wrapper = "" }: DevOptions = {},
+  {
+    config: more = "",
+    edit = (toml) => toml,
+    probe = "",
+    wrapper = "",
+    shards = usualShards,
+  }: DevOptions = {},
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
-  const config = writeConfig(folder, { config: more, edit, probe, wrapper });
+  const settings = { config: more, edit, probe, wrapper, shards };
+  const { file: config, databases } = writeConfig(folder, settings);
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
@@ -102,16 +117,11 @@ export async function createDevServer(
   /** When the running server was started, and where its output begins. */
   let run = { startedAt: 0, from: 0 };
 
-  const [command, args] = wrangler(
-    "d1",
-    "migrations",
-    "apply",
-    "switchboard",
-    "--local",
-    ...options,
-  );
-  const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
-  if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
+  for (const database of databases) {
+    const [command, args] = migration(database, ["--local", ...options]);
+    const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
+    if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
+  }
 
   async function start(more: Record<string, string> = {}) {
     const base = { JWT_SECRET: secret, ...testVars };
@@ -200,27 +210,41 @@ export async function createDevServer(
     );
   }
 
-  /** Queries D1. */
-  function d1(sql: string): Row[] {
-    const [database] = open({ readOnly: true }, "d1", "miniflare-D1DatabaseObject");
+  /** Calls `act` with every database of the record. Returns the results. */
+  function inEachShard<T>(options: DatabaseSyncOptions, act: (database: DatabaseSync) => T): T[] {
+    const shards = open(options, "d1", "miniflare-D1DatabaseObject");
     try {
-      return database.prepare(sql).all();
+      return shards.map(act);
     } finally {
-      database.close();
+      for (const shard of shards) shard.close();
     }
   }
 
-  /** Adds customers to D1. */
-  function addUsers(ids: string[]) {
-    const [database] = open({}, "d1", "miniflare-D1DatabaseObject");
-    const insert = database.prepare(
-      "INSERT OR IGNORE INTO users (user_id, created_at) VALUES (?, 0)",
-    );
-    database.exec("BEGIN");
-    for (const id of ids) insert.run(id);
-    database.exec("COMMIT");
-    database.close();
+  /** Changes a database of the record, by its place. Each must have been used before. */
+  function inShard(place: number, sql: string) {
+    const isIt = (database: DatabaseSync) =>
+      database.prepare("SELECT shard_index AS place FROM deployment").get()?.place === place;
+    inEachShard({}, (database) => isIt(database) && database.exec(sql));
   }
+
+  /** Queries D1. Returns the rows of all databases. */
+  const d1 = (sql: string): Row[] =>
+    inEachShard({ readOnly: true }, (database) => database.prepare(sql).all()).flat();
+
+  /** Returns how many rows a table in D1 has, in all databases. */
+  const count = (table: string) =>
+    d1(`SELECT count(*) AS n FROM ${table}`).reduce((sum, { n }) => sum + n, 0);
+
+  /** Adds customers to D1. */
+  const addUsers = (ids: string[]) =>
+    inEachShard({}, (database) => {
+      const insert = database.prepare(
+        "INSERT OR IGNORE INTO users (user_id, created_at) VALUES (?, 0)",
+      );
+      database.exec("BEGIN");
+      for (const id of ids) insert.run(id);
+      database.exec("COMMIT");
+    });
 
   /** Returns the message ids in the logs of all User objects whose log is not empty, by user. */
   function logs() {
@@ -308,6 +332,8 @@ export async function createDevServer(
     freeze,
     close,
     d1,
+    inShard,
+    count,
     addUsers,
     storage,
     damage,

@@ -1,17 +1,37 @@
-// The built Worker, whose User objects ask a gate (gate.ts) before they take a message.
+// The built Worker, whose User objects ask a gate (gate.ts) before they take a message, and before they call one of
+// several databases.
 
 import Worker, { PollingGateway, UserObject as Inner } from "./index.js";
 
 export { PollingGateway };
 export default Worker;
 
+async function pass(env, name) {
+  const { ok } = await fetch(`${env.GATE_URL}/${encodeURIComponent(name)}`);
+  if (!ok) throw new Error("the gate is shut");
+}
+
+/** Returns a database that asks before it runs a batch. */
+function gated(env, name) {
+  const batch = async (statements) => {
+    await pass(env, name);
+    return env[name].batch(statements);
+  };
+  return Object.defineProperty(Object.create(env[name]), "batch", { value: batch });
+}
+
+function withGates(env) {
+  const names = Object.keys(env).filter((name) => /^DB_\d$/.test(name));
+  return { ...env, ...Object.fromEntries(names.map((name) => [name, gated(env, name)])) };
+}
+
 export class UserObject extends Inner {
+  constructor(ctx, env) {
+    super(ctx, withGates(env));
+  }
+
   async call(path, ...rest) {
-    if (path === "/deliver") {
-      const url = `${this.env.GATE_URL}/${encodeURIComponent(this.ctx.id.name)}`;
-      const { ok } = await fetch(url);
-      if (!ok) throw new Error("the gate is shut");
-    }
+    if (path === "/deliver") await pass(this.env, this.ctx.id.name);
     return super.call(path, ...rest);
   }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::core::outbox::Next;
+use crate::core::outbox::{Next, Rest};
 use crate::core::send_kind::SendKind;
 
 fn id(number: u128) -> Uuid {
@@ -248,8 +248,11 @@ impl World {
             fan_out.failed.remove(&receiver);
         }
         if fan_out.open == 0 {
-            let failed = self.fan_outs.remove(&copy.send_id).unwrap().failed;
-            let next = self.outbox[&copy.send_id].after_fan_out(failed, 0);
+            let rest = Rest {
+                pending: self.fan_outs.remove(&copy.send_id).unwrap().failed,
+                ..Rest::default()
+            };
+            let next = self.outbox[&copy.send_id].after_fan_out(rest, 0);
             self.end(copy.send_id, next);
         }
     }
@@ -259,9 +262,9 @@ impl World {
             Next::Done | Next::Void => {
                 self.outbox.remove(&send_id);
             }
-            Next::Retry { pending, .. } => {
+            Next::Retry { rest, .. } => {
                 let entry = self.outbox.get_mut(&send_id).unwrap();
-                entry.pending = pending;
+                entry.pending = rest.map(|rest| rest.pending);
                 entry.attempts += 1;
             }
         }

@@ -202,6 +202,19 @@ pub fn conversations(user_id: &str, conversation_ids: &[String]) -> Statement {
     }
 }
 
+/// Puts rows of several shards into the order of the ids that were asked for, as list items.
+pub fn in_order(conversation_ids: &[String], rows: Vec<ConversationRow>) -> Vec<Conversation> {
+    let mut items: Vec<Conversation> = rows
+        .into_iter()
+        .map(ConversationRow::conversation)
+        .collect();
+    items.sort_by_cached_key(|item| {
+        let is_it = |id: &String| *id == item.conversation_id;
+        conversation_ids.iter().position(is_it)
+    });
+    items
+}
+
 /// A conversation with its participants, its newest message and the unread count.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! The SQL statements that read and write the record in D1, and the types of their rows.
 //!
-//! - [`deployment`]: where the objects are
+//! - [`shards`]: which database has what
+//! - [`deployment`]: what a database was begun with
 //! - [`id`]: ids in D1
 //! - [`send`]: a complete send
 //! - [`history`]: conversations, messages, read state
@@ -10,6 +11,7 @@ pub mod deployment;
 pub mod history;
 pub mod id;
 pub mod send;
+pub mod shards;
 pub mod users;
 
 use serde::Deserialize;

@@ -1,16 +1,17 @@
 //! The statements of a send.
 //!
-//! Invariant: a send is one batch, which D1 runs as one transaction, however many receivers it has: every
-//! statement is set-based over `json_each`. Running the same send again changes nothing, because its
+//! Invariant: a send is one batch for each shard that it touches, which D1 runs as one transaction, however many
+//! receivers it has: every statement is set-based over `json_each`. Running the same send again changes nothing, because its
 //! message ids are the same and conflicting inserts do nothing. So a send whose outcome is unknown can
 //! simply be repeated.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::id::join_contents;
+use super::shards::{Shard, Shards};
 use super::{Param, Statement};
 use crate::core::error::{name_of, to_json};
 use crate::core::events::draft::Draft;
@@ -226,22 +227,38 @@ pub struct StoredMessage {
     pub region: Option<Region>,
 }
 
+/// Splits the targets of a send among the shards. Without any, the first shard has to find out who the sender is.
+pub fn parts(shards: &Shards, targets: &[Target]) -> Vec<(Shard, Vec<Target>)> {
+    let parts = shards.split(targets.iter().cloned(), |target| &target.conversation_id);
+    if parts.is_empty() {
+        return vec![(Shard::FIRST, Vec::new())];
+    }
+    parts
+}
+
 /// Splits a send into the stored targets, and the refused receivers with the reasons; both are in the order of
-/// the receivers.
+/// the receivers. `unconfirmed` are the receivers whose shards have not confirmed the send.
 pub fn settle(
     sender_id: &str,
     receiver_ids: &[String],
     targets: Vec<Target>,
     outcomes: &[RecordedCopy],
+    unconfirmed: &HashSet<String>,
 ) -> (Vec<Target>, Vec<(String, Refusal)>) {
     let outcomes: HashMap<&str, &RecordedCopy> = outcomes
         .iter()
         .map(|outcome| (outcome.receiver_id.as_str(), outcome))
         .collect();
     let outcome = |id: &str| outcomes.get(id).copied();
+    let refusal = |id: &String| {
+        if unconfirmed.contains(id) {
+            return Some(Refusal::Unconfirmed);
+        }
+        refusal(sender_id, id, outcome(id))
+    };
     let refused = receiver_ids
         .iter()
-        .filter_map(|id| Some((id.clone(), refusal(sender_id, id, outcome(id))?)))
+        .filter_map(|id| Some((id.clone(), refusal(id)?)))
         .collect();
     let stored = targets
         .into_iter()

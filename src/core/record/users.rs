@@ -40,15 +40,14 @@ pub struct Profile {
     pub region: Option<Region>,
 }
 
-/// Adds or changes a user: one [`User`] row.
+/// Adds or changes a user.
 pub fn put_user(user_id: &str, profile: &Profile, now: Millis) -> Statement {
     Statement {
         sql: "INSERT INTO users (user_id, role, name, avatar_url, region, created_at)
               VALUES (?1, coalesce(?2, 'customer'), ?3, ?4, ?5, ?6)
               ON CONFLICT (user_id) DO UPDATE SET
                 role = coalesce(?2, role), name = coalesce(?3, name),
-                avatar_url = coalesce(?4, avatar_url), region = coalesce(?5, region)
-              RETURNING user_id AS userId, role, name, avatar_url AS avatarUrl, region",
+                avatar_url = coalesce(?4, avatar_url), region = coalesce(?5, region)",
         params: vec![
             Param::from(user_id),
             Param::from(profile.role.map(name_of)),
@@ -74,6 +73,17 @@ pub struct User {
     pub avatar_url: Option<String>,
     /// The region of the user's object, if known.
     pub region: Option<Region>,
+}
+
+/// Gives a shard a copy of the user's row in the first one.
+pub fn copy_user(user: &User, now: Millis) -> Statement {
+    let profile = Profile {
+        role: Some(user.role),
+        name: user.name.clone(),
+        avatar_url: user.avatar_url.clone(),
+        region: user.region,
+    };
+    put_user(&user.user_id, &profile, now)
 }
 
 /// Reads a user: [`User`] rows, none or one.

@@ -95,7 +95,8 @@ impl<D: Database> Store<D> {
     pub fn outbox_renew(&self, entry: &OutboxEntry, next_attempt_at: Millis) -> Result<()> {
         self.write(
             Table::Outbox,
-            "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL, attempts = 0
+            "UPDATE outbox SET created_at = ?2, next_attempt_at = ?3, pending = NULL,
+               unconfirmed = NULL, attempts = 0
              WHERE send_id = ?1",
             vec![
                 entry.send_id.to_string().into(),
@@ -123,7 +124,7 @@ impl<D: Database> Store<D> {
             Next::Done => {
                 self.write(
                     Table::Outbox,
-                    "UPDATE outbox SET next_attempt_at = NULL, pending = NULL
+                    "UPDATE outbox SET next_attempt_at = NULL, pending = NULL, unconfirmed = NULL
                      WHERE send_id = ?1 AND idempotency_key IS NOT NULL",
                     vec![id.clone()],
                 )?;
@@ -134,12 +135,23 @@ impl<D: Database> Store<D> {
                 )
             }
             Next::Void => self.outbox_remove(send_id),
-            Next::Retry { pending, at } => self.write(
-                Table::Outbox,
-                "UPDATE outbox SET pending = ?2, next_attempt_at = ?3, attempts = attempts + 1
-                 WHERE send_id = ?1",
-                vec![id, pending.as_ref().map(to_json).into(), Param::from(*at)],
-            ),
+            Next::Retry { rest, at } => {
+                let rest = rest.as_ref();
+                let unconfirmed = rest.map(|rest| &rest.unconfirmed);
+                let unconfirmed = unconfirmed.filter(|ids| !ids.is_empty());
+                self.write(
+                    Table::Outbox,
+                    "UPDATE outbox SET pending = ?2, unconfirmed = ?3, next_attempt_at = ?4,
+                       attempts = attempts + 1
+                     WHERE send_id = ?1",
+                    vec![
+                        id,
+                        rest.map(|rest| to_json(&rest.pending)).into(),
+                        unconfirmed.map(to_json).into(),
+                        Param::from(*at),
+                    ],
+                )
+            }
         }
     }
 
@@ -168,6 +180,7 @@ impl<D: Database> Store<D> {
             send_id: String,
             receiver_ids: String,
             pending: Option<String>,
+            unconfirmed: Option<String>,
             attempts: u32,
             next_attempt_at: Millis,
             created_at: Millis,
@@ -176,21 +189,23 @@ impl<D: Database> Store<D> {
         let after = after.map_or_else(String::new, |id| id.to_string());
         let rows: Vec<Row> = self.read(
             &self.outbox,
-            "SELECT send_id, receiver_ids, pending, attempts, next_attempt_at, created_at, is_direct
+            "SELECT send_id, receiver_ids, pending, unconfirmed, attempts, next_attempt_at,
+               created_at, is_direct
              FROM outbox WHERE next_attempt_at IS NOT NULL AND send_id > ?1
              ORDER BY send_id LIMIT ?2",
             vec![after.into(), Param::from(Millis::from(limit))],
         )?;
         rows.into_iter()
             .map(|row| {
-                let pending = match row.pending {
-                    Some(json) => Some(serde_json::from_str::<HashSet<String>>(&json)?),
-                    None => None,
+                let ids = |json: Option<String>| {
+                    let ids = json.map(|json| serde_json::from_str::<HashSet<String>>(&json));
+                    ids.transpose()
                 };
                 let entry = OutboxEntry {
                     send_id: parse_id(&row.send_id)?,
                     receiver_ids: serde_json::from_str(&row.receiver_ids)?,
-                    pending,
+                    pending: ids(row.pending)?,
+                    unconfirmed: ids(row.unconfirmed)?.unwrap_or_default(),
                     attempts: row.attempts,
                     created_at: row.created_at,
                     kind: if row.is_direct == 1 {

@@ -177,6 +177,15 @@ CREATE TABLE sent_today (
 );
 ",
     },
+    // outbox.unconfirmed: the receivers whose shard has not confirmed its part of the send, if others have.
+    // The index never has a row; its name says that the step has run.
+    Step {
+        marker: "outbox_unconfirmed",
+        sql: "
+ALTER TABLE outbox ADD COLUMN unconfirmed TEXT;
+CREATE INDEX outbox_unconfirmed ON outbox (send_id) WHERE unconfirmed = '';
+",
+    },
 ];
 
 /// When the user's tokens were revoked. The table has its own group, because its row outlives the user.
@@ -267,7 +276,7 @@ mod tests {
             0
         );
         assert_eq!(
-            read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0"),
+            read("SELECT next_attempt_at FROM outbox WHERE is_direct = 0 AND unconfirmed IS NULL"),
             9
         );
     }

@@ -10,7 +10,7 @@ use super::testing::store;
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
-use crate::core::outbox::{Due, Next, OutboxEntry};
+use crate::core::outbox::{Due, Next, OutboxEntry, Rest};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
@@ -320,15 +320,21 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
         store.outbox_due().unwrap(),
         [due(2, 0, 400), due(1, 0, 500)]
     );
-    let retry = Next::Retry {
-        pending: Some(HashSet::from(["r".to_owned()])),
+    let retry = |unconfirmed: &[&str]| Next::Retry {
+        rest: Some(Rest {
+            pending: HashSet::from(["r".to_owned()]),
+            unconfirmed: unconfirmed.iter().map(|id| (*id).to_owned()).collect(),
+        }),
         at: 600,
     };
-    store.outbox_update(entry(2).send_id, &retry).unwrap();
+    store
+        .outbox_update(entry(2).send_id, &retry(&["x"]))
+        .unwrap();
     let open = store.outbox_open().unwrap();
     assert_eq!(open.len(), 2);
     assert_eq!((open[1].0.attempts, open[1].0.kind), (1, SendKind::Direct));
     assert_eq!(open[1].0.unreached().collect::<Vec<_>>(), ["r"]);
+    assert_eq!(open[1].0.unconfirmed, HashSet::from(["x".to_owned()]));
     assert_eq!(
         store.outbox_due().unwrap(),
         [due(1, 0, 500), due(2, 1, 600)]

@@ -21,7 +21,7 @@ use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
 use crate::core::token::service::{Service, ServiceError, credentials, is_api_key, service};
 use crate::messages::{Act, Acted, PresenceQuery};
-use crate::platform::jurisdiction::checked_config;
+use crate::platform::deployment::checked_config;
 use crate::platform::{self, body, d1, log, now, objects, public_keys, telemetry};
 
 /// The result of a request: a status and a body, or a problem.

@@ -4,6 +4,7 @@ use super::{ApiAnswer, ApiRequest, ours};
 use crate::core::api::body::{profile, wants_revocation};
 use crate::core::api::problem::Problem;
 use crate::core::error::to_json;
+use crate::core::record::shards::Shard;
 use crate::core::record::users::{User, find_user, put_user};
 use crate::messages::{Disconnect, Erase, Revoke};
 use crate::platform::{d1, now, objects};
@@ -11,7 +12,7 @@ use crate::platform::{d1, now, objects};
 impl ApiRequest {
     /// Returns the user's row, or a 404 problem.
     pub(super) async fn known(&self, user_id: &str) -> Result<User, Problem> {
-        let users: Vec<User> = d1::query(&self.env, find_user(user_id))
+        let users: Vec<User> = d1::query(&self.env, Shard::FIRST, find_user(user_id))
             .await
             .map_err(ours("user"))?;
         users
@@ -24,11 +25,11 @@ impl ApiRequest {
     pub(super) async fn put_user(&self, user_id: &str) -> ApiAnswer {
         let profile = profile(&self.body)?;
         let statement = put_user(user_id, &profile, now());
-        let users: Vec<User> = d1::query(&self.env, statement)
+        let user = d1::write_user(&self.env, user_id, statement)
             .await
             .map_err(ours("user"))?;
-        let user = users.first().ok_or_else(Problem::unavailable)?;
-        Ok((200, to_json(user)))
+        let user = user.ok_or_else(Problem::unavailable)?;
+        Ok((200, to_json(&user)))
     }
 
     /// `POST /v1/users/{id}/disconnect`

@@ -2,12 +2,14 @@
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject};
 use crate::core::cost::Cost;
-use crate::core::events::get_conversations::{Conversation, ConversationPage, reply};
-use crate::core::record::history::{ConversationRow, conversations};
-use crate::platform::d1;
+use crate::core::events::get_conversations::{ConversationPage, reply};
+use crate::core::record::history::{ConversationRow, conversations, in_order};
+use crate::platform::d1::{self, Batch};
+use crate::platform::meter::Meter;
 
 impl CarryOut for ConversationPage {
-    /// The order is stored here; everything else is read from D1 in one round trip.
+    /// The order is stored here; everything else is read from D1, in one round trip to each shard that the page
+    /// touches, all at once. A page with a gap would look complete, so one shard that does not answer fails it.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let mut listed = object
             .store
@@ -21,17 +23,22 @@ impl CarryOut for ConversationPage {
         if listed.is_empty() {
             return Ok(reply(&[], None));
         }
-        object.pay(Cost::QUERY)?;
         let ids: Vec<String> = listed
             .into_iter()
             .map(|item| item.conversation_id)
             .collect();
-        let statement = conversations(&caller.user_id, &ids);
-        let rows: Vec<ConversationRow> = d1::query(&object.env, statement).await?;
-        let items: Vec<Conversation> = rows
+        let shards = &object.config()?.record_shards;
+        let batches: Vec<Batch> = shards
+            .split(ids.clone(), String::as_str)
             .into_iter()
-            .map(ConversationRow::conversation)
+            .map(|(shard, ids)| (shard, vec![conversations(&caller.user_id, &ids)]))
             .collect();
+        object.pay(Cost::of(0, batches.len()))?;
+        let mut rows: Vec<ConversationRow> = Vec::new();
+        for answer in d1::batches(&object.env, &batches, &Meter::default()).await {
+            rows.extend(d1::rows::<ConversationRow>(&answer?, 0)?);
+        }
+        let items = in_order(&ids, rows);
         Ok(reply(&items, next_cursor.as_deref()))
     }
 }

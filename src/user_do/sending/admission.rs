@@ -29,10 +29,11 @@ impl UserObject {
         Ok(())
     }
 
-    /// Counts what a send costs: a batch of D1 and a call for each receiver.
+    /// Counts what a send costs: a batch of D1 for each shard, and a call for each receiver.
     pub(super) fn pay_for_send(&self, targets: &[Target]) -> Outcomes<()> {
-        let objects = u32::try_from(targets.len()).unwrap_or(u32::MAX);
-        self.pay(Cost::new(objects, 1))
+        let shards = &self.config()?.record_shards;
+        let touched = shards.split(targets, |target| &target.conversation_id);
+        self.pay(Cost::of(targets.len(), touched.len().max(1)))
     }
 
     /// Returns the bucket of bulk sends after this one, if it is one and they are limited.

@@ -8,22 +8,24 @@
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
-use worker::{Error, Result};
+use worker::{D1Result, Error, Result};
 
 use crate::core::events::new_message::{self, Letter, Target};
 use crate::core::ids::created_at;
-use crate::core::outbox::{Next, OutboxEntry};
+use crate::core::outbox::{Next, OutboxEntry, Rest, Shown};
 use crate::core::record::Sender;
-use crate::core::record::send::{StoredMessage, read_back, targets};
+use crate::core::record::send::{StoredMessage, parts, read_back, targets};
 use crate::core::region::Region;
 use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
 use crate::messages::{Deliver, Receipt};
+use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
 use crate::platform::objects::Deliveries;
-use crate::platform::{d1, log, now};
+use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::flights::Flight;
@@ -38,6 +40,29 @@ pub(crate) struct CommittedSend {
     pub(crate) regions: HashMap<String, Region>,
     /// Whether some receivers may already have the message.
     pub(crate) is_repeat: bool,
+}
+
+/// What the shards show of a send.
+#[derive(Default)]
+struct ReadBack {
+    sender: Option<Sender>,
+    stored: Vec<StoredMessage>,
+    /// The receivers who have to be looked up again.
+    rest: Rest,
+}
+
+impl ReadBack {
+    /// Adds what a shard has answered.
+    fn add(&mut self, results: &[D1Result]) -> Result<Shown> {
+        let sender: Option<Sender> = d1::rows(results, 0)?.pop();
+        let stored: Vec<StoredMessage> = d1::rows(results, 1)?;
+        if stored.is_empty() {
+            return Ok(Shown::Nothing);
+        }
+        self.sender = sender.or(self.sender.take());
+        self.stored.extend(stored);
+        Ok(Shown::Committed)
+    }
 }
 
 /// The result of a fan-out.
@@ -209,17 +234,16 @@ impl UserObject {
         flight: &Flight<'_>,
     ) -> Result<Next> {
         let mut targets = targets(entry.send_id, user_id, &entry.receiver_ids);
-        if let Some(pending) = &entry.pending {
-            targets.retain(|target| pending.contains(&target.receiver_id));
-        }
-        let results = d1::batch(&self.env, &read_back(user_id, &targets)).await?;
-        let stored: Vec<StoredMessage> = d1::rows(&results, 1)?;
+        targets.retain(|target| entry.is_open(&target.receiver_id));
+        let ReadBack {
+            sender,
+            stored,
+            mut rest,
+        } = self.read_back(user_id, entry, &targets).await?;
         let Some(first) = stored.first() else {
-            return Ok(entry.after_nothing_found(now()));
+            return Ok(entry.after_nothing_found(rest, now()));
         };
-        let sender: Sender = d1::rows(&results, 0)?
-            .pop()
-            .ok_or_else(|| Error::RustError("the sender has no row".into()))?;
+        let sender = sender.ok_or_else(|| Error::RustError("the sender has no row".into()))?;
         let letter = Letter {
             sender: sender.author(user_id),
             message_type: first.message_type.clone(),
@@ -253,6 +277,34 @@ impl UserObject {
         let fanned = self
             .complete_fan_out(&send, flight, Some(deliveries), &Meter::default())
             .await;
-        Ok(entry.after_fan_out(fanned.failed, now()))
+        rest.pending.extend(fanned.failed);
+        Ok(entry.after_fan_out(rest, now()))
+    }
+
+    /// Asks the shards of these targets for their messages, all at once. No shard holds up the others.
+    async fn read_back(
+        &self,
+        user_id: &str,
+        entry: &OutboxEntry,
+        targets: &[Target],
+    ) -> Result<ReadBack> {
+        let parts = parts(&self.config()?.record_shards, targets);
+        let batches: Vec<Batch> = parts
+            .iter()
+            .map(|(shard, part)| (*shard, read_back(user_id, part)))
+            .collect();
+        let patience = Duration::from_millis(self.config()?.shard_patience);
+        let meter = Meter::default();
+        // In the meantime other sends may begin and end, but not this one.
+        let answers = d1::batches_within(&self.env, &batches, patience, &meter).await;
+        let mut found = ReadBack::default();
+        for ((_, part), answer) in parts.iter().zip(answers) {
+            let answer = log::fault("outbox", answer);
+            let shown = answer.and_then(|results| log::fault("outbox", found.add(&results)));
+            let receiver_ids = part.iter().map(|target| target.receiver_id.as_str());
+            let shown = shown.unwrap_or(Shown::Unavailable);
+            entry.leave(receiver_ids, shown, &mut found.rest, now());
+        }
+        Ok(found)
     }
 }

@@ -4,7 +4,7 @@
 //! turn ends when it is committed and its fan-out has begun, so none waits for the fan-out of another: the order at each
 //! receiver is the business of [`crate::core::in_flight`]. A repeated idempotency key waits for the first send.
 
-use std::fmt::Display;
+use std::collections::HashSet;
 
 use uuid::Uuid;
 use worker::{Error, Result};
@@ -12,19 +12,18 @@ use worker::{Error, Result};
 use super::fan_out::{CommittedSend, FannedOut};
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::draft::Draft;
-use crate::core::events::new_message::{Letter, Target};
+use crate::core::events::new_message::Target;
 use crate::core::events::{Reply, send_bulk_message, send_message};
 use crate::core::ids::{created_at, send_id};
-use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry};
-use crate::core::record::Sender;
-use crate::core::record::send::{RecordedCopy, settle, store, targets};
+use crate::core::outbox::{COMMIT_DEADLINE, OutboxEntry, Rest};
+use crate::core::record::send::targets;
 use crate::core::refusal::Refusal;
 use crate::core::send_kind::SendKind;
 use crate::core::store::parse_id;
 use crate::core::telemetry::{Fact, SendFigures};
 use crate::core::time::Millis;
 use crate::platform::meter::Meter;
-use crate::platform::{self, d1, log, now};
+use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
@@ -69,9 +68,9 @@ enum Earlier {
 }
 
 /// A send that is in the outbox, with the copies to make of it.
-struct Recorded {
-    entry: OutboxEntry,
-    targets: Vec<Target>,
+pub(super) struct Recorded {
+    pub(super) entry: OutboxEntry,
+    pub(super) targets: Vec<Target>,
 }
 
 impl Recorded {
@@ -235,69 +234,6 @@ impl UserObject {
         Ok(recorded)
     }
 
-    /// Commits the send to D1: one round trip and one transaction. Also returns the refused receivers and the
-    /// reasons.
-    async fn commit(
-        &self,
-        caller: &Caller,
-        Recorded { entry, targets }: Recorded,
-        draft: &Draft,
-        meter: &Meter,
-    ) -> Outcomes<(CommittedSend, Vec<(String, Refusal)>)> {
-        let user_id = &caller.user_id;
-        if caller.sid.is_some() && !self.record_belatedly().await? {
-            return Err(self
-                .not_committed(&entry, &"the sender's row could not be added")
-                .into());
-        }
-        let role = entry.kind.role();
-        let statements = store(entry.send_id, user_id, role, draft, &targets);
-        let results = match d1::metered(&self.env, &statements, meter).await {
-            Ok(results) => results,
-            Err(error) => return Err(self.not_committed(&entry, &error).into()),
-        };
-        let mut senders: Vec<Sender> = d1::rows(&results, 0)?;
-        let may_send = |sender: &Sender| role.is_none_or(|role| sender.role == role);
-        let Some(sender) = senders.pop().filter(may_send) else {
-            self.store.outbox_remove(entry.send_id)?;
-            return Err(entry.kind.not_allowed().into());
-        };
-        let outcomes: Vec<RecordedCopy> = d1::rows(&results, 3)?;
-        let (targets, refused) = settle(user_id, &entry.receiver_ids, targets, &outcomes);
-        if let (SendKind::Direct, Some((_, refusal))) = (entry.kind, refused.first()) {
-            self.store.outbox_remove(entry.send_id)?;
-            return Err(EventError::from(*refusal).into());
-        }
-        let regions = outcomes
-            .into_iter()
-            .filter_map(|outcome| Some((outcome.receiver_id, outcome.region?)))
-            .collect();
-        let send = CommittedSend {
-            letter: Letter {
-                sender: sender.author(user_id),
-                message_type: draft.message_type.as_str().to_owned(),
-                content: draft.content.clone(),
-                job_id: draft.job_id.clone(),
-                created_at: created_at(entry.send_id),
-                wants_receipt: entry.kind == SendKind::Direct,
-            },
-            entry,
-            targets,
-            regions,
-            // The first attempt may have reached some receivers.
-            is_repeat: draft.idempotency_key.is_some(),
-        };
-        Ok((send, refused))
-    }
-
-    /// D1 did not confirm the commit. The outbox finds out whether it happened.
-    fn not_committed(&self, entry: &OutboxEntry, error: &dyn Display) -> EventError {
-        log::error("commit", error);
-        let next = entry.after_unconfirmed(now());
-        log::fault("commit", self.store.outbox_update(entry.send_id, &next));
-        EventError::unavailable()
-    }
-
     /// Settles the outbox row after the fan-out. Returns the reply.
     fn finish(
         &self,
@@ -314,7 +250,13 @@ impl UserObject {
             (SendKind::Direct, Some(target)) => send_message::reply(target, send.letter.created_at),
             _ => send_bulk_message::reply(&send.targets, refused, |id| fanned.took(id)),
         };
-        if draft.idempotency_key.is_some() {
+        let unconfirmed: HashSet<String> = refused
+            .iter()
+            .filter(|(_, refusal)| *refusal == Refusal::Unconfirmed)
+            .map(|(receiver_id, _)| receiver_id.clone())
+            .collect();
+        // Without a result, a repeat runs the send again, which completes it.
+        if draft.idempotency_key.is_some() && unconfirmed.is_empty() {
             self.store
                 .outbox_keep_result(send.entry.send_id, &reply.payload)?;
         }
@@ -333,7 +275,11 @@ impl UserObject {
                 object_requests: meter.object_requests.get(),
             }),
         );
-        let next = send.entry.after_fan_out(fanned.failed, now());
+        let rest = Rest {
+            pending: fanned.failed,
+            unconfirmed,
+        };
+        let next = send.entry.after_fan_out(rest, now());
         self.store.outbox_update(send.entry.send_id, &next)?;
         self.needs_schedule();
         Ok(reply)

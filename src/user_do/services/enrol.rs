@@ -8,11 +8,13 @@ use crate::platform::{d1, log, now};
 use crate::user_do::UserObject;
 
 impl UserObject {
-    /// Adds the user's row to D1. Returns whether D1 confirmed it. If not, the user connects anyway, and the
+    /// Adds the user's row to D1. Returns whether every shard confirmed it. If not, the user connects anyway, and the
     /// next alarm or send tries again ([`Self::record_belatedly`]).
     pub(crate) async fn record_user(&self, connection: &Connection) -> bool {
-        let statement = add_user(&connection.identity, connection.region, now());
-        log::fault("add user", d1::batch(&self.env, &[statement]).await).is_some()
+        let identity = &connection.identity;
+        let statement = add_user(identity, connection.region, now());
+        let added = d1::write_user(&self.env, &identity.user_id, statement).await;
+        log::fault("add user", added).is_some()
     }
 
     /// Adds the row of a user who connected while D1 did not respond. Returns whether the row is there now.

@@ -3,8 +3,11 @@
 mod deployment;
 mod history;
 mod migration;
+mod shards;
 mod size;
 mod users;
+
+use std::collections::HashSet;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -29,11 +32,12 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
     include_str!("../../../../migrations/0003_jurisdiction.sql"),
     include_str!("../../../../migrations/0004_compact_record.sql"),
+    include_str!("../../../../migrations/0005_shards.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;
@@ -147,7 +151,13 @@ fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> 
             region: None,
         })
         .collect();
-    settle(sender_id, &message.receiver_ids, targets, &outcomes)
+    settle(
+        sender_id,
+        &message.receiver_ids,
+        targets,
+        &outcomes,
+        &HashSet::new(),
+    )
 }
 
 fn id(now: Millis) -> Uuid {

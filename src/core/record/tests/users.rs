@@ -14,7 +14,10 @@ fn profile(role: Option<Role>, name: Option<&str>) -> Profile {
 #[test]
 fn what_is_not_given_stays() {
     let db = database();
-    let put = |profile: &Profile| rows::<User>(&db, &put_user("n", profile, NOW));
+    let put = |profile: &Profile| {
+        run(&db, &put_user("n", profile, NOW));
+        rows::<User>(&db, &find_user("n"))
+    };
     let [new] = put(&profile(None, Some("Ann"))).try_into().unwrap();
     assert_eq!(
         (new.role, new.name.as_deref()),
@@ -27,6 +30,17 @@ fn what_is_not_given_stays() {
         (changed.role, changed.name.as_deref()),
         (Role::Contractor, Some("Ann"))
     );
+}
+
+#[test]
+fn a_copy_is_what_the_first_shard_has() {
+    let [first, other] = [database(), database()];
+    let user = |db: &Connection| rows::<User>(db, &find_user("n")).pop();
+    add(&other, "n", Role::Customer, None);
+    add(&first, "n", Role::Contractor, Some("Ann"));
+    let original = user(&first).unwrap();
+    run(&other, &copy_user(&original, NOW));
+    assert_eq!(user(&other), Some(original));
 }
 
 #[test]
