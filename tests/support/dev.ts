@@ -31,13 +31,12 @@ interface DevOptions {
   hasProbe?: boolean;
 }
 
-/** Copies the built Worker and puts the probe of the wasm's memory in front. Returns the main module. */
-function probedWorker(folder: string) {
+/** Copies the built Worker and puts a probe in front, such as that of the wasm's memory. Returns the main module. */
+export function probedWorker(folder: string, probe = inRoot("tests", "abuse", "wasm-probe.js")) {
   const copy = path.join(folder, "worker");
   cpSync(inRoot("dist"), copy, { recursive: true });
   const file = path.join(copy, "index.js");
-  const probe = readFileSync(inRoot("tests", "abuse", "wasm-probe.js"), "utf8");
-  writeFileSync(file, probe + readFileSync(file, "utf8"));
+  writeFileSync(file, readFileSync(probe, "utf8") + readFileSync(file, "utf8"));
   return file;
 }
 

@@ -16,6 +16,8 @@ interface Bindings {
 }
 
 interface ServerOptions {
+  /** The folder of the built Worker. */
+  dist?: string;
   vars?: Record<string, string | number | boolean>;
   secrets?: Record<string, string>;
 }
@@ -23,13 +25,13 @@ interface ServerOptions {
 export type Server = Awaited<ReturnType<typeof startServer>>;
 
 /** Serves the Worker that `npm test` has built into dist. `vars` override wrangler.toml. */
-export async function startServer({ vars = {}, secrets }: ServerOptions = {}) {
+export async function startServer({ dist = "dist", vars = {}, secrets }: ServerOptions = {}) {
   const secret = randomBytes(32).toString("hex");
   const server = createTestHarness({
     workers: [
       {
         configPath: "wrangler.toml",
-        prebuiltWorkerDir: "dist",
+        prebuiltWorkerDir: dist,
         vars: { ...testVars, ...vars },
         secrets: secrets ?? { JWT_SECRET: secret },
       },
