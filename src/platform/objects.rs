@@ -14,7 +14,7 @@ use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::region::Region;
 use crate::messages::{
-    Connect, Deliver, FAILED, HEADER, Message, Poll, Pulse, Receipt, to_header, url,
+    Connect, Deliver, FAILED, HEADER, Heard, Message, Notify, Poll, Pulse, Receipt, to_header, url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
@@ -50,7 +50,7 @@ impl ObjectRequest<'_> {
     async fn send<M: Message>(self, env: &Env) -> Result<Response> {
         let objects = jurisdiction::objects(env, self.binding).await?;
         let response = js::request(
-            &objects,
+            &objects.namespace,
             self.name,
             &url::<M>(),
             self.method,
@@ -149,13 +149,13 @@ async fn run<M: Message>(env: &Env, mut calls: Calls<'_>) -> Result<Vec<Result<M
     if calls.targets.is_empty() {
         return Ok(Vec::new());
     }
+    let objects = jurisdiction::objects(env, USER).await?;
     // A hint may point outside of the jurisdiction, which decides.
-    if jurisdiction::is_chosen(env) {
+    if objects.is_restricted {
         calls.targets.iter_mut().for_each(|target| target.1 = None);
     }
-    let objects = jurisdiction::objects(env, USER).await?;
     let lines = js::call_all(
-        &objects,
+        &objects.namespace,
         M::PATH,
         &to_json(&calls.targets),
         calls.common,
@@ -228,6 +228,26 @@ pub async fn call_all<M: Message + Serialize>(
     };
     let answers = run::<M>(env, calls).await?;
     Ok(user_ids.iter().cloned().zip(answers).collect())
+}
+
+/// Notifies users' objects, `concurrency` at a time, each of its own news or, without any, of the `common` ones. The
+/// answers are in the order of the receivers; that of an object that cannot be reached is an error.
+pub async fn notify_all(
+    env: &Env,
+    receivers: &[(&str, Option<&Notify>)],
+    common: Option<&Notify>,
+    concurrency: usize,
+) -> Result<Vec<Result<Heard>>> {
+    let calls = Calls {
+        targets: receivers
+            .iter()
+            .map(|(id, own)| Target(id, None, own.map(to_json)))
+            .collect(),
+        common: common.map(to_json),
+        attachment: None,
+        concurrency,
+    };
+    run::<Notify>(env, calls).await
 }
 
 /// Delivers the copies of a send to their receivers, `concurrency` at a time. The receipts are in the order

@@ -109,8 +109,37 @@ fn a_revocation_is_never_taken_back() {
         store.revoke(revoked_at).unwrap();
         assert_eq!(store.revoked_at().unwrap(), Some(expected));
     }
-    // An erased user has nothing but this one.
-    assert_eq!(&*store.schema().unwrap(), "revocation");
+    assert_eq!(store.erased_at().unwrap(), None);
+    store.set_erased(8).unwrap();
+    assert_eq!(store.erased_at().unwrap(), Some(8));
+    assert_eq!(store.revoked_at().unwrap(), Some(9));
+    // An erased user has nothing but these two.
+    assert_eq!(&*store.schema().unwrap(), "revocation,erasure");
+}
+
+#[test]
+fn what_ends_after_an_erasure_leaves_no_trace() {
+    let store = store();
+    let watcher = Watcher {
+        user_id: "w".into(),
+        asked: 1,
+        is_blocked: 0,
+    };
+    let step = store.watchers_to_tell(true, 9, 1_000).unwrap();
+    for outcome in [
+        PushOutcome::Heard,
+        PushOutcome::Unwanted,
+        PushOutcome::Unreached,
+    ] {
+        store.watcher_told(&watcher, 3, outcome).unwrap();
+    }
+    store.watched_told(&step, Some(2_000), 1_000).unwrap();
+    store.set_recorded().unwrap();
+    store.set_offline(1_000, 7).unwrap();
+    store.receipt_remove(7).unwrap();
+    store.block_remove("w", 1_000).unwrap();
+    store.conversation_remove("k").unwrap();
+    assert_eq!(&*store.schema().unwrap(), "");
 }
 
 #[test]

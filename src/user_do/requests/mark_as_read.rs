@@ -15,6 +15,7 @@ impl CarryOut for Marking {
         object.refuse_inaccessible(&self.conversation_id)?;
         object.pay(Cost::new(1, 1))?;
         let results = d1::batch(&object.env, &mark_read(user_id, &self)).await?;
+        object.unless_erased()?;
         let pairs: Vec<Pair> = d1::rows(&results, 0)?;
         let peer = object.participant(user_id, &self.conversation_id, pairs.first())?;
         let newest = pairs.first().map_or("", |pair| &pair.last_message_id);

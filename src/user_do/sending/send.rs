@@ -99,6 +99,7 @@ impl UserObject {
         let bytes = draft.content.get().len() + receivers;
         let revoked_at = self.store.revoked_at()?;
         let turn = self.sends.turn_within(bounds, bytes).await;
+        self.unless_erased()?;
         if caller.sid.is_some() && self.store.revoked_at()? != revoked_at {
             return Err(EventError::new(ErrorCode::Forbidden, "The token has been revoked").into());
         }

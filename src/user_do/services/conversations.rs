@@ -23,6 +23,7 @@ impl UserObject {
         self.pay(Cost::QUERY)?;
         let statement = history::participants(conversation_id);
         let pairs: Vec<Pair> = d1::query(&self.env, statement).await?;
+        self.unless_erased()?;
         let pair = pairs.first();
         let peer = self.participant(user_id, conversation_id, pair)?;
         if let Some(pair) = pair {
