@@ -230,12 +230,12 @@ pub async fn call_all<M: Message + Serialize>(
     Ok(user_ids.iter().cloned().zip(answers).collect())
 }
 
-/// Notifies users' objects, `concurrency` at a time, each of its own news or, without any, of the `common` ones. The
+/// Notifies users' objects, `concurrency` at a time, each of its own news or, without any, of the `common` one. The
 /// answers are in the order of the receivers; that of an object that cannot be reached is an error.
 pub async fn notify_all(
     env: &Env,
     receivers: &[(&str, Option<&Notify>)],
-    common: Option<&Notify>,
+    common: &Notify,
     concurrency: usize,
 ) -> Result<Vec<Result<Heard>>> {
     let calls = Calls {
@@ -243,7 +243,7 @@ pub async fn notify_all(
             .iter()
             .map(|(id, own)| Target(id, None, own.map(to_json)))
             .collect(),
-        common: common.map(to_json),
+        common: Some(to_json(common)),
         attachment: None,
         concurrency,
     };

@@ -132,9 +132,12 @@ impl UserObject {
                 (peer_id.as_str(), Notify::Forget { conversation_id })
             })
             .collect();
-        let receivers: Vec<_> = all.iter().map(|(id, forget)| (*id, Some(forget))).collect();
+        let Some((_, common)) = all.first() else {
+            return Ok(());
+        };
+        let receivers: Vec<_> = all.iter().map(|(id, own)| (*id, Some(own))).collect();
         let concurrency = self.config()?.fanout_concurrency;
-        let forgotten = objects::notify_all(&self.env, &receivers, None, concurrency).await?;
+        let forgotten = objects::notify_all(&self.env, &receivers, common, concurrency).await?;
         forgotten
             .into_iter()
             .collect::<Result<Vec<Heard>>>()

@@ -166,7 +166,7 @@ impl UserObject {
             .collect();
         let common = Notify::Status(shown.clone());
         let concurrency = self.config()?.fanout_concurrency;
-        let answers = objects::notify_all(&self.env, &receivers, Some(&common), concurrency);
+        let answers = objects::notify_all(&self.env, &receivers, &common, concurrency);
         let mut answers = answers.await?.into_iter();
         let outcome = |watcher: &Watcher| {
             let is_wanted = match watcher.user_id == user_id {

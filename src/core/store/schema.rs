@@ -168,6 +168,15 @@ CREATE TABLE sent_today (
 );
 ",
     },
+    // outbox.counted: what the send counts for in sent_today, as JSON. The index never has a row; its name says that the
+    // step has run.
+    Step {
+        marker: "outbox_counted",
+        sql: "
+ALTER TABLE outbox ADD COLUMN counted TEXT;
+CREATE INDEX outbox_counted ON outbox (send_id) WHERE send_id IS NULL;
+",
+    },
 ];
 
 /// When the user's tokens were revoked, and when the user was erased. The tables have their own group, because their

@@ -118,6 +118,33 @@ fn a_revocation_is_never_taken_back() {
 }
 
 #[test]
+fn a_send_that_was_never_committed_does_not_count() {
+    let store = store();
+    let today = |messages| SentToday {
+        day: 20_000,
+        messages,
+        bytes: 10 * messages,
+        conversations: 0,
+    };
+    let entry = |id| OutboxEntry::new(Uuid::from_u128(id), vec![], 1, SendKind::Direct);
+    store.set_sent_today(today(9)).unwrap();
+    let counted = Some(today(2));
+    store
+        .outbox_add(&entry(1), Some("key"), "f", counted, 2)
+        .unwrap();
+    store.outbox_add(&entry(2), None, "f", counted, 2).unwrap();
+    store.outbox_add(&entry(3), None, "f", None, 2).unwrap();
+    let mut left = Vec::new();
+    for (id, next) in [(1, Next::Void), (2, Next::Done), (3, Next::Void)] {
+        store.outbox_update(Uuid::from_u128(id), &next).unwrap();
+        left.push(store.sent_today().unwrap());
+    }
+    assert_eq!(left, [today(7), today(7), today(7)]);
+    // The key is free again.
+    assert!(store.outbox_by_key("key", 3).unwrap().is_none());
+}
+
+#[test]
 fn what_ends_after_an_erasure_leaves_no_trace() {
     let store = store();
     let watcher = Watcher {
@@ -283,8 +310,10 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
         }
     };
     let entry = |id: u128| OutboxEntry::new(Uuid::from_u128(id), vec!["r".into()], 100, kind(id));
-    store.outbox_add(&entry(1), Some("key"), "f", 500).unwrap();
-    store.outbox_add(&entry(2), None, "f", 400).unwrap();
+    store
+        .outbox_add(&entry(1), Some("key"), "f", None, 500)
+        .unwrap();
+    store.outbox_add(&entry(2), None, "f", None, 400).unwrap();
     assert_eq!(store.outbox_due().unwrap(), Some(400));
     let retry = Next::Retry {
         pending: Some(HashSet::from(["r".to_owned()])),
@@ -382,7 +411,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.watched_told(&step, None, 1)?;
     store.bucket_set("bulk", Bucket::default())?;
     store.bucket("bulk")?;
-    store.outbox_add(&entry, Some("key"), "f", 1)?;
+    store.outbox_add(&entry, Some("key"), "f", None, 1)?;
     store.outbox_renew(&entry, 1)?;
     store.outbox_open()?;
     store.outbox_due()?;

@@ -176,11 +176,12 @@ impl UserObject {
         let receiver_ids = outgoing.receiver_ids.clone();
         let entry = OutboxEntry::new(send_id, receiver_ids, now, outgoing.kind);
         let recorded = Recorded::new(entry, &caller.user_id);
-        self.admit_send(outgoing, &recorded.targets)?;
+        let counted = self.admit_send(outgoing, &recorded.targets)?;
         self.store.outbox_add(
             &recorded.entry,
             outgoing.draft.idempotency_key.as_deref(),
             &outgoing.fingerprint(),
+            counted,
             now + COMMIT_DEADLINE,
         )?;
         Ok(recorded)
