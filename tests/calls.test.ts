@@ -100,6 +100,9 @@ test("what was sent to a user who is erased meanwhile does not arrive", async ()
     assert.equal(await call("erased", "/deliver", copy, attached), '{"delivered":false}');
   };
   await deliver("m1", sentBefore);
+  const what = { messageId: "m", conversationId: "k", receiverId: "friend" };
+  const heard = await call("erased", "/notify", { kind: "delivered", what });
+  assert.equal(heard, '{"isWanted":false}');
   await deliver("m2", { ...letter(false), createdAt: Date.now() + 1, content: { text: "news" } });
   const iat = Math.ceil(Date.now() / 1000) + 1;
   const successor = await connect(server, "erased", { claims: { iat } });

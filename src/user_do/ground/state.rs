@@ -22,10 +22,16 @@ impl UserObject {
     /// Refuses to go on with a request if its user has been erased while it waited: nothing may be written for them
     /// any more.
     pub(crate) fn unless_erased(&self) -> std::result::Result<(), Failure> {
-        if self.store.user_state()?.user_id.is_empty() {
+        if self.is_erased()? {
             return Err(EventError::new(ErrorCode::Forbidden, "The user has been erased").into());
         }
         Ok(())
+    }
+
+    /// Returns whether the user has been erased, and nobody has connected or sent anything by this id since.
+    pub(crate) fn is_erased(&self) -> Result<bool> {
+        let is_nobody = self.store.user_state()?.user_id.is_empty();
+        Ok(is_nobody && self.store.erased_at()?.is_some())
     }
 
     /// Counts what a request of the user costs, or refuses it.
