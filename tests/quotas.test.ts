@@ -200,10 +200,10 @@ test("a client that recovers more often than it may ask for what it watches gets
   const friend = await connect(thrifty, "friend");
   await sendTo(friend, { receiverId: "restless" }, "an offset to recover from");
   await until(() => watcher.texts.length === 1, "the message");
-  const watched = Array.from({ length: 9 }, (_, index) => `watched${index}`);
+  const watched = Array.from({ length: 39 }, (_, index) => `watched${index}`);
   await request(watcher, "subscribe_online_status", { userIds: [...watched, "friend"] });
-  // As many as may come at once are left with none.
-  const others = Array.from({ length: 89 }, (_, index) => `other${index}`);
+  // It takes more than three seconds until as many can be asked about again.
+  const others = Array.from({ length: 59 }, (_, index) => `other${index}`);
   await request(watcher, "get_bulk_online_status", { userIds: others });
   let disconnects = 0;
   watcher.on("disconnect", () => (disconnects += 1));
