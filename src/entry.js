@@ -101,11 +101,15 @@ function durableObject(Inner) {
       };
     }
 
-    /** A remote call (src/user_do/calls.rs). Most are answered without a promise. */
+    /** A remote call (src/user_do/calls.rs). Most are answered without a promise; the alarm is looked at behind them. */
     static call() {
       return function (...args) {
         const answer = enter(() => this.#current().answerNow(...args));
-        return answer ?? enter(() => this.#current().answerLater(...args));
+        if (answer === undefined) return enter(() => this.#current().answerLater(...args));
+        if (enter(() => this.#current().mayLackAlarm())) {
+          this.ctx.waitUntil(enter(() => this.#current().endCall()));
+        }
+        return answer;
       };
     }
   }

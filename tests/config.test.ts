@@ -24,6 +24,10 @@ const cases: Record<string, [options: Parameters<typeof startServer>[0], expecte
     { secrets: { JWT_SECRET: "hunter2" } },
     /JWT_SECRET: the secret is shorter than 32 bytes/,
   ],
+  "public keys, but nothing to sign session ids with": [
+    { vars: { JWKS_URL: "https://issuer.example/keys" }, secrets: { JWT_SECRET: "" } },
+    /JWT_SECRET: neither this secret nor API_KEY is set/,
+  ],
   "an empty secret": [{ secrets: { JWT_SECRET: "" } }, /JWT_SECRET: the secret is not set/],
 };
 

@@ -19,12 +19,15 @@ const ec = issuerKey("ES256", "ec");
 const ed = issuerKey("EdDSA", "ed");
 const all = [rsa, ec, ed];
 
+/** Only the issuer signs tokens. */
+const withoutSecret = { JWT_SECRET: "", API_KEY: "what session ids are signed with instead" };
+
 /** Trusts all of these keys. */
 let server: Server;
 let issuer: Issuer;
 before(async () => {
   issuer = await startIssuer(all);
-  server = await startServer({ vars: { JWKS_URL: issuer.url }, secrets: { JWT_SECRET: "" } });
+  server = await startServer({ vars: { JWKS_URL: issuer.url }, secrets: withoutSecret });
 });
 afterEach(closeAll);
 after(async () => {
@@ -45,7 +48,7 @@ async function withIssuer(
   const issuer = await startIssuer(keys);
   const server = await startServer({
     vars: { JWKS_URL: issuer.url, ...vars },
-    secrets: { JWT_SECRET: "" },
+    secrets: withoutSecret,
   });
   try {
     await act(server, issuer);

@@ -11,6 +11,7 @@ import {
   connect,
   contractor,
   directly,
+  next,
   refusal,
   request,
   sendText,
@@ -190,7 +191,7 @@ test("requests are limited by the users they ask about, whichever connection sen
   await request(another, "get_bulk_online_status", bulk);
 });
 
-test("a client that recovers more often than it may ask for what it watches is closed", async () => {
+test("a client that recovers more often than it may ask for what it watches gets it in steps", async () => {
   const watcher = await connect(thrifty, "restless", {
     transports: ["websocket"],
     reconnection: true,
@@ -199,12 +200,21 @@ test("a client that recovers more often than it may ask for what it watches is c
   const friend = await connect(thrifty, "friend");
   await sendTo(friend, { receiverId: "restless" }, "an offset to recover from");
   await until(() => watcher.texts.length === 1, "the message");
-  const userIds = Array.from({ length: 95 }, (_, index) => `watched${index}`);
-  await request(watcher, "subscribe_online_status", { userIds });
-  const codes: number[] = [];
-  watcher.on("disconnect", (_, details: any) => codes.push(details?.context?.code));
+  const watched = Array.from({ length: 39 }, (_, index) => `watched${index}`);
+  await request(watcher, "subscribe_online_status", { userIds: [...watched, "friend"] });
+  // It takes more than three seconds until as many can be asked about again.
+  const others = Array.from({ length: 59 }, (_, index) => `other${index}`);
+  await request(watcher, "get_bulk_online_status", { userIds: others });
+  let disconnects = 0;
+  watcher.on("disconnect", () => (disconnects += 1));
+  const recovered = next(watcher, "connect");
+  const friendIsGone = next(watcher, "user_online_status");
   watcher.io.engine.close();
-  await until(() => codes.includes(1008), "the connection that recovers too soon");
+  friend.close();
+  await recovered;
+  assert.equal(watcher.recovered, true);
+  assert.equal((await friendIsGone)[0].isOnline, false);
+  assert.equal(disconnects, 1);
 });
 
 /** Sends such requests one after another until one is limited. Returns the codes of the errors, if any. */

@@ -6,6 +6,7 @@ import test, { after, before } from "node:test";
 
 import * as client from "./support/clients.ts";
 import type { Client } from "./support/clients.ts";
+import { Wire } from "./support/fixture.ts";
 import { Network, closeNetworks } from "./support/proxy.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
@@ -89,4 +90,14 @@ test("one connection more than the limit", { concurrency: true, timeout: 60_000 
     client.ways.map((way) => t.test(`${when}, ${way}`, () => act(way))),
   );
   await Promise.all(tests);
+});
+
+test("what a client sends while room is looked for is heard, even if there is none", async () => {
+  for (let count = 0; count < MAX; count++) await connect("crowd");
+  const wire = new Wire(server, "/socket.io", undefined, { token: server.token("crowd") });
+  assert.match(await wire.next(), /^0\{/);
+  wire.send("40", "40");
+  for (const _ of ["the first", "the second"])
+    assert.match(await wire.nextEvent(), /^44.*"too_many"/);
+  await wire.close();
 });

@@ -9,10 +9,11 @@ import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
 
 const GRACE = 500;
+const API_KEY = "a key for the backend, of 40 characters..";
 
 let server: DevServer;
 before(async () => {
-  server = await createDevServer({ PRESENCE_GRACE_MS: GRACE });
+  server = await createDevServer({ PRESENCE_GRACE_MS: GRACE, API_KEY });
   await server.start();
 });
 afterEach(closeAll);
@@ -89,4 +90,18 @@ test("a user who has never connected is watched like any other", async () => {
   const status = pushed(watcher, "invited");
   await connect(server, "invited");
   assert.equal((await status).isOnline, true);
+});
+
+test("who is erased is nobody again", async () => {
+  const watcher = await connect(server, "watcher4");
+  const leaver = await connect(server, "leaver");
+  assert.equal((await subscribe(watcher, "leaver")).leaver.isOnline, true);
+  const status = pushed(watcher, "leaver");
+  const headers = { Authorization: `Bearer ${API_KEY}` };
+  const erased = await fetch(`${server.url}/v1/users/leaver`, { method: "DELETE", headers });
+  assert.equal(erased.status, 204);
+  assert.equal((await status).isOnline, false);
+  await until(() => !leaver.connected, "the end of the connection");
+  assert.deepEqual(await subscribe(watcher, "leaver"), { leaver: offline });
+  assert.deepEqual(tablesOf("leaver").toSorted(), ["erasure", "revocation"]);
 });

@@ -33,6 +33,8 @@ pub enum CloseReason {
     OtherUser,
     /// The client has reconnected on another connection, or has upgraded to a WebSocket.
     Replaced,
+    /// The user has too many connections that have not joined, and this one was the oldest.
+    NotJoined,
     /// The user's object was interrupted while it held the connection's frames, failed to carry out its
     /// CONNECT, or could not be reached.
     Interrupted,
@@ -77,6 +79,7 @@ impl CloseReason {
             Self::Disconnected => Some((1000, "disconnected by the service")),
             Self::OtherUser => Some((1000, "connect again for another user")),
             Self::Replaced => Some((1000, "replaced by a newer connection")),
+            Self::NotJoined => Some((1008, "too many connections that have not joined")),
             Self::Interrupted => Some((1012, "please reconnect")),
             Self::Unavailable => Some((1000, "unavailable")),
             Self::Protocol(end) => end.code(),
@@ -96,13 +99,14 @@ mod tests {
 
     #[test]
     fn stored_json_is_pinned() {
-        let all: [(CloseReason, &str); 15] = [
+        let all: [(CloseReason, &str); 16] = [
             (CloseReason::Disconnected, "\"disconnected\""),
             (CloseReason::TokenExpired, "\"token_expired\""),
             (CloseReason::Flooding, "\"flooding\""),
             (CloseReason::TooSlow, "\"too_slow\""),
             (CloseReason::OtherUser, "\"other_user\""),
             (CloseReason::Replaced, "\"replaced\""),
+            (CloseReason::NotJoined, "\"not_joined\""),
             (CloseReason::Interrupted, "\"interrupted\""),
             (CloseReason::Unavailable, "\"unavailable\""),
             (ProtocolEnd::ClientClosed.into(), "\"client_closed\""),

@@ -17,6 +17,7 @@ use super::quota::Quotas;
 use super::record::shards::Shards;
 use super::time::Millis;
 use super::user_ids::UserIds;
+use super::web_url::is_web_url;
 use crate::wire::engine_io::Handshake;
 
 /// A missing or invalid value. The error's text names the variable and never contains a secret.
@@ -39,7 +40,7 @@ pub const RECORD_SHARDS: &str = "RECORD_SHARDS";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `JWT_SECRET`, a secret of at least 32 bytes: the key for tokens (HS256), and for everything that
-    /// [`Self::keys`] is for. Required unless there are public keys.
+    /// [`Self::keys`] is for. Required unless there are public keys and `API_KEY`.
     pub jwt_secret: Option<String>,
     /// `JWT_SECRET_PREVIOUS`, an optional secret of at least 32 bytes: the previous key, which remains valid
     /// during a rotation.
@@ -182,14 +183,12 @@ impl Config {
         let (ping_interval, ping_timeout) = vars.heartbeat()?;
         let log_replay_bytes = vars.number("LOG_REPLAY_BYTES", 4_000_000, 10_000, 6_000_000)?;
         let public_keys = vars.public_keys()?;
+        let [jwt_secret, api_key] = vars.secrets(public_keys.is_some())?;
         let service_audience = vars.get("SERVICE_AUDIENCE");
         let service_audience = service_audience.unwrap_or_else(|| "switchboard".to_owned());
         let max_payload = vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?;
         Ok(Self {
-            jwt_secret: match public_keys {
-                Some(_) => vars.optional_secret("JWT_SECRET")?,
-                None => Some(vars.secret("JWT_SECRET")?),
-            },
+            jwt_secret,
             public_keys,
             jwks_timeout: vars.number("JWKS_TIMEOUT_MS", 5_000, 100, 30_000)?,
             jwks_pause: vars.number("JWKS_PAUSE_MS", 30_000, 100, 3_600_000)?,
@@ -219,7 +218,7 @@ impl Config {
             max_connect_bytes: vars
                 .limit("MAX_CONNECT_BYTES", 16_384, 30_000_000)?
                 .min(max_payload),
-            api_key: vars.optional_secret("API_KEY")?,
+            api_key,
             api_key_previous: vars.optional_secret("API_KEY_PREVIOUS")?,
             max_bulk_recipients: vars
                 .limit("MAX_BULK_RECIPIENTS", 1_000, MAX_MESSAGES_PER_SEND)?
@@ -272,13 +271,12 @@ impl Config {
     }
 
     /// Returns the keys that MACs are checked against: those of session ids and pids, and of users in the log.
-    /// If the issuer signs all tokens, there may be no JWT_SECRET; then API_KEY takes its place. Without both,
-    /// anybody can make such MACs, which lets nobody in: a session still needs a token.
+    /// If the issuer signs all tokens, there may be no JWT_SECRET; then API_KEY takes its place. One of them is
+    /// there ([`Self::read`]): with a key that everybody knows, anybody could make the id of a session.
     pub fn keys(&self) -> Keys<'_> {
         let api_keys = keys(&self.api_key, &self.api_key_previous);
-        self.token_keys()
-            .or(api_keys)
-            .unwrap_or(Keys::new(b"", None))
+        let is_there = self.token_keys().or(api_keys);
+        is_there.unwrap_or(Keys::new(b"", None))
     }
 
     /// Returns the keys that tokens are checked against (HS256), if there are any.
@@ -358,6 +356,25 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
         self.get(name).map(|_| self.secret(name)).transpose()
     }
 
+    /// Reads `JWT_SECRET` and `API_KEY`. If tokens are checked by public keys, either will do: session ids have to be
+    /// signed with something.
+    fn secrets(&self, has_public_keys: bool) -> Result<[Option<String>; 2], ConfigError> {
+        let api_key = self.optional_secret("API_KEY")?;
+        let jwt_secret = self.optional_secret("JWT_SECRET")?;
+        let problem = match (&jwt_secret, &api_key) {
+            (Some(_), _) => return Ok([jwt_secret, api_key]),
+            (None, Some(_)) if has_public_keys => return Ok([jwt_secret, api_key]),
+            _ if has_public_keys => {
+                "neither this secret nor API_KEY is set, and session ids are signed with one of them: set a random one"
+            }
+            _ => "the secret is not set",
+        };
+        Err(ConfigError {
+            name: "JWT_SECRET",
+            problem: problem.to_owned(),
+        })
+    }
+
     fn public_keys(&self) -> Result<Option<PublicKeys>, ConfigError> {
         let problem = |name, problem: String| Err(ConfigError { name, problem });
         match (self.get("JWKS"), self.get("JWKS_URL")) {
@@ -366,12 +383,13 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
                 Ok(keys) => Ok(Some(PublicKeys::Inline(keys))),
                 Err(error) => problem("JWKS", error.to_string()),
             },
-            (None, Some(url)) if is_fetchable(url.trim()) => {
+            // A network could change keys that do not arrive over TLS.
+            (None, Some(url)) if is_web_url(url.trim()) => {
                 Ok(Some(PublicKeys::At(url.trim().to_owned())))
             }
             (None, Some(url)) => problem(
                 "JWKS_URL",
-                format!("\"{url}\" does not begin with https://"),
+                format!("\"{url}\" is not an https:// URL without a user name"),
             ),
             (None, None) => Ok(None),
         }
@@ -493,18 +511,6 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
             }),
         }
     }
-}
-
-/// Returns whether keys may be fetched from a URL: a network could change what does not arrive over TLS. Only
-/// an issuer on the same machine, for development, needs none.
-fn is_fetchable(url: &str) -> bool {
-    let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
-    // What stands before an @ is not the host.
-    let is_local = |rest: &str| rest.starts_with([':', '/']) && !rest.contains('@');
-    url.starts_with("https://")
-        || local
-            .iter()
-            .any(|one| url.strip_prefix(one).is_some_and(is_local))
 }
 
 #[cfg(test)]
@@ -669,7 +675,9 @@ mod tests {
     #[test]
     fn public_keys_take_the_place_of_the_secret() {
         let url = ("JWKS_URL", " https://issuer.example/keys ");
-        let config = read(&[url]).unwrap();
+        let key = "k".repeat(32);
+        let api_key = ("API_KEY", key.as_str());
+        let config = read(&[url, api_key]).unwrap();
         let at = PublicKeys::At("https://issuer.example/keys".to_owned());
         assert_eq!(config.public_keys, Some(at));
         assert!(config.token_keys().is_none());
@@ -677,34 +685,45 @@ mod tests {
         assert!(matches!(config.public_keys, Some(PublicKeys::Inline(_))));
         assert!(config.token_keys().is_some());
         // What the secret is for beside tokens is then the API key's to do.
-        let key = "k".repeat(32);
-        assert_eq!(read(&[url]).unwrap().secret(), b"");
-        assert_eq!(
-            read(&[url, ("API_KEY", &key)]).unwrap().secret(),
-            key.as_bytes()
-        );
-        assert!(
-            read(&[url, ("API_KEY", &key)])
-                .unwrap()
-                .token_keys()
-                .is_none()
-        );
-        let all = [url, ("API_KEY", &key), ("JWT_SECRET", SECRET)];
+        let config = read(&[url, api_key]).unwrap();
+        assert_eq!(config.secret(), key.as_bytes());
+        assert!(config.token_keys().is_none());
+        let all = [url, api_key, ("JWT_SECRET", SECRET)];
         assert_eq!(read(&all).unwrap().secret(), SECRET.as_bytes());
     }
 
     #[test]
+    fn session_ids_are_never_signed_with_nothing() {
+        let error = "JWT_SECRET: neither this secret nor API_KEY is set, and session ids are signed with one of them: \
+                     set a random one";
+        let previous = ("JWT_SECRET_PREVIOUS", SECRET);
+        for keys in [("JWKS", JWKS), ("JWKS_URL", "https://issuer.example/keys")] {
+            assert_eq!(read(&[keys]).unwrap_err(), error);
+            assert_eq!(read(&[keys, previous]).unwrap_err(), error);
+            assert!(read(&[keys, ("JWT_SECRET", SECRET)]).is_ok());
+            assert!(read(&[keys, ("API_KEY", SECRET)]).is_ok());
+        }
+        let error = read(&[("API_KEY", SECRET)]).unwrap_err();
+        assert_eq!(error, "JWT_SECRET: the secret is not set");
+    }
+
+    #[test]
     fn keys_arrive_over_tls_except_on_this_machine() {
-        let accepts = |url: &str| read(&[("JWKS_URL", url)]).is_ok();
+        let read_url = |url: &str| read(&[("JWKS_URL", url), ("JWT_SECRET", SECRET)]);
         for good in [
             "https://issuer.example/keys",
+            "HTTPS://Issuer.Example/keys",
+            "http://localhost",
             "http://localhost:8080/keys",
             "http://127.0.0.1/keys",
             "http://[::1]:80/",
         ] {
-            assert!(accepts(good), "{good}");
+            assert!(read_url(good).is_ok(), "{good}");
         }
         for bad in [
+            "https://",
+            "https://user:password@issuer.example/keys",
+            "https://issuer.example/a key",
             "http://issuer.example/keys",
             "http://localhost.example/keys",
             "http://127.0.0.1.example/keys",
@@ -713,8 +732,9 @@ mod tests {
             "ftp://localhost/keys",
             "keys",
         ] {
-            let expected = format!("JWKS_URL: \"{bad}\" does not begin with https://");
-            assert_eq!(read(&[("JWKS_URL", bad)]).unwrap_err(), expected);
+            let expected =
+                format!("JWKS_URL: \"{bad}\" is not an https:// URL without a user name");
+            assert_eq!(read_url(bad).unwrap_err(), expected);
         }
     }
 

@@ -47,6 +47,16 @@ pub struct CostRates {
     pub queries: Rate,
 }
 
+impl CostRates {
+    /// Returns how many calls of other users' objects may be paid for at once.
+    pub fn objects_at_once(&self) -> usize {
+        match self.objects {
+            Rate::UNLIMITED => usize::MAX,
+            rate => usize::try_from(rate.burst).unwrap_or(usize::MAX).max(1),
+        }
+    }
+}
+
 /// What the requests of one user have cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spending {
@@ -99,6 +109,20 @@ mod tests {
         assert_eq!(pause(&mut spending, Cost::new(0, 2), NOW), None);
         assert_eq!(pause(&mut spending, Cost::QUERY, NOW), Some(1_000));
         assert_eq!(pause(&mut spending, Cost::new(1, 1), NOW), Some(1_000));
+    }
+
+    #[test]
+    fn what_may_be_paid_for_at_once_is_paid_for_by_a_full_bucket() {
+        let at_once = u32::try_from(RATES.objects_at_once()).unwrap();
+        let mut spending = Spending::default();
+        assert_eq!(pause(&mut spending, Cost::new(at_once, 0), NOW), None);
+        // It owes nothing.
+        assert_eq!(pause(&mut spending, Cost::OBJECT, NOW + 100), None);
+        let unlimited = CostRates {
+            objects: Rate::UNLIMITED,
+            ..RATES
+        };
+        assert_eq!(unlimited.objects_at_once(), usize::MAX);
     }
 
     #[test]

@@ -112,6 +112,9 @@ fn sid_purpose(is_noted: bool) -> &'static [u8] {
     }
 }
 
+/// How far the clocks of two machines of ours may differ.
+const CLOCK_SKEW: Millis = 30_000;
+
 const SID_BODY: usize = 3 + 1 + 6 + 12;
 const SID_MAC: usize = 8;
 
@@ -137,8 +140,9 @@ impl EngineSid {
             .collect()
     }
 
-    /// Reads a sid made with one of the keys; returns `None` for anything else.
-    pub fn decode<'a>(keys: impl Into<Keys<'a>>, text: &str) -> Option<Self> {
+    /// Reads a sid that was made with one of the keys before `now`; returns `None` for anything else. The deadlines of
+    /// a session are counted from its start, so one from the future would have none.
+    pub fn decode<'a>(keys: impl Into<Keys<'a>>, text: &str, now: Millis) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, given) = bytes.split_at_checked(SID_BODY)?;
         let is_noted = keys.into().find(|key| {
@@ -152,12 +156,15 @@ impl EngineSid {
         let (colo, rest) = body.split_at_checked(3)?;
         let (shard, rest) = rest.split_first()?;
         let (time, random) = rest.split_at_checked(6)?;
+        let time = time.iter();
+        let opened_at = time.fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        if opened_at > now.saturating_add(CLOCK_SKEW) {
+            return None;
+        }
         Some(Self {
             colo: colo.try_into().ok()?,
             shard: *shard,
-            opened_at: time
-                .iter()
-                .fold(0, |sum, byte| (sum << 8) | u64::from(*byte)),
+            opened_at,
             random: random.try_into().ok()?,
             is_noted,
         })
@@ -237,22 +244,38 @@ mod tests {
             is_noted: true,
             ..sid.clone()
         };
+        let decode = |text: &str| EngineSid::decode(b"secret", text, sid.opened_at);
         let text = sid.encode(b"secret");
         // Pinned, because clients hold sids.
         assert_eq!(text, "RlJBAwGjGFxQewkJCQkJCQkJCQkJCQ5IAF-Q3TnH");
-        assert_eq!(
-            EngineSid::decode(b"secret", &noted.encode(b"secret")),
-            Some(noted)
-        );
+        assert_eq!(decode(&noted.encode(b"secret")), Some(noted));
         assert_eq!(text.len(), 40);
         assert_eq!(sid.gateway(), "FRA-3");
-        assert_eq!(EngineSid::decode(b"secret", &text), Some(sid));
-        assert_eq!(EngineSid::decode(b"other", &text), None);
-        assert!(EngineSid::decode(Keys::new(b"other", Some(b"secret")), &text).is_some());
+        assert_eq!(decode(&text).as_ref(), Some(&sid));
+        let opened_at = sid.opened_at;
+        assert_eq!(EngineSid::decode(b"other", &text, opened_at), None);
+        let rotated = Keys::new(b"other", Some(b"secret"));
+        assert!(EngineSid::decode(rotated, &text, opened_at).is_some());
         let changed = format!("A{}", &text[1..]);
         for bad in ["", "abc", &changed, &text[..39], "ü"] {
-            assert_eq!(EngineSid::decode(b"secret", bad), None, "{bad}");
+            assert_eq!(decode(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_sid_from_the_future_is_none() {
+        let sid = EngineSid {
+            colo: *b"FRA",
+            shard: 0,
+            opened_at: 1_800_000_000_000,
+            random: [9; 12],
+            is_noted: false,
+        };
+        let text = sid.encode(b"secret");
+        let is_known = |now| EngineSid::decode(b"secret", &text, now).is_some();
+        assert!(is_known(sid.opened_at - 30_000));
+        assert!(!is_known(sid.opened_at - 30_001));
+        assert!(!is_known(0));
     }
 
     #[test]

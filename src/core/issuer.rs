@@ -1,12 +1,16 @@
 //! When an issuer's public keys (`JWKS_URL`) are fetched, and for how long they count.
 //!
 //! Invariant: strangers cannot make us flood the issuer, whatever their tokens say: fetches are
-//! `JWKS_PAUSE_MS` apart. And an issuer that is down refuses nobody whose key is known: only an answer
+//! `JWKS_PAUSE_MS` apart. Only as long as there has never been an answer, and so nobody can be let in, they begin
+//! with [`FIRST_PAUSE`], which doubles. And an issuer that is down refuses nobody whose key is known: only an answer
 //! replaces keys, and without one they count for `JWKS_KEEP_MS`.
 
 use super::config::Config;
 use super::jwks::{Algorithm, KeySet, KeySetError, PublicKey};
 use super::time::Millis;
+
+/// The least time between the first two fetches, if the first one fails.
+const FIRST_PAUSE: Millis = 1_000;
 
 /// The issuer, as this isolate knows it.
 #[derive(Debug, Default)]
@@ -15,6 +19,8 @@ pub struct Issuer {
     known: Option<(KeySet, Millis)>,
     /// The last fetch.
     last: Option<Fetch>,
+    /// How many fetches have begun before the first answer.
+    attempts: u32,
 }
 
 /// A fetch of the keys.
@@ -72,14 +78,24 @@ impl Issuer {
     pub fn begin_fetch(&mut self, is_known: bool, config: &Config, now: Millis) -> bool {
         let is_old = !matches!(self.known, Some((_, at)) if now < at + config.jwks_refresh);
         let is_paused = self.last.is_some_and(|fetch| {
-            fetch.is_running(config, now) || now < fetch.began + config.jwks_pause
+            fetch.is_running(config, now) || now < fetch.began + self.pause(config)
         });
         let is_due = (is_old || !is_known) && !is_paused;
         if is_due {
+            self.attempts = self.attempts.saturating_add(1);
             let state = FetchState::Running;
             self.last = Some(Fetch { began: now, state });
         }
         is_due
+    }
+
+    /// Returns the least time between the last fetch and the next one.
+    fn pause(&self, config: &Config) -> Millis {
+        if self.known.is_some() {
+            return config.jwks_pause;
+        }
+        let doublings = self.attempts.saturating_sub(1).min(20);
+        config.jwks_pause.min(FIRST_PAUSE << doublings)
     }
 
     /// Takes the issuer's answer. One that is no key set is a failure.
@@ -123,8 +139,12 @@ mod tests {
     const HOUR: Millis = 60 * MINUTE;
 
     fn config() -> Config {
-        Config::read(|name| (name == "JWKS_URL").then(|| "https://issuer.example/keys".to_owned()))
-            .unwrap()
+        let find = |name: &str| match name {
+            "JWKS_URL" => Some("https://issuer.example/keys".to_owned()),
+            "API_KEY" => Some("k".repeat(32)),
+            _ => None,
+        };
+        Config::read(find).unwrap()
     }
 
     /// Returns what is found at this time, and whether a fetch began.
@@ -231,11 +251,29 @@ mod tests {
     fn a_fetch_that_was_lost_is_not_awaited_for_ever() {
         let mut issuer = Issuer::default();
         assert!(ask(&mut issuer, "a", NOW).1);
-        assert_eq!(ask(&mut issuer, "a", NOW + 9_999).0, Lookup::Running);
-        assert_eq!(
-            ask(&mut issuer, "a", NOW + 10_000),
-            (Lookup::Unavailable, false)
-        );
-        assert_eq!(ask(&mut issuer, "a", NOW + 30_000), (Lookup::Running, true));
+        assert_eq!(ask(&mut issuer, "a", NOW + 9_999), (Lookup::Running, false));
+        assert_eq!(ask(&mut issuer, "a", NOW + 10_000), (Lookup::Running, true));
+    }
+
+    #[test]
+    fn without_any_keys_a_failed_fetch_is_soon_tried_again_and_then_less_and_less_often() {
+        let mut issuer = Issuer::default();
+        let mut began = NOW;
+        for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            assert_eq!(ask(&mut issuer, "a", began), (Lookup::Running, true));
+            issuer.failed();
+            let early = began + pause - 1;
+            assert_eq!(ask(&mut issuer, "b", early), (Lookup::Unavailable, false));
+            began += pause;
+        }
+        assert!(ask(&mut issuer, "a", began).1);
+        issuer.answered(&set(&[("a", ED25519)]), began).unwrap();
+        // From now on somebody can be let in, and strangers' keys are not worth a fetch.
+        let early = began + 29_999;
+        assert_eq!(ask(&mut issuer, "x", early), (Lookup::Unknown, false));
+        assert!(ask(&mut issuer, "x", early + 1).1);
+        issuer.failed();
+        let early = began + 30_000 + 29_999;
+        assert_eq!(ask(&mut issuer, "x", early), (Lookup::Unavailable, false));
     }
 }

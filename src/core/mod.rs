@@ -4,6 +4,7 @@
 pub mod address;
 pub mod alarm;
 pub mod api;
+pub mod cache;
 pub mod canonical;
 pub mod close;
 pub mod config;
@@ -27,7 +28,6 @@ pub mod keys;
 pub mod limits;
 pub mod lobby;
 pub mod members;
-pub mod negative_cache;
 pub mod numeric_date;
 pub mod origin;
 pub mod outbox;

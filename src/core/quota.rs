@@ -3,9 +3,10 @@
 //! Invariant: the sends that are accepted on one day (UTC) stay within each quota, whatever happens to the
 //! object's memory: the count is written together with the outbox row of the send. What a send is going to cost
 //! counts: every receiver, whether or not there is such a user, and every conversation that the sender's object
-//! does not know. A send that is refused by a quota does not count, nor does a repeat.
+//! does not know. A send that is refused by a quota does not count, nor does a repeat, nor one that D1 turns out not to
+//! have taken.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{ErrorCode, EventError};
 use super::time::Millis;
@@ -31,7 +32,7 @@ impl Quotas {
 }
 
 /// What a user has sent on one day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentToday {
     /// The day, as the number of days since the Unix epoch (UTC).
     pub day: u64,
@@ -53,6 +54,16 @@ impl SentToday {
             bytes: messages.saturating_mul(content_bytes as u64),
             conversations: conversations as u64,
         }
+    }
+
+    /// Returns what is left without this send, unless another day has begun since.
+    pub fn without(self, send: Self) -> Option<Self> {
+        (self.day == send.day).then(|| Self {
+            day: self.day,
+            messages: self.messages.saturating_sub(send.messages),
+            bytes: self.bytes.saturating_sub(send.bytes),
+            conversations: self.conversations.saturating_sub(send.conversations),
+        })
     }
 
     /// Adds a send at `now`, or refuses it until the next day, or for good if it alone exceeds a quota.
@@ -127,6 +138,20 @@ mod tests {
             let next = add(sent, send, NOW + hour).unwrap();
             assert_eq!((next.day, next.messages), (20_001, 1));
         }
+    }
+
+    #[test]
+    fn what_was_not_sent_after_all_is_taken_out_of_its_day() {
+        let kept = add(SentToday::default(), SentToday::of(1, 10, 1), NOW).unwrap();
+        let send = SentToday::of(4, 20, 2);
+        let both = add(kept, send, NOW).unwrap();
+        let counted = SentToday {
+            day: both.day,
+            ..send
+        };
+        assert_eq!(both.without(counted), Some(kept));
+        let tomorrow = add(both, SentToday::of(1, 10, 0), NOW + DAY).unwrap();
+        assert_eq!(tomorrow.without(counted), None);
     }
 
     #[test]

@@ -64,10 +64,6 @@ pub enum TokenError {
         "No token: send one as auth.token, in the URL as ?token=, or in an Authorization header"
     )]
     Missing,
-    /// The token is not a JWT, uses another algorithm or an unknown key, has a bad signature, or has malformed
-    /// claims.
-    #[error("The token is not valid")]
-    Invalid,
     /// `exp` is missing.
     #[error("The token has no exp claim")]
     NoExpiry,
@@ -101,6 +97,11 @@ pub enum TokenError {
     /// The token was issued before the user's tokens were revoked ([`super::revocation`]).
     #[error("The token has been revoked")]
     Revoked,
+    /// The token is not a JWT, uses another algorithm or an unknown key, has a bad signature, or has malformed
+    /// claims. During a deploy, a reason that only the next version knows is read as this one.
+    #[error("The token is not valid")]
+    #[serde(other)]
+    Invalid,
 }
 
 impl TokenError {

@@ -9,6 +9,10 @@
 //! that a client that reads in time is not mistaken for a slow one, it is pinged early, when it has been sent a
 //! part of that.
 //!
+//! Only the time of the last pong is known, not how many there were, whatever carries the connection. So if a ping is
+//! sent while the one before it is unanswered, the next pong may be the answer to either and counts for the earlier
+//! one; from then on each pong counts for one ping earlier, as in [`super::connection::Connection::pinged`].
+//!
 //! The count is in memory only. If an object loses it, it begins again at zero; but then the object has been idle
 //! for ten seconds, and the heartbeat ends a client that does not answer its pings.
 
@@ -27,11 +31,14 @@ pub enum Lag {
 }
 
 /// What one client has been sent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Unconfirmed {
-    /// The bytes that were sent before the last ping and not confirmed by the pong to an earlier one.
+    /// The bytes that were sent before the oldest ping that no pong has certainly answered: the next pong confirms
+    /// them.
     before_ping: usize,
-    /// The bytes that were sent since then.
+    /// The bytes that were sent before each of the pings after that one, and after the ping before it, oldest first.
+    before_later_pings: Vec<usize>,
+    /// The bytes that were sent since the last ping.
     since_ping: usize,
 }
 
@@ -41,10 +48,14 @@ impl Unconfirmed {
         self.since_ping = self.since_ping.saturating_add(bytes);
     }
 
-    /// Records that a ping is sent. `is_answered` is whether a pong has arrived since the ping before it.
+    /// Records that a ping is sent. `is_answered` is whether a pong has arrived since the ping before it, or this is
+    /// the first one.
     pub fn pinged(&mut self, is_answered: bool) {
-        self.before_ping = self.bytes(is_answered);
-        self.since_ping = 0;
+        let sent = std::mem::take(&mut self.since_ping);
+        self.before_later_pings.push(sent);
+        if is_answered {
+            self.before_ping = self.before_later_pings.remove(0);
+        }
     }
 
     /// Returns what to do, if at most `max` bytes may be unconfirmed. `is_answered` is whether a pong has arrived
@@ -61,7 +72,10 @@ impl Unconfirmed {
 
     fn bytes(&self, is_answered: bool) -> usize {
         let before = if is_answered { 0 } else { self.before_ping };
-        before.saturating_add(self.since_ping)
+        let later = self.before_later_pings.iter();
+        later.fold(before.saturating_add(self.since_ping), |sum, bytes| {
+            sum.saturating_add(*bytes)
+        })
     }
 }
 
@@ -87,7 +101,7 @@ mod tests {
     fn a_client_that_does_not_answer_may_be_sent_so_much() {
         let mut client = Unconfirmed::default();
         client.sent(600);
-        client.pinged(false);
+        client.pinged(true);
         client.sent(400);
         assert_eq!(client.lag(false, MAX), Lag::Ping);
         client.sent(1);
@@ -101,13 +115,37 @@ mod tests {
     #[test]
     fn pings_alone_confirm_nothing() {
         let mut client = Unconfirmed::default();
-        for _ in 0..4 {
+        for ping in 0..4 {
             client.sent(250);
             assert_ne!(client.lag(false, MAX), Lag::TooSlow);
-            client.pinged(false);
+            client.pinged(ping == 0);
         }
         client.sent(1);
         assert_eq!(client.lag(false, MAX), Lag::TooSlow);
+    }
+
+    #[test]
+    fn a_late_pong_confirms_what_its_own_ping_was_sent_behind() {
+        let mut client = Unconfirmed::default();
+        client.sent(600);
+        client.pinged(true);
+        client.sent(300);
+        client.pinged(false);
+        client.sent(100);
+        assert_eq!(client.lag(false, MAX), Lag::None);
+        // One pong has arrived. It may be the one to the first ping.
+        client.sent(600);
+        assert_eq!(client.lag(true, MAX), Lag::Ping);
+        client.sent(1);
+        assert_eq!(client.lag(true, MAX), Lag::TooSlow);
+        // The next one confirms what was sent before the second ping.
+        client.pinged(true);
+        assert_eq!(client.lag(false, MAX), Lag::TooSlow);
+        assert_eq!(client.lag(true, MAX), Lag::None);
+        client.sent(299);
+        assert_eq!(client.lag(true, MAX), Lag::Ping);
+        client.sent(1);
+        assert_eq!(client.lag(true, MAX), Lag::TooSlow);
     }
 
     #[test]

@@ -40,8 +40,7 @@ use super::time::Millis;
 pub struct StatusReport {
     /// Whether the user is online.
     pub is_online: bool,
-    /// The number of the user's last change. `None` overrides every number: the user was erased, or there is
-    /// no such user yet.
+    /// The number of the user's last change. `None` overrides every number: there is no such user (yet).
     pub version: Option<u64>,
 }
 
@@ -249,10 +248,17 @@ impl Watches {
     }
 }
 
-/// Returns the version to start with when a user is watched for the first time: later than any version of an
-/// erased user with the same id, because no status changes more often than twice a millisecond.
+/// Returns the version to start with when a user is watched for the first time, and to end with when the user is
+/// erased: later than any that the user had before, because no status changes more often than twice a millisecond. So
+/// neither a push that is on its way during an erasure, nor one to somebody who watches the next user with the same
+/// id, overrides what is newer.
 pub fn first_version(is_online: bool, now: Millis) -> u64 {
     now.saturating_mul(2) + u64::from(is_online)
+}
+
+/// Returns the version with which a user ends who is erased now, and is offline.
+pub fn erased_version(now: Millis) -> u64 {
+    first_version(false, now)
 }
 
 /// Starts the numbering when the user is watched for the first time; `?1` is the [`first_version`].
@@ -289,6 +295,13 @@ ON CONFLICT (user_id) DO UPDATE SET
 pub const SET_DUE: &str = "
 UPDATE watched SET due_at = max(?1, coalesce(retry_at, 0))
 WHERE due_at IS NULL AND EXISTS (SELECT 1 FROM watchers WHERE owed = 1)";
+
+/// Schedules the push that the watcher `?2` is owed: at `?1`, unless a change is due. Others who could not be reached
+/// are told again on the same occasion, rather than that this one waits for them.
+pub const SET_DUE_FOR: &str = "
+UPDATE watched SET due_at = ?1
+WHERE (due_at IS NULL OR due_at = retry_at)
+  AND EXISTS (SELECT 1 FROM watchers WHERE user_id = ?2 AND owed = 1)";
 
 /// Takes a new version after the user has blocked or unblocked `?1`: a new status for them, and the same one
 /// for everybody else.

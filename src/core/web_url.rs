@@ -1,13 +1,14 @@
-//! The URLs that users may be shown: of a file in a message, or of a user's picture.
+//! The URLs that others fetch because we say so: of a file in a message, of a user's picture, and of an issuer's
+//! keys.
 //!
 //! Invariant: only `https:`, or `http:` on this machine for local work. An app may make a link or a picture of
 //! such a URL without looking at it, so it must not run a script (`javascript:`), read a local file or be
-//! fetched in the clear. Anything that parsers read in different ways is refused: a control character, a
+//! fetched in the clear. Keys must not, either, because a network could change them. Anything that parsers read in different ways is refused: a control character, a
 //! space, a backslash, or a user name before the host.
 
 use super::origin::is_local_host;
 
-/// Returns whether the text is such a URL.
+/// Returns whether the text is such a URL. Schemes and hosts are read in any case.
 pub fn is_web_url(text: &str) -> bool {
     let is_odd = |one: char| one.is_control() || one.is_whitespace() || one == '\\';
     let Some((scheme, rest)) = text.split_once("://") else {

@@ -119,7 +119,7 @@ impl SocketIoRequest {
                 _ => answer::refused(RequestError::BadHandshakeMethod),
             };
         };
-        let Some(sid) = EngineSid::decode(self.config.keys(), &text) else {
+        let Some(sid) = EngineSid::decode(self.config.keys(), &text, now()) else {
             return answer::refused(RequestError::UnknownSession);
         };
         let poll = Poll {
@@ -292,7 +292,7 @@ impl SocketIoRequest {
     /// A WebSocket that upgrades a polling session. The session's gateway knows the user, or soon will; a
     /// client that opens the WebSocket before it sends a CONNECT goes through the relay.
     async fn upgrade(self, text: String) -> Result<Response> {
-        let Some(sid) = EngineSid::decode(self.config.keys(), &text) else {
+        let Some(sid) = EngineSid::decode(self.config.keys(), &text, now()) else {
             return answer::refused(RequestError::UnknownSession);
         };
         let route = Route {

@@ -144,8 +144,8 @@ pub struct StatusChange {
     pub user_id: String,
     /// The presence now.
     pub presence: Presence,
-    /// Its place in the order of the user's changes; `None` if the user is erased, which overrides every
-    /// version.
+    /// Its place in the order of the user's changes; `None` overrides every version: the previous version writes it
+    /// when the user is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }

@@ -129,6 +129,16 @@ fn messages_to_gateways_are_pinned() {
 }
 
 #[test]
+fn a_reason_that_only_the_next_version_knows_is_a_refusal() {
+    let read = |json: &str| serde_json::from_str::<Greeting>(json).unwrap().own;
+    let later = r#"{"engineSid":"E","openedAt":7,"own":{"Err":"from_the_future"}}"#;
+    assert_eq!(read(later), Err(TokenError::Invalid));
+    let known = r#"{"engineSid":"E","openedAt":7,"own":{"Err":"not_yet_valid"}}"#;
+    assert_eq!(read(known), Err(TokenError::NotYetValid));
+    pinned(&TokenError::Invalid, r#""invalid""#);
+}
+
+#[test]
 fn what_is_taken_over_is_pinned() {
     pinned(&Taken::Session("4a".into()), r#"{"session":"4a"}"#);
     let greeted = Taken::Greeted {

@@ -6,24 +6,28 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::thread::LocalKey;
 
 use worker::Env;
 
 use super::{config, d1, log, now};
-use crate::core::error::ErrorCode;
-use crate::core::negative_cache::NegativeCache;
+use crate::core::cache::{Cache, MAX_NEGATIVE};
 use crate::core::record::shards::Shard;
 use crate::core::record::users::{Placed, regions};
 use crate::core::region::Region;
+use crate::core::time::Millis;
 
 /// How many users are remembered.
 const MAX_USERS: usize = 20_000;
 
+type Ids = LocalKey<RefCell<Cache<()>>>;
+
 thread_local! {
-    /// Ids that D1 has a user for. A cache; an object stays where it was created.
-    static USERS: RefCell<HashSet<String>> = RefCell::default();
+    /// Ids that D1 has a user for, or had when it was asked: whoever takes an erased user for one only creates an
+    /// object for nothing. It needs no end, as an object stays where it was created.
+    static USERS: RefCell<Cache<()>> = RefCell::new(Cache::new(MAX_USERS));
     /// Ids that D1 has no user for.
-    static STRANGERS: RefCell<NegativeCache> = RefCell::default();
+    static STRANGERS: RefCell<Cache<()>> = RefCell::new(Cache::new(MAX_NEGATIVE));
 }
 
 /// What is known of the users to call.
@@ -68,12 +72,21 @@ pub async fn look_up(env: &Env, user_ids: &[String]) -> Directory {
     }
 }
 
+/// Forgets that there is such a user: they are erased.
+pub fn forget(id: &str) {
+    USERS.with_borrow_mut(|users| users.remove(id));
+}
+
 fn is_user(id: &str) -> bool {
-    USERS.with_borrow(|users| users.contains(id))
+    is_among(&USERS, id)
 }
 
 fn is_stranger(id: &str) -> bool {
-    STRANGERS.with_borrow(|strangers| strangers.get(id, now()).is_some())
+    is_among(&STRANGERS, id)
+}
+
+fn is_among(ids: &'static Ids, id: &str) -> bool {
+    ids.with_borrow(|ids| ids.get(id, now()).is_some())
 }
 
 /// Returns those that are users, or `None` if D1 does not answer: then all of them may be.
@@ -92,17 +105,12 @@ async fn find(env: &Env, user_ids: &[&str]) -> Option<HashMap<String, Option<Reg
 }
 
 fn remember(env: &Env, asked: &[&str], found: &HashMap<String, Option<Region>>) {
-    USERS.with_borrow_mut(|users| {
-        if users.len() > MAX_USERS {
-            users.clear();
-        }
-        users.extend(found.keys().cloned());
-    });
+    add(&USERS, found.keys().map(String::as_str), Millis::MAX);
     let Ok(config) = config(env) else { return };
-    let until = now() + config.negative_cache;
-    STRANGERS.with_borrow_mut(|strangers| {
-        for id in asked.iter().filter(|id| !found.contains_key(**id)) {
-            strangers.insert(id, ErrorCode::NotFound, until);
-        }
-    });
+    let strangers = asked.iter().filter(|id| !found.contains_key(**id)).copied();
+    add(&STRANGERS, strangers, now() + config.negative_cache);
+}
+
+fn add<'a>(ids: &'static Ids, new: impl Iterator<Item = &'a str>, until: Millis) {
+    ids.with_borrow_mut(|ids| new.for_each(|id| ids.insert(id, (), until)));
 }

@@ -7,23 +7,27 @@
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, Error, Result};
 
-use super::config;
 use super::deployment::checked_config;
 use super::js::ObjectNamespace;
 
-/// Returns whether the objects are in a jurisdiction.
-pub fn is_chosen(env: &Env) -> bool {
-    config(env).is_ok_and(|config| config.jurisdiction.is_some())
+/// The objects of a binding.
+pub struct Objects {
+    pub namespace: ObjectNamespace,
+    /// Whether they are in a jurisdiction.
+    pub is_restricted: bool,
 }
 
 /// Returns the objects of a binding, in the configured jurisdiction.
-pub async fn objects(env: &Env, binding: &str) -> Result<ObjectNamespace> {
+pub async fn objects(env: &Env, binding: &str) -> Result<Objects> {
     let config = checked_config(env).await;
     let config = config.map_err(|error| Error::RustError(error.to_string()))?;
     let objects: JsValue = env.durable_object(binding)?.into();
     let objects: ObjectNamespace = objects.unchecked_into();
-    match config.jurisdiction {
-        Some(jurisdiction) => Ok(objects.jurisdiction(jurisdiction)?),
-        None => Ok(objects),
-    }
+    Ok(Objects {
+        namespace: match config.jurisdiction {
+            Some(jurisdiction) => objects.jurisdiction(jurisdiction)?,
+            None => objects,
+        },
+        is_restricted: config.jurisdiction.is_some(),
+    })
 }

@@ -9,12 +9,12 @@ use worker::{Delay, Env, Error, Response, Result, WebSocket};
 
 use super::directory::{self, Directory};
 use super::js::{self, receive_array_buffers};
-use super::jurisdiction;
+use super::jurisdiction::{self, Objects};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::region::Region;
 use crate::messages::{
-    Connect, Deliver, FAILED, HEADER, Message, Poll, Pulse, Receipt, to_header, url,
+    Connect, Deliver, FAILED, HEADER, Heard, Message, Notify, Poll, Pulse, Receipt, to_header, url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
@@ -50,7 +50,7 @@ impl ObjectRequest<'_> {
     async fn send<M: Message>(self, env: &Env) -> Result<Response> {
         let objects = jurisdiction::objects(env, self.binding).await?;
         let response = js::request(
-            &objects,
+            &objects.namespace,
             self.name,
             &url::<M>(),
             self.method,
@@ -150,9 +150,9 @@ async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::An
     }
     let objects = jurisdiction::objects(env, USER).await?;
     let lines = js::call_all(
-        &objects,
+        &objects.namespace,
         M::PATH,
-        &targets_json(env, calls.targets),
+        &targets_json(&objects, calls.targets),
         &calls.common,
         u32::try_from(calls.concurrency).unwrap_or(u32::MAX),
     )
@@ -161,9 +161,9 @@ async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::An
     Ok(lines.split('\n').map(answer::<M>).collect())
 }
 
-fn targets_json(env: &Env, mut targets: Vec<Target>) -> String {
+fn targets_json(objects: &Objects, mut targets: Vec<Target>) -> String {
     // A hint may point outside of the jurisdiction, which decides.
-    if jurisdiction::is_chosen(env) {
+    if objects.is_restricted {
         targets.iter_mut().for_each(|target| target.1 = None);
     }
     to_json(&targets)
@@ -230,6 +230,25 @@ pub async fn call_all<M: Message + Serialize>(
     Ok(user_ids.iter().cloned().zip(answers).collect())
 }
 
+/// Notifies users' objects, `concurrency` at a time, each of its own news or, without any, of the `common` one. The
+/// answers are in the order of the receivers; that of an object that cannot be reached is an error.
+pub async fn notify_all(
+    env: &Env,
+    receivers: &[(&str, Option<&Notify>)],
+    common: &Notify,
+    concurrency: usize,
+) -> Result<Vec<Result<Heard>>> {
+    let calls = Calls {
+        targets: receivers
+            .iter()
+            .map(|(id, own)| Target(id, None, own.map(to_json)))
+            .collect(),
+        common: to_json(common),
+        concurrency,
+    };
+    run::<Notify>(env, calls).await
+}
+
 /// The deliveries of the copies of one send.
 pub struct Deliveries(js::Deliveries);
 
@@ -248,9 +267,9 @@ impl Deliveries {
             .map(|(id, copy)| Target(id, regions.get(*id).copied(), Some(to_json(copy))))
             .collect();
         Ok(Self(js::Deliveries::new(
-            &objects,
+            &objects.namespace,
             Deliver::PATH,
-            &targets_json(env, targets),
+            &targets_json(&objects, targets),
             &to_json(letter),
             u32::try_from(concurrency).unwrap_or(u32::MAX),
         )))

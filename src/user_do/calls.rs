@@ -3,8 +3,9 @@
 //! A call carries the path and the JSON of a [`Message`] and, for a delivery, the letter that all copies
 //! share. Its answer is JSON, or [`FAILED`] and why. What can be answered without an await is answered at
 //! once, without a promise or a task: presence queries and the copies of bulk messages are so frequent that
-//! these would cost more than the work. The platform holds answers back until all writes before them are
-//! durable, as it does with responses.
+//! these would cost more than the work. If the object may lack its alarm, which a new instance does not know, that
+//! is looked at behind the answer. The platform holds answers back until all writes before them are durable, as it
+//! does with responses.
 
 // The bindings' generated code is unsafe; our own is not.
 #![allow(unsafe_code)]
@@ -71,7 +72,7 @@ impl Call {
 #[wasm_bindgen]
 impl UserObject {
     /// Answers a call, or returns `undefined` if the answer needs an await: then [`Self::answer_later`] gives
-    /// it.
+    /// it. After an answer, [`Self::end_call`] is called if [`Self::call_may_lack_alarm`] says so.
     #[wasm_bindgen(js_name = answerNow)]
     pub fn answer_now(
         &self,
@@ -85,9 +86,20 @@ impl UserObject {
             attachment,
         };
         let answer = self.without_await(&call).map(line);
-        // If this closes a connection, the alarm that its heartbeat has set does the rest.
         self.tend_slow_clients();
         answer
+    }
+
+    /// Returns whether [`Self::end_call`] has something to do.
+    #[wasm_bindgen(js_name = mayLackAlarm)]
+    pub fn call_may_lack_alarm(&self) -> bool {
+        self.may_lack_alarm()
+    }
+
+    /// Ends a call that has been answered without an await.
+    #[wasm_bindgen(js_name = endCall)]
+    pub async fn end_call(&self) {
+        self.schedule_if_needed().await;
     }
 
     /// Answers a call.
@@ -110,11 +122,8 @@ impl UserObject {
 }
 
 impl UserObject {
-    /// Returns `None` if the answer or the alarm needs an await, or the message cannot be read.
+    /// Returns `None` if the answer needs an await, or the message cannot be read.
     fn without_await(&self, call: &Call) -> Option<Result<String>> {
-        if self.may_lack_alarm() {
-            return None;
-        }
         if call.path == PresenceQuery::PATH {
             let presence = self.presence_for(&call.message()?);
             return Some(presence.map(|presence| to_json(&presence)));
@@ -123,7 +132,7 @@ impl UserObject {
             return None;
         }
         let letter = call.letter()?;
-        // The receipt may need an alarm.
+        // The receipt needs an alarm that is set before the sender counts on it.
         if letter.wants_receipt {
             return None;
         }

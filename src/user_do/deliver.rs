@@ -17,6 +17,10 @@ impl UserObject {
             conversation_id: copy.conversation_id,
             message_id: copy.message_id,
         };
+        // It was sent to the user who had this id before, and may have waited in the sender's outbox.
+        if self.store.erased_at()? >= Some(letter.created_at) {
+            return Ok(Receipt { delivered: false });
+        }
         let wants_receipt = letter.wants_receipt;
         let delivered = self.take_letter(&target, copy.is_repeat, letter)?;
         if wants_receipt {

@@ -46,10 +46,11 @@ use worker::{
     WebSocketRequestResponsePair, durable_object,
 };
 
+use crate::core::cache::{Cache, MAX_NEGATIVE};
 use crate::core::config::{Config, ConfigError};
 use crate::core::cost::Spending;
+use crate::core::error::ErrorCode;
 use crate::core::limits::Bucket;
-use crate::core::negative_cache::NegativeCache;
 use crate::core::time::Millis;
 use crate::core::unconfirmed::Unconfirmed;
 use crate::messages::{Connect, Message};
@@ -89,7 +90,7 @@ pub struct UserObject {
     /// What the user's requests have cost. It may be lost when the object is idle, see [`crate::core::cost`].
     spending: Cell<Spending>,
     /// Conversations that D1 has been asked for in vain; a cache.
-    inaccessible: RefCell<NegativeCache>,
+    inaccessible: RefCell<Cache<ErrorCode>>,
     /// What each client has been sent and not confirmed, by Engine.IO sid; a cache.
     unconfirmed: RefCell<HashMap<String, Unconfirmed>>,
     /// The Engine.IO sids of clients that have been sent much during this event.
@@ -131,7 +132,7 @@ impl DurableObject for UserObject {
             send_permits: Permits::default(),
             blocking: Lane::default(),
             spending: Cell::default(),
-            inaccessible: RefCell::default(),
+            inaccessible: RefCell::new(Cache::new(MAX_NEGATIVE)),
             unconfirmed: RefCell::default(),
             lagging: RefCell::default(),
             faults: RefCell::default(),

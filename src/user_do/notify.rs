@@ -12,6 +12,10 @@ use crate::wire::socket_io::{MAIN, event_text};
 impl UserObject {
     /// As with a delivery, there is no await here.
     pub(crate) fn heed(&self, notify: Notify) -> Result<Heard> {
+        // It is about what was erased with the user.
+        if self.is_erased()? {
+            return Ok(Heard { is_wanted: false });
+        }
         let is_wanted = match notify {
             Notify::Delivered(delivered) => self.delivered(&delivered)?,
             Notify::Read { read, up_to } => self.read_by_peer(&read, &up_to)?,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use futures::{StreamExt, stream};
 use serde_json::value::RawValue;
 use worker::{Error, Result};
 
@@ -12,10 +11,11 @@ use crate::core::record::users::{
     ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
 };
 use crate::core::store::PushOutcome;
+use crate::core::watch::erased_version;
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
-use crate::platform::{now, objects};
+use crate::platform::{directory, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::wire::socket_io::Args;
@@ -87,7 +87,9 @@ impl UserObject {
         self.left_alarm.set(None);
         self.store.forget();
         // If the object stops before this, the caller gets no answer and repeats the erasure.
+        self.store.set_erased(now())?;
         self.store.revoke(now())?;
+        directory::forget(&user_id);
         // Connections that have not joined yet still have their deadlines.
         self.needs_schedule();
         Ok(())
@@ -101,10 +103,12 @@ impl UserObject {
             if watchers.is_empty() {
                 return Ok(());
             }
-            self.tell(&watchers, Presence::default(), None).await?;
+            let version = erased_version(now());
+            self.push(&watchers, Presence::default(), version).await?;
             // Whoever has subscribed again in the meantime stays for the next step.
             for watcher in &watchers {
-                self.store.watcher_told(watcher, 0, PushOutcome::Unwanted)?;
+                let unwanted = PushOutcome::Unwanted;
+                self.store.watcher_told(watcher, version, unwanted)?;
             }
         }
         Err(Error::RustError("some watchers remain to be told".into()))
@@ -139,16 +143,19 @@ impl UserObject {
     }
 
     async fn make_peers_forget(&self, conversations: &[(String, String)]) -> Result<()> {
-        let forgotten: Vec<Result<Heard>> = stream::iter(conversations)
-            .map(|(conversation_id, peer_id)| async move {
-                let forget = Notify::Forget {
-                    conversation_id: conversation_id.clone(),
-                };
-                objects::call(&self.env, peer_id, &forget).await
+        let all: Vec<(&str, Notify)> = conversations
+            .iter()
+            .map(|(conversation_id, peer_id)| {
+                let conversation_id = conversation_id.clone();
+                (peer_id.as_str(), Notify::Forget { conversation_id })
             })
-            .buffer_unordered(self.config()?.fanout_concurrency)
-            .collect()
-            .await;
+            .collect();
+        let Some((_, common)) = all.first() else {
+            return Ok(());
+        };
+        let receivers: Vec<_> = all.iter().map(|(id, own)| (*id, Some(own))).collect();
+        let concurrency = self.config()?.fanout_concurrency;
+        let forgotten = objects::notify_all(&self.env, &receivers, common, concurrency).await?;
         forgotten
             .into_iter()
             .collect::<Result<Vec<Heard>>>()

@@ -16,16 +16,16 @@
 
 use crate::wire::close::ProtocolEnd;
 use std::collections::HashMap;
+use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use worker::Result;
+use worker::{Delay, Error, Result};
 
 use crate::core::events::get_online_status::reply;
 use crate::core::presence::Presence;
 use crate::core::store::{PushOutcome, Watcher};
 use crate::core::time::Millis;
 use crate::core::watch::Watches;
-use crate::messages::{Heard, Notify, StatusChange, Watch, Watching};
+use crate::messages::{Notify, StatusChange, Watch, Watching};
 use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::fault::Failure;
@@ -100,16 +100,11 @@ impl UserObject {
         let step = self
             .store
             .watchers_to_tell(presence.is_online(), max, now())?;
-        let (blocked, others): (Vec<Watcher>, Vec<Watcher>) = step
-            .watchers
-            .iter()
-            .cloned()
-            .partition(|watcher| watcher.is_blocked == 1);
         // If the user goes online or offline in the meantime, a new due time is set, and kept.
-        let version = Some(step.version);
-        let have_others = self.tell(&others, presence, version).await?;
-        let have_blocked = self.tell(&blocked, Presence::default(), version).await?;
-        let have_heard = have_others && have_blocked;
+        let told = self.tell(&step.watchers, presence, step.version).await?;
+        let Some(have_heard) = told else {
+            return Ok(());
+        };
         let retry_at = (!have_heard).then(|| now() + RETRY);
         Ok(self.store.watched_told(&step, retry_at, now())?)
     }
@@ -119,63 +114,75 @@ impl UserObject {
     pub(crate) async fn hide_from(&self, user_id: &str) -> Result<()> {
         let watched = self.store.watched()?;
         if let (Some(watched), Some(watcher)) = (watched, self.store.watcher(user_id)?) {
-            let version = Some(watched.version);
-            self.tell(&[watcher], Presence::default(), version).await?;
+            self.tell(&[watcher], Presence::default(), watched.version)
+                .await?;
         }
         Ok(())
     }
 
-    /// Notifies watchers, and deletes those that no longer watch. Returns whether all could be reached.
-    pub(crate) async fn tell(
+    /// Notifies watchers, and deletes those that no longer watch. Returns whether all could be reached, or `None` if
+    /// the user has been erased meanwhile: then nobody watches, or others do.
+    async fn tell(
         &self,
         watchers: &[Watcher],
         presence: Presence,
-        version: Option<u64>,
-    ) -> Result<bool> {
-        if watchers.is_empty() {
-            return Ok(true);
+        version: u64,
+    ) -> Result<Option<bool>> {
+        let erased_at = self.store.erased_at()?;
+        let outcomes = self.push(watchers, presence, version).await?;
+        if self.store.erased_at()? != erased_at {
+            return Ok(None);
         }
+        for (watcher, outcome) in watchers.iter().zip(&outcomes) {
+            self.store.watcher_told(watcher, version, *outcome)?;
+        }
+        Ok(Some(!outcomes.contains(&PushOutcome::Unreached)))
+    }
+
+    /// Pushes a presence to watchers, or that the user is offline to those who are blocked, and returns the outcomes in
+    /// the same order. Whoever is blocked meanwhile may still get to see the presence; what the block tells them is
+    /// newer.
+    pub(crate) async fn push(
+        &self,
+        watchers: &[Watcher],
+        presence: Presence,
+        version: u64,
+    ) -> Result<Vec<PushOutcome>> {
         let user_id = self.store.user_state()?.user_id;
-        let change = StatusChange {
+        let change = |presence| StatusChange {
             user_id: user_id.clone(),
             presence,
-            version,
+            version: Some(version),
         };
-        let notify = Notify::Status(change.clone());
-        let (notify, own, change) = (&notify, &user_id, &change);
-        let answers: Vec<Result<(&Watcher, Result<Heard>)>> = stream::iter(watchers)
-            .map(|watcher| async move {
-                // The user may have blocked them while others were notified. They are owed another push then.
-                if watcher.is_blocked == 0 && self.store.has_blocked(&watcher.user_id)? {
-                    return Ok((watcher, Ok(Heard { is_wanted: true })));
-                }
-                let heard = if watcher.user_id == *own {
-                    self.learn_status(change)
-                        .map(|is_wanted| Heard { is_wanted })
-                } else {
-                    objects::call(&self.env, &watcher.user_id, notify).await
-                };
-                Ok((watcher, heard))
+        let shown = change(presence);
+        let hidden = Notify::Status(change(Presence::default()));
+        let receivers: Vec<(&str, Option<&Notify>)> = watchers
+            .iter()
+            .filter(|watcher| watcher.user_id != user_id)
+            .map(|watcher| {
+                let own = (watcher.is_blocked == 1).then_some(&hidden);
+                (watcher.user_id.as_str(), own)
             })
-            .buffer_unordered(self.config()?.fanout_concurrency)
-            .collect()
-            .await;
-        let mut have_all_heard = true;
-        for answer in answers {
-            let (watcher, heard) = answer?;
-            let outcome = match heard {
-                Ok(heard) if heard.is_wanted => PushOutcome::Heard,
-                Ok(_) => PushOutcome::Unwanted,
-                Err(error) => {
-                    log::error("watchers", &error);
-                    have_all_heard = false;
-                    PushOutcome::Unreached
-                }
+            .collect();
+        let common = Notify::Status(shown.clone());
+        let concurrency = self.config()?.fanout_concurrency;
+        let answers = objects::notify_all(&self.env, &receivers, &common, concurrency);
+        let mut answers = answers.await?.into_iter();
+        let outcome = |watcher: &Watcher| {
+            let is_wanted = match watcher.user_id == user_id {
+                true => self.learn_status(&shown),
+                false => match answers.next() {
+                    Some(heard) => heard.map(|heard| heard.is_wanted),
+                    None => Err(Error::from("there is no answer")),
+                },
             };
-            self.store
-                .watcher_told(watcher, version.unwrap_or_default(), outcome)?;
-        }
-        Ok(have_all_heard)
+            match log::fault("watchers", is_wanted) {
+                Some(true) => PushOutcome::Heard,
+                Some(false) => PushOutcome::Unwanted,
+                None => PushOutcome::Unreached,
+            }
+        };
+        Ok(watchers.iter().map(outcome).collect())
     }
 
     /// Handles a status change of a watched user. Returns whether any connection still watches them.
@@ -253,32 +260,59 @@ impl UserObject {
     }
 
     /// Renews the subscriptions of a recovered session. Pushes what has changed in the meantime, and again
-    /// what may have been lost with the old connection.
+    /// what may have been lost with the old connection. If these are more than the user may ask about at once, they
+    /// are renewed in steps.
     pub(crate) async fn resume_watches(
         &self,
         user_id: &str,
         sid: &str,
+        engine_sid: &str,
     ) -> std::result::Result<(), Failure> {
         let watched = self.store.watches(sid)?.user_ids();
-        if watched.is_empty() {
-            return Ok(());
-        }
-        self.pay_to_ask(user_id, &watched)?;
-        for (user_id, answer) in self.watch_all(user_id, &watched).await? {
-            let Some(watching) = log::fault("watch", answer) else {
-                continue;
-            };
-            // In the meantime pushes may have arrived, and the connection may be gone.
-            let on_renewal =
-                |watches: &mut Watches| watches.on_renewal(&user_id, watching.report(), now());
-            let Some(socket) = self.live_socket(sid) else {
+        for step in watched.chunks(self.config()?.costs.objects_at_once()) {
+            if !self.wait_to_ask(user_id, step, engine_sid).await? {
                 return Ok(());
-            };
-            let told = self.update_watches(sid, self.store.watches(sid)?, on_renewal)?;
-            if let Some(is_online) = told {
-                self.send_status(&socket, &user_id, watching.presence.corrected(is_online));
+            }
+            for (user_id, answer) in self.watch_all(user_id, step).await? {
+                let Some(watching) = log::fault("watch", answer) else {
+                    continue;
+                };
+                // In the meantime pushes may have arrived, and the connection may be gone.
+                let on_renewal =
+                    |watches: &mut Watches| watches.on_renewal(&user_id, watching.report(), now());
+                let Some(socket) = self.live_socket(sid) else {
+                    return Ok(());
+                };
+                let told = self.update_watches(sid, self.store.watches(sid)?, on_renewal)?;
+                if let Some(is_online) = told {
+                    self.send_status(&socket, &user_id, watching.presence.corrected(is_online));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Waits until the user may ask about so many users. Returns false if the connection that they are asked about for
+    /// is gone: a client that recovers again and again waits only once. The object stays awake meanwhile, but a full
+    /// bucket is ten seconds away at most ([`crate::core::cost`]).
+    async fn wait_to_ask(
+        &self,
+        user_id: &str,
+        user_ids: &[String],
+        engine_sid: &str,
+    ) -> std::result::Result<bool, Failure> {
+        loop {
+            let mut sockets = self.sockets_of(engine_sid).into_iter();
+            if !sockets.any(|socket| socket.connection.is_live()) {
+                return Ok(false);
+            }
+            let pause = match self.pay_to_ask(user_id, user_ids) {
+                Err(Failure::Refused(error)) => error.retry_after_ms.unwrap_or_default(),
+                paid => return paid.map(|()| true),
+            };
+            // The event ends only after the wait, and the connection must be pinged in the meantime.
+            self.schedule_if_needed().await;
+            Delay::from(Duration::from_millis(pause.max(1))).await;
+        }
     }
 }

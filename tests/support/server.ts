@@ -26,6 +26,8 @@ interface Bindings {
 }
 
 interface ServerOptions {
+  /** The folder of the built Worker. */
+  dist?: string;
   vars?: Record<string, string | number | boolean>;
   secrets?: Record<string, string>;
   shards?: ShardCount;
@@ -44,6 +46,7 @@ const withPlaces = (toml: string) =>
 
 /** Serves the Worker that `npm test` has built into dist. `vars` override wrangler.toml. */
 export async function startServer({
+  dist = "dist",
   vars = {},
   secrets,
   shards = usualShards,
@@ -58,7 +61,7 @@ export async function startServer({
     workers: [
       {
         configPath,
-        prebuiltWorkerDir: inRoot("dist"),
+        prebuiltWorkerDir: path.resolve(inRoot(dist)),
         vars: { ...testVars, ...vars },
         secrets: secrets ?? { JWT_SECRET: secret },
       },

@@ -63,6 +63,7 @@ pub(super) struct Known {
     pub watcher_count: Memo<usize>,
     pub sent_today: Memo<SentToday>,
     pub revoked_at: Memo<Option<Millis>>,
+    pub erased_at: Memo<Option<Millis>>,
 }
 
 impl Known {
@@ -80,6 +81,7 @@ impl Known {
             }
             Table::SentToday => self.sent_today.forget(),
             Table::Revocation => self.revoked_at.forget(),
+            Table::Erasure => self.erased_at.forget(),
             Table::Watches | Table::Buckets | Table::Outbox => {}
         }
     }
@@ -100,5 +102,6 @@ impl Known {
         self.watcher_count.forget();
         self.sent_today.forget();
         self.revoked_at.forget();
+        self.erased_at.forget();
     }
 }

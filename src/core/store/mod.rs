@@ -51,6 +51,7 @@ enum Table {
     Outbox,
     SentToday,
     Revocation,
+    Erasure,
 }
 
 impl Table {
@@ -68,6 +69,7 @@ impl Table {
             Self::Outbox => &["outbox"],
             Self::SentToday => &["sent_today"],
             Self::Revocation => &["revocation"],
+            Self::Erasure => &["erasure"],
         }
     }
 
@@ -187,11 +189,17 @@ impl<D: Database> Store<D> {
         self.database.query(query, bindings).map(Some)
     }
 
-    /// Every change goes through here, so that nothing outdated remains known.
+    /// Every change goes through here, so that nothing outdated remains known. Only an insertion makes tables: where
+    /// there are none, there is nothing to update or to delete. So the object of a user who has been erased meanwhile
+    /// stays empty.
     fn write(&self, table: Table, query: &str, bindings: Vec<Param>) -> Result<()> {
         debug_assert!(table.is_changed_by(query), "{table:?}: {query}");
         self.known.forget(table);
-        self.bring_up_to_date(self.group(table), true)?;
+        let first_word = query.split_whitespace().next();
+        let may_make = !matches!(first_word, Some("UPDATE" | "DELETE"));
+        if !self.bring_up_to_date(self.group(table), may_make)? {
+            return Ok(());
+        }
         self.database
             .query::<IgnoredAny>(query, bindings)
             .map(|_| ())
@@ -209,7 +217,7 @@ impl<D: Database> Store<D> {
         match table {
             Table::UserState | Table::Log | Table::Conversations => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
-            Table::Revocation => &self.revocation,
+            Table::Revocation | Table::Erasure => &self.revocation,
             _ => &self.social,
         }
     }

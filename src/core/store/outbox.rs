@@ -36,20 +36,21 @@ impl Keyed {
 }
 
 impl<D: Database> Store<D> {
-    /// Adds a send, before it is committed to D1.
+    /// Adds a send, before it is committed to D1. `counted` is what it counts for today, if that is limited.
     pub fn outbox_add(
         &self,
         entry: &OutboxEntry,
         idempotency_key: Option<&str>,
         fingerprint: &str,
+        counted: Option<SentToday>,
         next_attempt_at: Millis,
     ) -> Result<()> {
         self.write(
             Table::Outbox,
             "INSERT INTO outbox
                (send_id, receiver_ids, next_attempt_at, idempotency_key, fingerprint, created_at,
-                is_direct)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                is_direct, counted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             vec![
                 entry.send_id.to_string().into(),
                 to_json(&entry.receiver_ids).into(),
@@ -58,6 +59,7 @@ impl<D: Database> Store<D> {
                 fingerprint.into(),
                 Param::from(entry.created_at),
                 Param::from(entry.kind == SendKind::Direct),
+                counted.map(|counted| to_json(&counted)).into(),
             ],
         )
     }
@@ -89,6 +91,27 @@ impl<D: Database> Store<D> {
         )?;
         self.known.sent_today.set(sent);
         Ok(())
+    }
+
+    /// Takes a send out of the count that was never committed: a repeat is going to count as a new one.
+    fn give_back(&self, send_id: Uuid) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Row {
+            counted: Option<String>,
+        }
+        let rows: Vec<Row> = self.read(
+            &self.outbox,
+            "SELECT counted FROM outbox WHERE send_id = ?1",
+            vec![send_id.to_string().into()],
+        )?;
+        let Some(counted) = rows.into_iter().next().and_then(|row| row.counted) else {
+            return Ok(());
+        };
+        let counted: SentToday = serde_json::from_str(&counted)?;
+        match self.sent_today()?.without(counted) {
+            Some(sent) => self.set_sent_today(sent),
+            None => Ok(()),
+        }
     }
 
     /// Restarts a send that was never replied to, with the full time to commit.
@@ -134,7 +157,10 @@ impl<D: Database> Store<D> {
                     vec![id],
                 )
             }
-            Next::Void => self.outbox_remove(send_id),
+            Next::Void => {
+                self.give_back(send_id)?;
+                self.outbox_remove(send_id)
+            }
             Next::Retry { rest, at } => {
                 let rest = rest.as_ref();
                 let unconfirmed = rest.map(|rest| &rest.unconfirmed);

@@ -1,4 +1,4 @@
-//! When the user's tokens were last revoked.
+//! When the user's tokens were last revoked, and when the user was last erased.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use crate::core::time::Millis;
 
 #[derive(Deserialize)]
 struct Row {
-    revoked_at: Millis,
+    at: Millis,
 }
 
 impl<D: Database> Store<D> {
@@ -25,12 +25,27 @@ impl<D: Database> Store<D> {
     /// Returns when the user's tokens were last revoked, if ever.
     pub fn revoked_at(&self) -> Result<Option<Millis>> {
         self.known.revoked_at.get_or(|| {
-            let rows: Vec<Row> = self.read(
-                &self.revocation,
-                "SELECT revoked_at FROM revocation",
-                vec![],
-            )?;
-            Ok(rows.first().map(|row| row.revoked_at))
+            let sql = "SELECT revoked_at AS at FROM revocation";
+            let rows: Vec<Row> = self.read(&self.revocation, sql, vec![])?;
+            Ok(rows.first().map(|row| row.at))
+        })
+    }
+
+    /// Records that the user is erased.
+    pub fn set_erased(&self, erased_at: Millis) -> Result<()> {
+        self.write(
+            Table::Erasure,
+            "REPLACE INTO erasure (id, erased_at) VALUES (1, ?1)",
+            vec![Param::from(erased_at)],
+        )
+    }
+
+    /// Returns when the user was last erased, if ever. What is older has no place here any more.
+    pub fn erased_at(&self) -> Result<Option<Millis>> {
+        self.known.erased_at.get_or(|| {
+            let sql = "SELECT erased_at AS at FROM erasure";
+            let rows: Vec<Row> = self.read(&self.revocation, sql, vec![])?;
+            Ok(rows.first().map(|row| row.at))
         })
     }
 }

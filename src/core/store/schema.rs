@@ -121,7 +121,8 @@ CREATE INDEX watchers_owed ON watchers (owed) WHERE owed = 1;
 ",
     },
     // watched.cursor: the last watcher, in the order of their ids, whom this round has told.
-    // watched.tell_all: how many rounds, this one included, tell everybody, because it is unknown who was told what.
+    // watched.tell_all: how many rounds, this one included, tell everybody, because it is unknown who was told what. A
+    // name for a number would be rounds_to_all; renaming a column would cost every object a migration.
     // watched.retry_at: when to tell those again who could not be reached.
     // The index never has a row; its name says that the step has run.
     Step {
@@ -186,18 +187,39 @@ ALTER TABLE outbox ADD COLUMN unconfirmed TEXT;
 CREATE INDEX outbox_unconfirmed ON outbox (send_id) WHERE unconfirmed = '';
 ",
     },
+    // outbox.counted: what the send counts for in sent_today, as JSON. The index never has a row; its name says that the
+    // step has run.
+    Step {
+        marker: "outbox_counted",
+        sql: "
+ALTER TABLE outbox ADD COLUMN counted TEXT;
+CREATE INDEX outbox_counted ON outbox (send_id) WHERE send_id IS NULL;
+",
+    },
 ];
 
-/// When the user's tokens were revoked. The table has its own group, because its row outlives the user.
-pub const REVOCATION: &[Step] = &[Step {
-    marker: "revocation",
-    sql: "
+/// When the user's tokens were revoked, and when the user was erased. The tables have their own group, because their
+/// rows outlive the user.
+pub const REVOCATION: &[Step] = &[
+    Step {
+        marker: "revocation",
+        sql: "
 CREATE TABLE revocation (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
   revoked_at INTEGER NOT NULL
 );
 ",
-}];
+    },
+    Step {
+        marker: "erasure",
+        sql: "
+CREATE TABLE erasure (
+  id        INTEGER PRIMARY KEY CHECK (id = 1),
+  erased_at INTEGER NOT NULL
+);
+",
+    },
+];
 
 /// Adds conversations to the list, or moves them up. `?1` is the targets as JSON; `r` is the other
 /// participant.

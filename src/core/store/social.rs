@@ -117,7 +117,12 @@ impl<D: Database> Store<D> {
     fn watcher_owe_truth(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(Table::Watched, watch::NEW_TRUTH, vec![user_id.into()])?;
         self.write(Table::Watched, watch::OWE_TRUTH, vec![user_id.into()])?;
-        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(now)])
+        self.set_due_for(user_id, now)
+    }
+
+    fn set_due_for(&self, user_id: &str, now: Millis) -> Result<()> {
+        let bindings = vec![Param::from(now), user_id.into()];
+        self.write(Table::Watched, watch::SET_DUE_FOR, bindings)
     }
 
     /// Returns whom a session watches.
@@ -221,7 +226,7 @@ impl<D: Database> Store<D> {
         self.write(Table::Watched, watch::BEGIN, vec![Param::from(first)])?;
         let version = self.watched_sync(is_online, now)?;
         self.write(Table::Watched, watch::ADD_WATCHER, vec![user_id.into()])?;
-        self.write(Table::Watched, watch::SET_DUE, vec![Param::from(now)])?;
+        self.set_due_for(user_id, now)?;
         self.known.watcher_count.set(count + usize::from(is_new));
         Ok(version)
     }

@@ -109,8 +109,64 @@ fn a_revocation_is_never_taken_back() {
         store.revoke(revoked_at).unwrap();
         assert_eq!(store.revoked_at().unwrap(), Some(expected));
     }
-    // An erased user has nothing but this one.
-    assert_eq!(&*store.schema().unwrap(), "revocation");
+    assert_eq!(store.erased_at().unwrap(), None);
+    store.set_erased(8).unwrap();
+    assert_eq!(store.erased_at().unwrap(), Some(8));
+    assert_eq!(store.revoked_at().unwrap(), Some(9));
+    // An erased user has nothing but these two.
+    assert_eq!(&*store.schema().unwrap(), "revocation,erasure");
+}
+
+#[test]
+fn a_send_that_was_never_committed_does_not_count() {
+    let store = store();
+    let today = |messages| SentToday {
+        day: 20_000,
+        messages,
+        bytes: 10 * messages,
+        conversations: 0,
+    };
+    let entry = |id| OutboxEntry::new(Uuid::from_u128(id), vec![], 1, SendKind::Direct);
+    store.set_sent_today(today(9)).unwrap();
+    let counted = Some(today(2));
+    store
+        .outbox_add(&entry(1), Some("key"), "f", counted, 2)
+        .unwrap();
+    store.outbox_add(&entry(2), None, "f", counted, 2).unwrap();
+    store.outbox_add(&entry(3), None, "f", None, 2).unwrap();
+    let mut left = Vec::new();
+    for (id, next) in [(1, Next::Void), (2, Next::Done), (3, Next::Void)] {
+        store.outbox_update(Uuid::from_u128(id), &next).unwrap();
+        left.push(store.sent_today().unwrap());
+    }
+    assert_eq!(left, [today(7), today(7), today(7)]);
+    // The key is free again.
+    assert!(store.outbox_by_key("key", 3).unwrap().is_none());
+}
+
+#[test]
+fn what_ends_after_an_erasure_leaves_no_trace() {
+    let store = store();
+    let watcher = Watcher {
+        user_id: "w".into(),
+        asked: 1,
+        is_blocked: 0,
+    };
+    let step = store.watchers_to_tell(true, 9, 1_000).unwrap();
+    for outcome in [
+        PushOutcome::Heard,
+        PushOutcome::Unwanted,
+        PushOutcome::Unreached,
+    ] {
+        store.watcher_told(&watcher, 3, outcome).unwrap();
+    }
+    store.watched_told(&step, Some(2_000), 1_000).unwrap();
+    store.set_recorded().unwrap();
+    store.set_offline(1_000, 7).unwrap();
+    store.receipt_remove(7).unwrap();
+    store.block_remove("w", 1_000).unwrap();
+    store.conversation_remove("k").unwrap();
+    assert_eq!(&*store.schema().unwrap(), "");
 }
 
 /// Returns the offsets that can be replayed at `now`, and how many rows the log has.
@@ -309,8 +365,10 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
         }
     };
     let entry = |id: u128| OutboxEntry::new(Uuid::from_u128(id), vec!["r".into()], 100, kind(id));
-    store.outbox_add(&entry(1), Some("key"), "f", 500).unwrap();
-    store.outbox_add(&entry(2), None, "f", 400).unwrap();
+    store
+        .outbox_add(&entry(1), Some("key"), "f", None, 500)
+        .unwrap();
+    store.outbox_add(&entry(2), None, "f", None, 400).unwrap();
     let due = |id, attempts, next_attempt_at| Due {
         send_id: entry(id).send_id,
         attempts,
@@ -431,7 +489,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.watched_told(&step, None, 1)?;
     store.bucket_set("bulk", Bucket::default())?;
     store.bucket("bulk")?;
-    store.outbox_add(&entry, Some("key"), "f", 1)?;
+    store.outbox_add(&entry, Some("key"), "f", None, 1)?;
     store.outbox_renew(&entry, 1)?;
     store.outbox_open()?;
     store.outbox_next(None)?;

@@ -108,6 +108,29 @@ fn heard(_: &Watcher) -> PushOutcome {
 }
 
 #[test]
+fn who_could_not_be_reached_delays_nobody_else() {
+    let mut world = World::new(3);
+    let outcome = |watcher: &Watcher| match watcher.user_id == id(0) {
+        true => PushOutcome::Unreached,
+        false => PushOutcome::Heard,
+    };
+    world.change(true, NOW);
+    world.run(outcome, NOW);
+    assert_eq!(world.pushes(), 3);
+    let later = NOW + 10;
+    world.store.block_add(&id(1), later).unwrap();
+    assert_eq!(world.due_at(), Some(later));
+    world.run(outcome, later);
+    let told: Vec<String> = std::mem::take(&mut world.told).into_keys().collect();
+    assert_eq!(told, [id(0), id(1)]);
+    assert_eq!(world.due_at(), Some(later + RETRY));
+    // The grace period of a change is not cut short.
+    world.store.watched_change(false, later + 5_000).unwrap();
+    world.store.block_remove(&id(1), later + 1).unwrap();
+    assert_eq!(world.due_at(), Some(later + 5_000));
+}
+
+#[test]
 fn fifty_thousand_watchers_are_told_once_each() {
     let mut world = World::new(50_000);
     world.change(true, NOW);

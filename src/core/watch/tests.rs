@@ -65,6 +65,37 @@ fn what_is_older_than_what_was_told_is_no_news() {
 }
 
 #[test]
+fn a_push_that_an_erasure_overtakes_is_no_news() {
+    let user = WatchedUser {
+        store: store(),
+        sockets: 0,
+        blocked: BTreeSet::new(),
+    };
+    let mut watches = watching(&["a"]);
+    watches.on_answer("a", user.watch(0, 1_000), 1_000);
+    // The user comes and goes all the time, as often as anybody can.
+    for _ in 0..100 {
+        user.store.watched_change(true, 1_050).unwrap();
+        user.store.watched_change(false, 1_050).unwrap();
+    }
+    user.store.watched_change(true, 1_050).unwrap();
+    let on_its_way = statement(true, user.store.watched().unwrap().unwrap().version);
+    watches.on_push("a", on_its_way, 1_100);
+    assert!(watches.on_push("a", statement(false, erased_version(1_101)), 1_101));
+    assert!(!watches.on_push("a", on_its_way, 1_102));
+    // The next user with this id.
+    let next = WatchedUser {
+        store: store(),
+        sockets: 1,
+        ..user
+    };
+    assert_eq!(
+        watches.on_renewal("a", next.watch(0, 1_101), 1_102),
+        Some(true)
+    );
+}
+
+#[test]
 fn a_renewal_repeats_what_may_have_been_lost() {
     let mut watches = watching(&["a"]);
     watches.on_answer("a", statement(true, 5), 100);

@@ -7,7 +7,7 @@ use crate::core::error::to_json;
 use crate::core::record::shards::Shard;
 use crate::core::record::users::{User, find_user, put_user};
 use crate::messages::{Disconnect, Erase, Revoke};
-use crate::platform::{d1, now, objects};
+use crate::platform::{d1, directory, now, objects};
 
 impl ApiRequest {
     /// Returns the user's row, or a 404 problem.
@@ -50,6 +50,7 @@ impl ApiRequest {
         objects::call(&self.env, &erase.user_id, &erase)
             .await
             .map_err(ours("erase"))?;
+        directory::forget(&erase.user_id);
         Ok((204, String::new()))
     }
 }

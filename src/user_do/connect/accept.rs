@@ -73,7 +73,7 @@ impl UserObject {
             .into_iter()
             .min_by_key(|socket| socket.connection.opened_at);
         if let Some(oldest) = oldest {
-            self.close(oldest, CloseReason::Replaced);
+            self.close(oldest, CloseReason::NotJoined);
         }
     }
 }

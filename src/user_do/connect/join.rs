@@ -14,7 +14,6 @@ use crate::core::token::signature::{Opened, SignedToken, open};
 use crate::core::token::{Verdict, user};
 use crate::platform::{self, log, now, public_keys};
 use crate::user_do::UserObject;
-use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::socket::Socket;
 use crate::wire::engine_io::{Frame, Packet};
 use crate::wire::socket_io::MAIN;
@@ -31,6 +30,7 @@ pub(crate) struct AfterConnect {
 /// What remains to be done after a join.
 pub(crate) struct AfterJoin {
     user_id: String,
+    engine_sid: String,
     /// The connections that this one replaces.
     replaced: Vec<Socket>,
     /// The id of the session, if it was resumed.
@@ -55,7 +55,7 @@ impl UserObject {
     /// until then, and follow in their order whatever becomes of the CONNECT.
     async fn join_checked(
         &self,
-        mut socket: Socket,
+        socket: Socket,
         token: &SignedToken,
         auth: &ConnectAuth,
     ) -> Option<AfterConnect> {
@@ -65,25 +65,36 @@ impl UserObject {
             self.close(socket, CloseReason::Interrupted);
             return None;
         }
-        socket.connection.phase = Phase::Connecting;
-        log::fault("connect", socket.save());
-        let sid = socket.connection.engine_sid.clone();
-        self.start_holding(&sid);
-        let claims = public_keys::check(config, token).await;
-        // The socket may have closed in the meantime. Its frames were held.
-        let mut held = self.stop_holding(&sid).frames;
-        let mut socket = socket.reload()?;
-        if socket.connection.phase != Phase::Connecting {
-            return None;
-        }
-        socket.connection.phase = Phase::Open;
-        log::fault("connect", socket.save());
+        let check = async |_: &Socket| public_keys::check(config, token).await;
+        let (socket, mut held, claims) = self.held_while(socket, check).await?;
         let ws = socket.ws.clone();
         let verdict = claims.and_then(|claims| user(&claims, config, now()));
         let joined = self.join_as(socket, verdict, auth).await;
         let (later, joined) = joined.map_or((Vec::new(), None), |after| (after.held, after.joined));
         held.extend(later);
         Some(AfterConnect { ws, held, joined })
+    }
+
+    /// Holds a connection's frames while `work` is awaited. Returns the socket as it is then, the frames and what the
+    /// work has led to, or `None` if the connection has closed meanwhile.
+    async fn held_while<T>(
+        &self,
+        mut socket: Socket,
+        work: impl AsyncFnOnce(&Socket) -> T,
+    ) -> Option<(Socket, Vec<Frame>, T)> {
+        socket.connection.phase = Phase::Connecting;
+        log::fault("connect", socket.save());
+        let sid = socket.connection.engine_sid.clone();
+        self.start_holding(&sid);
+        let outcome = work(&socket).await;
+        let held = self.stop_holding(&sid).frames;
+        let mut socket = socket.reload()?;
+        if socket.connection.phase != Phase::Connecting {
+            return None;
+        }
+        socket.connection.phase = Phase::Open;
+        log::fault("connect", socket.save());
+        Some((socket, held, outcome))
     }
 
     /// Joins the client if the verdict is good.
@@ -117,26 +128,25 @@ impl UserObject {
         };
         // A session that is being upgraded has connected before.
         if (is_recorded && !is_full) || socket.connection.phase == Phase::Upgrading {
-            return self.finish_join(socket, auth, is_recorded, Vec::new());
+            return Some(AfterConnect {
+                ws: socket.ws.clone(),
+                held: Vec::new(),
+                joined: self.finish_join(socket, auth, is_recorded),
+            });
         }
-
-        socket.connection.phase = Phase::Connecting;
-        log::fault("connect", socket.save());
-        let sid = socket.connection.engine_sid.clone();
-        self.start_holding(&sid);
-        let recorded = async { is_recorded || self.record_user(&socket.connection).await };
-        let (is_recorded, ()) = join(recorded, self.make_room(&socket, auth)).await;
-        // The socket may have closed in the meantime. Its frames were held.
-        let held = self.stop_holding(&sid).frames;
-        let mut socket = socket.reload()?;
-        if socket.connection.phase != Phase::Connecting {
-            return None;
-        }
-        socket.connection.phase = Phase::Open;
+        let prepare = async |socket: &Socket| {
+            let recorded = async { is_recorded || self.record_user(&socket.connection).await };
+            let (is_recorded, ()) = join(recorded, self.make_room(socket, auth)).await;
+            is_recorded
+        };
+        let (socket, held, is_recorded) = self.held_while(socket, prepare).await?;
+        let ws = socket.ws.clone();
         // A revocation or an erasure may have come in between.
         let identity = socket.connection.identity.clone();
-        let socket = self.unless_revoked(socket, identity)?;
-        self.finish_join(socket, auth, is_recorded, held)
+        let joined = self
+            .unless_revoked(socket, identity)
+            .and_then(|socket| self.finish_join(socket, auth, is_recorded));
+        Some(AfterConnect { ws, held, joined })
     }
 
     /// Returns whether the user has a row in D1, and whether they have reached the connection limit.
@@ -169,8 +179,7 @@ impl UserObject {
         mut socket: Socket,
         auth: &ConnectAuth,
         is_recorded: bool,
-        held: Vec<Frame>,
-    ) -> Option<AfterConnect> {
+    ) -> Option<AfterJoin> {
         let entered = self.enter(&mut socket, auth, is_recorded);
         let Some(entered) = log::fault("connect", entered) else {
             self.fail(socket);
@@ -187,27 +196,14 @@ impl UserObject {
             }
         }
         self.needs_schedule();
-        Some(AfterConnect {
-            ws: socket.ws,
-            held,
-            joined: Some(entered),
-        })
+        Some(entered)
     }
 
-    /// Renews a recovered session's subscriptions. The connection may be gone by now. A client that recovers more
-    /// often than it may ask for so many statuses is disconnected: it would not learn what it has missed.
+    /// Renews a recovered session's subscriptions. The connection may be gone by now.
     pub(crate) async fn after_join(&self, entered: AfterJoin) {
         let Some(sid) = entered.resumed else { return };
-        match self.resume_watches(&entered.user_id, &sid).await {
-            Err(Failure::Refused(_)) => {
-                if let Some(socket) = self.live_socket(&sid) {
-                    self.close(socket, CloseReason::Flooding);
-                }
-            }
-            resumed => {
-                log::fault("watch", resumed);
-            }
-        }
+        let resumed = self.resume_watches(&entered.user_id, &sid, &entered.engine_sid);
+        log::fault("watch", resumed.await);
     }
 
     /// Joins the client, or tells it that the user has too many connections. `core::connect` decides.
@@ -262,6 +258,7 @@ impl UserObject {
         );
         Ok(Some(AfterJoin {
             user_id,
+            engine_sid: socket.connection.engine_sid.clone(),
             replaced,
             resumed: entered.is_resumed.then_some(entered.sid),
         }))

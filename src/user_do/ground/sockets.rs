@@ -155,7 +155,8 @@ impl UserObject {
         let ponged_at = socket.ponged_at(&self.state);
         let sid = &socket.connection.engine_sid;
         if let Some(client) = self.unconfirmed.borrow_mut().get_mut(sid) {
-            client.pinged(socket.connection.is_answered(ponged_at));
+            let is_first = socket.connection.pinged_at.is_none();
+            client.pinged(is_first || socket.connection.is_answered(ponged_at));
         }
         socket.connection.pinged(now(), last_offset, ponged_at);
         socket.save()?;

@@ -5,6 +5,7 @@ use worker::Result;
 use super::fault::Failure;
 use crate::core::config::Config;
 use crate::core::cost::Cost;
+use crate::core::error::{ErrorCode, EventError};
 use crate::core::telemetry::Fact;
 use crate::platform::{now, telemetry};
 use crate::user_do::UserObject;
@@ -16,6 +17,21 @@ impl UserObject {
             Ok(config) => Ok(config),
             Err(error) => Err(worker::Error::RustError(error.to_string())),
         }
+    }
+
+    /// Refuses to go on with a request if its user has been erased while it waited: nothing may be written for them
+    /// any more.
+    pub(crate) fn unless_erased(&self) -> std::result::Result<(), Failure> {
+        if self.is_erased()? {
+            return Err(EventError::new(ErrorCode::Forbidden, "The user has been erased").into());
+        }
+        Ok(())
+    }
+
+    /// Returns whether the user has been erased, and nobody has connected or sent anything by this id since.
+    pub(crate) fn is_erased(&self) -> Result<bool> {
+        let is_nobody = self.store.user_state()?.user_id.is_empty();
+        Ok(is_nobody && self.store.erased_at()?.is_some())
     }
 
     /// Counts what a request of the user costs, or refuses it.

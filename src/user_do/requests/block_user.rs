@@ -30,12 +30,13 @@ impl CarryOut for Blocking<true> {
             return Err(EventError::invalid("You cannot block yourself").into());
         }
         object.pay(Cost::new(1, 1))?;
+        object.store.know_user(&caller.user_id)?;
         let _turn = object.blocking.turn().await;
+        object.unless_erased()?;
         let max = object.config()?.max_blocked_users;
         if object.store.blocks_count()? >= max && !object.store.has_blocked(&user_id)? {
             return Err(too_many(max).into());
         }
-        object.store.know_user(&caller.user_id)?;
         object.store.block_add(&user_id, now())?;
         // If the push below fails, the alarm repeats it.
         object.needs_schedule();

@@ -16,6 +16,7 @@ impl CarryOut for Marking {
         object.pay(Cost::new(1, 1))?;
         let shard = object.config()?.record_shards.of(&self.conversation_id);
         let results = d1::batch(&object.env, shard, &mark_read(user_id, &self)).await?;
+        object.unless_erased()?;
         let pairs: Vec<Pair> = d1::rows(&results, 0)?;
         let peer = object.participant(user_id, &self.conversation_id, pairs.first())?;
         let newest = pairs.first().and_then(|pair| pair.last_message_id);

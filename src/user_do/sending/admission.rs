@@ -15,18 +15,23 @@ use crate::user_do::UserObject;
 const BULK: &str = "bulk";
 
 impl UserObject {
-    /// Counts a new send against each limit, or refuses it. A repeat does not count.
-    pub(super) fn admit_send(&self, outgoing: &Outgoing, targets: &[Target]) -> Outcomes<()> {
+    /// Counts a new send against each limit, or refuses it. A repeat does not count. Returns what it counts for today,
+    /// if that is limited.
+    pub(super) fn admit_send(
+        &self,
+        outgoing: &Outgoing,
+        targets: &[Target],
+    ) -> Outcomes<Option<SentToday>> {
         let bulk_sends = self.with_bulk_send(outgoing)?;
-        let sent_today = self.with_send(outgoing, targets)?;
+        let counted = self.with_send(outgoing, targets)?;
         self.pay_for_send(targets)?;
         if let Some(bucket) = bulk_sends {
             self.store.bucket_set(BULK, bucket)?;
         }
-        if let Some(sent) = sent_today {
+        if let Some((_, sent)) = counted {
             self.store.set_sent_today(sent)?;
         }
-        Ok(())
+        Ok(counted.map(|(send, _)| send))
     }
 
     /// Counts what a send costs: a batch of D1 for each shard, and a call for each receiver.
@@ -49,8 +54,12 @@ impl UserObject {
         Ok(Some(bucket))
     }
 
-    /// Returns what the user has sent today including this send, if that is limited.
-    fn with_send(&self, outgoing: &Outgoing, targets: &[Target]) -> Outcomes<Option<SentToday>> {
+    /// Returns what this send counts for, and what the user has sent today including it, if that is limited.
+    fn with_send(
+        &self,
+        outgoing: &Outgoing,
+        targets: &[Target],
+    ) -> Outcomes<Option<(SentToday, SentToday)>> {
         let quotas = &self.config()?.quotas;
         if quotas.are_off() {
             return Ok(None);
@@ -58,7 +67,11 @@ impl UserObject {
         let content = outgoing.draft.content.get().len();
         let send = SentToday::of(targets.len(), content, self.begun_by(targets)?);
         let sent = self.store.sent_today()?.add(send, quotas, now())?;
-        Ok(Some(sent))
+        let send = SentToday {
+            day: sent.day,
+            ..send
+        };
+        Ok(Some((send, sent)))
     }
 
     /// Returns how many conversations begin with a send to these targets.

@@ -131,6 +131,7 @@ impl UserObject {
         revoked_at: Option<Millis>,
     ) -> Outcomes<Turn> {
         let turn = self.sends.turn().await;
+        self.unless_erased()?;
         if caller.sid.is_some() && self.store.revoked_at()? != revoked_at {
             return Err(EventError::new(ErrorCode::Forbidden, "The token has been revoked").into());
         }
@@ -224,11 +225,12 @@ impl UserObject {
         let receiver_ids = outgoing.receiver_ids.clone();
         let entry = OutboxEntry::new(send_id, receiver_ids, now, outgoing.kind);
         let recorded = Recorded::new(entry, &caller.user_id);
-        self.admit_send(outgoing, &recorded.targets)?;
+        let counted = self.admit_send(outgoing, &recorded.targets)?;
         self.store.outbox_add(
             &recorded.entry,
             outgoing.draft.idempotency_key.as_deref(),
             &outgoing.fingerprint(),
+            counted,
             now + COMMIT_DEADLINE,
         )?;
         Ok(recorded)

@@ -24,6 +24,7 @@ impl UserObject {
         let shard = self.config()?.record_shards.of(conversation_id);
         let statement = history::participants(conversation_id);
         let pairs: Vec<Pair> = d1::query(&self.env, shard, statement).await?;
+        self.unless_erased()?;
         let pair = pairs.first();
         let peer = self.participant(user_id, conversation_id, pair)?;
         if let Some(newest) = pair.and_then(|pair| pair.last_message_id) {

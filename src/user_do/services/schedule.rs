@@ -1,7 +1,8 @@
 //! The object's only alarm, set for whatever is due next ([`crate::core::alarm`]).
 //!
 //! It is set at the end of each entry point, if the work requires it ([`UserObject::needs_schedule`]), and in
-//! one more place: a send must set its alarm before it waits for D1 (`sending/send.rs`).
+//! two more places: a send must set its alarm before it waits for D1 (`sending/send.rs`), and a recovery before it
+//! waits for its turn to ask about users (`watch.rs`).
 //!
 //! Invariant: whatever is due has an alarm, or gets one at the object's next event. The platform may lose an alarm,
 //! so an instance looks at its first event whether the one that it needs is set, and at each event whether it is
@@ -18,15 +19,15 @@ use crate::platform::{log, now};
 use crate::user_do::UserObject;
 
 impl UserObject {
-    /// Called at the end of each entry point.
+    /// Called at the end of each entry point, and before a long wait.
     pub(crate) async fn schedule_if_needed(&self) {
         if self.needs_schedule.get() || self.has_lost_alarm() {
             self.schedule().await;
         }
     }
 
-    /// Returns whether an event has to end with [`Self::schedule_if_needed`], although its own work is done without
-    /// an await.
+    /// Returns whether an event whose own work is done without an await has to end with
+    /// [`Self::schedule_if_needed`].
     pub(crate) fn may_lack_alarm(&self) -> bool {
         if self.needs_schedule.get() && matches!(self.next_alarm(), Ok(None)) {
             self.needs_schedule.set(false);
