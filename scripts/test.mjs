@@ -70,7 +70,7 @@ const steps = {
 };
 
 /** Tests of what the record is for. They also run with four databases (tests/support/shards.ts). */
-const ofMessages = ["api", "block", "bulk", "idempotency", "messaging", "order", "outbox"].map(
+const ofMessages = ["api", "block", "bulk", "idempotency", "messaging", "outbox"].map(
   (name) => `tests/${name}.test.ts`,
 );
 

@@ -106,7 +106,7 @@ test("health names the database that is not well", async () => {
   });
 });
 
-const receiverIds = Array.from({ length: 8 }, (_, index) => `receiver${index}`);
+const receiverIds = Array.from({ length: 12 }, (_, index) => `receiver${index}`);
 
 /** Returns the place of the database that has the conversation. */
 const shardOf = (conversationId: string) => Number.parseInt(conversationId.slice(0, 1), 16) >> 2;
@@ -203,7 +203,7 @@ test("a database that fails takes only its own conversations with it", async () 
     partly.sent.map(idsOf),
   );
   assert.deepEqual(await sendToAll(sender, "partly", key), whole);
-  const { items } = await request(sender, "get_conversations", { limit: 8 });
+  const { items } = await request(sender, "get_conversations", { limit: 12 });
   assert.deepEqual(
     items.map(({ conversationId }) => conversationId),
     whole.sent.map(({ conversationId }) => conversationId).reverse(),

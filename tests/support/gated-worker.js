@@ -13,11 +13,15 @@ async function pass(env, name) {
 
 /** Returns a database that asks before it runs a batch. */
 function gated(env, name) {
-  const batch = async (statements) => {
-    await pass(env, name);
-    return env[name].batch(statements);
-  };
-  return Object.defineProperty(Object.create(env[name]), "batch", { value: batch });
+  const database = env[name];
+  // The wasm looks at the class of a binding.
+  return Object.assign(Object.create(Object.getPrototypeOf(database)), {
+    prepare: (sql) => database.prepare(sql),
+    async batch(statements) {
+      await pass(env, name);
+      return database.batch(statements);
+    },
+  });
 }
 
 function withGates(env) {
