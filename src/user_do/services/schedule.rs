@@ -88,6 +88,9 @@ impl UserObject {
         let Some(at) = alarm::to_set(wanted, current, now()) else {
             return Ok(());
         };
+        if current.is_some_and(|at| alarm::is_lost(at, now())) {
+            log::error("alarm", &"it is overdue by seconds, so it is set anew");
+        }
         self.alarm_at.set(Some(Some(at)));
         let pause = Duration::from_millis(at.saturating_sub(now()));
         let outcome = self.state.storage().set_alarm(pause).await;
