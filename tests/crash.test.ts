@@ -108,7 +108,7 @@ test("killed between two databases, everyone gets the message once", async () =>
     assert.ok(sharded.logs().size < confirmed, "the fan-out was faster than the kill");
 
     await sharded.start();
-    await until(() => sharded.logs().size === confirmed, "what was stored is delivered", 30_000);
+    await until(() => sharded.logs().size === confirmed, "what was stored is delivered", 60_000);
     // The sender never got a reply and retries.
     const result = await sendText(await contractor(sharded), ids, "to all", key);
     assert.deepEqual(
