@@ -12,7 +12,7 @@
 //! So a fan-out begins by looking at these ([`InFlight::waiting`]), and a send stays in flight until its row says
 //! whom it has not reached.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use uuid::Uuid;
 
@@ -59,7 +59,7 @@ struct Queue {
 #[derive(Debug, Default)]
 pub struct InFlight {
     /// Each send, and whether its fan-out has begun.
-    sends: BTreeMap<Uuid, bool>,
+    sends: Vec<(Uuid, bool)>,
     /// By receiver.
     queues: HashMap<String, Queue>,
 }
@@ -67,27 +67,27 @@ pub struct InFlight {
 impl InFlight {
     /// Notes a send that is about to be committed or resumed. Returns `false` if it is in progress already.
     pub fn claim(&mut self, send_id: Uuid) -> bool {
-        let is_new = !self.sends.contains_key(&send_id);
+        let is_new = !self.contains(send_id);
         if is_new {
-            self.sends.insert(send_id, false);
+            self.sends.push((send_id, false));
         }
         is_new
     }
 
     /// Returns whether the send is in progress.
     pub fn contains(&self, send_id: Uuid) -> bool {
-        self.sends.contains_key(&send_id)
+        self.sends.iter().any(|(id, _)| *id == send_id)
     }
 
     /// Returns any send in progress.
     pub fn any(&self) -> Option<Uuid> {
-        self.sends.keys().next().copied()
+        self.sends.first().map(|(id, _)| *id)
     }
 
     /// Returns the receivers who wait for an earlier send that the outbox has to deliver. `open` is what is in the
     /// outbox. The fan-out has to begin before anything else happens.
     pub fn waiting(&self, send_id: Uuid, open: &[(OutboxEntry, Millis)]) -> HashSet<String> {
-        let has_begun = |id| self.sends.get(&id).copied().unwrap_or(false);
+        let has_begun = |id| self.sends.contains(&(id, true));
         open.iter()
             .map(|(entry, _)| entry)
             .filter(|entry| entry.send_id < send_id && !has_begun(entry.send_id))
@@ -104,7 +104,8 @@ impl InFlight {
         receiver_ids: impl Iterator<Item = &'a str>,
         waiting: &HashSet<String>,
     ) -> Begun {
-        self.sends.insert(send_id, true);
+        self.forget(send_id);
+        self.sends.push((send_id, true));
         let mut begun = Begun::default();
         for (index, receiver_id) in (0..).zip(receiver_ids) {
             let queue = self.queues.entry(receiver_id.to_owned()).or_default();
@@ -138,7 +139,7 @@ impl InFlight {
     /// Ends a send whose row in the outbox says whom it has not reached. Copies that were never answered count as
     /// not arrived.
     pub fn end(&mut self, send_id: Uuid) -> Vec<Verdict> {
-        self.sends.remove(&send_id);
+        self.forget(send_id);
         let mut verdicts = Vec::new();
         self.queues.retain(|_, queue| {
             verdicts.append(&mut queue.answered(send_id, false));
@@ -146,6 +147,10 @@ impl InFlight {
             !queue.copies.is_empty() || !queue.failed.is_empty()
         });
         verdicts
+    }
+
+    fn forget(&mut self, send_id: Uuid) {
+        self.sends.retain(|(id, _)| *id != send_id);
     }
 }
 

@@ -105,6 +105,6 @@ export class Deliveries {
   }
 }
 
-/** Sends a request to an object. `headers` is JSON. */
+/** Sends a request to an object. `headers` is JSON: a list of names and values. */
 export const request = (objects, name, url, method, headers, body) =>
   objects.getByName(name).fetch(url, { method, headers: JSON.parse(headers), body });

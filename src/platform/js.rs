@@ -60,7 +60,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub async fn answers(this: &Deliveries) -> Result<JsValue, JsValue>;
 
-    /// Sends a request to an object. `headers` is JSON.
+    /// Sends a request to an object. `headers` is JSON: a list of names and values.
     #[wasm_bindgen(catch)]
     pub async fn request(
         objects: &ObjectNamespace,

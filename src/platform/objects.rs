@@ -1,6 +1,6 @@
 //! Calls to User objects and polling gateways.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub async fn connect(env: &Env, connect: &Connect) -> Result<Response> {
         binding: USER,
         name: &connect.identity.user_id,
         method: "GET",
-        headers: BTreeMap::from(headers),
+        headers: &headers,
         body: JsValue::UNDEFINED,
     };
     request.send::<Connect>(env).await
@@ -42,7 +42,8 @@ struct ObjectRequest<'a> {
     binding: &'static str,
     name: &'a str,
     method: &'static str,
-    headers: BTreeMap<&'static str, &'a str>,
+    /// Names and values.
+    headers: &'a [(&'static str, &'a str)],
     body: JsValue,
 }
 
@@ -108,7 +109,7 @@ pub async fn poll(
         binding: POLLING_GATEWAY,
         name: gateway,
         method: if body.is_some() { "POST" } else { "GET" },
-        headers: BTreeMap::from([(HEADER, message.as_str())]),
+        headers: &[(HEADER, message.as_str())],
         body: body.unwrap_or(JsValue::UNDEFINED),
     };
     request.send::<Poll>(env).await
@@ -124,7 +125,7 @@ pub async fn call_gateway<M: Message + Serialize>(
         binding: POLLING_GATEWAY,
         name: gateway,
         method: "POST",
-        headers: BTreeMap::new(),
+        headers: &[],
         body: to_json(message).into(),
     };
     request.send::<M>(env).await

@@ -46,7 +46,7 @@ const withPlaces = (toml: string) =>
 
 /** Serves the Worker that `npm test` has built into dist. `vars` override wrangler.toml. */
 export async function startServer({
-  dist = "dist",
+  dist = inRoot("dist"),
   vars = {},
   secrets,
   shards = usualShards,
@@ -61,7 +61,7 @@ export async function startServer({
     workers: [
       {
         configPath,
-        prebuiltWorkerDir: path.resolve(inRoot(dist)),
+        prebuiltWorkerDir: dist,
         vars: { ...testVars, ...vars },
         secrets: secrets ?? { JWT_SECRET: secret },
       },

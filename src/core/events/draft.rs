@@ -1,7 +1,5 @@
 //! The content of a message, independent of its receivers: the fields that every send has.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -76,7 +74,9 @@ impl Draft {
     /// hash is a conflict. Equal JSON has the same hash however it is written, and receivers count as a
     /// set.
     pub fn fingerprint(&self, event: &str, receiver_ids: &[String]) -> String {
-        let receiver_ids: BTreeSet<&String> = receiver_ids.iter().collect();
+        let mut receiver_ids: Vec<&String> = receiver_ids.iter().collect();
+        receiver_ids.sort_unstable();
+        receiver_ids.dedup();
         self.hash(event, to_json(&receiver_ids), &canonical(&self.content))
     }
 

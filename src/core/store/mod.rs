@@ -172,8 +172,14 @@ impl<D: Database> Store<D> {
         query: &str,
         bindings: Vec<Param>,
     ) -> Result<Vec<T>> {
-        let rows = self.rows(tables, query, bindings)?;
-        rows.into_iter().flatten().collect()
+        // A loop, because iterators over iterators would be compiled anew for every type of row.
+        let mut read = Vec::new();
+        if let Some(rows) = self.rows(tables, query, bindings)? {
+            for row in rows {
+                read.push(row?);
+            }
+        }
+        Ok(read)
     }
 
     /// Returns the rows lazily, or `None` if the tables do not exist.
