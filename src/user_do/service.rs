@@ -64,6 +64,7 @@ impl UserObject {
         self.revoke()?;
         // Waits for a send in progress.
         let _turn = self.sends.turn().await;
+        self.store.sent_clear()?;
         let conversations = self.all_conversations(&user_id).await?;
         // Each chunk is erased completely, so that a repeat continues where an invocation reached its limits.
         for some in conversations.chunks(ERASED_AT_ONCE) {
