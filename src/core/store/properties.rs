@@ -306,11 +306,11 @@ fn list(store: &Store<&Connection>) -> Vec<(String, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn the_list_is_in_the_order_of_the_newest_messages(
-        steps in vec(list_steps(), 1..60),
+        steps in vec(list_steps(), 1..40),
         max_bytes in prop_oneof![Just(0), Just(1_100), Just(4_000)],
     ) {
         let database = store().database;
