@@ -85,3 +85,14 @@ test("a message to one user writes a third row: its receipt", async () => {
   await send();
   assert.deepEqual(await send(), [3]);
 });
+
+test("a bulk send to known receivers writes as many rows in the sender's object, however many they are", async () => {
+  const sender = await contractor(server);
+  const send = (receivers: string[]) =>
+    objectRows(["contractor1"], "send_bulk_message", () => sendText(sender, receivers, "hello"));
+  await send(crowd);
+  // Two in the outbox, the count of the day, the send in the list, and the alarm.
+  const rows = await send(crowd);
+  assert.deepEqual(rows, [5]);
+  assert.deepEqual(await send(crowd.slice(0, 2)), rows);
+});

@@ -24,6 +24,10 @@ CREATE TABLE conversations (
   peer_id         TEXT NOT NULL,
   last_message_id TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE sent (
+  send_id TEXT PRIMARY KEY,
+  targets TEXT NOT NULL
+) WITHOUT ROWID;
 `;
 
 /** The table of an object that receives direct messages. */
@@ -77,11 +81,34 @@ WHERE offset = ?7`;
 
 export const MISSED = "SELECT offset, event, payload FROM log WHERE offset > ?1 ORDER BY offset";
 
-export const ADD_OWN_CONVERSATIONS = `
+/** Adds the first contacts of a send to many to the list. */
+export const ADD_FIRST_CONTACTS = `
 INSERT INTO conversations (conversation_id, peer_id, last_message_id)
 SELECT t.value ->> 'c', t.value ->> 'r', t.value ->> 'm' FROM json_each(?1) AS t WHERE true
-ON CONFLICT (conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id
-WHERE excluded.last_message_id > last_message_id`;
+ON CONFLICT (conversation_id) DO NOTHING`;
+
+/** Adds the send with the other receivers' conversations. */
+export const ADD_SENT = `
+INSERT INTO sent (send_id, targets)
+SELECT substr(t.value ->> 'm', 1, 15) || '000' || substr(t.value ->> 'm', 19) AS send_id,
+  json_group_object(conversation_id, substr(t.value ->> 'm', 16, 3))
+FROM json_each(?1) AS t JOIN conversations ON conversation_id = t.value ->> 'c'
+WHERE t.value ->> 'm' > last_message_id GROUP BY 1
+ON CONFLICT (send_id) DO UPDATE SET targets = json_patch(targets, excluded.targets)`;
+
+/** Selects the oldest send if the rows are larger than `?1`. */
+export const SURPLUS_SENT =
+  "SELECT min(send_id) AS sendId FROM sent HAVING sum(length(targets) + 1000) > ?1";
+
+/** Writes to the list what only the send `?1` knows. */
+export const FOLD_SENT = `
+UPDATE conversations SET last_message_id = newest.message_id FROM (
+  SELECT key, send_id, max(substr(send_id, 1, 15) || value || substr(send_id, 19)) AS message_id
+  FROM sent, json_each(targets) GROUP BY key
+) AS newest
+WHERE newest.send_id = ?1 AND conversation_id = newest.key AND newest.message_id > last_message_id`;
+
+export const REMOVE_SENT = "DELETE FROM sent WHERE send_id = ?1";
 
 export const ADD_OWN_CONVERSATION = `
 INSERT INTO conversations (conversation_id, peer_id, last_message_id) VALUES (?1, ?2, ?3)

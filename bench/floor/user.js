@@ -9,6 +9,8 @@ import * as sql from "./statements.js";
 
 const FANOUT_CONCURRENCY = 50;
 const LOG_MAX_EVENTS = 1_000;
+/** The most bytes that the last sends to many have. */
+const MAX_SENT_BYTES = 512_000;
 const COMMIT_DEADLINE_MS = 60_000;
 /** How long after a message the object looks for the pong that confirms it. */
 const RECEIPT_MS = 2_000;
@@ -246,7 +248,7 @@ export class UserObject extends DurableObject {
     const stored = targets.filter((_, index) => outcomes[index].stored);
     const refused = targets.filter((_, index) => !outcomes[index].stored);
     this.#makeTables();
-    this.#run(sql.ADD_OWN_CONVERSATIONS, JSON.stringify(stored));
+    this.#addConversations(stored);
     const letter = {
       sender: { id: userId, name: sender.name, avatarUrl: sender.avatarUrl },
       messageType: "text",
@@ -286,6 +288,20 @@ export class UserObject extends DurableObject {
       console.log(JSON.stringify({ what: "send", receivers: targets.length, d1RowsWritten }));
     }
     return { sender: results[0].results[0], outcomes: results[3].results };
+  }
+
+  #addConversations(targets) {
+    if (targets.length === 1) {
+      const [{ c, r, m }] = targets;
+      return this.#run(sql.ADD_OWN_CONVERSATION, c, r, m);
+    }
+    const json = JSON.stringify(targets);
+    this.#run(sql.ADD_FIRST_CONTACTS, json);
+    this.#run(sql.ADD_SENT, json);
+    for (const { sendId } of this.#rows(sql.SURPLUS_SENT, MAX_SENT_BYTES)) {
+      this.#run(sql.FOLD_SENT, sendId);
+      this.#run(sql.REMOVE_SENT, sendId);
+    }
   }
 
   #keepOwnCopy(ws, letter, target) {

@@ -1,14 +1,18 @@
 //! The user's conversation list: the other participant of each conversation, and the list order. The
 //! conversations themselves are in D1.
+//!
+//! The order is that of the newest messages: a conversation's `last_message_id`, or its message in one of the last
+//! sends to many (see [`super::sent`]), whichever is newer. So nothing else may read `last_message_id` alone.
 
 use serde::Deserialize;
 
+use super::sent::{NEWEST_MESSAGE, REMOVE_FROM_SENT};
 use super::social::Found;
 use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
 use crate::core::sql::Param;
-use crate::core::store::schema::{ADD_CONVERSATION, ADD_CONVERSATIONS, CONVERSATION_PAGE};
+use crate::core::store::schema::{ADD_CONVERSATION, CONVERSATION_PAGE};
 
 /// Sorts after every message id.
 const LAST: &str = "g";
@@ -23,18 +27,14 @@ pub struct Listed {
 }
 
 impl<D: Database> Store<D> {
-    /// Adds conversations to the list, or moves them up. Each target's `receiver_id` is the other
+    /// Adds the conversations of a send to the list, or moves them up. Each target's `receiver_id` is the other
     /// participant.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
         let newest = self.known.newest_message.known();
         match targets {
             [] => return Ok(()),
             [one] => self.conversation_add(one)?,
-            _ => self.write(
-                Table::Conversations,
-                ADD_CONVERSATIONS,
-                vec![to_json(&targets).into()],
-            )?,
+            many => self.sent_add(many)?,
         }
         if let Some(newest) = newest {
             let added = targets.iter().map(|target| &target.message_id).max();
@@ -78,8 +78,8 @@ impl<D: Database> Store<D> {
         Ok(new.map_or(targets.len(), Iterator::count))
     }
 
-    /// Returns a page of the list, newest first. Reads every row and sorts them. `cursor` is the newest message id of the last
-    /// conversation on the previous page.
+    /// Returns a page of the list, newest first. Reads every row and sorts them. `cursor` is the newest message id of the
+    /// last conversation on the previous page.
     pub fn conversation_page(&self, cursor: Option<&str>, limit: usize) -> Result<Vec<Listed>> {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         self.read(
@@ -96,8 +96,7 @@ impl<D: Database> Store<D> {
             newest: Option<String>,
         }
         self.known.newest_message.get_or(|| {
-            let sql = "SELECT max(last_message_id) AS newest FROM conversations";
-            let rows: Vec<Row> = self.read(&self.user, sql, vec![])?;
+            let rows: Vec<Row> = self.read(&self.user, NEWEST_MESSAGE, vec![])?;
             Ok(rows.into_iter().next().and_then(|row| row.newest))
         })
     }
@@ -126,6 +125,7 @@ impl<D: Database> Store<D> {
             Table::Conversations,
             "DELETE FROM conversations WHERE conversation_id = ?1",
             vec![conversation_id.into()],
-        )
+        )?;
+        self.write(Table::Sent, REMOVE_FROM_SENT, vec![conversation_id.into()])
     }
 }

@@ -72,7 +72,7 @@ impl Known {
         match table {
             Table::UserState => self.user_state.forget(),
             Table::Log => self.log_ends.forget(),
-            Table::Conversations => self.newest_message.forget(),
+            Table::Conversations | Table::Sent => self.newest_message.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => {

@@ -10,6 +10,7 @@ mod log;
 mod outbox;
 mod revocation;
 pub mod schema;
+mod sent;
 mod social;
 #[cfg(test)]
 pub mod testing;
@@ -42,6 +43,7 @@ enum Table {
     UserState,
     Log,
     Conversations,
+    Sent,
     Receipts,
     Blocks,
     Watches,
@@ -61,6 +63,7 @@ impl Table {
             Self::UserState => &["user_state"],
             Self::Log => &["log"],
             Self::Conversations => &["conversations"],
+            Self::Sent => &["sent"],
             Self::Receipts => &["receipts"],
             Self::Blocks => &["blocks"],
             Self::Watches => &["watches"],
@@ -221,7 +224,7 @@ impl<D: Database> Store<D> {
 
     fn group(&self, table: Table) -> &Tables {
         match table {
-            Table::UserState | Table::Log | Table::Conversations => &self.user,
+            Table::UserState | Table::Log | Table::Conversations | Table::Sent => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
             Table::Revocation | Table::Erasure => &self.revocation,
             _ => &self.social,

@@ -1,12 +1,13 @@
 //! Whatever happens in whatever order, a store answers what its database says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::testing::store;
+use super::conversations::Listed;
+use super::testing::{send, store};
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::quota::SentToday;
@@ -37,6 +38,8 @@ enum Step {
     Tell(PushOutcome),
     Receipt(u64),
     Converse(u8, u64),
+    /// A send to some of the users, by bits: now or, if it is a repeat, at an earlier time.
+    SendBulk(u8, u64),
     Leave(u8),
     Send(u64),
     Revoke(u64),
@@ -66,6 +69,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => outcome.prop_map(Step::Tell),
         2 => (0..3_u64).prop_map(Step::Receipt),
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        2 => (0..8_u8, 0..9_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
         1 => (0..3_u8).prop_map(Step::Leave),
         2 => (0..9_u64).prop_map(Step::Send),
         1 => (0..99_u64).prop_map(Step::Revoke),
@@ -76,6 +80,15 @@ fn steps() -> impl Strategy<Value = Step> {
 
 fn user(id: u8) -> String {
     format!("u{id}")
+}
+
+/// Returns the targets of a send to those users whose bit is set. Each has the same message id, whoever else is in it.
+fn bulk(time: Millis, ids: u8) -> Vec<Target> {
+    let users = [0, 1, 2, 3, 4, 5, 6, 7].map(user);
+    let mut targets = send(time, &users.each_ref().map(String::as_str));
+    let mut bits = 0..8;
+    targets.retain(|_| bits.next().is_some_and(|bit| ids >> bit & 1 == 1));
+    targets
 }
 
 fn append(store: &Store<&Connection>, now: Millis, events: u64) -> Result<u64> {
@@ -108,11 +121,8 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
             sender_id: "s".into(),
             payload: r#"{"conversationId":"k"}"#.into(),
         }),
-        Step::Converse(id, age) => store.conversations_add(&[Target {
-            receiver_id: user(*id),
-            conversation_id: user(*id),
-            message_id: (now - age).to_string(),
-        }]),
+        Step::Converse(id, age) => store.conversations_add(&bulk(now - age, 1 << id)),
+        Step::SendBulk(ids, age) => store.conversations_add(&bulk(now - age, *ids)),
         Step::Leave(id) => store.conversation_remove(&user(*id)),
         Step::Send(messages) => store.set_sent_today(SentToday {
             messages: *messages,
@@ -266,5 +276,68 @@ impl Log {
             first: first.map_or(last + 1, |(offset, _)| *offset),
             last: *last,
         })
+    }
+}
+
+fn list_steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..8_u8, 0..30_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        8 => (any::<u8>(), 0..30_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
+        1 => (0..8_u8).prop_map(Step::Leave),
+        1 => Just(Step::Erase),
+        2 => Just(Step::Evict),
+    ]
+}
+
+/// Returns the list, read in pages of three.
+fn list(store: &Store<&Connection>) -> Vec<(String, String)> {
+    let mut all: Vec<Listed> = vec![];
+    loop {
+        let cursor = all.last().map(|last| last.last_message_id.as_str());
+        let page = store.conversation_page(cursor, 3).unwrap();
+        if page.is_empty() {
+            return all
+                .into_iter()
+                .map(|one| (one.last_message_id, one.conversation_id))
+                .collect();
+        }
+        all.extend(page);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_list_is_in_the_order_of_the_newest_messages(
+        steps in vec(list_steps(), 1..40),
+        max_bytes in prop_oneof![Just(0), Just(1_100), Just(4_000)],
+    ) {
+        let database = store().database;
+        let mut used = Store::new(&database);
+        let mut model: BTreeMap<String, String> = BTreeMap::new();
+        for (now, step) in (1_000..).zip(steps) {
+            run(&used, &step, now, 3).unwrap();
+            let targets = match &step {
+                Step::Converse(id, age) => bulk(now - age, 1 << id),
+                Step::SendBulk(ids, age) => bulk(now - age, *ids),
+                _ => vec![],
+            };
+            for Target { conversation_id, message_id, .. } in targets {
+                let newest = model.entry(conversation_id).or_default();
+                *newest = message_id.max(newest.clone());
+            }
+            match &step {
+                Step::Leave(id) => _ = model.remove(&user(*id)),
+                Step::Erase => model.clear(),
+                Step::Evict => used = Store::new(&database),
+                _ => used.sent_fold(max_bytes).unwrap(),
+            }
+            let mut expected: Vec<_> = model.iter().map(|(id, newest)| (newest.clone(), id.clone())).collect();
+            expected.sort_by(|one, other| other.cmp(one));
+            let newest = expected.first().map(|(newest, _)| newest.clone());
+            prop_assert_eq!(used.newest_message().unwrap(), newest);
+            prop_assert_eq!(list(&used), expected);
+        }
     }
 }

@@ -5,11 +5,25 @@ use rusqlite::{Connection, Row, params_from_iter};
 use serde::de::DeserializeOwned;
 
 use super::{Database, Result, Store, StoreError};
+use crate::core::events::new_message::Target;
+use crate::core::ids::{message_id, send_id};
 use crate::core::sql::Param;
+use crate::core::time::Millis;
 
 /// Returns an empty storage.
 pub fn store() -> Store<Connection> {
     Store::new(Connection::open_in_memory().unwrap())
+}
+
+/// Returns the targets of a send that was accepted at this time. The ids of the conversations are those of the users.
+pub fn send(time: Millis, user_ids: &[&str]) -> Vec<Target> {
+    let send_id = send_id(time, [time.to_be_bytes()[7]; 16]);
+    let target = |(index, id): (usize, &&str)| Target {
+        receiver_id: (*id).into(),
+        conversation_id: (*id).into(),
+        message_id: message_id(send_id, index),
+    };
+    user_ids.iter().enumerate().map(target).collect()
 }
 
 impl Database for Connection {

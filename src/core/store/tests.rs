@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::testing::store;
+use super::testing::{send, store};
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
@@ -455,10 +455,14 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.receipts_drop(0, 9)?;
     store.receipt_remove(1)?;
     store.conversations_add(&[target])?;
+    store.conversations_add(&send(1, &["a", "b"]))?;
+    store.conversations_add(&send(2, &["a", "b"]))?;
+    store.sent_fold(0)?;
     store.peer("k")?;
     store.conversation_page(None, 9)?;
     store.newest_message()?;
     store.conversation_remove("k")?;
+    store.sent_clear()?;
     store.block_add("b", 1)?;
     store.has_blocked("b")?;
     store.block_remove("b", 1)?;
@@ -505,12 +509,16 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
 }
 
 /// Tables that may be scanned: they have one row, or every row has to be read.
-const SCANNED: [&str; 9] = [
+const SCANNED: [&str; 12] = [
     "user_state",
     "revocation",
     "watched",
     // A page of the list is sorted when it is read, and the newest message is looked for once by an instance.
     "conversations",
+    // So are the last sends to many, the number of which is bounded.
+    "sent",
+    "json_each",
+    "newest",
     // Most pushes go to every watcher.
     "watchers",
     // A subscription deletes the watches of lost connections by time: one row per connection.
