@@ -34,6 +34,9 @@ import { bindgen } from "./lib/bindgen.mjs";
 
 const wasmOpt = ["node_modules", "binaryen", "bin", "wasm-opt"];
 
+/** Nothing lives in the first kilobyte, which is the end of the stack: the linker puts the stack first. */
+const optimizations = ["-O", "--low-memory-unused"];
+
 // rustc's defaults, plus what wasm-bindgen needs to catch exceptions. The runtime may not support newer
 // features.
 const wasmFeatures = [
@@ -165,7 +168,8 @@ async function buildWorker(variant) {
     rmSync(noteOf(folder), { force: true });
     await run(...(await bindgen(wasm, staging)));
     const bound = path.join(staging, "index_bg.wasm");
-    if (isOptimized) await run(locate(wasmOpt), [bound, "-O", ...wasmFeatures, "-o", bound]);
+    if (isOptimized)
+      await run(locate(wasmOpt), [bound, ...optimizations, ...wasmFeatures, "-o", bound]);
     await bundle(staging, folder);
     copyFileSync(bound, inRoot(folder, "index_bg.wasm"));
   } finally {
