@@ -262,7 +262,7 @@ impl<D: Database> Store<D> {
     /// Blanks a conversation's events. Their offsets stay taken, so that offsets only grow. Also drops the
     /// conversation's receipts: one of its two users is being erased.
     pub fn blank(&self, conversation_id: &str) -> Result<()> {
-        self.write_if_there(
+        self.write(
             Table::Receipts,
             "DELETE FROM receipts WHERE payload ->> 'conversationId' = ?1",
             vec![conversation_id.into()],

@@ -214,14 +214,6 @@ impl<D: Database> Store<D> {
             .map(|_| ())
     }
 
-    /// Writes, unless the table does not exist.
-    fn write_if_there(&self, table: Table, query: &str, bindings: Vec<Param>) -> Result<()> {
-        if self.bring_up_to_date(self.group(table), false)? {
-            self.write(table, query, bindings)?;
-        }
-        Ok(())
-    }
-
     fn group(&self, table: Table) -> &Tables {
         match table {
             Table::UserState | Table::Log | Table::Conversations | Table::Sent => &self.user,
