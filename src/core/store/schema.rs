@@ -7,6 +7,8 @@
 //! Related tables are created together, by the first write to any of them: a query about an unknown user
 //! writes nothing, and a customer who only receives messages has no outbox.
 
+use super::sent::message_id;
+
 /// A migration step. It has run exactly if its marker exists, which is the last thing that its SQL
 /// creates.
 pub struct Step {
@@ -239,10 +241,12 @@ WHERE excluded.last_message_id > last_message_id";
 
 /// Reads a page of the list, newest first. SQLite keeps no more than the page of the conversations that are in no row
 /// of `sent`, while it reads all of them.
-pub const CONVERSATION_PAGE: &str = "
+pub const CONVERSATION_PAGE: &str = concat!(
+    "
 WITH newest AS MATERIALIZED (
-  SELECT key AS conversation_id,
-    max(substr(send_id, 1, 15) || value || substr(send_id, 19)) AS message_id
+  SELECT key AS conversation_id, max(",
+    message_id!(),
+    ") AS message_id
   FROM sent, json_each(targets) GROUP BY key
 )
 SELECT conversation_id, last_message_id FROM conversations
@@ -250,7 +254,8 @@ WHERE last_message_id < ?1 AND conversation_id NOT IN (SELECT conversation_id FR
 UNION ALL
 SELECT conversation_id, max(last_message_id, message_id) AS moved
 FROM newest JOIN conversations USING (conversation_id) WHERE moved < ?1
-ORDER BY last_message_id DESC LIMIT ?2";
+ORDER BY last_message_id DESC LIMIT ?2"
+);
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,15 @@ use crate::core::sql::Param;
 /// and never more than 500 sends. All of them are read for each page of the list.
 const MAX_BYTES: u64 = 512_000;
 
+/// The id of a conversation's message in a row of `sent`, whose `targets` are read by `json_each`.
+macro_rules! message_id {
+    () => {
+        "substr(send_id, 1, 15) || value || substr(send_id, 19)"
+    };
+}
+
+pub(super) use message_id;
+
 /// Adds the conversations that are not in the list. `?1` is the targets as JSON; `r` is the other participant.
 pub const ADD_FIRST_CONTACTS: &str = "
 INSERT INTO conversations (conversation_id, peer_id, last_message_id)
@@ -43,21 +52,29 @@ const SURPLUS: &str =
 
 /// Writes to the list what only this send knows. `send_id` is that of the row with the greatest message id, as SQLite
 /// defines it for a column beside `max`.
-const FOLD: &str = "
+const FOLD: &str = concat!(
+    "
 UPDATE conversations SET last_message_id = newest.message_id FROM (
-  SELECT key, send_id, max(substr(send_id, 1, 15) || value || substr(send_id, 19)) AS message_id
+  SELECT key, send_id, max(",
+    message_id!(),
+    ") AS message_id
   FROM sent, json_each(targets) GROUP BY key
 ) AS newest
 WHERE newest.send_id = ?1 AND conversation_id = newest.key
-  AND newest.message_id > last_message_id";
+  AND newest.message_id > last_message_id"
+);
 
 /// Selects the newest message of all conversations.
-pub(super) const NEWEST_MESSAGE: &str = "
+pub(super) const NEWEST_MESSAGE: &str = concat!(
+    "
 SELECT max(message_id) AS newest FROM (
   SELECT max(last_message_id) AS message_id FROM conversations
   UNION ALL
-  SELECT max(substr(send_id, 1, 15) || value || substr(send_id, 19)) FROM sent, json_each(targets)
-)";
+  SELECT max(",
+    message_id!(),
+    ") FROM sent, json_each(targets)
+)"
+);
 
 /// Removes a conversation from all sends.
 pub(super) const REMOVE_FROM_SENT: &str = r#"
