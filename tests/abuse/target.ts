@@ -14,6 +14,19 @@ export interface Target {
 /** One round of an attack. It ends by itself within seconds. */
 export type Attack = (target: Target) => Promise<void>;
 
+/**
+ * What the attackers have sent so far: requests, those that open a WebSocket included, and frames. A server grows with
+ * it, and one that serves less sees less of it: an attack on a session that is refused ends early.
+ */
+export const traffic = { requests: 0, frames: 0 };
+
+class CountedSocket extends WebSocket {
+  override send(...args: unknown[]) {
+    traffic.frames++;
+    return (super.send as (...args: unknown[]) => void)(...args);
+  }
+}
+
 /** How long an attack waits for something that a hostile client need not get. */
 const PATIENCE_MS = 3_000;
 
@@ -34,7 +47,8 @@ export const socketIo = (target: Target, query: Record<string, string>) =>
 /** Opens a WebSocket. Returns null if the server refuses it. */
 export async function openSocket(target: Target, query: Record<string, string> = {}) {
   const url = socketIo(target, { transport: "websocket", ...query }).replace("http", "ws");
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  traffic.requests++;
+  const socket = new CountedSocket(url, { perMessageDeflate: false });
   socket.on("error", () => {});
   await settled(socket, "open");
   if (socket.readyState === WebSocket.OPEN) return socket;
@@ -75,6 +89,7 @@ export async function closed(socket: WebSocket) {
 
 /** Sends a request and reads the answer. A refusal in the middle of a body is a broken connection. */
 export async function request(url: string, init: RequestInit = {}) {
+  traffic.requests++;
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
     const response = await fetch(url, { ...init, signal });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { joinedSocket, openPolling, openSocket, request } from "../target.ts";
+import { joinedSocket, openPolling, openSocket, request, traffic } from "../target.ts";
 import type { Attack } from "../target.ts";
 
 const A_WHILE_MS = 2_000;
@@ -35,6 +35,7 @@ export const abandonedPoll: Attack = async (target) => {
   const url = await openPolling(target, false);
   if (!url) return;
   const stop = new AbortController();
+  traffic.requests++;
   const polled = fetch(url, { signal: stop.signal }).catch(() => {});
   await pause(100);
   stop.abort();
