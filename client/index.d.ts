@@ -8,6 +8,20 @@ export interface ServerToClientEvents {
   bulk_message_sent: (payload: BulkMessageSent) => void;
   /** The presence of users, in the order of the request. */
   bulk_online_status: (payload: OnlineStatuses) => void;
+  /** How a campaign stands. */
+  campaign: (payload: Campaign) => void;
+  /** Answers create_campaign. */
+  campaign_created: (payload: CampaignCreated) => void;
+  /** A campaign was finished or cancelled: for every device of the contractor. */
+  campaign_finished: (payload: Campaign, offset: string) => void;
+  /** How a campaign stands, for every device of the contractor: while it runs, at most once a second. */
+  campaign_progress: (payload: Campaign) => void;
+  /** Answers add_campaign_receivers. */
+  campaign_receivers_added: (payload: CampaignReceiversAdded) => void;
+  /** What became of some receivers of a campaign. */
+  campaign_results: (payload: CampaignResults) => void;
+  /** A page of campaigns. */
+  campaigns: (payload: Campaigns) => void;
   /** A page of conversations. */
   conversations: (payload: Conversations) => void;
   /** An event was refused or failed, or the connection's token has expired. */
@@ -42,10 +56,22 @@ export interface ServerToClientEvents {
 
 /** What a client emits. Each request may be followed by an ack. */
 export interface ClientToServerEvents {
+  /** Adds receivers to a campaign that has not been started. A part that is added again replaces itself. */
+  add_campaign_receivers: (payload: AddCampaignReceivers, ack: Ack<CampaignReceiversAdded>) => void;
   /** From now on this user's messages are refused. */
   block_user: (payload: UserRef, ack: Ack<UserBlocked>) => void;
+  /** Ends a campaign. The chunk in progress is completed. */
+  cancel_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
+  /** Begins a campaign: a message to more users than a bulk message may have. Contractors only. */
+  create_campaign: (payload: CreateCampaign, ack: Ack<CampaignCreated>) => void;
   /** Who of many users is online. */
   get_bulk_online_status: (payload: UserRefs, ack: Ack<OnlineStatuses>) => void;
+  /** How a campaign stands. */
+  get_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
+  /** A page of what became of a campaign's receivers. */
+  get_campaign_results: (payload: GetCampaignResults, ack: Ack<CampaignResults>) => void;
+  /** A page of the contractor's campaigns, newest first. */
+  get_campaigns: (payload: GetCampaigns, ack: Ack<Campaigns>) => void;
   /** A page of the user's conversations, newest first. */
   get_conversations: (payload: GetConversations, ack: Ack<Conversations>) => void;
   /** A page of a conversation's messages. */
@@ -58,10 +84,16 @@ export interface ClientToServerEvents {
   leave_conversation: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
   /** Marks messages as read, and all that were before them. */
   mark_as_read: (payload: MarkAsRead, ack: Ack<MessageRead>) => void;
+  /** Stops a campaign until it is resumed. The chunk in progress is completed. */
+  pause_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
+  /** Goes on with a campaign that is paused. */
+  resume_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
   /** Sends a message to many users. Contractors only. */
   send_bulk_message: (payload: SendBulkMessage, ack: Ack<BulkMessageSent>) => void;
   /** Sends a message to one user: into a conversation, or to a user, with whom a conversation is begun if there is none. */
   send_message: (payload: SendMessage, ack: Ack<MessageSent>) => void;
+  /** Starts a campaign, now or at its time. */
+  start_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
   /** As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes. */
   subscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatuses>) => void;
   /** Shows the other side that the user is typing. */
@@ -73,6 +105,25 @@ export interface ClientToServerEvents {
   /** Ends watching these users. */
   unsubscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatusUnsubscribed>) => void;
 }
+
+/** A part of a campaign's receivers. */
+export type AddCampaignReceivers = {
+  /** The campaign. */
+  campaignId: string;
+} & {
+  /** The number of the part. A part that is added again replaces itself. */
+  part: number;
+
+  /**
+   * The receivers. A repeated id counts once.
+   *
+   * @minItems 1
+   */
+  receiverIds: string[];
+};
+
+/** What a campaign is doing. */
+export type CampaignState = "draft" | "scheduled" | "running" | "paused" | "finished" | "cancelled";
 
 /** A message. */
 export type Message = {
@@ -111,6 +162,34 @@ export type Message = {
     }
 );
 
+/** A message to more users than a bulk message may have. */
+export type CreateCampaign = {
+  /** What to call it. */
+  name?: string | null;
+
+  /** When to start it, at most 90 days ahead; if it is not given, start_campaign starts it at once. */
+  sendAt?: string | null;
+} & {
+  /** A repeat with the same key within 24 hours returns the first result and stores nothing. */
+  idempotencyKey?: string | null;
+
+  /** The job that it is about. */
+  jobId?: string | null;
+} & (
+    | {
+        content: TextContent;
+        messageType: "text";
+      }
+    | {
+        content: FileContent;
+        messageType: "image";
+      }
+    | {
+        content: FileContent;
+        messageType: "file";
+      }
+  );
+
 /** The stable, machine-readable part of an error. */
 export type ErrorCode =
   | "invalid_payload"
@@ -119,10 +198,20 @@ export type ErrorCode =
   | "not_found"
   | "too_many"
   | "rate_limited"
+  | "conflict"
   | "idempotency_conflict"
   | "token_expired"
   | "unavailable"
   | "internal";
+
+/** Which page of results. */
+export type GetCampaignResults = {
+  /** The campaign. */
+  campaignId: string;
+} & {
+  /** The `nextCursor` of the page before. */
+  cursor?: string | null;
+};
 
 /** What was read. Whatever is before it is read, too. */
 export type MarkAsRead = {
@@ -253,6 +342,93 @@ export interface BulkResult {
   success: true;
 }
 
+/** How a campaign stands. */
+export interface Campaign {
+  /** The campaign. */
+  campaignId: string;
+
+  /** When it was created: ISO 8601, UTC. */
+  createdAt: string;
+
+  /** Receivers with a device that took the message at once. */
+  delivered: number;
+
+  /** Receivers who get nothing. */
+  failed: number;
+
+  /** When it was finished or cancelled: ISO 8601, UTC. */
+  finishedAt: string | null;
+
+  /** What the contractor calls it. */
+  name: string | null;
+
+  /** Why it is paused or has to wait, for a person, if the contractor is not the reason. */
+  reason: string | null;
+
+  /** When it starts by itself: ISO 8601, UTC. */
+  sendAt: string | null;
+
+  /** Receivers whose copy is stored and will arrive. */
+  sent: number;
+
+  /** When it started: ISO 8601, UTC. */
+  startedAt: string | null;
+
+  /** What it is doing. */
+  state: CampaignState;
+
+  /** How many receivers it has. In a draft, a receiver of two parts counts twice. */
+  total: number;
+}
+
+/** The campaign that was created. */
+export interface CampaignCreated {
+  /** Its id. */
+  campaignId: string;
+}
+
+/** The receivers that a campaign has now. */
+export interface CampaignReceiversAdded {
+  /** The campaign. */
+  campaignId: string;
+
+  /** The part that was added. */
+  part: number;
+
+  /** How many receivers all parts have together. A receiver of two parts counts twice. */
+  total: number;
+}
+
+/** A payload that names a campaign. */
+export interface CampaignRef {
+  /** The campaign. */
+  campaignId: string;
+}
+
+/** What became of some receivers of a campaign. */
+export interface CampaignResults {
+  /** The campaign. */
+  campaignId: string;
+
+  /** The receivers who get nothing, as in a bulk send. */
+  errors: BulkError[];
+
+  /** The `cursor` of the next page; null if there are no further results by now. */
+  nextCursor: string | null;
+
+  /** The receivers whose copy is stored, as in a bulk send. */
+  results: BulkResult[];
+}
+
+/** A page of campaigns. */
+export interface Campaigns {
+  /** Newest first. */
+  items: Campaign[];
+
+  /** The `cursor` of the next page; null on the last one. */
+  nextCursor: string | null;
+}
+
 /** A conversation. */
 export interface Conversation {
   /** Its id. */
@@ -365,6 +541,15 @@ export interface EventError {
 
   /** With `rate_limited`: when to try again, in milliseconds from now. */
   retryAfterMs?: number | null;
+}
+
+/** Which page of campaigns. */
+export interface GetCampaigns {
+  /** The `nextCursor` of the page before. */
+  cursor?: string | null;
+
+  /** How many campaigns at most: 50 unless given. */
+  limit?: number | null;
 }
 
 /** Which page of conversations. */
@@ -523,5 +708,5 @@ export type ReplyOf<Name extends RequestName> = Exclude<
  */
 export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvents> & {
   emit<Name extends RequestName>(event: Name, payload: PayloadOf<Name>): SwitchboardSocket;
-  emit(event: "get_conversations"): SwitchboardSocket;
+  emit(event: "get_campaigns" | "get_conversations"): SwitchboardSocket;
 };

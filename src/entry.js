@@ -104,7 +104,7 @@ function durableObject(Inner) {
     /** A remote call (src/user_do/calls.rs). Most are answered without a promise; the alarm is looked at behind them. */
     static call() {
       return function (...args) {
-        const answer = enter(() => this.#current().answerNow(...args));
+        const answer = enter(() => this.#current().answerNow?.(...args));
         if (answer === undefined) return enter(() => this.#current().answerLater(...args));
         if (enter(() => this.#current().mayLackAlarm())) {
           this.ctx.waitUntil(enter(() => this.#current().endCall()));
@@ -118,11 +118,12 @@ function durableObject(Inner) {
     Outer.prototype[name] = Outer.handler(name);
   }
   if ("maxFrame" in Inner.prototype) Outer.prototype.webSocketMessage = Outer.message();
-  if ("answerNow" in Inner.prototype) Outer.prototype.call = Outer.call();
+  if ("answerLater" in Inner.prototype) Outer.prototype.call = Outer.call();
   return Outer;
 }
 
 export const UserObject = durableObject(wasm.UserObject);
+export const CampaignObject = durableObject(wasm.CampaignObject);
 export const PollingGateway = durableObject(wasm.PollingGateway);
 
 export default class extends WorkerEntrypoint {

@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! edge (Worker)  ->  polling_gateway_do  ->  user_do (one object per user)  ->  D1
-//!       \________________________________/
+//!       \________________________________/          ^
+//!                                                   |
+//!                                              campaign_do (one object per campaign)
 //! ```
 //!
 //! - [`core`]: every decision that does not need the platform. No `worker` import; native tests.
@@ -14,6 +16,7 @@
 //! - `polling_gateway_do`: polling sessions until they upgrade.
 //! - `handler`: handles a connection's events; either the product or the conformance fixture.
 //! - `user_do`: a user's live connections, last-seen time and event log.
+//! - `campaign_do`: a campaign's receivers and results, and how it is fed to its sender's object in chunks.
 //! - `platform`: what the `worker` crate lacks, and the calls between objects.
 
 #![cfg_attr(
@@ -32,6 +35,8 @@ pub mod core;
 pub mod messages;
 pub mod wire;
 
+#[cfg(target_arch = "wasm32")]
+mod campaign_do;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 #[cfg(target_arch = "wasm32")]

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::campaign::CampaignLimits;
 use super::cost::CostRates;
 use super::ids::MAX_MESSAGES_PER_SEND;
 use super::jwks::KeySet;
@@ -116,6 +117,10 @@ pub struct Config {
     /// `MAX_MESSAGES_PER_DAY` [100000], `MAX_MESSAGE_BYTES_PER_DAY` [100000000] and
     /// `MAX_NEW_CONVERSATIONS_PER_DAY` [5000]: what one user may send in a day (UTC), see [`super::quota`].
     pub quotas: Quotas,
+    /// The limits of campaigns: `MAX_CAMPAIGN_RECEIVERS` [100000], `MAX_CAMPAIGN_RECEIVERS_PER_DAY` [200000],
+    /// `MAX_OPEN_CAMPAIGNS` [20], `CAMPAIGN_CHUNK` [500], `CAMPAIGN_PATIENCE_MS` [3600000], `CAMPAIGN_PROGRESS_MS` [1000]
+    /// and `CAMPAIGN_RETENTION_MS` [7776000000], see [`CampaignLimits`].
+    pub campaigns: CampaignLimits,
     /// `MAX_WAITING_SENDS` [100]: sends of one user that are not answered yet: they wait for an earlier one, for D1, or
     /// for their receivers.
     pub max_waiting_sends: usize,
@@ -228,6 +233,20 @@ impl Config {
                 messages: vars.quota("MAX_MESSAGES_PER_DAY", 100_000)?,
                 bytes: vars.quota("MAX_MESSAGE_BYTES_PER_DAY", 100_000_000)?,
                 conversations: vars.quota("MAX_NEW_CONVERSATIONS_PER_DAY", 5_000)?,
+            },
+            campaigns: CampaignLimits {
+                max_receivers: vars.number("MAX_CAMPAIGN_RECEIVERS", 100_000, 1, 1_000_000)?,
+                receivers_per_day: vars.quota("MAX_CAMPAIGN_RECEIVERS_PER_DAY", 200_000)?,
+                max_open: vars.limit("MAX_OPEN_CAMPAIGNS", 20, 1_000)?,
+                chunk: vars.number("CAMPAIGN_CHUNK", 500, 1, 1_000)?,
+                patience: vars.number("CAMPAIGN_PATIENCE_MS", 3_600_000, 100, 86_400_000)?,
+                progress_pause: vars.number("CAMPAIGN_PROGRESS_MS", 1_000, 0, 60_000)?,
+                retention: vars.number(
+                    "CAMPAIGN_RETENTION_MS",
+                    7_776_000_000,
+                    1_000,
+                    31_536_000_000,
+                )?,
             },
             max_waiting_sends: vars.limit("MAX_WAITING_SENDS", 100, 10_000)?,
             max_waiting_send_bytes: vars.limit("MAX_WAITING_SEND_BYTES", 4_000_000, 64_000_000)?,

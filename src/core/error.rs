@@ -26,6 +26,8 @@ pub enum ErrorCode {
     TooMany,
     /// Too often; try again after `retryAfterMs`.
     RateLimited,
+    /// The campaign is not in a state that allows this.
+    Conflict,
     /// The idempotency key was used before, for something else.
     IdempotencyConflict,
     /// The connection's token has expired; the connection is closed.
@@ -197,6 +199,7 @@ mod tests {
             (ErrorCode::Forbidden, "forbidden"),
             (ErrorCode::NotFound, "not_found"),
             (ErrorCode::RateLimited, "rate_limited"),
+            (ErrorCode::Conflict, "conflict"),
             (ErrorCode::TooMany, "too_many"),
             (ErrorCode::IdempotencyConflict, "idempotency_conflict"),
             (ErrorCode::TokenExpired, "token_expired"),

@@ -5,6 +5,7 @@ pub mod address;
 pub mod alarm;
 pub mod api;
 pub mod cache;
+pub mod campaign;
 pub mod canonical;
 pub mod close;
 pub mod config;

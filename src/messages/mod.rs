@@ -35,6 +35,7 @@
 //! requests, with a query in the URL: objects still answer these. `tests.rs` pins the JSON, and `released.rs`
 //! compares it with what the last released version reads and writes.
 
+mod campaigns;
 mod gateway;
 mod peers;
 mod read;
@@ -44,6 +45,9 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use campaigns::{
+    CampaignAnswer, CampaignCall, CampaignNews, ChunkAnswer, Command, SendChunk, Stopped,
+};
 pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };

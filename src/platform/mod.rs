@@ -10,6 +10,7 @@ pub mod js;
 pub mod jurisdiction;
 pub mod log;
 pub mod meter;
+pub mod object_database;
 pub mod object_request;
 pub mod objects;
 pub mod public_keys;

@@ -14,11 +14,15 @@ use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::region::Region;
 use crate::messages::{
-    Connect, Deliver, FAILED, HEADER, Heard, Message, Notify, Poll, Pulse, Receipt, to_header, url,
+    CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard, Message, Notify, Poll,
+    Pulse, Receipt, to_header, url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
 pub const USER: &str = "USER";
+
+/// The binding of the campaigns' objects in wrangler.toml. An object's name is its campaign's id.
+pub const CAMPAIGN: &str = "CAMPAIGN";
 
 /// The binding of the polling gateways in wrangler.toml.
 pub const POLLING_GATEWAY: &str = "POLLING_GATEWAY";
@@ -136,8 +140,9 @@ pub async fn call_gateway<M: Message + Serialize>(
 #[derive(Serialize)]
 struct Target<'a>(&'a str, Option<Region>, Option<String>);
 
-/// A message to many User objects.
+/// A message to many objects.
 struct Calls<'a> {
+    binding: &'static str,
     targets: Vec<Target<'a>>,
     common: String,
     concurrency: usize,
@@ -149,7 +154,7 @@ async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::An
     if calls.targets.is_empty() {
         return Ok(Vec::new());
     }
-    let objects = jurisdiction::objects(env, USER).await?;
+    let objects = jurisdiction::objects(env, calls.binding).await?;
     let lines = js::call_all(
         &objects.namespace,
         M::PATH,
@@ -172,7 +177,7 @@ fn targets_json(objects: &Objects, mut targets: Vec<Target>) -> String {
 
 fn answer<M: Message>(line: &str) -> Result<M::Answer> {
     match line.strip_prefix(FAILED) {
-        Some(problem) => Err(Error::RustError(format!("a User object: {problem}"))),
+        Some(problem) => Err(Error::RustError(format!("an object: {problem}"))),
         None => Ok(serde_json::from_str(line)?),
     }
 }
@@ -193,14 +198,52 @@ pub async fn call_in<M: Message + Serialize>(
     region: Option<Region>,
     message: &M,
 ) -> Result<M::Answer> {
+    call_one(env, USER, Target(user_id, region, None), message).await
+}
+
+/// Asks one campaign's object.
+pub async fn ask_campaign(
+    env: &Env,
+    campaign_id: &str,
+    call: &CampaignCall,
+) -> Result<CampaignAnswer> {
+    call_one(env, CAMPAIGN, Target(campaign_id, None, None), call).await
+}
+
+async fn call_one<M: Message + Serialize>(
+    env: &Env,
+    binding: &'static str,
+    target: Target<'_>,
+    message: &M,
+) -> Result<M::Answer> {
     let calls = Calls {
-        targets: vec![Target(user_id, region, None)],
+        binding,
+        targets: vec![target],
         common: to_json(message),
         concurrency: 1,
     };
     let answers = run::<M>(env, calls).await?;
-    let missing = || Err(Error::RustError("a User object did not answer".into()));
+    let missing = || Err(Error::RustError("an object did not answer".into()));
     answers.into_iter().next().unwrap_or_else(missing)
+}
+
+/// Asks many campaigns' objects the same, `concurrency` at a time. The answers are in the order of the ids.
+pub async fn ask_campaigns(
+    env: &Env,
+    campaign_ids: &[String],
+    call: &CampaignCall,
+    concurrency: usize,
+) -> Result<Vec<Result<CampaignAnswer>>> {
+    let calls = Calls {
+        binding: CAMPAIGN,
+        targets: campaign_ids
+            .iter()
+            .map(|id| Target(id, None, None))
+            .collect(),
+        common: to_json(call),
+        concurrency,
+    };
+    run::<CampaignCall>(env, calls).await
 }
 
 /// Checks that objects answer.
@@ -220,6 +263,7 @@ pub async fn call_all<M: Message + Serialize>(
     let Directory { regions, strangers } = directory::look_up(env, user_ids).await;
     let own = |id: &String| strangers.contains(id).then(|| to_json(to_strangers));
     let calls = Calls {
+        binding: USER,
         targets: user_ids
             .iter()
             .map(|id| Target(id, regions.get(id).copied(), own(id)))
@@ -240,6 +284,7 @@ pub async fn notify_all(
     concurrency: usize,
 ) -> Result<Vec<Result<Heard>>> {
     let calls = Calls {
+        binding: USER,
         targets: receivers
             .iter()
             .map(|(id, own)| Target(id, None, own.map(to_json)))

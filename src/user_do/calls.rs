@@ -18,7 +18,8 @@ use super::UserObject;
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::messages::{
-    Act, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery, Pulse, Revoke, Watch,
+    Act, CampaignNews, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery, Pulse,
+    Revoke, SendChunk, Watch,
 };
 use crate::platform::object_request::ObjectRequest;
 
@@ -151,6 +152,8 @@ impl UserObject {
             },
             Notify::PATH => call.answer(async |notify| self.heed(notify)).await,
             Act::PATH => call.answer(|act| self.act(act)).await,
+            SendChunk::PATH => call.answer(|chunk| self.send_chunk(chunk)).await,
+            CampaignNews::PATH => call.answer(async |news| self.hear_of_campaign(&news)).await,
             Disconnect::PATH => Ok(Some(to_json(&self.disconnect()))),
             Revoke::PATH => self.revoke().map(|closed| Some(to_json(&closed))),
             Erase::PATH => call.answer(|erase| self.erase(erase)).await,

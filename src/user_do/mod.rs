@@ -12,18 +12,19 @@
 //!  entries    this file: fetch, a frame, a close, the alarm: an event in, work, one schedule at the end
 //!             calls   remote calls, likewise
 //!             measure frames that are not small, before they are copied
-//!  events     frames  deliver  notify  service  alarm        what each kind of event leads to
+//!  events     frames  deliver  notify  service  campaigns  alarm    what each kind of event leads to
 //!             end     what follows all of them but the alarm
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, revoked, refuse, room, upgrade, slow, close
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
-//!  services   publish  presence  peers  conversations  enrol  receipts  schedule
+//!  services   publish  presence  peers  conversations  campaigns  enrol  receipts  schedule
 //!  ground     sockets, storage, held frames and packets, turns, sends in progress
 //! ```
 
 mod alarm;
 mod calls;
+mod campaigns;
 mod connect;
 mod deliver;
 mod end;
@@ -54,6 +55,7 @@ use crate::core::limits::Bucket;
 use crate::core::time::Millis;
 use crate::core::unconfirmed::Unconfirmed;
 use crate::messages::{Connect, Message};
+use crate::platform::object_database::ObjectDatabase;
 use crate::platform::object_request::{self, ObjectRequest};
 use crate::platform::{self, log};
 use crate::wire::engine_io::Frame;
@@ -65,7 +67,7 @@ use ground::held::Held;
 use ground::lane::Lane;
 use ground::permits::Permits;
 pub(crate) use ground::socket::Socket;
-use ground::storage::{ObjectDatabase, Storage};
+use ground::storage::Storage;
 
 /// One user's Durable Object.
 #[durable_object]
@@ -97,6 +99,8 @@ pub struct UserObject {
     lagging: RefCell<HashSet<String>>,
     /// CONNECTs that failed on our side. If it is lost, a client only retries more often.
     faults: RefCell<Bucket>,
+    /// When the user's devices were last told how a campaign goes; a cache.
+    progress_told_at: Cell<Millis>,
     /// When to retry receipts to senders that could not be reached; a cache.
     unreached_senders: RefCell<HashMap<String, Millis>>,
     /// The object's name, once it has been asked for.
@@ -136,6 +140,7 @@ impl DurableObject for UserObject {
             unconfirmed: RefCell::default(),
             lagging: RefCell::default(),
             faults: RefCell::default(),
+            progress_told_at: Cell::default(),
             unreached_senders: RefCell::default(),
             own_id: OnceCell::new(),
             needs_schedule: Cell::new(true),

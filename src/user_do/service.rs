@@ -66,6 +66,7 @@ impl UserObject {
         self.revoke()?;
         let _turn = self.end_of_sends().await;
         self.store.sent_clear()?;
+        self.erase_campaigns(&user_id).await?;
         let conversations = self.all_conversations(&user_id).await?;
         // Each chunk is erased completely, so that a repeat continues where an invocation reached its limits.
         for some in conversations.chunks(ERASED_AT_ONCE) {

@@ -7,6 +7,7 @@ const MAX_BYTES = 1_000_000;
 /** The classes that wrangler.toml binds. */
 export class UserObject extends DurableObject {}
 export class PollingGateway extends DurableObject {}
+export class CampaignObject extends DurableObject {}
 
 function serve(socket) {
   socket.binaryType = "arraybuffer";

@@ -23,7 +23,7 @@ interface Document {
 export const document: Document = parse(readFileSync(inRoot("asyncapi.yaml"), "utf8"));
 export const messages = Object.values(document.components.messages);
 
-const integers = { uint: true, uint8: true, uint64: true } as const;
+const integers = { uint: true, uint8: true, uint16: true, uint32: true, uint64: true } as const;
 const ajv = new Ajv({ allErrors: true, formats: integers, strict: false });
 // The package's types describe its CommonJS form.
 (addFormats as unknown as typeof addFormats.default)(ajv);

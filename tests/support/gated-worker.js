@@ -1,9 +1,9 @@
 // The built Worker, whose User objects ask a gate (gate.ts) before they take a message, and before they call one of
 // several databases.
 
-import Worker, { PollingGateway, UserObject as Inner } from "./index.js";
+import Worker, { CampaignObject, PollingGateway, UserObject as Inner } from "./index.js";
 
-export { PollingGateway };
+export { CampaignObject, PollingGateway };
 export default Worker;
 
 async function pass(env, name) {

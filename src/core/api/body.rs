@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use crate::core::config::Config;
-use crate::core::error::{named, to_json};
+use crate::core::error::{named, to_json, to_object};
 use crate::core::events::RequestPayload;
 use crate::core::events::get_bulk_online_status::BulkStatusQuery;
 use crate::core::ids::is_user_id;
@@ -157,9 +157,28 @@ pub fn on_behalf(body: &str, key: Option<&str>) -> Result<OnBehalf, Problem> {
     })
 }
 
-/// Converts JSON that this code wrote.
+/// Returns the payload of `add_campaign_receivers` for a body with one receiver's id on each line, as a JSON string
+/// (NDJSON). The event checks all of it.
+pub fn receivers(campaign_id: &str, part: &str, body: &str) -> String {
+    let ids: Vec<&str> = body
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let part = match part.parse::<u32>() {
+        Ok(part) => part.to_string(),
+        Err(_) => to_json(part),
+    };
+    to_object([
+        ("campaignId", to_json(campaign_id)),
+        ("part", part),
+        ("receiverIds", format!("[{}]", ids.join(","))),
+    ])
+}
+
+/// Converts JSON that a caller or this code wrote.
 pub fn raw(json: String) -> Result<Box<RawValue>, Problem> {
-    RawValue::from_string(json).map_err(|_| Problem::unavailable())
+    RawValue::from_string(json).map_err(|_| Problem::invalid("The body must be JSON"))
 }
 
 #[cfg(test)]
@@ -217,6 +236,20 @@ mod tests {
         ] {
             assert_eq!(wants_revocation(bad).unwrap_err().status, 400, "{bad}");
         }
+    }
+
+    #[test]
+    fn receivers_stand_on_lines() {
+        let all = receivers("c", "7", "\"a\"\r\n\n \"b\\n\" \n");
+        assert_eq!(
+            all,
+            r#"{"campaignId":"c","part":7,"receiverIds":["a","b\n"]}"#
+        );
+        assert_eq!(
+            receivers("c", "x", ""),
+            r#"{"campaignId":"c","part":"x","receiverIds":[]}"#
+        );
+        assert_eq!(raw(receivers("c", "0", "a")).unwrap_err().status, 400);
     }
 
     #[test]

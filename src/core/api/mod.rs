@@ -10,6 +10,7 @@ use form_urlencoded::parse as parse_query;
 use problem::Problem;
 
 use super::error::{to_json, to_object};
+use super::events::campaigns::change_campaign::{CANCEL, PAUSE, RESUME, START};
 use super::ids::is_user_id;
 use super::token::service::Scope;
 
@@ -40,6 +41,18 @@ pub enum ApiRoute {
     SendBulkMessage,
     /// `GET /v1/conversations/{id}/messages`
     Messages(String),
+    /// `POST /v1/campaigns`
+    CreateCampaign,
+    /// `GET /v1/campaigns`
+    Campaigns,
+    /// `GET /v1/campaigns/{id}`
+    Campaign(String),
+    /// `PUT /v1/campaigns/{id}/receivers/{part}`
+    AddCampaignReceivers(String, String),
+    /// `POST /v1/campaigns/{id}/start`, `/pause`, `/resume`, `/cancel`, with the name of the event that does it.
+    ChangeCampaign(String, &'static str),
+    /// `GET /v1/campaigns/{id}/results`
+    CampaignResults(String),
 }
 
 impl ApiRoute {
@@ -55,6 +68,15 @@ impl ApiRoute {
             Self::SendMessage => "POST /v1/messages",
             Self::SendBulkMessage => "POST /v1/messages/bulk",
             Self::Messages(_) => "GET /v1/conversations/{id}/messages",
+            Self::CreateCampaign => "POST /v1/campaigns",
+            Self::Campaigns => "GET /v1/campaigns",
+            Self::Campaign(_) => "GET /v1/campaigns/{id}",
+            Self::AddCampaignReceivers(..) => "PUT /v1/campaigns/{id}/receivers/{part}",
+            Self::ChangeCampaign(_, START) => "POST /v1/campaigns/{id}/start",
+            Self::ChangeCampaign(_, PAUSE) => "POST /v1/campaigns/{id}/pause",
+            Self::ChangeCampaign(_, RESUME) => "POST /v1/campaigns/{id}/resume",
+            Self::ChangeCampaign(..) => "POST /v1/campaigns/{id}/cancel",
+            Self::CampaignResults(_) => "GET /v1/campaigns/{id}/results",
         }
     }
 
@@ -62,10 +84,18 @@ impl ApiRoute {
     pub fn scope(&self) -> Scope {
         match self {
             Self::PutUser(_) => Scope::UsersWrite,
-            Self::SendMessage | Self::SendBulkMessage => Scope::MessagesSend,
-            Self::Status(_) | Self::BulkStatus | Self::Conversations(_) | Self::Messages(_) => {
-                Scope::MessagesRead
-            }
+            Self::SendMessage
+            | Self::SendBulkMessage
+            | Self::CreateCampaign
+            | Self::AddCampaignReceivers(..)
+            | Self::ChangeCampaign(..) => Scope::MessagesSend,
+            Self::Status(_)
+            | Self::BulkStatus
+            | Self::Conversations(_)
+            | Self::Messages(_)
+            | Self::Campaigns
+            | Self::Campaign(_)
+            | Self::CampaignResults(_) => Scope::MessagesRead,
             Self::DeleteUser(_) | Self::Disconnect(_) => Scope::Admin,
         }
     }
@@ -94,6 +124,23 @@ impl ApiRoute {
             ["messages"] => &[("POST", Self::SendMessage)],
             ["messages", "bulk"] => &[("POST", Self::SendBulkMessage)],
             ["conversations", id, "messages"] => &[("GET", Self::Messages((*id).to_owned()))],
+            ["campaigns"] => &[("POST", Self::CreateCampaign), ("GET", Self::Campaigns)],
+            ["campaigns", id] => &[("GET", Self::Campaign((*id).to_owned()))],
+            ["campaigns", id, "results"] => &[("GET", Self::CampaignResults((*id).to_owned()))],
+            ["campaigns", id, "receivers", part] => &[(
+                "PUT",
+                Self::AddCampaignReceivers((*id).to_owned(), (*part).to_owned()),
+            )],
+            ["campaigns", id, change] => {
+                let event = match *change {
+                    "start" => START,
+                    "pause" => PAUSE,
+                    "resume" => RESUME,
+                    "cancel" => CANCEL,
+                    _ => return Err(Problem::not_found()),
+                };
+                &[("POST", Self::ChangeCampaign((*id).to_owned(), event))]
+            }
             _ => return Err(Problem::not_found()),
         };
         let allowed = || methods.iter().map(|(method, _)| *method).collect();
@@ -139,6 +186,15 @@ fn hex(digits: &[u8]) -> Option<u8> {
     let text = std::str::from_utf8(digits).ok()?;
     let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
     u8::from_str_radix(text, 16).ok().filter(|_| is_hex)
+}
+
+/// Returns the user whom a query names as `senderId`.
+pub fn sender(query: &str) -> Result<String, Problem> {
+    parse_query(query.as_bytes())
+        .find(|(key, _)| key == "senderId")
+        .map(|(_, id)| id.into_owned())
+        .filter(|id| is_user_id(id))
+        .ok_or_else(|| Problem::invalid("The query must have a senderId, the id of a contractor"))
 }
 
 /// Converts a page's query (`limit`, `cursor`, `before`, `after`) to the event's payload. A `limit` that
@@ -191,6 +247,53 @@ mod tests {
             find("GET", "/v1/conversations/k/messages"),
             ApiRoute::Messages("k".into())
         );
+    }
+
+    #[test]
+    fn campaigns() {
+        let find = |method, path| ApiRoute::find(method, path).unwrap();
+        assert_eq!(find("POST", "/v1/campaigns"), ApiRoute::CreateCampaign);
+        assert_eq!(find("GET", "/v1/campaigns"), ApiRoute::Campaigns);
+        for (path, event, name) in [
+            (
+                "/v1/campaigns/c/start",
+                START,
+                "POST /v1/campaigns/{id}/start",
+            ),
+            (
+                "/v1/campaigns/c/pause",
+                PAUSE,
+                "POST /v1/campaigns/{id}/pause",
+            ),
+            (
+                "/v1/campaigns/c/resume",
+                RESUME,
+                "POST /v1/campaigns/{id}/resume",
+            ),
+            (
+                "/v1/campaigns/c/cancel",
+                CANCEL,
+                "POST /v1/campaigns/{id}/cancel",
+            ),
+        ] {
+            let route = find("POST", path);
+            assert_eq!(route, ApiRoute::ChangeCampaign("c".into(), event));
+            assert_eq!(route.name(), name);
+            assert_eq!(route.scope(), Scope::MessagesSend);
+        }
+        assert_eq!(
+            find("PUT", "/v1/campaigns/c/receivers/7"),
+            ApiRoute::AddCampaignReceivers("c".into(), "7".into())
+        );
+        assert_eq!(
+            ApiRoute::find("POST", "/v1/campaigns/c/stop")
+                .unwrap_err()
+                .status,
+            404
+        );
+        assert_eq!(sender("limit=7&senderId=a%20b"), Ok("a b".into()));
+        assert_eq!(sender("senderId=").unwrap_err().status, 400);
+        assert_eq!(sender("").unwrap_err().status, 400);
     }
 
     #[test]

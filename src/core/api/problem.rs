@@ -114,7 +114,7 @@ impl From<EventError> for Problem {
             ErrorCode::InvalidPayload | ErrorCode::UnknownEvent | ErrorCode::TooMany => 400,
             ErrorCode::Forbidden => 403,
             ErrorCode::NotFound => 404,
-            ErrorCode::IdempotencyConflict => 409,
+            ErrorCode::Conflict | ErrorCode::IdempotencyConflict => 409,
             ErrorCode::RateLimited => 429,
             ErrorCode::TokenExpired => 401,
             ErrorCode::Unavailable => 503,

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{CONVERSATION, MESSAGE};
+use super::{CAMPAIGN, CONVERSATION, MESSAGE};
+use crate::core::events::campaigns::{
+    self, add_campaign_receivers, change_campaign, create_campaign, get_campaign,
+    get_campaign_results, get_campaigns,
+};
 use crate::core::events::{
     block_user, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     join_conversation, mark_as_read, send_bulk_message, send_message, subscribe_online_status,
@@ -30,13 +34,14 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         summary,
         payload,
         example,
-        is_payload_optional: name == get_conversations::NAME,
+        is_payload_optional: [get_conversations::NAME, get_campaigns::NAME].contains(&name),
         reply,
         ack,
     };
     let user = || ("UserRef", json!({ "userId": "customer1" }));
     let users = || ("UserRefs", json!({ "userIds": ["customer1", "customer2"] }));
     let conversation = || ("ConversationRef", json!({ "conversationId": CONVERSATION }));
+    let campaign = || ("CampaignRef", json!({ "campaignId": CAMPAIGN }));
     let draft = |to: Value| {
         let mut all = json!({
             "messageType": "text",
@@ -163,6 +168,78 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             user(),
             Some(block_user::UNBLOCKED),
             "UserBlocked",
+        ),
+        exchange(
+            create_campaign::NAME,
+            "Begins a campaign: a message to more users than a bulk message may have. Contractors only.",
+            (
+                "CreateCampaign",
+                draft(json!({ "name": "Summer offer", "sendAt": "2026-06-01T08:00:00Z" })),
+            ),
+            Some(create_campaign::REPLY),
+            "CampaignCreated",
+        ),
+        exchange(
+            add_campaign_receivers::NAME,
+            "Adds receivers to a campaign that has not been started. A part that is added again replaces itself.",
+            (
+                "AddCampaignReceivers",
+                json!({ "campaignId": CAMPAIGN, "part": 0, "receiverIds": ["customer1", "nobody"] }),
+            ),
+            Some(add_campaign_receivers::REPLY),
+            "CampaignReceiversAdded",
+        ),
+        exchange(
+            change_campaign::START,
+            "Starts a campaign, now or at its time.",
+            campaign(),
+            Some(campaigns::CAMPAIGN),
+            "Campaign",
+        ),
+        exchange(
+            change_campaign::PAUSE,
+            "Stops a campaign until it is resumed. The chunk in progress is completed.",
+            campaign(),
+            Some(campaigns::CAMPAIGN),
+            "Campaign",
+        ),
+        exchange(
+            change_campaign::RESUME,
+            "Goes on with a campaign that is paused.",
+            campaign(),
+            Some(campaigns::CAMPAIGN),
+            "Campaign",
+        ),
+        exchange(
+            change_campaign::CANCEL,
+            "Ends a campaign. The chunk in progress is completed.",
+            campaign(),
+            Some(campaigns::CAMPAIGN),
+            "Campaign",
+        ),
+        exchange(
+            get_campaign::NAME,
+            "How a campaign stands.",
+            campaign(),
+            Some(campaigns::CAMPAIGN),
+            "Campaign",
+        ),
+        exchange(
+            get_campaigns::NAME,
+            "A page of the contractor's campaigns, newest first.",
+            ("GetCampaigns", json!({ "limit": 20 })),
+            Some(get_campaigns::REPLY),
+            "Campaigns",
+        ),
+        exchange(
+            get_campaign_results::NAME,
+            "A page of what became of a campaign's receivers.",
+            (
+                "GetCampaignResults",
+                json!({ "campaignId": CAMPAIGN, "cursor": "1" }),
+            ),
+            Some(get_campaign_results::REPLY),
+            "CampaignResults",
         ),
     ]
 }

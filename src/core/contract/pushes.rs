@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-use super::{CONVERSATION, MESSAGE};
+use super::{CAMPAIGN, CONVERSATION, MESSAGE};
+use crate::core::campaign::store::Counts;
+use crate::core::campaign::{Plan, Progress, State};
 use crate::core::error::{ErrorCode, EventError, to_json};
+use crate::core::events::campaigns::{
+    self, add_campaign_receivers, create_campaign, get_campaign_results, get_campaigns,
+};
+use crate::core::events::content::MessageType;
 use crate::core::events::new_message::{Author, Letter, Message, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
@@ -96,6 +102,31 @@ fn conversation() -> get_conversations::Conversation {
     }
 }
 
+/// Returns how a campaign in this state stands.
+fn campaign(state: State) -> String {
+    let plan = Plan {
+        campaign_id: CAMPAIGN.into(),
+        sender_id: "contractor1".into(),
+        name: Some("Summer offer".into()),
+        message_type: MessageType::Text,
+        content: letter().content,
+        job_id: None,
+        send_at: None,
+        created_at: AT,
+    };
+    let progress = Progress {
+        state,
+        started_at: Some(AT),
+        ..Progress::new(AT)
+    };
+    let counts = Counts {
+        sent: 480,
+        failed: 20,
+        delivered: 95,
+    };
+    campaigns::payload(&plan, &progress, 10_000, counts)
+}
+
 pub(super) fn pushes() -> Vec<Push> {
     let online = Presence {
         connection_count: 2,
@@ -126,6 +157,9 @@ pub(super) fn pushes() -> Vec<Push> {
         ErrorCode::Forbidden,
         "Only contractors can send bulk messages",
     );
+
+    let sent = send_bulk_message::reply(&[target()], &[refused.clone()], |_| true).payload;
+    let item = serde_json::from_str(&campaign(State::Running)).unwrap();
 
     let reply = |reply: Reply, summary, payload| Push {
         name: reply.event.unwrap_or_default(),
@@ -201,6 +235,45 @@ pub(super) fn pushes() -> Vec<Push> {
             block_user::reply(block_user::UNBLOCKED, "customer1"),
             "Answers unblock_user.",
             "UserBlocked",
+        ),
+        reply(
+            create_campaign::reply(CAMPAIGN),
+            "Answers create_campaign.",
+            "CampaignCreated",
+        ),
+        reply(
+            add_campaign_receivers::reply(CAMPAIGN, 0, 2),
+            "Answers add_campaign_receivers.",
+            "CampaignReceiversAdded",
+        ),
+        reply(
+            campaigns::reply(campaign(State::Running)),
+            "How a campaign stands.",
+            "Campaign",
+        ),
+        reply(
+            get_campaigns::reply(&[item], None),
+            "A page of campaigns.",
+            "Campaigns",
+        ),
+        reply(
+            get_campaign_results::reply(CAMPAIGN, Some((&sent, Some(1)))),
+            "What became of some receivers of a campaign.",
+            "CampaignResults",
+        ),
+        told(
+            campaigns::PROGRESS,
+            "How a campaign stands, for every device of the contractor: while it runs, at most once a second.",
+            "Campaign",
+            campaign(State::Running),
+            Offset::Never,
+        ),
+        told(
+            campaigns::FINISHED,
+            "A campaign was finished or cancelled: for every device of the contractor.",
+            "Campaign",
+            campaign(State::Finished),
+            Offset::Always,
         ),
         told(
             new_message::NAME,

@@ -5,6 +5,9 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use crate::core::error;
+use crate::core::events::campaigns::{
+    self, CampaignRef, add_campaign_receivers, create_campaign, get_campaign_results, get_campaigns,
+};
 use crate::core::events::content::Body;
 use crate::core::events::{
     ConversationRef, UserRef, UserRefs, block_user, draft, get_bulk_online_status,
@@ -57,12 +60,24 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<ConversationRef>();
     from.subschema_for::<get_conversations::GetConversations>();
     from.subschema_for::<get_messages::GetMessages>();
+    from.subschema_for::<CampaignRef>();
+    from.subschema_for::<get_campaigns::GetCampaigns>();
     let draft = vec![
         draft::DraftFields::json_schema(&mut from),
         Body::json_schema(&mut from),
     ];
     let one = vec![send_message::To::json_schema(&mut from)];
     let many = vec![send_bulk_message::Receivers::json_schema(&mut from)];
+    let schedule = vec![create_campaign::Schedule::json_schema(&mut from)];
+    let campaign = CampaignRef::json_schema(&mut from);
+    let part = vec![
+        campaign.clone(),
+        add_campaign_receivers::CampaignPart::json_schema(&mut from),
+    ];
+    let results = vec![
+        campaign,
+        get_campaign_results::ResultsCursor::json_schema(&mut from),
+    ];
     let marking = vec![
         mark_as_read::MarkingFields::json_schema(&mut from),
         mark_as_read::What::json_schema(&mut from),
@@ -74,7 +89,22 @@ fn request_schemas() -> serde_json::Map<String, Value> {
         ),
         (
             "SendBulkMessage",
-            all_of("A message to many users.", [many, draft].concat()),
+            all_of("A message to many users.", [many, draft.clone()].concat()),
+        ),
+        (
+            "CreateCampaign",
+            all_of(
+                "A message to more users than a bulk message may have.",
+                [schedule, draft].concat(),
+            ),
+        ),
+        (
+            "AddCampaignReceivers",
+            all_of("A part of a campaign's receivers.", part),
+        ),
+        (
+            "GetCampaignResults",
+            all_of("Which page of results.", results),
         ),
         (
             "MarkAsRead",
@@ -104,6 +134,11 @@ fn reply_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<get_messages::Messages>();
     from.subschema_for::<join_conversation::ConversationNamed>();
     from.subschema_for::<block_user::UserBlocked>();
+    from.subschema_for::<create_campaign::CampaignCreated>();
+    from.subschema_for::<add_campaign_receivers::CampaignReceiversAdded>();
+    from.subschema_for::<campaigns::Campaign>();
+    from.subschema_for::<get_campaigns::Campaigns>();
+    from.subschema_for::<get_campaign_results::CampaignResults>();
     from.subschema_for::<error::ErrorReport>();
     from.subschema_for::<error::Ack>();
     from.take_definitions(true)

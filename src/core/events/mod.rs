@@ -4,6 +4,7 @@
 //! A payload ends in an object, never in a string: a client takes a string in last place for a log offset.
 
 pub mod block_user;
+pub mod campaigns;
 pub mod content;
 pub mod draft;
 pub mod get_bulk_online_status;
@@ -50,12 +51,26 @@ macro_rules! request_events {
             join_conversation::LEAVE => LeaveConversation(join_conversation::Membership<false>),
             block_user::BLOCK => BlockUser(block_user::Blocking<true>),
             block_user::UNBLOCK => UnblockUser(block_user::Blocking<false>),
+            create_campaign::NAME => CreateCampaign(create_campaign::NewCampaign),
+            add_campaign_receivers::NAME => AddCampaignReceivers(add_campaign_receivers::Part),
+            change_campaign::START => StartCampaign(change_campaign::Start),
+            change_campaign::PAUSE => PauseCampaign(change_campaign::Pause),
+            change_campaign::RESUME => ResumeCampaign(change_campaign::Resume),
+            change_campaign::CANCEL => CancelCampaign(change_campaign::Cancel),
+            get_campaign::NAME => GetCampaign(get_campaign::CampaignQuery),
+            get_campaigns::NAME => GetCampaigns(get_campaigns::CampaignPage),
+            get_campaign_results::NAME => GetCampaignResults(get_campaign_results::ResultsPage),
         }
     };
 }
 // Used by the objects, which native builds omit.
 #[allow(unused_imports)]
 pub(crate) use request_events;
+
+use self::campaigns::{
+    add_campaign_receivers, change_campaign, create_campaign, get_campaign, get_campaign_results,
+    get_campaigns,
+};
 
 macro_rules! define_requests {
     ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {

@@ -52,7 +52,7 @@ impl RequestPayload for BulkMessage {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct BulkResult<'a> {
+pub(super) struct BulkResult<'a> {
     /// The receiver.
     receiver_id: &'a str,
     /// Their conversation with the sender.
@@ -70,7 +70,7 @@ struct BulkResult<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct BulkError<'a> {
+pub(super) struct BulkError<'a> {
     /// The receiver.
     receiver_id: &'a str,
     /// Why, for a person.

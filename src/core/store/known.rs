@@ -82,7 +82,7 @@ impl Known {
             Table::SentToday => self.sent_today.forget(),
             Table::Revocation => self.revoked_at.forget(),
             Table::Erasure => self.erased_at.forget(),
-            Table::Watches | Table::Buckets | Table::Outbox => {}
+            Table::Watches | Table::Buckets | Table::Outbox | Table::Campaigns => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! Storage calls are synchronous and the object handles one event at a time between awaits, so each method
 //! here is atomic. The first write creates the tables: a query about an unknown user writes nothing.
 
+mod campaigns;
 mod conversations;
 mod known;
 mod log;
@@ -23,9 +24,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
 
 use self::known::Known;
-use self::schema::{OUTBOX, REVOCATION, SOCIAL, Step, USER};
+use self::schema::{CAMPAIGNS, OUTBOX, REVOCATION, SOCIAL, Step, USER};
 use super::sql::Param;
 use super::time::Millis;
+pub use campaigns::ListedCampaign;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
 pub use social::{PushOutcome, TellingStep, Watched, Watcher};
@@ -52,6 +54,7 @@ enum Table {
     Buckets,
     Outbox,
     SentToday,
+    Campaigns,
     Revocation,
     Erasure,
 }
@@ -71,6 +74,7 @@ impl Table {
             Self::Buckets => &["buckets"],
             Self::Outbox => &["outbox"],
             Self::SentToday => &["sent_today"],
+            Self::Campaigns => &["campaigns"],
             Self::Revocation => &["revocation"],
             Self::Erasure => &["erasure"],
         }
@@ -119,6 +123,7 @@ pub struct Store<D> {
     user: Tables,
     social: Tables,
     outbox: Tables,
+    campaigns: Tables,
     revocation: Tables,
     known: Known,
 }
@@ -150,6 +155,7 @@ impl<D: Database> Store<D> {
             user: tables(USER),
             social: tables(SOCIAL),
             outbox: tables(OUTBOX),
+            campaigns: tables(CAMPAIGNS),
             revocation: tables(REVOCATION),
             known: Known::default(),
         }
@@ -157,7 +163,14 @@ impl<D: Database> Store<D> {
 
     /// Forgets everything: the object's storage was deleted.
     pub fn forget(&self) {
-        for tables in [&self.user, &self.social, &self.outbox, &self.revocation] {
+        let groups = [
+            &self.user,
+            &self.social,
+            &self.outbox,
+            &self.campaigns,
+            &self.revocation,
+        ];
+        for tables in groups {
             tables.are_there.set(None);
         }
         self.known.forget_all();
@@ -218,6 +231,7 @@ impl<D: Database> Store<D> {
         match table {
             Table::UserState | Table::Log | Table::Conversations | Table::Sent => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
+            Table::Campaigns => &self.campaigns,
             Table::Revocation | Table::Erasure => &self.revocation,
             _ => &self.social,
         }

@@ -13,7 +13,8 @@ use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
 
-/// How long the result of a send with an idempotency key is kept.
+/// How long the result of a send with an idempotency key is kept. That of a campaign's newest chunk is kept until the next
+/// one: its campaign may ask for it again after any time ([`crate::core::campaign`]).
 const KEY_RETENTION: Millis = 24 * 60 * 60_000;
 
 /// An earlier send with the same idempotency key.
@@ -274,7 +275,10 @@ impl<D: Database> Store<D> {
     pub fn outbox_by_key(&self, key: &str, now: Millis) -> Result<Option<Keyed>> {
         self.write(
             Table::Outbox,
-            "DELETE FROM outbox WHERE created_at < ?1 AND next_attempt_at IS NULL",
+            "DELETE FROM outbox WHERE created_at < ?1 AND next_attempt_at IS NULL
+               AND send_id IS NOT (
+                 SELECT max(send_id) FROM outbox
+                 WHERE idempotency_key >= 'campaign:' AND idempotency_key < 'campaign;')",
             vec![Param::from(now.saturating_sub(KEY_RETENTION))],
         )?;
         let rows = self.read(

@@ -210,6 +210,22 @@ CREATE INDEX outbox_counted ON outbox (send_id) WHERE send_id IS NULL;
     },
 ];
 
+/// Tables for contractors who have campaigns.
+///
+/// - campaigns: their ids, their states as far as the user's object knows them, and for which day (UTC, since 1970) how
+///   many receivers count
+pub const CAMPAIGNS: &[Step] = &[Step {
+    marker: "campaigns",
+    sql: "
+CREATE TABLE campaigns (
+  campaign_id TEXT PRIMARY KEY,
+  state       TEXT NOT NULL,
+  day         INTEGER,
+  receivers   INTEGER
+) WITHOUT ROWID;
+",
+}];
+
 /// When the user's tokens were revoked, and when the user was erased. The tables have their own group, because their
 /// rows outlive the user.
 pub const REVOCATION: &[Step] = &[
@@ -272,7 +288,10 @@ mod tests {
 
     fn all() -> Connection {
         let db = Connection::open_in_memory().unwrap();
-        for step in [USER, SOCIAL, OUTBOX, REVOCATION].into_iter().flatten() {
+        for step in [USER, SOCIAL, OUTBOX, CAMPAIGNS, REVOCATION]
+            .into_iter()
+            .flatten()
+        {
             assert!(!has(&db, step.marker));
             db.execute_batch(step.sql).unwrap();
             assert!(has(&db, step.marker));

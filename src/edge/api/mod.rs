@@ -1,6 +1,7 @@
 //! `/v1/`: the HTTP API for the marketplace's own backend. Requests that concern one user go to that user's
 //! object, as if a device had sent them; users' rows and history are read directly from D1.
 
+mod campaigns;
 mod users;
 
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{ApiRoute, page_payload};
 use crate::core::config::Config;
+use crate::core::events::campaigns::create_campaign;
 use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     send_bulk_message, send_message,
@@ -97,6 +99,12 @@ async fn run(
         ApiRoute::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
         ApiRoute::Conversations(id) => call.conversations(id).await,
         ApiRoute::Messages(id) => call.messages(&id).await,
+        ApiRoute::CreateCampaign => call.send(create_campaign::NAME, 201).await,
+        ApiRoute::Campaigns => call.campaigns().await,
+        ApiRoute::Campaign(id) => call.campaign(&id).await,
+        ApiRoute::AddCampaignReceivers(id, part) => call.add_receivers(&id, &part).await,
+        ApiRoute::ChangeCampaign(id, event) => call.change_campaign(event, &id).await,
+        ApiRoute::CampaignResults(id) => call.campaign_results(&id).await,
     }
 }
 
@@ -159,7 +167,7 @@ impl ApiRequest {
         Ok((200, reply.payload))
     }
 
-    /// `POST /v1/messages`, `POST /v1/messages/bulk`
+    /// `POST /v1/messages`, `POST /v1/messages/bulk`, `POST /v1/campaigns`
     async fn send(&self, event: &str, status: u16) -> ApiAnswer {
         let sent = on_behalf(&self.body, self.key.as_deref())?;
         let act = Act {

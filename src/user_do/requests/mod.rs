@@ -1,6 +1,7 @@
 //! The request events, one file each: parse, carry out, reply.
 
 mod block_user;
+mod campaigns;
 mod get_bulk_online_status;
 mod get_conversations;
 mod get_messages;

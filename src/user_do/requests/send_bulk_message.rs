@@ -11,6 +11,7 @@ impl CarryOut for BulkMessage {
             kind: SendKind::Bulk,
             receiver_ids: self.receiver_ids,
             draft: self.draft,
+            is_limited: true,
         };
         let turn = object
             .send_turn(caller, &outgoing.draft, &outgoing.receiver_ids)

@@ -17,6 +17,7 @@ impl CarryOut for DirectMessage {
             kind: SendKind::Direct,
             receiver_ids: vec![receiver_id],
             draft: self.draft,
+            is_limited: true,
         };
         object.send_out(caller, outgoing, turn).await
     }

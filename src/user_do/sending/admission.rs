@@ -22,6 +22,9 @@ impl UserObject {
         outgoing: &Outgoing,
         targets: &[Target],
     ) -> Outcomes<Option<SentToday>> {
+        if !outgoing.is_limited {
+            return Ok(None);
+        }
         let bulk_sends = self.with_bulk_send(outgoing)?;
         let counted = self.with_send(outgoing, targets)?;
         self.pay_for_send(targets)?;

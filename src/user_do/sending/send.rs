@@ -35,6 +35,8 @@ pub(crate) struct Outgoing {
     pub(crate) kind: SendKind,
     pub(crate) receiver_ids: Vec<String>,
     pub(crate) draft: Draft,
+    /// Whether the limits of sends apply. A chunk of a campaign has those of campaigns instead.
+    pub(crate) is_limited: bool,
 }
 
 impl Outgoing {
@@ -157,7 +159,9 @@ impl UserObject {
                     self.flights.end_of(send_id).await;
                     held.turn = self.turn_unless_revoked(caller, held.revoked_at).await?;
                 }
-                Earlier::Unanswered(entry) => break self.renew(caller, entry)?,
+                Earlier::Unanswered(entry) => {
+                    break self.renew(caller, entry, outgoing.is_limited)?;
+                }
                 Earlier::None => break self.note(caller, &outgoing)?,
             }
         };
@@ -182,9 +186,11 @@ impl UserObject {
     }
 
     /// Runs a send again that was never replied to.
-    fn renew(&self, caller: &Caller, entry: OutboxEntry) -> Outcomes<Recorded> {
+    fn renew(&self, caller: &Caller, entry: OutboxEntry, is_limited: bool) -> Outcomes<Recorded> {
         let again = Recorded::new(entry, &caller.user_id);
-        self.pay_for_send(&again.targets)?;
+        if is_limited {
+            self.pay_for_send(&again.targets)?;
+        }
         self.store
             .outbox_renew(&again.entry, now() + COMMIT_DEADLINE)?;
         Ok(again)

@@ -1,6 +1,7 @@
 //! What the layers above are built from. A service calls other services and the ground layer, and nothing
 //! above.
 
+mod campaigns;
 mod conversations;
 mod enrol;
 mod peers;

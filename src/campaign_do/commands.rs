@@ -1,0 +1,157 @@
+//! What the contractor wants of a campaign.
+
+use serde_json::value::RawValue;
+use worker::Result;
+
+use super::CampaignObject;
+use crate::core::campaign::{Allowance, Plan, Progress, State, not_found};
+use crate::core::error::{ErrorCode, EventError};
+use crate::core::events::campaigns::{add_campaign_receivers, get_campaign_results, payload};
+use crate::core::store::StoreError;
+use crate::messages::{CampaignAnswer, CampaignCall, Command};
+use crate::platform::now;
+
+/// Why a command is not carried out.
+enum Failure {
+    Refused(EventError),
+    Fault(StoreError),
+}
+
+impl From<EventError> for Failure {
+    fn from(error: EventError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error)
+    }
+}
+
+impl CampaignObject {
+    pub(super) async fn carry_out(&self, call: CampaignCall) -> Result<CampaignAnswer> {
+        if let Command::Erase = call.command {
+            return self.erase().await;
+        }
+        match self.payload_for(call) {
+            Ok(payload) => self.done(payload),
+            Err(Failure::Refused(error)) => Ok(CampaignAnswer::Refused(error)),
+            Err(Failure::Fault(error)) => Err(error.into()),
+        }
+    }
+
+    fn done(&self, payload: String) -> Result<CampaignAnswer> {
+        let Some((_, progress)) = self.store.campaign()? else {
+            return Ok(CampaignAnswer::Refused(not_found()));
+        };
+        Ok(CampaignAnswer::Done {
+            payload: RawValue::from_string(payload)?,
+            state: progress.state,
+            total: progress.total,
+        })
+    }
+
+    /// Deletes everything. A campaign that is not there has been deleted already.
+    async fn erase(&self) -> Result<CampaignAnswer> {
+        self.delete().await?;
+        Ok(CampaignAnswer::Refused(not_found()))
+    }
+
+    /// Deletes everything that is stored.
+    pub(super) async fn delete(&self) -> Result<()> {
+        self.state.storage().delete_alarm().await?;
+        self.state.storage().delete_all().await
+    }
+
+    /// Carries out a command without an await, and returns the payload of the reply.
+    fn payload_for(&self, CampaignCall { by, command }: CampaignCall) -> Result<String, Failure> {
+        if let Command::Create(plan) = &command {
+            self.store.create(plan, &Progress::new(now()))?;
+        }
+        let own = |(plan, _): &(Plan, Progress)| plan.sender_id == by;
+        let Some((plan, progress)) = self.store.campaign()?.filter(own) else {
+            return Err(not_found().into());
+        };
+        let changed = match command {
+            Command::AddReceivers { part, receiver_ids } => {
+                return self.add_receivers(&plan, &progress, part, &receiver_ids);
+            }
+            Command::Results { from } => {
+                let chunk = self.store.results(from)?;
+                let chunk = chunk.as_ref().map(|(sent, next)| (sent.as_str(), *next));
+                return Ok(get_campaign_results::reply(&plan.campaign_id, chunk).payload);
+            }
+            Command::Start(allowance) => Some(self.start(&plan, progress.clone(), &allowance)?),
+            Command::Pause => Some(with(progress.clone(), |progress| progress.pause(now()))?),
+            Command::Resume(allowance) => Some(with(progress.clone(), |progress| {
+                progress.resume(&plan, &allowance, now())
+            })?),
+            Command::Cancel => Some(with(progress.clone(), |progress| progress.cancel(now()))?),
+            Command::Create(_) | Command::Get | Command::Erase => None,
+        };
+        if let Some(changed) = &changed {
+            self.store.set_progress(changed)?;
+        }
+        Ok(self.describe(&plan, changed.as_ref().unwrap_or(&progress))?)
+    }
+
+    fn add_receivers(
+        &self,
+        plan: &Plan,
+        progress: &Progress,
+        part: u32,
+        receiver_ids: &[String],
+    ) -> Result<String, Failure> {
+        if progress.state != State::Draft {
+            let message = "A campaign takes no more receivers once it has been started";
+            return Err(EventError::new(ErrorCode::Conflict, message).into());
+        }
+        let max = self
+            .limits()
+            .map_err(|error| StoreError(error.to_string()))?;
+        let max = max.max_receivers;
+        let total = self.store.receivers_but(Some(part))? + receiver_ids.len() as u64;
+        if total > max as u64 {
+            return Err(add_campaign_receivers::too_many(max).into());
+        }
+        self.store.set_part(part, receiver_ids)?;
+        Ok(add_campaign_receivers::reply(&plan.campaign_id, part, total).payload)
+    }
+
+    fn start(
+        &self,
+        plan: &Plan,
+        mut progress: Progress,
+        allowance: &Allowance,
+    ) -> Result<Progress, Failure> {
+        let total = self.store.distinct_receivers()?;
+        progress.start(plan, total, allowance, now())?;
+        let limits = self
+            .limits()
+            .map_err(|error| StoreError(error.to_string()))?;
+        self.store.make_chunks(limits.chunk)?;
+        Ok(progress)
+    }
+
+    /// Returns how the campaign stands, as JSON.
+    pub(super) fn describe(
+        &self,
+        plan: &Plan,
+        progress: &Progress,
+    ) -> std::result::Result<String, StoreError> {
+        let total = match progress.total {
+            0 => self.store.receivers_but(None)?,
+            total => total,
+        };
+        Ok(payload(plan, progress, total, self.store.counts()?))
+    }
+}
+
+fn with(
+    mut progress: Progress,
+    change: impl FnOnce(&mut Progress) -> std::result::Result<(), EventError>,
+) -> std::result::Result<Progress, EventError> {
+    change(&mut progress)?;
+    Ok(progress)
+}
