@@ -4,10 +4,13 @@
 //! When you change a message, add the new text and keep the old one: the previous version writes it, so it
 //! must still be readable (`what_the_version_before_writes_is_read`).
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::*;
+use crate::core::campaign::{Allowance, Plan, State};
 use crate::core::error::EventError;
+use crate::core::events::content::MessageType;
 use crate::core::events::mark_as_read::{Read, What};
 use crate::core::events::new_message::{Author, Letter};
 use crate::core::events::send_message::Delivered;
@@ -344,6 +347,120 @@ fn what_the_version_before_writes_is_read() {
     let change = r#"{"userId":"u","presence":{"connectionCount":1,"lastSeen":7}}"#;
     let change: StatusChange = serde_json::from_str(change).unwrap();
     assert_eq!(change.version, None);
+}
+
+fn raw(json: &str) -> Box<RawValue> {
+    serde_json::from_str(json).unwrap()
+}
+
+fn plan() -> Plan {
+    Plan {
+        campaign_id: "c".into(),
+        sender_id: "s".into(),
+        name: None,
+        message_type: MessageType::Text,
+        content: raw(r#"{"text":"x"}"#),
+        job_id: None,
+        send_at: Some(9),
+        created_at: 7,
+    }
+}
+
+const PLAN: &str = r#"{"campaignId":"c","senderId":"s","name":null,"messageType":"text","content":{"text":"x"},"jobId":null,"sendAt":9,"createdAt":7}"#;
+
+#[test]
+fn what_is_asked_of_campaigns_is_pinned() {
+    let allowance = Allowance {
+        is_taken: false,
+        left: 1,
+        per_day: 2,
+        rest_of_day: 3,
+    };
+    let allowed = r#"{"isTaken":false,"left":1,"perDay":2,"restOfDay":3}"#;
+    let part = Command::AddReceivers {
+        part: 1,
+        receiver_ids: vec!["r".into()],
+    };
+    for (command, text) in [
+        (Command::Create(plan()), &*format!(r#"{{"create":{PLAN}}}"#)),
+        (part, r#"{"addReceivers":{"part":1,"receiverIds":["r"]}}"#),
+        (
+            Command::Start(allowance),
+            &*format!(r#"{{"start":{allowed}}}"#),
+        ),
+        (Command::Pause, "\"pause\""),
+        (
+            Command::Resume(allowance),
+            &*format!(r#"{{"resume":{allowed}}}"#),
+        ),
+        (Command::Cancel, "\"cancel\""),
+        (Command::Get, "\"get\""),
+        (Command::Results { from: 1 }, r#"{"results":{"from":1}}"#),
+        (Command::Erase, "\"erase\""),
+    ] {
+        let call = CampaignCall {
+            by: "s".into(),
+            command,
+        };
+        pinned_and_open(&call, &format!(r#"{{"by":"s","command":{text}}}"#));
+    }
+    let done = CampaignAnswer::Done {
+        payload: raw("{}"),
+        state: State::Running,
+        total: 1,
+    };
+    pinned(
+        &done,
+        r#"{"done":{"payload":{},"state":"running","total":1}}"#,
+    );
+    let refused = CampaignAnswer::Refused(EventError::invalid("m"));
+    pinned(
+        &refused,
+        r#"{"refused":{"code":"invalid_payload","message":"m"}}"#,
+    );
+}
+
+#[test]
+fn what_campaigns_ask_and_tell_is_pinned() {
+    pinned_and_open(
+        &SendChunk {
+            plan: plan(),
+            total: 1,
+            chunk: 2,
+            receiver_ids: vec!["r".into()],
+            only_if_begun: false,
+            progress: raw("{}"),
+        },
+        &format!(
+            r#"{{"plan":{PLAN},"total":1,"chunk":2,"receiverIds":["r"],"onlyIfBegun":false,"progress":{{}}}}"#
+        ),
+    );
+    let error = || EventError::invalid("m");
+    for (answer, text) in [
+        (ChunkAnswer::Sent(raw("{}")), r#"{"sent":{}}"#),
+        (ChunkAnswer::NotBegun, "\"notBegun\""),
+        (
+            ChunkAnswer::Held(error()),
+            r#"{"held":{"code":"invalid_payload","message":"m"}}"#,
+        ),
+        (
+            ChunkAnswer::Refused(error()),
+            r#"{"refused":{"code":"invalid_payload","message":"m"}}"#,
+        ),
+    ] {
+        pinned(&answer, text);
+    }
+    let stopped = Stopped {
+        state: State::Paused,
+        campaign: raw("{}"),
+    };
+    pinned_and_open(
+        &CampaignNews {
+            campaign_id: "c".into(),
+            stopped: Some(stopped),
+        },
+        r#"{"campaignId":"c","stopped":{"state":"paused","campaign":{}}}"#,
+    );
 }
 
 #[test]

@@ -158,7 +158,8 @@ pub(super) fn pushes() -> Vec<Push> {
         "Only contractors can send bulk messages",
     );
 
-    let sent = send_bulk_message::reply(&[target()], &[refused.clone()], |_| true).payload;
+    let sent =
+        send_bulk_message::reply(&[target()], std::slice::from_ref(&refused), |_| true).payload;
     let item = serde_json::from_str(&campaign(State::Running)).unwrap();
 
     let reply = |reply: Reply, summary, payload| Push {

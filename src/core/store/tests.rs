@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::testing::{send, store};
 use super::*;
+use crate::core::campaign::State;
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Due, Next, OutboxEntry, Rest};
@@ -411,6 +412,26 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
     assert!(store.outbox_by_key("key", 90_000_000).unwrap().is_none());
 }
 
+#[test]
+fn the_newest_chunk_of_a_campaign_is_kept_until_the_next_one() {
+    let store = store();
+    let add = |id: u128, key: &str| {
+        let entry = OutboxEntry::new(Uuid::from_u128(id), vec!["a".into()], 100, SendKind::Bulk);
+        store.outbox_add(&entry, Some(key), "f", None, 500).unwrap();
+        store.outbox_keep_result(entry.send_id, "{}").unwrap();
+        store.outbox_update(entry.send_id, &Next::Done).unwrap();
+    };
+    let is_known = |key: &str| store.outbox_by_key(key, 90_000_000).unwrap().is_some();
+    add(1, "campaign:c:0");
+    add(2, "campaign:c:1");
+    add(3, "other");
+    assert!(!is_known("campaign:c:0"));
+    assert!(is_known("campaign:c:1"));
+    assert!(!is_known("other"));
+    add(4, "campaign:c:2");
+    assert!(!is_known("campaign:c:1"));
+}
+
 /// Records every statement that is run.
 struct Spy {
     database: Connection,
@@ -503,13 +524,19 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     for next in [Next::Void, Next::Done] {
         store.outbox_update(entry.send_id, &next)?;
     }
+    store.campaign_set("c", State::Draft)?;
+    store.campaign_runs("c", 1, 1)?;
+    store.campaign_state("c")?;
+    store.campaign_page(None, 1)?;
+    store.campaign_allowance("c", 1, 1)?;
+    store.campaign_remove("c")?;
     store.revoke(1)?;
     store.revoked_at()?;
     store.set_offline(1, 1)
 }
 
 /// Tables that may be scanned: they have one row, or every row has to be read.
-const SCANNED: [&str; 12] = [
+const SCANNED: [&str; 13] = [
     "user_state",
     "revocation",
     "watched",
@@ -525,6 +552,8 @@ const SCANNED: [&str; 12] = [
     "watches",
     // A send with a key deletes expired results by time: one row per send of the last day.
     "outbox",
+    // What counts for today is added up: one row per campaign, which expires.
+    "campaigns",
     "t",
     "sqlite_master",
 ];

@@ -41,7 +41,7 @@ pub(crate) struct CampaignRef<'a> {
 /// Reads the field `campaignId`.
 fn campaign_id(payload: &RawValue) -> Result<String, EventError> {
     let id = fields::<CampaignRef>(payload)?.campaign_id;
-    let id = id.and_then(|value| read_id(value));
+    let id = id.and_then(read_id);
     id.ok_or_else(|| EventError::invalid("campaignId must be the id of a campaign"))
 }
 
