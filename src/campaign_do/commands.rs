@@ -4,11 +4,12 @@ use serde_json::value::RawValue;
 use worker::Result;
 
 use super::CampaignObject;
+use crate::core::campaign::command::Command;
 use crate::core::campaign::{Allowance, Plan, Progress, State, not_found};
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::campaigns::{add_campaign_receivers, get_campaign_results, payload};
 use crate::core::store::StoreError;
-use crate::messages::{CampaignAnswer, CampaignCall, Command};
+use crate::messages::{CampaignAnswer, CampaignCall};
 use crate::platform::now;
 
 /// Why a command is not carried out.
@@ -65,7 +66,12 @@ impl CampaignObject {
     }
 
     /// Carries out a command without an await, and returns the payload of the reply.
-    fn payload_for(&self, CampaignCall { by, command }: CampaignCall) -> Result<String, Failure> {
+    fn payload_for(&self, call: CampaignCall) -> std::result::Result<String, Failure> {
+        let CampaignCall {
+            by,
+            command,
+            allowance,
+        } = call;
         if let Command::Create(plan) = &command {
             self.store.create(plan, &Progress::new(now()))?;
         }
@@ -73,7 +79,8 @@ impl CampaignObject {
         let Some((plan, progress)) = self.store.campaign()?.filter(own) else {
             return Err(not_found().into());
         };
-        let changed = match command {
+        let mut changed = progress.clone();
+        match command {
             Command::AddReceivers { part, receiver_ids } => {
                 return self.add_receivers(&plan, &progress, part, &receiver_ids);
             }
@@ -82,18 +89,16 @@ impl CampaignObject {
                 let chunk = chunk.as_ref().map(|(sent, next)| (sent.as_str(), *next));
                 return Ok(get_campaign_results::reply(&plan.campaign_id, chunk).payload);
             }
-            Command::Start(allowance) => Some(self.start(&plan, progress.clone(), &allowance)?),
-            Command::Pause => Some(with(progress.clone(), |progress| progress.pause(now()))?),
-            Command::Resume(allowance) => Some(with(progress.clone(), |progress| {
-                progress.resume(&plan, &allowance, now())
-            })?),
-            Command::Cancel => Some(with(progress.clone(), |progress| progress.cancel(now()))?),
-            Command::Create(_) | Command::Get | Command::Erase => None,
-        };
-        if let Some(changed) = &changed {
-            self.store.set_progress(changed)?;
+            Command::Start => self.start(&plan, &mut changed, &allowance)?,
+            Command::Pause => changed.pause(now())?,
+            Command::Resume => changed.resume(&plan, &allowance, now())?,
+            Command::Cancel => changed.cancel(now())?,
+            Command::Create(_) | Command::Get | Command::Erase => {}
         }
-        Ok(self.describe(&plan, changed.as_ref().unwrap_or(&progress))?)
+        if changed != progress {
+            self.store.set_progress(&changed)?;
+        }
+        Ok(self.describe(&plan, &changed)?)
     }
 
     fn add_receivers(
@@ -102,7 +107,7 @@ impl CampaignObject {
         progress: &Progress,
         part: u32,
         receiver_ids: &[String],
-    ) -> Result<String, Failure> {
+    ) -> std::result::Result<String, Failure> {
         if progress.state != State::Draft {
             let message = "A campaign takes no more receivers once it has been started";
             return Err(EventError::new(ErrorCode::Conflict, message).into());
@@ -122,16 +127,15 @@ impl CampaignObject {
     fn start(
         &self,
         plan: &Plan,
-        mut progress: Progress,
+        progress: &mut Progress,
         allowance: &Allowance,
-    ) -> Result<Progress, Failure> {
+    ) -> std::result::Result<(), Failure> {
         let total = self.store.distinct_receivers()?;
         progress.start(plan, total, allowance, now())?;
         let limits = self
             .limits()
             .map_err(|error| StoreError(error.to_string()))?;
-        self.store.make_chunks(limits.chunk)?;
-        Ok(progress)
+        Ok(self.store.make_chunks(limits.chunk)?)
     }
 
     /// Returns how the campaign stands, as JSON.
@@ -146,12 +150,4 @@ impl CampaignObject {
         };
         Ok(payload(plan, progress, total, self.store.counts()?))
     }
-}
-
-fn with(
-    mut progress: Progress,
-    change: impl FnOnce(&mut Progress) -> std::result::Result<(), EventError>,
-) -> std::result::Result<Progress, EventError> {
-    change(&mut progress)?;
-    Ok(progress)
 }

@@ -45,16 +45,17 @@ impl CampaignObject {
             progress.complete(now());
             return Ok(self.store.set_progress(&progress)?);
         };
-        let sender_id = plan.sender_id.clone();
         let message = SendChunk {
             total: progress.total,
             chunk: chunk.number,
             receiver_ids: chunk.receiver_ids,
             only_if_begun,
             progress: RawValue::from_string(self.describe(&plan, &progress)?)?,
-            plan,
+            campaign_id: plan.campaign_id,
+            sender_id: plan.sender_id,
+            message: plan.message,
         };
-        let answer = objects::call(&self.env, &sender_id, &message).await;
+        let answer = objects::call(&self.env, &message.sender_id, &message).await;
         let Some((_, before)) = self.store.campaign()? else {
             return Ok(());
         };

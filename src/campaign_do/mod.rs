@@ -27,7 +27,7 @@ use crate::platform::object_database::ObjectDatabase;
 use crate::platform::{self, now, object_request};
 
 /// One campaign's Durable Object.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct CampaignObject {
     state: State,
     env: Env,

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Message;
-use crate::core::campaign::{Allowance, Plan, State};
+use crate::core::campaign::command::Command;
+use crate::core::campaign::{Allowance, State};
 use crate::core::error::EventError;
 
 /// Asks a campaign's object for something, on behalf of a contractor.
@@ -15,39 +16,9 @@ pub struct CampaignCall {
     pub by: String,
     /// What is asked for.
     pub command: Command,
-}
-
-/// What can be asked of a campaign.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Command {
-    /// Create it.
-    Create(Plan),
-    /// Add a part of the receivers.
-    #[serde(rename_all = "camelCase")]
-    AddReceivers {
-        /// The number of the part.
-        part: u32,
-        /// The receivers.
-        receiver_ids: Vec<String>,
-    },
-    /// Start it, now or at its time.
-    Start(Allowance),
-    /// Stop it until it is resumed.
-    Pause,
-    /// Go on with it.
-    Resume(Allowance),
-    /// End it.
-    Cancel,
-    /// Describe it.
-    Get,
-    /// Return the results from this chunk on.
-    Results {
-        /// The number of the chunk.
-        from: u32,
-    },
-    /// Delete it with all that is stored of it.
-    Erase,
+    /// What the campaign may do if the command makes it run.
+    #[serde(default)]
+    pub allowance: Allowance,
 }
 
 impl Message for CampaignCall {
@@ -76,8 +47,12 @@ pub enum CampaignAnswer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SendChunk {
-    /// What the campaign sends. The object is that of its sender.
-    pub plan: Plan,
+    /// The campaign.
+    pub campaign_id: String,
+    /// Its sender, whose object this goes to.
+    pub sender_id: String,
+    /// The message: `{ messageType, content, jobId }`.
+    pub message: Box<RawValue>,
     /// How many receivers the campaign has.
     pub total: u64,
     /// The number of the chunk.

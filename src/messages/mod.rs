@@ -45,9 +45,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use campaigns::{
-    CampaignAnswer, CampaignCall, CampaignNews, ChunkAnswer, Command, SendChunk, Stopped,
-};
+pub use campaigns::{CampaignAnswer, CampaignCall, CampaignNews, ChunkAnswer, SendChunk, Stopped};
 pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };

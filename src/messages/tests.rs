@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::*;
+use crate::core::campaign::command::Command;
 use crate::core::campaign::{Allowance, Plan, State};
 use crate::core::error::EventError;
-use crate::core::events::content::MessageType;
 use crate::core::events::mark_as_read::{Read, What};
 use crate::core::events::new_message::{Author, Letter};
 use crate::core::events::send_message::Delivered;
@@ -358,15 +358,14 @@ fn plan() -> Plan {
         campaign_id: "c".into(),
         sender_id: "s".into(),
         name: None,
-        message_type: MessageType::Text,
-        content: raw(r#"{"text":"x"}"#),
-        job_id: None,
+        message: raw("{}"),
         send_at: Some(9),
         created_at: 7,
     }
 }
 
-const PLAN: &str = r#"{"campaignId":"c","senderId":"s","name":null,"messageType":"text","content":{"text":"x"},"jobId":null,"sendAt":9,"createdAt":7}"#;
+const PLAN: &str =
+    r#"{"campaignId":"c","senderId":"s","name":null,"message":{},"sendAt":9,"createdAt":7}"#;
 
 #[test]
 fn what_is_asked_of_campaigns_is_pinned() {
@@ -384,15 +383,9 @@ fn what_is_asked_of_campaigns_is_pinned() {
     for (command, text) in [
         (Command::Create(plan()), &*format!(r#"{{"create":{PLAN}}}"#)),
         (part, r#"{"addReceivers":{"part":1,"receiverIds":["r"]}}"#),
-        (
-            Command::Start(allowance),
-            &*format!(r#"{{"start":{allowed}}}"#),
-        ),
+        (Command::Start, "\"start\""),
         (Command::Pause, "\"pause\""),
-        (
-            Command::Resume(allowance),
-            &*format!(r#"{{"resume":{allowed}}}"#),
-        ),
+        (Command::Resume, "\"resume\""),
         (Command::Cancel, "\"cancel\""),
         (Command::Get, "\"get\""),
         (Command::Results { from: 1 }, r#"{"results":{"from":1}}"#),
@@ -401,8 +394,10 @@ fn what_is_asked_of_campaigns_is_pinned() {
         let call = CampaignCall {
             by: "s".into(),
             command,
+            allowance,
         };
-        pinned_and_open(&call, &format!(r#"{{"by":"s","command":{text}}}"#));
+        let text = format!(r#"{{"by":"s","command":{text},"allowance":{allowed}}}"#);
+        pinned_and_open(&call, &text);
     }
     let done = CampaignAnswer::Done {
         payload: raw("{}"),
@@ -424,16 +419,16 @@ fn what_is_asked_of_campaigns_is_pinned() {
 fn what_campaigns_ask_and_tell_is_pinned() {
     pinned_and_open(
         &SendChunk {
-            plan: plan(),
+            campaign_id: "c".into(),
+            sender_id: "s".into(),
+            message: raw("{}"),
             total: 1,
             chunk: 2,
             receiver_ids: vec!["r".into()],
             only_if_begun: false,
             progress: raw("{}"),
         },
-        &format!(
-            r#"{{"plan":{PLAN},"total":1,"chunk":2,"receiverIds":["r"],"onlyIfBegun":false,"progress":{{}}}}"#
-        ),
+        r#"{"campaignId":"c","senderId":"s","message":{},"total":1,"chunk":2,"receiverIds":["r"],"onlyIfBegun":false,"progress":{}}"#,
     );
     let error = || EventError::invalid("m");
     for (answer, text) in [

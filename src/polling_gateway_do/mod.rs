@@ -70,7 +70,7 @@ struct GatewaySession {
 type Sessions = Rc<RefCell<HashMap<String, GatewaySession>>>;
 
 /// One gateway: a Durable Object per shard of a data centre.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct PollingGateway {
     state: State,
     env: Env,

@@ -6,7 +6,7 @@ use worker::Result;
 use super::UserObject;
 use crate::core::campaign::{State, chunk_key};
 use crate::core::error::{ErrorCode, EventError};
-use crate::core::events::campaigns::{FINISHED, PROGRESS};
+use crate::core::events::campaigns::FINISHED;
 use crate::core::events::draft::Draft;
 use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
@@ -15,7 +15,6 @@ use crate::platform::now;
 use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 use crate::user_do::sending::send::Outgoing;
-use crate::wire::socket_io::{MAIN, event_text};
 
 impl UserObject {
     /// Sends a chunk of a campaign like any bulk send.
@@ -26,31 +25,27 @@ impl UserObject {
 
     async fn try_send_chunk(&self, chunk: SendChunk) -> std::result::Result<ChunkAnswer, Failure> {
         self.unless_erased()?;
-        let plan = chunk.plan;
-        let key = chunk_key(&plan.campaign_id, chunk.chunk);
+        let campaign_id = &chunk.campaign_id;
+        let key = chunk_key(campaign_id, chunk.chunk);
         if !chunk.only_if_begun {
-            if let Err(held) = self
-                .let_run(&plan.sender_id, &plan.campaign_id, chunk.total)
-                .await
-            {
-                return held_or_failed(held);
+            let allowed = self.let_run(&chunk.sender_id, campaign_id, chunk.total);
+            if let Err(failure) = allowed.await {
+                return held_or_failed(failure);
             }
             self.show_progress(&chunk.progress)?;
         } else if self.store.outbox_by_key(&key, now())?.is_none() {
             return Ok(ChunkAnswer::NotBegun);
         }
         let caller = Caller {
-            user_id: plan.sender_id,
+            user_id: chunk.sender_id,
             sid: None,
         };
         let outgoing = Outgoing {
             kind: SendKind::Bulk,
             receiver_ids: chunk.receiver_ids,
             draft: Draft {
-                message_type: plan.message_type,
-                content: plan.content,
-                job_id: plan.job_id,
                 idempotency_key: Some(key.clone()),
+                ..Draft::read(&chunk.message, self.config()?)?
             },
             is_limited: false,
         };
@@ -92,7 +87,7 @@ impl UserObject {
             return Ok(());
         }
         self.progress_told_at.set(now);
-        self.send_to_all(&event_text(MAIN, PROGRESS, &[campaign.get()]), None);
+        self.show_campaign(campaign.get(), None);
         Ok(())
     }
 
@@ -109,7 +104,7 @@ impl UserObject {
         self.store.campaign_set(campaign_id, stopped.state)?;
         let payload = stopped.campaign.get();
         if stopped.state.is_open() {
-            self.send_to_all(&event_text(MAIN, PROGRESS, &[payload]), None);
+            self.show_campaign(payload, None);
             return Ok(());
         }
         let key = format!("{FINISHED}:{campaign_id}");

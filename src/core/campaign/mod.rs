@@ -8,6 +8,7 @@
 //! whoever stops a campaign has to settle first whether the chunk in progress was begun
 //! ([`Progress::is_settled`]): its answer may have been lost, and the key does not last forever.
 
+pub mod command;
 pub mod schema;
 pub mod store;
 #[cfg(test)]
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::error::{ErrorCode, EventError};
-use super::events::content::MessageType;
 use super::time::Millis;
 
 /// How far ahead a campaign may be scheduled.
@@ -70,16 +70,19 @@ pub struct Plan {
     pub sender_id: String,
     /// What the contractor calls it.
     pub name: Option<String>,
-    /// The type of the message.
-    pub message_type: MessageType,
-    /// The content of the message.
-    pub content: Box<RawValue>,
-    /// The job that it is about.
-    pub job_id: Option<String>,
+    /// The message: `{ messageType, content, jobId }`.
+    pub message: Box<RawValue>,
     /// When to start it.
     pub send_at: Option<Millis>,
     /// When it was created.
     pub created_at: Millis,
+}
+
+impl PartialEq for Plan {
+    /// A campaign has one plan.
+    fn eq(&self, other: &Self) -> bool {
+        self.campaign_id == other.campaign_id
+    }
 }
 
 /// How far a campaign has come.
@@ -129,8 +132,8 @@ pub struct CampaignLimits {
     pub retention: Millis,
 }
 
-/// What a campaign may do if it runs from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a campaign may do if it runs from now on. By default nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowance {
     /// Whether another campaign of the contractor is running.

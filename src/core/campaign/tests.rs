@@ -18,9 +18,7 @@ fn plan(send_at: Option<Millis>) -> Plan {
         campaign_id: "c".into(),
         sender_id: "s".into(),
         name: Some("May".into()),
-        message_type: MessageType::Text,
-        content: serde_json::from_str(r#"{"text":"x"}"#).unwrap(),
-        job_id: None,
+        message: serde_json::from_str(r#"{"messageType":"text"}"#).unwrap(),
         send_at,
         created_at: NOW,
     }
@@ -234,7 +232,7 @@ fn stored_json_is_pinned() {
     );
     assert_eq!(
         super::super::error::to_json(&plan(None)),
-        r#"{"campaignId":"c","senderId":"s","name":"May","messageType":"text","content":{"text":"x"},"jobId":null,"sendAt":null,"createdAt":1800000000000}"#
+        r#"{"campaignId":"c","senderId":"s","name":"May","message":{"messageType":"text"},"sendAt":null,"createdAt":1800000000000}"#
     );
     assert_eq!(chunk_key("c", 7), "campaign:c:7");
 }
@@ -265,7 +263,7 @@ fn a_campaign_is_stored_once() {
     store.set_progress(&running()).unwrap();
     store.create(&plan(None), &Progress::new(NOW)).unwrap();
     let (plan, progress) = store.campaign().unwrap().unwrap();
-    assert_eq!(plan.content.get(), r#"{"text":"x"}"#);
+    assert_eq!(plan.message.get(), r#"{"messageType":"text"}"#);
     assert_eq!(progress, running());
 }
 

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{CAMPAIGN, CONVERSATION, MESSAGE};
 use crate::core::events::campaigns::{
-    self, add_campaign_receivers, change_campaign, create_campaign, get_campaign,
-    get_campaign_results, get_campaigns,
+    self, add_campaign_receivers, change_campaign, create_campaign, get_campaign_results,
+    get_campaigns,
 };
 use crate::core::events::{
     block_user, get_bulk_online_status, get_conversations, get_messages, get_online_status,
@@ -218,7 +218,7 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             "Campaign",
         ),
         exchange(
-            get_campaign::NAME,
+            campaigns::GET,
             "How a campaign stands.",
             campaign(),
             Some(campaigns::CAMPAIGN),

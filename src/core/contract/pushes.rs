@@ -9,7 +9,6 @@ use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::events::campaigns::{
     self, add_campaign_receivers, create_campaign, get_campaign_results, get_campaigns,
 };
-use crate::core::events::content::MessageType;
 use crate::core::events::new_message::{Author, Letter, Message, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
@@ -108,9 +107,7 @@ fn campaign(state: State) -> String {
         campaign_id: CAMPAIGN.into(),
         sender_id: "contractor1".into(),
         name: Some("Summer offer".into()),
-        message_type: MessageType::Text,
-        content: letter().content,
-        job_id: None,
+        message: letter().content,
         send_at: None,
         created_at: AT,
     };
@@ -248,7 +245,7 @@ pub(super) fn pushes() -> Vec<Push> {
             "CampaignReceiversAdded",
         ),
         reply(
-            campaigns::reply(campaign(State::Running)),
+            Reply::event(campaigns::CAMPAIGN, campaign(State::Running)),
             "How a campaign stands.",
             "Campaign",
         ),

@@ -2,7 +2,7 @@
 //!
 //! Content is checked and then passed on as the sender wrote it: unknown fields reach the receiver, too.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{fields, present};
@@ -11,8 +11,7 @@ use crate::core::error::{ErrorCode, EventError};
 use crate::core::web_url::is_web_url;
 
 /// The type of a message, which determines the fields of `content`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageType {
     /// `content.text`
     Text,

@@ -8,7 +8,7 @@ use super::content::{MessageType, check_content};
 use super::{fields, optional_text, present};
 use crate::core::canonical::canonical;
 use crate::core::config::Config;
-use crate::core::error::{EventError, to_json};
+use crate::core::error::{EventError, to_json, to_object};
 
 const MAX_JOB_ID_CHARS: usize = 128;
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 64;
@@ -68,6 +68,16 @@ impl Draft {
                 MAX_IDEMPOTENCY_KEY_CHARS,
             )?,
         })
+    }
+
+    /// Returns the message, in the shape of a payload.
+    pub fn message(&self) -> Result<Box<RawValue>, EventError> {
+        let fields = [
+            ("messageType", to_json(self.message_type.as_str())),
+            ("content", self.content.get().to_owned()),
+            ("jobId", to_json(&self.job_id)),
+        ];
+        RawValue::from_string(to_object(fields)).map_err(|_| EventError::internal())
     }
 
     /// Returns a hash of the event, its receivers and everything but the key: the same key with another

@@ -30,7 +30,7 @@ use crate::wire::socket_io::Args;
 /// The event that reports an error: `{ code, message, event }`.
 pub const ERROR: &str = "error";
 
-/// The table of request events: the name, the variant of [`Request`], and the type that reads the payload.
+/// The table of request events: the name or names, the variant of [`Request`], and the type that reads the payload.
 /// Everything that covers all request events is generated from it, here and where they are carried out
 /// (`user_do/requests`).
 macro_rules! request_events {
@@ -51,15 +51,10 @@ macro_rules! request_events {
             join_conversation::LEAVE => LeaveConversation(join_conversation::Membership<false>),
             block_user::BLOCK => BlockUser(block_user::Blocking<true>),
             block_user::UNBLOCK => UnblockUser(block_user::Blocking<false>),
-            create_campaign::NAME => CreateCampaign(create_campaign::NewCampaign),
-            add_campaign_receivers::NAME => AddCampaignReceivers(add_campaign_receivers::Part),
-            change_campaign::START => StartCampaign(change_campaign::Start),
-            change_campaign::PAUSE => PauseCampaign(change_campaign::Pause),
-            change_campaign::RESUME => ResumeCampaign(change_campaign::Resume),
-            change_campaign::CANCEL => CancelCampaign(change_campaign::Cancel),
-            get_campaign::NAME => GetCampaign(get_campaign::CampaignQuery),
-            get_campaigns::NAME => GetCampaigns(get_campaigns::CampaignPage),
-            get_campaign_results::NAME => GetCampaignResults(get_campaign_results::ResultsPage),
+            create_campaign::NAME | add_campaign_receivers::NAME | change_campaign::START
+                | change_campaign::PAUSE | change_campaign::RESUME | change_campaign::CANCEL
+                | campaigns::GET | get_campaigns::NAME | get_campaign_results::NAME
+                => Campaign(campaigns::CampaignRequest),
         }
     };
 }
@@ -68,14 +63,13 @@ macro_rules! request_events {
 pub(crate) use request_events;
 
 use self::campaigns::{
-    add_campaign_receivers, change_campaign, create_campaign, get_campaign, get_campaign_results,
-    get_campaigns,
+    add_campaign_receivers, change_campaign, create_campaign, get_campaign_results, get_campaigns,
 };
 
 macro_rules! define_requests {
-    ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
+    ($($($name:path)|+ => $variant:ident($payload:ty)),* $(,)?) => {
         /// The names of all request events.
-        pub(super) const NAMES: &[&str] = &[$($name),*];
+        pub(super) const NAMES: &[&str] = &[$($($name),+),*];
 
         /// A request event with its validated payload.
         #[derive(Debug)]
@@ -88,8 +82,8 @@ macro_rules! define_requests {
             /// Reads an event. The error says what is wrong with it.
             pub fn read(name: &str, args: &Args, config: &Config) -> Result<Self, EventError> {
                 $(
-                    if name == $name {
-                        return <$payload>::read_args(args, config).map(Self::$variant);
+                    if [$($name),+].contains(&name) {
+                        return <$payload>::from_event(name, args, config).map(Self::$variant);
                     }
                 )*
                 let name: String = name.chars().take(64).collect();
@@ -114,6 +108,18 @@ pub trait RequestPayload: Sized {
     /// Reads the arguments, the first of which must be an object.
     fn read_args(args: &Args, config: &Config) -> Result<Self, EventError> {
         Self::read(payload(args)?, config)
+    }
+}
+
+/// What can be read from an event.
+pub trait FromEvent: Sized {
+    /// Reads the event with this name. The error says what is wrong with it.
+    fn from_event(name: &str, args: &Args, config: &Config) -> Result<Self, EventError>;
+}
+
+impl<T: RequestPayload> FromEvent for T {
+    fn from_event(_name: &str, args: &Args, config: &Config) -> Result<Self, EventError> {
+        Self::read_args(args, config)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{ApiAnswer, ApiRequest};
 use crate::core::api::body::{raw, receivers};
 use crate::core::api::{page_payload, sender};
 use crate::core::events::campaigns::{
-    add_campaign_receivers, get_campaign, get_campaign_results, get_campaigns,
+    GET, add_campaign_receivers, get_campaign_results, get_campaigns,
 };
 use crate::messages::Act;
 
@@ -17,7 +17,7 @@ impl ApiRequest {
 
     /// `GET /v1/campaigns/{id}`
     pub(super) async fn campaign(&self, id: &str) -> ApiAnswer {
-        self.change_campaign(get_campaign::NAME, id).await
+        self.change_campaign(GET, id).await
     }
 
     /// `POST /v1/campaigns/{id}/start`, `/pause`, `/resume`, `/cancel`

@@ -90,7 +90,7 @@ impl UserObject {
     ) -> Result<Reply, Failure> {
         let request = Request::read(event, args, self.config()?)?;
         macro_rules! carry_out {
-            ($($name:path => $variant:ident($payload:ty)),* $(,)?) => {
+            ($($($name:path)|+ => $variant:ident($payload:ty)),* $(,)?) => {
                 match request {
                     $(Request::$variant(payload) => payload.carry_out(self, caller).await),*
                 }

@@ -6,21 +6,20 @@
 
 use serde_json::value::RawValue;
 
+use crate::core::campaign::command::Command;
 use crate::core::campaign::{Allowance, Plan, State, not_found};
 use crate::core::cost::Cost;
 use crate::core::error::{ErrorCode, EventError};
-use crate::core::events::Reply;
 use crate::core::events::campaigns::create_campaign::NewCampaign;
-use crate::core::events::campaigns::{PROGRESS, not_allowed, reply};
+use crate::core::events::campaigns::{PROGRESS, not_allowed};
 use crate::core::ids::send_id;
 use crate::core::record::shards::Shard;
 use crate::core::record::users::{User, find_user};
 use crate::core::store::ListedCampaign;
 use crate::core::token::Role;
-use crate::messages::{CampaignAnswer, CampaignCall, Command};
+use crate::messages::{CampaignAnswer, CampaignCall};
 use crate::platform::{d1, log, now, objects, random};
 use crate::user_do::UserObject;
-use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 use crate::wire::socket_io::{MAIN, event_text};
 
@@ -58,9 +57,7 @@ impl UserObject {
             campaign_id: campaign_id.clone(),
             sender_id: user_id.to_owned(),
             name: new.name,
-            message_type: new.draft.message_type,
-            content: new.draft.content,
-            job_id: new.draft.job_id,
+            message: new.message,
             send_at: new.send_at,
             created_at,
         };
@@ -84,10 +81,26 @@ impl UserObject {
         if self.store.campaign_state(campaign_id)?.is_none() {
             return Err(not_found().into());
         }
+        let allowance = match command.may_run() {
+            true => self.allowance(user_id, campaign_id).await?,
+            false => Allowance::default(),
+        };
         self.pay(Cost::OBJECT)?;
+        self.call_campaign(user_id, campaign_id, command, allowance)
+            .await
+    }
+
+    async fn call_campaign(
+        &self,
+        user_id: &str,
+        campaign_id: &str,
+        command: Command,
+        allowance: Allowance,
+    ) -> Outcome<Asked> {
         let call = CampaignCall {
             by: user_id.to_owned(),
             command,
+            allowance,
         };
         let answer = objects::ask_campaign(&self.env, campaign_id, &call).await?;
         self.heed_campaign(campaign_id, answer)
@@ -127,7 +140,12 @@ impl UserObject {
             }
             // It may have stopped without this object having been told yet.
             let asked = self
-                .ask_campaign(user_id, &other.campaign_id, Command::Get)
+                .call_campaign(
+                    user_id,
+                    &other.campaign_id,
+                    Command::Get,
+                    Allowance::default(),
+                )
                 .await;
             is_taken |= match asked {
                 Ok(asked) => asked.state == State::Running,
@@ -142,19 +160,9 @@ impl UserObject {
         })
     }
 
-    /// Changes the state of a campaign, and shows it on the user's other devices.
-    pub(crate) async fn change_campaign(
-        &self,
-        caller: &Caller,
-        campaign_id: &str,
-        command: Command,
-    ) -> Outcome<Reply> {
-        let Asked { payload, .. } = self
-            .ask_campaign(&caller.user_id, campaign_id, command)
-            .await?;
-        let text = event_text(MAIN, PROGRESS, &[&payload]);
-        self.send_to_all(&text, caller.sid.as_deref());
-        Ok(reply(payload))
+    /// Shows how a campaign stands on the user's devices, except that of session `except_sid`.
+    pub(crate) fn show_campaign(&self, payload: &str, except_sid: Option<&str>) {
+        self.send_to_all(&event_text(MAIN, PROGRESS, &[payload]), except_sid);
     }
 
     /// Returns how these campaigns stand. A page with a gap would look complete, so one that cannot be asked fails it.
@@ -189,6 +197,7 @@ impl UserObject {
         let call = CampaignCall {
             by: user_id.to_owned(),
             command,
+            allowance: Allowance::default(),
         };
         let concurrency = self.config()?.fanout_concurrency;
         objects::ask_campaigns(&self.env, campaign_ids, &call, concurrency).await

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::{Reply, RequestPayload, fields, user_ids};
-use super::campaign_id;
+use super::super::{Reply, fields, user_ids};
+use crate::core::campaign::command::Command;
 use crate::core::config::Config;
 use crate::core::error::{ErrorCode, EventError, to_json};
 
@@ -18,17 +18,6 @@ pub const REPLY: &str = "campaign_receivers_added";
 
 /// The highest number of a part.
 const LAST_PART: u32 = 999;
-
-/// Receivers of a campaign.
-#[derive(Debug)]
-pub struct Part {
-    /// The campaign.
-    pub campaign_id: String,
-    /// Its number.
-    pub part: u32,
-    /// The receivers, each once.
-    pub receiver_ids: Vec<String>,
-}
 
 /// A part of a campaign's receivers.
 #[derive(Deserialize)]
@@ -45,24 +34,21 @@ pub(crate) struct CampaignPart<'a> {
     receiver_ids: Option<&'a RawValue>,
 }
 
-impl RequestPayload for Part {
-    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
-        let campaign_id = campaign_id(payload)?;
-        let fields: CampaignPart = fields(payload)?;
-        let part = fields
-            .part
-            .and_then(|part| serde_json::from_str::<u32>(part.get()).ok())
-            .filter(|part| *part <= LAST_PART)
-            .ok_or_else(|| {
-                EventError::invalid(format!("part must be a whole number from 0 to {LAST_PART}"))
-            })?;
-        let max = config.campaigns.max_receivers;
-        Ok(Self {
-            campaign_id,
-            part,
-            receiver_ids: user_ids(fields.receiver_ids, "receiverIds", max)?,
-        })
-    }
+/// Reads the part: its number and its receivers, each once.
+pub fn read(payload: &RawValue, config: &Config) -> Result<Command, EventError> {
+    let fields: CampaignPart = fields(payload)?;
+    let part = fields
+        .part
+        .and_then(|part| serde_json::from_str::<u32>(part.get()).ok())
+        .filter(|part| *part <= LAST_PART)
+        .ok_or_else(|| {
+            EventError::invalid(format!("part must be a whole number from 0 to {LAST_PART}"))
+        })?;
+    let max = config.campaigns.max_receivers;
+    Ok(Command::AddReceivers {
+        part,
+        receiver_ids: user_ids(fields.receiver_ids, "receiverIds", max)?,
+    })
 }
 
 /// The error for a campaign that would have more than `max` receivers.
@@ -98,6 +84,7 @@ pub fn reply(campaign_id: &str, part: u32, total: u64) -> Reply {
 mod tests {
     use super::super::super::Request;
     use super::super::super::testing::{read, refusal};
+    use super::super::CampaignRequest;
     use super::*;
 
     const ID: &str = "019a0000-0000-7000-8000-000000000001";
@@ -105,12 +92,19 @@ mod tests {
     #[test]
     fn reads_a_part() {
         let payload = format!(r#"{{"campaignId":"{ID}","part":999,"receiverIds":["a","b","a"]}}"#);
-        let Ok(Request::AddCampaignReceivers(part)) = read(NAME, &payload) else {
+        let Ok(Request::Campaign(CampaignRequest::Ask {
+            campaign_id,
+            command,
+            reply,
+        })) = read(NAME, &payload)
+        else {
             panic!()
         };
-        assert_eq!(part.campaign_id, ID);
-        assert_eq!(part.part, 999);
-        assert_eq!(part.receiver_ids, ["a", "b"]);
+        let part = Command::AddReceivers {
+            part: 999,
+            receiver_ids: vec!["a".into(), "b".into()],
+        };
+        assert_eq!((campaign_id.as_str(), command, reply), (ID, part, REPLY));
         for part in ["-1", "1000", "0.5", "\"0\"", "null"] {
             let payload = format!(r#"{{"campaignId":"{ID}","part":{part},"receiverIds":["a"]}}"#);
             assert_eq!(

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::super::draft::Draft;
-use super::super::{Reply, RequestPayload, fields, optional_text, present};
+use super::super::{Reply, fields, optional_text, present};
 use crate::core::campaign::LONGEST_WAIT;
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
@@ -22,8 +22,8 @@ const MAX_NAME_CHARS: usize = 200;
 /// A campaign to be prepared.
 #[derive(Debug)]
 pub struct NewCampaign {
-    /// The message.
-    pub draft: Draft,
+    /// The message: `{ messageType, content, jobId? }`.
+    pub message: Box<RawValue>,
     /// When to start it, if not at once: within [`LONGEST_WAIT`], see [`Self::check`].
     pub send_at: Option<Millis>,
     /// What the contractor calls it.
@@ -45,18 +45,17 @@ pub(crate) struct Schedule<'a> {
     name: Option<&'a RawValue>,
 }
 
-impl RequestPayload for NewCampaign {
-    fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
+impl NewCampaign {
+    /// Reads the payload.
+    pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
         let Schedule { send_at, name } = fields(payload)?;
         Ok(Self {
-            draft: Draft::read(payload, config)?,
+            message: Draft::read(payload, config)?.message()?,
             send_at: present(send_at).map(time).transpose()?,
             name: optional_text(name, "name", MAX_NAME_CHARS)?,
         })
     }
-}
 
-impl NewCampaign {
     /// Refuses a time that is past, or too far ahead.
     pub fn check(&self, now: Millis) -> Result<(), EventError> {
         match self.send_at {
@@ -98,11 +97,12 @@ pub fn reply(campaign_id: &str) -> Reply {
 mod tests {
     use super::super::super::Request;
     use super::super::super::testing::{read, refusal};
+    use super::super::CampaignRequest;
     use super::*;
 
     fn good(payload: &str) -> NewCampaign {
         match read(NAME, payload) {
-            Ok(Request::CreateCampaign(campaign)) => campaign,
+            Ok(Request::Campaign(CampaignRequest::Create(campaign))) => campaign,
             other => panic!("{other:?}"),
         }
     }
@@ -118,7 +118,10 @@ mod tests {
         let full = good(
             r#"{"messageType":"text","content":{"text":"x"},"jobId":"j","name":"May","sendAt":"2025-11-05T10:30:00.000Z"}"#,
         );
-        assert_eq!(full.draft.job_id.as_deref(), Some("j"));
+        assert_eq!(
+            full.message.get(),
+            r#"{"messageType":"text","content":{"text":"x"},"jobId":"j"}"#
+        );
         assert_eq!(full.name.as_deref(), Some("May"));
         assert_eq!(full.send_at, Some(1_762_338_600_000));
         let offset = good(&at(r#""2025-11-05T12:30:00+02:00""#));

@@ -6,9 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::{Reply, RequestPayload, fields, present};
-use super::campaign_id;
-use crate::core::config::Config;
+use super::super::{Reply, fields, present};
+use crate::core::campaign::command::Command;
 use crate::core::error::{EventError, to_json};
 
 /// The request event.
@@ -16,15 +15,6 @@ pub const NAME: &str = "get_campaign_results";
 
 /// The reply event, sent whether or not an ack is requested.
 pub const REPLY: &str = "campaign_results";
-
-/// A request for a page of results.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ResultsPage {
-    /// The campaign.
-    pub campaign_id: String,
-    /// The chunk to begin with.
-    pub from: u32,
-}
 
 /// Which page of results.
 #[derive(Deserialize)]
@@ -37,19 +27,17 @@ pub(crate) struct ResultsCursor<'a> {
     cursor: Option<&'a RawValue>,
 }
 
-impl RequestPayload for ResultsPage {
-    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
-        let campaign_id = campaign_id(payload)?;
-        let fields: ResultsCursor = fields(payload)?;
-        let from = match present(fields.cursor) {
-            None => 0,
-            Some(cursor) => serde_json::from_str::<String>(cursor.get())
-                .ok()
-                .and_then(|cursor| cursor.parse().ok())
-                .ok_or_else(|| EventError::invalid("cursor must be the nextCursor of a page"))?,
-        };
-        Ok(Self { campaign_id, from })
-    }
+/// Reads which page is asked for.
+pub fn read(payload: &RawValue) -> Result<Command, EventError> {
+    let fields: ResultsCursor = fields(payload)?;
+    let from = match present(fields.cursor) {
+        None => 0,
+        Some(cursor) => serde_json::from_str::<String>(cursor.get())
+            .ok()
+            .and_then(|cursor| cursor.parse().ok())
+            .ok_or_else(|| EventError::invalid("cursor must be the nextCursor of a page"))?,
+    };
+    Ok(Command::Results { from })
 }
 
 /// What became of some receivers of a campaign.
@@ -102,6 +90,7 @@ pub fn reply(campaign_id: &str, chunk: Option<(&str, Option<u32>)>) -> Reply {
 mod tests {
     use super::super::super::Request;
     use super::super::super::testing::{read, refusal};
+    use super::super::CampaignRequest;
     use super::*;
 
     const ID: &str = "019a0000-0000-7000-8000-000000000001";
@@ -111,7 +100,10 @@ mod tests {
         let page = |cursor: &str| {
             let payload = format!(r#"{{"campaignId":"{ID}","cursor":{cursor}}}"#);
             match read(NAME, &payload) {
-                Ok(Request::GetCampaignResults(page)) => page.from,
+                Ok(Request::Campaign(CampaignRequest::Ask {
+                    command: Command::Results { from },
+                    ..
+                })) => from,
                 other => panic!("{other:?}"),
             }
         };

@@ -5,11 +5,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::{Reply, RequestPayload, fields, limit, payload_or_none, present};
+use super::super::{Reply, fields, limit, present};
 use super::read_id;
-use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
-use crate::wire::socket_io::Args;
 
 /// The request event.
 pub const NAME: &str = "get_campaigns";
@@ -41,8 +39,9 @@ pub(crate) struct GetCampaigns<'a> {
     cursor: Option<&'a RawValue>,
 }
 
-impl RequestPayload for CampaignPage {
-    fn read(payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
+impl CampaignPage {
+    /// Reads the payload.
+    pub fn read(payload: &RawValue) -> Result<Self, EventError> {
         let fields: GetCampaigns = fields(payload)?;
         let cursor = present(fields.cursor).map(|cursor| {
             read_id(cursor)
@@ -52,10 +51,6 @@ impl RequestPayload for CampaignPage {
             limit: limit(fields.limit)?,
             cursor: cursor.transpose()?,
         })
-    }
-
-    fn read_args(args: &Args, config: &Config) -> Result<Self, EventError> {
-        Self::read(payload_or_none(args)?, config)
     }
 }
 
@@ -80,12 +75,13 @@ pub fn reply(items: &[Box<RawValue>], next_cursor: Option<&str>) -> Reply {
 mod tests {
     use super::super::super::Request;
     use super::super::super::testing::{read, refusal};
+    use super::super::CampaignRequest;
     use super::*;
 
     #[test]
     fn reads_a_page() {
         let page = |payload| match read(NAME, payload) {
-            Ok(Request::GetCampaigns(page)) => (page.limit, page.cursor),
+            Ok(Request::Campaign(CampaignRequest::List(page))) => (page.limit, page.cursor),
             other => panic!("{other:?}"),
         };
         assert_eq!(page("{}"), (50, None));
