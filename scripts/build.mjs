@@ -34,8 +34,15 @@ import { bindgen } from "./lib/bindgen.mjs";
 
 const wasmOpt = ["node_modules", "binaryen", "bin", "wasm-opt"];
 
-/** Nothing lives in the first kilobyte, which is the end of the stack: the linker puts the stack first. */
-const optimizations = ["-O", "--low-memory-unused"];
+const optimizations = [
+  "-O",
+  // Nothing lives in the first kilobyte, which is the end of the stack: the linker puts the stack first.
+  "--low-memory-unused",
+  // LLVM has inlined what is worth it. Further functions with one caller only lengthen those that contain them.
+  "--one-caller-inline-max-function-size=0",
+  // Functions whose names are alike are alike themselves, and compress best next to each other.
+  "--reorder-functions-by-name",
+];
 
 // rustc's defaults, plus what wasm-bindgen needs to catch exceptions. The runtime may not support newer
 // features.
