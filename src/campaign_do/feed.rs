@@ -10,17 +10,19 @@ use super::CampaignObject;
 use crate::core::campaign::store::Counts;
 use crate::core::campaign::{Plan, Progress, State, Step};
 use crate::core::error::EventError;
+use crate::core::time::Millis;
 use crate::messages::{CampaignNews, ChunkAnswer, SendChunk, Stopped};
 use crate::platform::{log, now, objects};
 
-/// How many steps one alarm takes. The platform gives an alarm 15 minutes and the next one goes on, so it only has to be
-/// less than what takes so long.
-const STEPS_PER_ALARM: usize = 50;
+/// How long one alarm goes on with further steps, before the next one does. The platform ends an alarm after 15 minutes, and
+/// the last step may take some of them.
+const LONGEST_FEED: Millis = 60_000;
 
 impl CampaignObject {
     /// Does what is due.
     pub(super) async fn feed(&self) -> Result<()> {
-        for _ in 0..STEPS_PER_ALARM {
+        let until = now() + LONGEST_FEED;
+        while now() < until {
             let Some((plan, mut progress)) = self.store.campaign()? else {
                 return Ok(());
             };
