@@ -151,20 +151,27 @@ struct Calls<'a> {
 /// Calls the objects. Each answer is that of one target, in order; that of an object that cannot be reached,
 /// or has failed, is an error.
 async fn run<M: Message>(env: &Env, calls: Calls<'_>) -> Result<Vec<Result<M::Answer>>> {
+    let lines = lines(env, M::PATH, calls).await?;
+    let lines = lines.iter().flat_map(|lines| lines.split('\n'));
+    Ok(lines.map(answer::<M>).collect())
+}
+
+/// Calls the objects, and returns a line for each answer, or `None` if there is nobody to call. It does not depend on
+/// the type of the message, so that it is compiled once.
+async fn lines(env: &Env, path: &str, calls: Calls<'_>) -> Result<Option<String>> {
     if calls.targets.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let objects = jurisdiction::objects(env, calls.binding).await?;
     let lines = js::call_all(
         &objects.namespace,
-        M::PATH,
+        path,
         &targets_json(&objects, calls.targets),
         &calls.common,
         u32::try_from(calls.concurrency).unwrap_or(u32::MAX),
     )
     .await?;
-    let lines = lines.as_string().unwrap_or_default();
-    Ok(lines.split('\n').map(answer::<M>).collect())
+    Ok(Some(lines.as_string().unwrap_or_default()))
 }
 
 fn targets_json(objects: &Objects, mut targets: Vec<Target>) -> String {
