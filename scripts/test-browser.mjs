@@ -1,19 +1,11 @@
 // `npm run test:browser`: tests the console page in Chromium. PICTURES=1 also takes the screenshots in
-// docs/images.
+// docs/images. With --no-build it tests what has been built last.
 //   npm run test:browser -- tests/browser/bulk.test.ts --test-name-pattern=bar
 
 import { existsSync, readdirSync } from "node:fs";
 
-import {
-  Failure,
-  inRoot,
-  isMain,
-  main,
-  nodeScript,
-  nodeTests,
-  run,
-  toolEnv,
-} from "./lib/project.mjs";
+import { Failure, inRoot, isMain, main, nodeTests, run, toolEnv } from "./lib/project.mjs";
+import { buildForTests } from "./lib/tested.mjs";
 import { setup } from "./setup.mjs";
 
 const usualPlaces = [
@@ -49,8 +41,7 @@ if (isMain(import.meta)) {
   await main(async () => {
     const env = { ...toolEnv(), CHROMIUM: findChromium() };
     await setup();
-    await run(...nodeScript(inRoot("scripts", "test.mjs"), "--only", "build"));
-    const { options, files } = parseArguments(process.argv.slice(2));
+    const { options, files } = parseArguments(await buildForTests(process.argv.slice(2)));
     const usual = ["--test-concurrency=1", "--test-force-exit", `--test-timeout=${testTimeoutMs}`];
     const [command, args] = nodeTests(...usual, ...options, ...files);
     await run(command, args, { env });

@@ -1,11 +1,13 @@
 // `npm run test:python`: tests an old and a current version of python-socketio against the server with its
 // default heartbeat. Needs Python 3.11 or newer.
+// With --no-build it tests what has been built last.
 //   npm run test:python -- tests/python/examples.test.ts
 
 import { readdirSync } from "node:fs";
 
-import { inRoot, isMain, main, nodeScript, nodeTests, run } from "./lib/project.mjs";
+import { inRoot, isMain, main, nodeTests, run } from "./lib/project.mjs";
 import { ensurePython } from "./lib/python.mjs";
+import { buildForTests } from "./lib/tested.mjs";
 import { setup } from "./setup.mjs";
 
 const versions = ["5.0", "5.18"];
@@ -23,9 +25,8 @@ if (isMain(import.meta)) {
       const requirements = inRoot("tests", "python", `requirements-${version}.txt`);
       await ensurePython(`python-socketio-${version}`, requirements);
     }
-    await run(...nodeScript(inRoot("scripts", "test.mjs"), "--only", "build"));
     const usual = ["--test-concurrency=1", "--test-force-exit", `--test-timeout=${testTimeoutMs}`];
-    const files = process.argv.slice(2);
+    const files = await buildForTests(process.argv.slice(2));
     await run(...nodeTests(...usual, ...(files.length > 0 ? files : allTests())));
   });
 }

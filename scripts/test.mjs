@@ -1,12 +1,14 @@
-// `npm test`: runs setup, then every check in order, until one fails.
+// `npm test`: runs setup, then every check, until one fails. The Worker is built while the code is checked.
 //   npm test -- --only lint|native|build|e2e
 //   npm test -- tests/foo.test.ts ...           (the build and only these files)
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
+import path from "node:path";
 import { parseArgs } from "node:util";
 
 import {
   Failure,
+  capture,
   cargoLocked,
   inRoot,
   isMain,
@@ -79,22 +81,20 @@ function inFourShards() {
   return [...endToEnd(ofMessages, 2), { env }];
 }
 
-/**
- * Tests that need the whole machine or use the project's folder. They run one at a time. All others start
- * their own servers and mostly wait.
- */
+/** Tests that need the whole machine. They run one at a time. */
 const alone = [
   "backlog",
   "bounds",
   "bulk",
   "crash",
-  "deploy",
   "goodbye-chaos",
   "limits",
   "presence",
-  "scripts",
   "start",
 ].map((name) => `tests/${name}.test.ts`);
+
+/** Tests that run wrangler all the time, which uses one core. They run at the same time, beside nothing else. */
+const busy = ["deploy", "scripts"].map((name) => `tests/${name}.test.ts`);
 
 /**
  * Tests that wait for minutes and do next to nothing. They run at the same time, but beside nothing else: what they
@@ -104,9 +104,12 @@ const idle = ["economics", "recovery"].map((name) => `tests/${name}.test.ts`);
 
 function groupsOf(files) {
   const among = (list) => files.filter((file) => list.includes(file));
-  const others = files.filter((file) => !alone.includes(file) && !idle.includes(file));
+  const special = [...alone, ...busy, ...idle];
+  const others = files.filter((file) => !special.includes(file));
   return [
+    // They start their own servers and mostly wait.
     ["two files at a time", others, 2],
+    ["those that run wrangler", among(busy), busy.length],
     ["those that wait for minutes", among(idle), idle.length],
     ["one file at a time", among(alone), 1],
   ].filter(([, files]) => files.length > 0);
@@ -143,13 +146,38 @@ function chooseParts({ only, files }) {
   return files.length > 0 ? ["build", "e2e"] : partNames;
 }
 
-async function runStep([name, command]) {
+/** Runs a program and shows its output at the end, because another program is showing its own. */
+async function runThenShow(command, args, options) {
+  const { code, stdout, stderr } = await capture(command, args, options);
+  process.stdout.write(stdout + stderr);
+  if (code === 0) return;
+  throw new Failure(`${[path.basename(command), ...args].join(" ")} exited with code ${code}`);
+}
+
+async function runStep([name, command], execute) {
   const begin = Date.now();
   console.log(`\n== ${name}`);
-  await run(...command()).catch((error) => {
+  await execute(...command()).catch((error) => {
     throw new Failure(`npm test failed at: ${name}\n${error.message}`);
   });
   console.log(`== ${name}: passed in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
+}
+
+/** Runs the steps in order, and the others alongside. After one has failed, none begins. */
+async function runAll(steps, others = []) {
+  let hasFailed = false;
+  const lane = async (steps, execute) => {
+    for (const step of steps) {
+      if (hasFailed) return;
+      await runStep(step, execute).catch((error) => {
+        hasFailed = true;
+        throw error;
+      });
+    }
+  };
+  const ends = await Promise.allSettled([lane(steps, run), lane(others, runThenShow)]);
+  const failed = ends.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 if (isMain(import.meta)) {
@@ -160,6 +188,10 @@ if (isMain(import.meta)) {
     const parts = chooseParts({ only: values.only, files: positionals });
     await setup();
     const files = positionals.length > 0 ? positionals : allTests();
-    for (const step of parts.flatMap((part) => steps[part](files))) await runStep(step);
+    const stepsOf = (...names) =>
+      parts.filter((part) => names.includes(part)).flatMap((part) => steps[part](files));
+    // Cargo does not make one wait for the other, and for half of the time, the optimizer of a build uses one core.
+    await runAll(stepsOf("lint", "native"), stepsOf("build"));
+    await runAll(stepsOf("e2e"));
   });
 }

@@ -2,7 +2,7 @@
 // hibernation between pings.
 
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import * as client from "./support/clients.ts";
@@ -35,54 +35,6 @@ function timesOfPings(socket: Client) {
   return times;
 }
 
-test("one alarm serves all sockets, and pongs write nothing", async () => {
-  const sockets = [await connect(brisk, "many")];
-  await pause(700); // so that their pings would be due at different times
-  sockets.push(await connect(brisk, "many"));
-  await pause(700);
-  sockets.push(await connect(brisk, "many"));
-
-  // When a ping is due, pings that are due soon are sent along, so the sockets fall into step.
-  for (let round = 0; round < 3; round++) await Promise.all(sockets.map(nextPing));
-  const pings = sockets.map((socket) => timesOfPings(socket));
-  // Start half an interval away from any ping, so that the sockets' next pings belong to the same round.
-  await nextPing(sockets[0]);
-  await pause(INTERVAL / 2);
-  for (const times of pings) times.length = 0;
-  await until(() => pings.every((times) => times.length >= 3), "three pings each");
-  const rounds = [0, 1, 2].map((round) => pings.map((times) => times[round]));
-  const first = rounds.map((times) => Math.min(...times));
-  for (const times of rounds) {
-    assert.ok(Math.max(...times) - Math.min(...times) < 250, `not in step: ${times}`);
-  }
-  for (const gap of [first[1] - first[0], first[2] - first[1]]) {
-    // An alarm may be late on a busy machine, but not later than the client's timeout.
-    assert.ok(gap > INTERVAL - 250 && gap < SILENCE, `${gap} ms between pings`);
-  }
-
-  const stored = () => JSON.stringify(brisk.storage("many", "SELECT * FROM user_state"));
-  const before = stored();
-  await Promise.all(sockets.map(nextPing));
-  const alarm = brisk.alarm("many");
-  assert.ok(alarm !== null && alarm > Date.now() && alarm <= Date.now() + INTERVAL);
-  await pause(500); // the pongs are on their way
-  assert.equal(brisk.alarm("many"), alarm);
-  assert.equal(stored(), before);
-
-  for (const socket of sockets) socket.close();
-  await until(() => brisk.alarm("many") === null, "no alarm without sockets");
-});
-
-test("an object without a connection has no alarm", async () => {
-  const socket = await connect(brisk, "asker");
-  assert.equal((await status(socket, "never-here")).lastSeen, null);
-  // A query about an unknown user writes nothing.
-  const tables = brisk.storage("never-here", "SELECT name FROM sqlite_master");
-  const ours = (tables ?? []).filter(({ name }) => !name.startsWith("_"));
-  assert.deepEqual(ours, []);
-  socket.close();
-});
-
 // An incomplete binary packet is the only state that is kept in memory alone: if it is lost, the constructor
 // has run again.
 const sendHalf = (socket: Client) =>
@@ -111,32 +63,83 @@ async function pingsFromSleep(userId: string, other: Client) {
   assert.equal(await Promise.race([forgotten, remembered]), "transport close");
 }
 
-test("an object that is awake keeps its memory", async () => {
-  const socket = await connect(slow, "awake");
-  const error = client.next(socket, "error");
-  sendHalf(socket);
-  await pause(1_000);
-  sendRest(socket);
-  assert.equal((await error)[0].message, "The payload must not hold binary data");
-  socket.close();
-});
+// Each has its own users, and mostly waits.
+describe("an idle user", { concurrency: true }, () => {
+  test("one alarm serves all sockets, and pongs write nothing", async () => {
+    const sockets = [await connect(brisk, "many")];
+    await pause(700); // so that their pings would be due at different times
+    sockets.push(await connect(brisk, "many"));
+    await pause(700);
+    sockets.push(await connect(brisk, "many"));
 
-test("for minutes, alarms wake it from hibernation to ping, and clients stay connected", async () => {
-  const from = Date.now();
-  const sockets = await everyWay("idler");
-  const pings = sockets.map(() => 0);
-  sockets.forEach((socket, index) => socket.io.engine.on("ping", () => pings[index]++));
-  const [first] = sockets;
-  await pingsFromSleep("idler", first);
-  // The duration is under test.
-  await pause(45_000);
-  await pingsFromSleep("idler", first);
-  assert.ok(Date.now() - from >= 120_000);
-  assert.ok(Math.min(...pings) >= 6, `pings: ${pings}`);
-  assert.deepEqual(
-    sockets.map((socket) => socket.connected),
-    [true, true, true, true],
-  );
-  assert.equal((await status(sockets[0], "idler")).connectionCount, 4);
-  for (const socket of sockets) socket.close();
+    // When a ping is due, pings that are due soon are sent along, so the sockets fall into step.
+    for (let round = 0; round < 3; round++) await Promise.all(sockets.map(nextPing));
+    const pings = sockets.map((socket) => timesOfPings(socket));
+    // Start half an interval away from any ping, so that the sockets' next pings belong to the same round.
+    await nextPing(sockets[0]);
+    await pause(INTERVAL / 2);
+    for (const times of pings) times.length = 0;
+    await until(() => pings.every((times) => times.length >= 3), "three pings each");
+    const rounds = [0, 1, 2].map((round) => pings.map((times) => times[round]));
+    const first = rounds.map((times) => Math.min(...times));
+    for (const times of rounds) {
+      assert.ok(Math.max(...times) - Math.min(...times) < 250, `not in step: ${times}`);
+    }
+    for (const gap of [first[1] - first[0], first[2] - first[1]]) {
+      // An alarm may be late on a busy machine, but not later than the client's timeout.
+      assert.ok(gap > INTERVAL - 250 && gap < SILENCE, `${gap} ms between pings`);
+    }
+
+    const stored = () => JSON.stringify(brisk.storage("many", "SELECT * FROM user_state"));
+    const before = stored();
+    await Promise.all(sockets.map(nextPing));
+    const alarm = brisk.alarm("many");
+    assert.ok(alarm !== null && alarm > Date.now() && alarm <= Date.now() + INTERVAL);
+    await pause(500); // the pongs are on their way
+    assert.equal(brisk.alarm("many"), alarm);
+    assert.equal(stored(), before);
+
+    for (const socket of sockets) socket.close();
+    await until(() => brisk.alarm("many") === null, "no alarm without sockets");
+  });
+
+  test("an object without a connection has no alarm", async () => {
+    const socket = await connect(brisk, "asker");
+    assert.equal((await status(socket, "never-here")).lastSeen, null);
+    // A query about an unknown user writes nothing.
+    const tables = brisk.storage("never-here", "SELECT name FROM sqlite_master");
+    const ours = (tables ?? []).filter(({ name }) => !name.startsWith("_"));
+    assert.deepEqual(ours, []);
+    socket.close();
+  });
+
+  test("an object that is awake keeps its memory", async () => {
+    const socket = await connect(slow, "awake");
+    const error = client.next(socket, "error");
+    sendHalf(socket);
+    await pause(1_000);
+    sendRest(socket);
+    assert.equal((await error)[0].message, "The payload must not hold binary data");
+    socket.close();
+  });
+
+  test("for minutes, alarms wake it from hibernation to ping, and clients stay connected", async () => {
+    const from = Date.now();
+    const sockets = await everyWay("idler");
+    const pings = sockets.map(() => 0);
+    sockets.forEach((socket, index) => socket.io.engine.on("ping", () => pings[index]++));
+    const [first] = sockets;
+    await pingsFromSleep("idler", first);
+    // The duration is under test.
+    await pause(45_000);
+    await pingsFromSleep("idler", first);
+    assert.ok(Date.now() - from >= 120_000);
+    assert.ok(Math.min(...pings) >= 6, `pings: ${pings}`);
+    assert.deepEqual(
+      sockets.map((socket) => socket.connected),
+      [true, true, true, true],
+    );
+    assert.equal((await status(sockets[0], "idler")).connectionCount, 4);
+    for (const socket of sockets) socket.close();
+  });
 });

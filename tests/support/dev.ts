@@ -14,11 +14,11 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { inRoot, toolEnv, wrangler } from "../../scripts/lib/project.mjs";
-import { migration, shardsIn } from "../../scripts/lib/shards.mjs";
 import { signToken } from "../../scripts/lib/token.mjs";
 import { assertNoCancelledAlarm } from "./alarms.ts";
 import { testVars } from "./limits.ts";
 import { mainModule } from "./main-module.ts";
+import { createState } from "./migrated.ts";
 import { usualShards, withShards } from "./shards.ts";
 import type { ShardCount } from "./shards.ts";
 
@@ -37,10 +37,7 @@ interface DevOptions {
   shards?: ShardCount;
 }
 
-/**
- * Writes the project's configuration, changed to use the Worker that `npm test` has built. Returns the file, and the
- * names of the record's databases.
- */
+/** Writes the project's configuration, changed to use the Worker that `npm test` has built. Returns the file. */
 function writeConfig(folder: string, options: Required<DevOptions>) {
   const { config: more, edit, shards } = options;
   const main = mainModule(folder, options);
@@ -54,9 +51,8 @@ function writeConfig(folder: string, options: Required<DevOptions>) {
   const rule = (type: string, glob: string) =>
     `\n[[rules]]\ntype = "${type}"\nglobs = ["${glob}"]\nfallthrough = true\n`;
   const rules = rule("CompiledWasm", "**/*.wasm") + rule("ESModule", "**/*.js");
-  const text = edit(config);
-  writeFileSync(file, text + rules + more);
-  return { file, databases: shardsIn(text) };
+  writeFileSync(file, edit(config) + rules + more);
+  return file;
 }
 
 /**
@@ -103,7 +99,7 @@ export async function createDevServer(
 ) {
   const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
   const settings = { config: more, edit, probe, wrapper, shards };
-  const { file: config, databases } = writeConfig(folder, settings);
+  const config = writeConfig(folder, settings);
   const state = path.join(folder, "state");
   const secret = randomBytes(32).toString("hex");
   const port = await freePort();
@@ -117,11 +113,7 @@ export async function createDevServer(
   /** When the running server was started, and where its output begins. */
   let run = { startedAt: 0, from: 0 };
 
-  for (const database of databases) {
-    const [command, args] = migration(database, ["--local", ...options]);
-    const [code] = await once(spawn(command, args, { env, stdio: "ignore" }), "close");
-    if (code !== 0) throw new Error(`the migrations exited with code ${code}`);
-  }
+  await createState(config, state, env);
 
   async function start(more: Record<string, string> = {}) {
     const base = { JWT_SECRET: secret, ...testVars };
