@@ -23,7 +23,8 @@ async function addExamples({ url }: { url: string }, key: string) {
 
 async function check() {
   const key = randomBytes(32).toString("hex");
-  const server = await createDevServer({ API_KEY: key });
+  // Every campaign that is created stays open.
+  const server = await createDevServer({ API_KEY: key, MAX_OPEN_CAMPAIGNS: 0 });
   try {
     await server.start();
     await addExamples(server, key);
@@ -35,7 +36,13 @@ async function check() {
         inRoot("openapi.yaml"),
         `--url=${server.url}`,
       ],
-      { env: { ...systemEnv(), API_KEY: key } },
+      {
+        env: {
+          ...systemEnv(),
+          API_KEY: key,
+          SCHEMATHESIS_HOOKS: inRoot("tests", "api", "hooks.py"),
+        },
+      },
     );
   } finally {
     await server.close();
