@@ -9,6 +9,8 @@ import { after, describe, test } from "node:test";
 
 import { capture, inRoot, toolEnv, wrangler } from "../scripts/lib/project.mjs";
 import { createDevServer } from "./support/dev.ts";
+import { assertShows, blocksOf, expectedOf, fence, linesOf, squeeze } from "./support/page.ts";
+import type { Block } from "./support/page.ts";
 
 const page = readFileSync(inRoot("docs", "deploy.md"), "utf8");
 const address = "https://switchboard.example.workers.dev";
@@ -22,50 +24,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 // --- The page ---
 
-interface Block {
-  language: string;
-  mark: string;
-  text: string;
-  /** The line of prose before the block. */
-  before: string;
-}
-
-const fence = /^( *)```(\w+) ?(\w*)\n([^]*?)^\1```$/gm;
-
-/** Returns the fenced code blocks of a page. */
-function blocksOf(text: string): Block[] {
-  return [...text.matchAll(fence)].map((match) => {
-    const [, indent = "", language = "", mark = "", body = ""] = match;
-    const lines = body.split("\n").map((line) => line.slice(indent.length));
-    const before = text.slice(0, match.index).trimEnd().split("\n").at(-1) ?? "";
-    return { language, mark, text: lines.join("\n").trim(), before };
-  });
-}
-
 const blocks = blocksOf(page);
-const linesOf = (text: string) => text.split("\n").filter(Boolean);
 const isShell = (block: Block) => block.language === "sh";
-
-/** Returns the output that the page shows for a block. */
-function expectedOf(block: Block) {
-  const next = blocks[blocks.indexOf(block) + 1];
-  return next?.language === "text" ? linesOf(next.text) : [];
-}
-
-const squeeze = (text: string) => text.trim().replace(/\s+/g, " ");
-const escape = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-/** Asserts that the output contains these lines in this order; `…` matches anything. */
-function assertShows(output: string, expected: string[], command: string) {
-  const lines = output.split("\n").map(squeeze);
-  let at = 0;
-  for (const wanted of expected.map(squeeze).filter((line) => line !== "…")) {
-    const pattern = new RegExp(`^${wanted.split("…").map(escape).join(".*")}$`);
-    const found = lines.findIndex((line, index) => index >= at && pattern.test(line));
-    assert.ok(found >= 0, `the output of\n${command}\nlacks "${wanted}":\n${output}`);
-    at = found + 1;
-  }
-}
 
 // --- Its configuration ---
 
@@ -119,7 +79,7 @@ async function paste(commands: string) {
 
 async function follow(block: Block) {
   const commands = linesOf(block.text).map(sheltered).join("\n");
-  assertShows(await paste(commands), expectedOf(block), block.text);
+  assertShows(await paste(commands), expectedOf(blocks, block), block.text);
 }
 
 describe("commands that need no account do what the page says", () => {
@@ -149,7 +109,7 @@ test("a server passes the checks on the page", async () => {
     assert.ok(checks.length >= 2);
     for (const block of checks) {
       const output = await paste(block.text.replaceAll(address, server.url));
-      assertShows(output, expectedOf(block), block.text);
+      assertShows(output, expectedOf(blocks, block), block.text);
     }
   } finally {
     await server.close();
