@@ -17,15 +17,15 @@ export function idsIn(text: string): string[] {
 }
 
 /** Every render asks for the receivers, and there may be 100,000 of them. */
-const known = new WeakMap<Draft, string[]>();
+const receiversByDraft = new WeakMap<Draft, string[]>();
 
 /** Returns the typed ids, the picked ones and the file's. The latter are never split, whatever they contain. */
 export function receiversOf(draft: Draft): string[] {
   const { receivers, picked, file } = draft;
-  const all = known.get(draft) ?? [
+  const all = receiversByDraft.get(draft) ?? [
     ...new Set([...idsIn(receivers), ...picked, ...(file?.receiverIds ?? [])]),
   ];
-  known.set(draft, all);
+  receiversByDraft.set(draft, all);
   return all;
 }
 
