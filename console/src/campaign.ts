@@ -1,5 +1,7 @@
 // Sends a message as a campaign: creates it, gives it its receivers in parts, and starts it.
 
+import type { Campaign } from "switchboard-events";
+
 import { takeOne } from "./campaigns.ts";
 import { ask } from "./requests.ts";
 import { change, state } from "./store.ts";
@@ -15,6 +17,8 @@ function nameFrom(text: string): string {
   const [firstLine = ""] = text.trim().split(/\r\n?|\n/);
   return [...firstLine].slice(0, maxNameLength).join("");
 }
+
+const show = (added: number) => change({ bulk: { ...state.bulk, added } });
 
 async function create({ text, jobId }: Draft): Promise<string | null> {
   const created = await ask("create_campaign", {
@@ -42,24 +46,28 @@ async function addReceivers(campaignId: string, receiverIds: string[]): Promise<
   for (let part = 0; part * receiversPerPart < receiverIds.length; part++) {
     const from = part * receiversPerPart;
     const some = receiverIds.slice(from, from + receiversPerPart);
-    change({ bulk: { ...state.bulk, added: from } });
+    show(from);
     const added = await ask("add_campaign_receivers", { campaignId, part, receiverIds: some });
     if (!added) return false;
   }
   return true;
 }
 
+async function start({ campaignId }: Campaign, receiverIds: string[]): Promise<Campaign | null> {
+  const areAdded = await addReceivers(campaignId, receiverIds);
+  return areAdded ? ask("start_campaign", { campaignId }) : null;
+}
+
 /** Sends a message as a campaign. Returns whether the campaign has started. */
 export async function sendCampaign(draft: Draft, receiverIds: string[]): Promise<boolean> {
-  change({ bulk: { ...state.bulk, added: 0 } });
+  show(0);
   const campaign = await campaignOf(draft);
   if (!campaign) return false;
   takeOne(campaign);
-  // An earlier attempt has started it, and the answer was lost.
-  if (campaign.state !== "draft") return true;
-  const { campaignId } = campaign;
-  if (!(await addReceivers(campaignId, receiverIds))) return false;
-  const started = await ask("start_campaign", { campaignId });
-  if (started) takeOne(started);
-  return started !== null;
+  // Unless an earlier attempt has started it, and only the answer was lost.
+  const started = campaign.state === "draft" ? await start(campaign, receiverIds) : campaign;
+  if (!started) return false;
+  takeOne(started);
+  show(receiverIds.length);
+  return true;
 }

@@ -17,8 +17,8 @@ import { refresh } from "./thread.ts";
 
 const refusedTokens = ["unauthorized", "token_expired", "token_revoked"];
 
-/** Customers have none. */
-const loadCampaigns = async () => !state.me || !maySendToMany(state.me) || campaigns.load();
+/** Loads the campaigns, which customers do not have. Returns whether that succeeded. */
+const loadCampaigns = async () => (state.me && maySendToMany(state.me) ? campaigns.load() : true);
 
 /** Loads everything that the page shows. Returns whether all requests succeeded. */
 async function loadAll(): Promise<boolean> {

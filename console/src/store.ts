@@ -80,7 +80,7 @@ export interface Bulk {
   total: number;
   /** The result of a bulk send. */
   result: BulkMessageSent | null;
-  /** How many receivers its campaign has been given; null if it is a bulk send. */
+  /** How many receivers its campaign has been given, all of them once it has started; null if it is a bulk send. */
   added: number | null;
 }
 

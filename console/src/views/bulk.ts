@@ -51,10 +51,9 @@ const preview = ({ jobId, text }: Draft, count: number) => html`
 
 function summary() {
   const { total, result, added } = state.bulk;
-  const isCampaign = added !== null;
-  if (isSending() && isCampaign) return `Preparing a campaign to ${plural(total)} …`;
+  if (isSending() && added !== null) return `Preparing a campaign to ${plural(total)} …`;
   if (isSending()) return `Sending to ${plural(total)} …`;
-  if (isCampaign) return `Too many for one send: a campaign to ${plural(total)}, below`;
+  if (added === total) return `Too many for one send: a campaign to ${plural(total)}, below`;
   return result ? `${result.totalSent} sent, ${result.totalFailed} failed` : "";
 }
 
