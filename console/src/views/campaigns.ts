@@ -12,6 +12,7 @@ import {
   loadOutcomes,
   newestFirst,
 } from "../campaigns.ts";
+import { focusNext } from "../focus.ts";
 import { isConnected, state } from "../store.ts";
 import type { Outcomes } from "../store.ts";
 import { plural } from "./count.ts";
@@ -52,6 +53,12 @@ function when({ createdAt, startedAt, finishedAt, sendAt }: Campaign) {
   return sendAt ? `starts ${fullTime(sendAt)}` : `created ${fullTime(createdAt)}`;
 }
 
+async function loadMoreOutcomes(campaignId: string) {
+  await loadOutcomes(campaignId);
+  // The button disappears with the last page.
+  if (!state.outcomes?.more) focusNext(`[data-campaign="${campaignId}"] .results`);
+}
+
 const outcomesView = ({ campaignId, results, errors, more }: Outcomes) => html`
   ${resultTable(results, errors)}
   ${
@@ -59,7 +66,7 @@ const outcomesView = ({ campaignId, results, errors, more }: Outcomes) => html`
       ? html`<button
           type="button"
           class="secondary outline small"
-          @click=${() => loadOutcomes(campaignId)}
+          @click=${() => loadMoreOutcomes(campaignId)}
         >
           More results
         </button>`
