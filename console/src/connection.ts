@@ -3,21 +3,26 @@
 import { io } from "socket.io-client";
 import type { SwitchboardSocket } from "switchboard-events";
 
+import { isTooManyForOne } from "./bulk.ts";
+import * as campaigns from "./campaigns.ts";
 import { load } from "./conversations.ts";
 import * as messages from "./messages.ts";
 import { transports } from "./packets.ts";
 import * as people from "./people.ts";
 import { useSocket } from "./requests.ts";
 import { measure } from "./round-trip.ts";
-import { change, state } from "./store.ts";
+import { change, maySendToMany, state } from "./store.ts";
 import type { Me } from "./store.ts";
 import { refresh } from "./thread.ts";
 
 const refusedTokens = ["unauthorized", "token_expired", "token_revoked"];
 
+/** Loads the campaigns, which customers do not have. Returns whether that succeeded. */
+const loadCampaigns = async () => (state.me && maySendToMany(state.me) ? campaigns.load() : true);
+
 /** Loads everything that the page shows. Returns whether all requests succeeded. */
 async function loadAll(): Promise<boolean> {
-  const all = await Promise.all([people.watchAgain(), load(), refresh()]);
+  const all = await Promise.all([people.watchAgain(), load(), refresh(), loadCampaigns()]);
   return all.every((isAnswered) => isAnswered);
 }
 
@@ -28,6 +33,7 @@ export function connect({ token }: Me) {
   loadOnConnect(socket);
   people.listen(socket);
   messages.listen(socket);
+  campaigns.listen(socket);
 }
 
 function loadOnConnect(socket: SwitchboardSocket) {
@@ -36,6 +42,7 @@ function loadOnConnect(socket: SwitchboardSocket) {
     // A recovered connection receives the missed events, but data that was never loaded must be requested.
     if (socket.recovered && isLoaded) {
       if (state.thread?.isLoaded === false) void refresh();
+      campaigns.loadRunning();
     } else {
       isLoaded = false;
       isLoaded = await loadAll();
@@ -70,6 +77,7 @@ function showState(socket: SwitchboardSocket) {
     lost(isExplained ? state.problem : `Disconnected: ${reason}`);
   });
   socket.on("error", ({ code, message, event }) => {
+    if (isTooManyForOne(event, code)) return;
     lastCode = code;
     change({ problem: `${event ? `${event}: ` : ""}${message} (${code})` });
   });

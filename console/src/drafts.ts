@@ -7,23 +7,38 @@ import type { Draft } from "./store.ts";
 export const beginning = "beginning";
 export const toMany = "to many";
 
-const empty: Draft = { receivers: "", picked: [], jobId: "", text: "", idempotencyKey: "" };
+const empty: Draft = {
+  receivers: "",
+  picked: [],
+  file: null,
+  jobId: "",
+  text: "",
+  idempotencyKey: "",
+  campaignId: null,
+};
 
 export const draftOf = (id: string): Draft => state.drafts.get(id) ?? empty;
 
 /** crypto.randomUUID is not available on pages served over http. */
 const newKey = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-");
 
-/** Changes a draft. The result counts as another message, so it gets a new idempotency key. */
+/** Returns a changed draft. It counts as another message, so it gets a new idempotency key, and its own campaign. */
+const changed = (draft: Draft, changes: Partial<Draft>): Draft => ({
+  ...draft,
+  ...changes,
+  idempotencyKey: newKey(),
+  campaignId: null,
+});
+
 export function edit(id: string, changes: Partial<Draft>) {
-  state.drafts.set(id, { ...draftOf(id), ...changes, idempotencyKey: newKey() });
+  state.drafts.set(id, changed(draftOf(id), changes));
   change();
 }
 
 /** Returns the draft to show after sending failed: the sent text, followed by what was typed meanwhile. */
 function returned(sent: Draft, written: Draft): Draft {
   if (written.text === "") return sent;
-  return { ...written, text: `${sent.text}\n${written.text}`, idempotencyKey: newKey() };
+  return changed(written, { text: `${sent.text}\n${written.text}` });
 }
 
 /**
@@ -44,9 +59,15 @@ export async function submit(id: string, send: (draft: Draft) => Promise<boolean
   return isSent;
 }
 
-/** Returns all drafts, including those being sent: it is not yet known whether those have arrived. */
+/** A file of receivers may be larger than what the browser stores for a tab. */
+const withoutFile = (draft: Draft) => (draft.file ? changed(draft, { file: null }) : draft);
+
+/**
+ * Returns all drafts, including those being sent: it is not yet known whether those have arrived. Files are left
+ * out.
+ */
 export function unsent(): Map<string, Draft> {
   const all = new Map(state.drafts);
   for (const [id, draft] of state.sending) all.set(id, returned(draft, draftOf(id)));
-  return all;
+  return new Map([...all].map(([id, draft]) => [id, withoutFile(draft)]));
 }

@@ -10,6 +10,10 @@ export function focusNext(selector: string) {
   change();
 }
 
+/** Returns whether the focus is in this element. */
+export const hasFocus = (selector: string) =>
+  document.querySelector(selector)?.contains(document.activeElement) ?? false;
+
 export function moveFocus() {
   if (next) document.querySelector<HTMLElement>(next)?.focus();
   next = null;

@@ -26,6 +26,15 @@ export async function ask<Name extends RequestName>(
   event: Name,
   payload: PayloadOf<Name>,
 ): Promise<ReplyOf<Name> | null> {
+  const reply = await attempt(event, payload);
+  return reply && isRefusal(reply) ? null : reply;
+}
+
+/** Emits a request. Returns the reply, the server's refusal, or null if there is no answer. */
+export async function attempt<Name extends RequestName>(
+  event: Name,
+  payload: PayloadOf<Name>,
+): Promise<ReplyOf<Name> | Refusal | null> {
   const asked = current;
   if (!asked?.connected) return fail("Not connected");
   // The types of Socket.IO cannot express an emit that is generic over the event name.
@@ -33,7 +42,7 @@ export async function ask<Name extends RequestName>(
   try {
     const reply = await untyped.timeout(askTimeoutMs).emitWithAck(event, payload);
     // An error also arrives as an event, whose listener shows it.
-    return asked !== current || isRefusal(reply) ? null : reply;
+    return asked === current ? reply : null;
   } catch {
     // A user who has signed out no longer needs the error; after a disconnect, the page shows the reason for it.
     return asked === current && asked.connected ? fail(`${event}: no answer`) : null;
@@ -45,7 +54,7 @@ function fail(problem: string) {
   return null;
 }
 
-function isRefusal(reply: object): reply is Refusal {
+export function isRefusal(reply: object): reply is Refusal {
   return "error" in reply && typeof (reply as Refusal).error.code === "string";
 }
 

@@ -1,6 +1,12 @@
 // The page's entire state. Views read it and actions change it; each change renders the page again.
 
-import type { BulkMessageSent, Conversation, Message } from "switchboard-events";
+import type {
+  BulkMessageSent,
+  Campaign,
+  CampaignResults,
+  Conversation,
+  Message,
+} from "switchboard-events";
 
 /** The signed-in user according to the token. The server verifies it and may have a different role. */
 export interface Me {
@@ -30,10 +36,19 @@ export interface Thread {
 export interface Draft {
   receivers: string;
   picked: string[];
+  file: ReceiverFile | null;
   jobId: string;
   text: string;
   /** The server accepts a message with the same key only once. */
   idempotencyKey: string;
+  /** The campaign that sends it, once an attempt to send it has created one. */
+  campaignId: string | null;
+}
+
+/** A file of receivers that was added to a message. */
+export interface ReceiverFile {
+  name: string;
+  receiverIds: string[];
 }
 
 /** An entry of the event log. */
@@ -60,9 +75,19 @@ export interface Sample {
   ms: number;
 }
 
+/** The last message to many. */
 export interface Bulk {
   total: number;
+  /** The result of a bulk send. */
   result: BulkMessageSent | null;
+  /** How many receivers its campaign has been given, all of them once it has started; null if it is a bulk send. */
+  added: number | null;
+}
+
+/** What became of a campaign's receivers, as far as it was loaded. */
+export interface Outcomes extends Pick<CampaignResults, "campaignId" | "results" | "errors"> {
+  /** The cursor of the next page; null if there is none. */
+  more: string | null;
 }
 
 export type Status = "signed out" | "connecting" | "connected" | "disconnected";
@@ -97,6 +122,10 @@ export interface State {
   /** Conversations in which the peer is typing, with the timers that end the indication. */
   typing: Map<string, ReturnType<typeof setTimeout>>;
   bulk: Bulk;
+  campaigns: Map<string, Campaign>;
+  moreCampaigns: string | null;
+  /** The results that are shown, of one campaign at a time. */
+  outcomes: Outcomes | null;
   packets: Packet[];
   filter: string;
   showsHeartbeat: boolean;
@@ -123,7 +152,10 @@ export const initial = (): State => ({
   sending: new Map(),
   delivered: new Set(),
   typing: new Map(),
-  bulk: { total: 0, result: null },
+  bulk: { total: 0, result: null, added: null },
+  campaigns: new Map(),
+  moreCampaigns: null,
+  outcomes: null,
   packets: [],
   filter: "",
   showsHeartbeat: false,
@@ -133,6 +165,9 @@ export const initial = (): State => ({
 export const state: State = initial();
 
 export const isConnected = () => state.status === "connected";
+
+/** A token without a role may, as far as the page knows: the server decides by the role in its database. */
+export const maySendToMany = ({ role }: Me) => role !== "customer";
 
 let draw = () => {};
 let isDue = false;

@@ -12,8 +12,8 @@ import { launch, newPage, signIn } from "./support.ts";
 export const contractor = { role: "contractor", name: "Ann Fixit" };
 export const customer = { role: "customer", name: "Bob" };
 
-/** Sets up a server and a browser for the tests of a file. */
-export function serveSite() {
+/** Sets up a server and a browser for the tests of a file. `more` are further variables of the server. */
+export function serveSite(more: Record<string, string | number> = {}) {
   let server: DevServer;
   let browser: Browser;
   let faults: string[][] = [];
@@ -21,7 +21,7 @@ export function serveSite() {
 
   before(async () => {
     // The console may connect from the server's own origin even if ALLOWED_ORIGINS does not list it.
-    const vars = { ALLOWED_ORIGINS: "https://shop.example", PRESENCE_GRACE_MS: 500 };
+    const vars = { ALLOWED_ORIGINS: "https://shop.example", PRESENCE_GRACE_MS: 500, ...more };
     server = await createDevServer(vars);
     await server.start();
     browser = await launch();

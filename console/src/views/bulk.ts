@@ -1,18 +1,18 @@
-// The form for a bulk message, and its result.
+// The form for a message to many, and the result of a bulk send. Those of campaigns are in their list.
 
 import { html } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
-import type { BulkMessageSent } from "switchboard-events";
 
-import { receiversOf, sendBulk } from "../bulk.ts";
+import { receiversOf, sendToMany } from "../bulk.ts";
 import { draftOf, edit, submit, toMany } from "../drafts.ts";
 import { isConnected, state } from "../store.ts";
 import type { Draft } from "../store.ts";
+import { plural } from "./count.ts";
 import { editing, submitting } from "./form.ts";
+import { dragged, dropped, fileField } from "./receiver-file.ts";
+import { resultTable } from "./results.ts";
 
 const isSending = () => state.sending.has(toMany);
-
-const plural = (count: number) => (count === 1 ? "1 receiver" : `${count} receivers`);
 
 function pick(id: string, event: Event) {
   const others = draftOf(toMany).picked.filter((picked) => picked !== id);
@@ -49,41 +49,26 @@ const preview = ({ jobId, text }: Draft, count: number) => html`
   </section>
 `;
 
-const row = (receiverId: string, outcome: string, isFailed: boolean) => html`
-  <tr>
-    <td dir="auto">${receiverId}</td>
-    <td class=${isFailed ? "failed" : ""}>${outcome}</td>
-  </tr>
-`;
-
-const outcomeOf = (delivered: boolean) =>
-  delivered ? "delivered" : "stored, comes with the next connect";
-
-const resultTable = ({ results, errors }: BulkMessageSent) => html`
-  <div class="overflow-auto results" role="region" aria-label="Result per receiver" tabindex="0">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Receiver</th>
-          <th scope="col">Outcome</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${results.map(({ receiverId, delivered }) => row(receiverId, outcomeOf(delivered), false))}
-        ${errors.map(({ receiverId, error }) => row(receiverId, error, true))}
-      </tbody>
-    </table>
-  </div>
-`;
-
 function summary() {
-  const { total, result } = state.bulk;
+  const { total, result, added } = state.bulk;
+  if (isSending() && added !== null) return `Preparing a campaign to ${plural(total)} …`;
   if (isSending()) return `Sending to ${plural(total)} …`;
+  if (added === total) return `Too many for one send: a campaign to ${plural(total)}, below`;
   return result ? `${result.totalSent} sent, ${result.totalFailed} failed` : "";
 }
 
+function sendingView() {
+  const { total, added } = state.bulk;
+  if (added === null) return html`<progress aria-label="Sending"></progress>`;
+  return html`<progress
+    aria-label="Preparing the campaign"
+    max=${total}
+    value=${added}
+  ></progress>`;
+}
+
 const submitted = submitting(() => {
-  if (receiversOf(draftOf(toMany)).length > 0) return submit(toMany, sendBulk);
+  if (receiversOf(draftOf(toMany)).length > 0) return submit(toMany, sendToMany);
 });
 
 const fields = ({ receivers, jobId, text }: Draft) => html`
@@ -97,7 +82,7 @@ const fields = ({ receivers, jobId, text }: Draft) => html`
       placeholder="User ids: one per line, or with commas between"
     ></textarea>
   </label>
-  ${state.acquaintances.size > 0 ? choices() : ""}
+  ${state.acquaintances.size > 0 ? choices() : ""} ${fileField()}
   <label>
     Job
     <input name="jobId" .value=${jobId} @input=${editing(toMany)} placeholder="Job id (optional)" />
@@ -110,6 +95,7 @@ const fields = ({ receivers, jobId, text }: Draft) => html`
 
 export function bulkView() {
   const draft = draftOf(toMany);
+  const { result } = state.bulk;
   const { length } = receiversOf(draft);
   const isReady = length > 0 && draft.text.trim() !== "" && !isSending() && isConnected();
   return html`
@@ -119,13 +105,13 @@ export function bulkView() {
         Only contractors can send this. The server checks the role in its database, not in the
         token.
       </p>
-      <form @submit=${submitted}>
+      <form @submit=${submitted} @dragover=${dragged} @drop=${dropped}>
         ${fields(draft)} ${preview(draft, length)}
         <button aria-disabled=${!isReady}>Send to ${plural(length)}</button>
       </form>
-      ${isSending() ? html`<progress aria-label="Sending"></progress>` : ""}
+      ${isSending() ? sendingView() : ""}
       <p role="status" data-testid="bulk-summary">${summary()}</p>
-      ${state.bulk.result ? resultTable(state.bulk.result) : ""}
+      ${result ? resultTable(result.results, result.errors) : ""}
     </article>
   `;
 }

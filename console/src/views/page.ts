@@ -6,9 +6,10 @@ import { keyed } from "lit-html/directives/keyed.js";
 import { focusNext } from "../focus.ts";
 import { connectAgain } from "../requests.ts";
 import { dropToken, signOut } from "../session.ts";
-import { isConnected, state } from "../store.ts";
+import { isConnected, maySendToMany, state } from "../store.ts";
 import type { Me } from "../store.ts";
 import { bulkView } from "./bulk.ts";
+import { campaignsView } from "./campaigns.ts";
 import { connectionView } from "./connection.ts";
 import { conversationsView } from "./conversations.ts";
 import { logView } from "./log.ts";
@@ -16,14 +17,16 @@ import { offerView } from "./offer.ts";
 import { peopleView } from "./people.ts";
 import { problemView } from "./problem.ts";
 
-/** A token without a role sees the bulk form, too: the server decides by the role in its database. */
-const maySendToMany = ({ role }: Me) => role !== "customer";
-
 const links = (me: Me) => [
   ["connection", "Connection"],
   ["people", "People"],
   ["conversations", "Conversations"],
-  ...(maySendToMany(me) ? [["bulk", "Message to many"]] : []),
+  ...(maySendToMany(me)
+    ? [
+        ["bulk", "Message to many"],
+        ["campaigns", "Campaigns"],
+      ]
+    : []),
   ["log", "Packets"],
 ];
 
@@ -74,7 +77,7 @@ const page = (me: Me) => html`
   <main class="container">
     ${problemView()}
     <div class="grid">${connectionView()} ${peopleView()}</div>
-    ${conversationsView()} ${maySendToMany(me) ? bulkView() : ""} ${logView()}
+    ${conversationsView()} ${maySendToMany(me) ? [bulkView(), campaignsView()] : ""} ${logView()}
   </main>
   ${state.offered ? offerView(me, state.offered) : ""}
 `;
