@@ -54,7 +54,7 @@ async function objectRows(userIds: string[], event: string, send: () => Promise<
   const written = (userId: string) =>
     server
       .logged("rows_written")
-      .filter(({ user }) => user === userId)
+      .filter(({ name }) => name === userId)
       .reduce((sum, { rows }) => sum + rows, 0);
   const before = userIds.map(written);
   await cost(event, send);

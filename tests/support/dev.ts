@@ -194,12 +194,25 @@ export async function createDevServer(
     }
   }
 
-  function open(options: DatabaseSyncOptions, ...place: string[]) {
+  function filesOf(...place: string[]) {
     const folder = path.join(state, "v3", ...place);
     const files = readdirSync(folder).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-    return files.map(
-      (name) => new DatabaseSync(path.join(folder, name), { timeout: 5_000, ...options }),
-    );
+    return files.map((name) => path.join(folder, name));
+  }
+
+  const open = (options: DatabaseSyncOptions, ...place: string[]) =>
+    filesOf(...place).map((file) => new DatabaseSync(file, { timeout: 5_000, ...options }));
+
+  /** Reads the storage of all objects of a class, one at a time: there may be more than files that can be open. */
+  function readObjects<T>(className: string, read: (database: DatabaseSync) => T): T[] {
+    return filesOf("do", `switchboard-${className}`).map((file) => {
+      const database = new DatabaseSync(file, { timeout: 5_000, readOnly: true });
+      try {
+        return read(database);
+      } finally {
+        database.close();
+      }
+    });
   }
 
   /** Calls `act` with every database of the record. Returns the results. */
@@ -240,15 +253,18 @@ export async function createDevServer(
 
   /** Returns the message ids in the logs of all User objects whose log is not empty, by user. */
   function logs() {
-    const databases = open({ readOnly: true }, "do", "switchboard-UserObject");
-    const read = (database: DatabaseSync): [string | undefined, unknown[]] => {
+    const all = readObjects("UserObject", (database): [string | undefined, unknown[]] => {
       const ids = rowsOf(database, "log").map((row) => row.message_id);
       return [nameOf(database), ids];
-    };
-    const all = databases.map(read);
-    for (const database of databases) database.close();
+    });
     return new Map(all.filter(([, ids]) => ids.length > 0));
   }
+
+  /** Returns the ids of all campaigns whose objects have anything stored. */
+  const campaigns = () =>
+    readObjects("CampaignObject", (database) =>
+      rowsOf(database, "campaign").map(() => nameOf(database)),
+    ).flat();
 
   function withObject<T>(
     userId: string,
@@ -331,6 +347,7 @@ export async function createDevServer(
     damage,
     ruin,
     logs,
+    campaigns,
     logged,
     output: () => output.join(""),
     alarm,

@@ -1,7 +1,7 @@
-// Wraps the built Worker (tests/support/dev.ts): logs the rows that each User object writes, as the platform bills them.
-// Setting an alarm counts as one.
+// Wraps the built Worker (tests/support/dev.ts): logs the rows that each object of a user or a campaign writes, as the
+// platform bills them. Setting an alarm counts as one.
 
-import { UserObject as Inner } from "./index.js";
+import { CampaignObject as InnerCampaign, UserObject as InnerUser } from "./index.js";
 
 export * from "./index.js";
 export { default } from "./index.js";
@@ -16,13 +16,25 @@ function watch(object, name, count) {
   };
 }
 
-export class UserObject extends Inner {
+/** Logs what is written to the storage under `what`. */
+function watchRows({ storage, id: { name } }, what) {
+  const log = (rows, more) => {
+    if (rows > 0) console.log(JSON.stringify({ what, name, rows, ...more }));
+  };
+  watch(storage.sql, "exec", (cursor) => log(cursor.rowsWritten));
+  watch(storage, "setAlarm", () => log(1, { isAlarm: true }));
+}
+
+export class UserObject extends InnerUser {
   constructor(ctx, env) {
-    const log = (rows) => {
-      if (rows > 0) console.log(JSON.stringify({ what: "rows_written", user: ctx.id.name, rows }));
-    };
-    watch(ctx.storage.sql, "exec", (cursor) => log(cursor.rowsWritten));
-    watch(ctx.storage, "setAlarm", () => log(1));
+    watchRows(ctx, "rows_written");
+    super(ctx, env);
+  }
+}
+
+export class CampaignObject extends InnerCampaign {
+  constructor(ctx, env) {
+    watchRows(ctx, "campaign_rows_written");
     super(ctx, env);
   }
 }

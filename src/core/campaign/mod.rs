@@ -331,6 +331,8 @@ impl Progress {
         if self.state != State::Running {
             return;
         }
+        // It has not started if it was first to run since its last change: no chunk was begun.
+        self.started_at = self.started_at.filter(|at| *at != self.changed_at);
         self.enter(State::Scheduled, now);
         self.reason = Some(error.message.clone());
         self.retry_at = now + error.retry_after_ms.unwrap_or(PAUSE_WHILE_HELD);

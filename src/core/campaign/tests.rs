@@ -78,11 +78,20 @@ fn a_scheduled_campaign_waits_for_its_time() {
     assert_eq!(step(&progress, NOW + HOUR), Step::Send);
     // Another campaign is running.
     let error = EventError::new(ErrorCode::Conflict, "Another one");
-    progress.held(&error, NOW + HOUR);
+    progress.held(&error, NOW + HOUR + 1);
     assert_eq!(progress.state, State::Scheduled);
+    assert_eq!(progress.started_at, None);
     assert_eq!(progress.reason.as_deref(), Some("Another one"));
-    assert_eq!(step(&progress, NOW + HOUR), Step::Wait(NOW + HOUR + 10_000));
-    assert_eq!(step(&progress, NOW + HOUR + 10_000), Step::Begin);
+    assert_eq!(step(&progress, NOW + HOUR), Step::Wait(NOW + HOUR + 10_001));
+    assert_eq!(step(&progress, NOW + HOUR + 10_001), Step::Begin);
+    // If it had started before, it keeps its time.
+    progress.begin(NOW + 2 * HOUR);
+    progress.pause(NOW + 2 * HOUR).unwrap();
+    progress
+        .resume(&plan, &ALLOWANCE, NOW + 2 * HOUR + 1)
+        .unwrap();
+    progress.held(&error, NOW + 2 * HOUR + 2);
+    assert_eq!(progress.started_at, Some(NOW + 2 * HOUR));
     // A draft that is started after its time starts at once.
     let mut late = Progress::new(NOW);
     late.start(&plan, 5, &ALLOWANCE, NOW + 2 * HOUR).unwrap();
