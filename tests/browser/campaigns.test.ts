@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 
 import * as clients from "../support/clients.ts";
 import { holdable, onWebSocket } from "./network.ts";
-import { connected, desktop, entryOf, phone, section, signIn, violations } from "./support.ts";
+import { connected, entryOf, phone, section, signIn, violations } from "./support.ts";
 import { contractor, customer, serveSite } from "./site.ts";
 
 // In chunks of two, a campaign of 1,200 takes so long that a test can pause it.
@@ -171,7 +171,7 @@ const files: Record<string, [text: string, ids: string[]]> = {
 };
 
 test("a file has one id per line, in the first column of a CSV file, or as a JSON string", async () => {
-  const page = await site.pageOf("filer", contractor, desktop);
+  const page = await site.pageOf("filer", contractor);
   for (const [name, [text, ids]] of Object.entries(files)) {
     await choose(page, name, text);
     await fileStatus(page, `${name}: ${ids.length} receivers`);
