@@ -6,16 +6,7 @@ import type { Page } from "playwright-core";
 
 import * as clients from "../support/clients.ts";
 import { holdable, onWebSocket } from "./network.ts";
-import {
-  connected,
-  desktop,
-  entryOf,
-  phone,
-  picture,
-  section,
-  signIn,
-  violations,
-} from "./support.ts";
+import { connected, entryOf, phone, section, signIn, violations } from "./support.ts";
 import { contractor, customer, serveSite } from "./site.ts";
 
 // In chunks of two, a campaign of 1,200 takes so long that a test can pause it.
@@ -77,6 +68,7 @@ test("what a bulk send is too small for becomes a campaign, with a result per re
   assert.equal(await page.getByRole("alert").innerText(), "");
   assert.equal(await bulk(page).getByLabel("Message").inputValue(), "");
   await entryOf(emil, "gerd").getByText("I can start on Monday.").waitFor();
+  assert.equal(await campaigns(emil).count(), 0, "customers have none");
   await entryOf(page, "fern").getByText("I can start on Monday.").waitFor();
 
   await command(page, "I can start on Monday.", "Results of").click();
@@ -100,8 +92,6 @@ test("what a bulk send is too small for becomes a campaign, with a result per re
     ],
   );
   assert.deepEqual(await violations(page), []);
-  assert.deepEqual(await violations(otherPage), [], "on a phone");
-  await picture(page, "campaign", campaigns(page));
 });
 
 test("a campaign is paused, found again after a reload, resumed and cancelled", async () => {
@@ -116,7 +106,6 @@ test("a campaign is paused, found again after a reload, resumed and cancelled", 
   await command(page, "To all", "Pause").click();
   await inState(page, "To all", "paused");
   await inState(otherPage, "To all", "paused");
-  assert.deepEqual(await violations(page), []);
 
   await page.reload();
   await connected(page);
@@ -182,7 +171,7 @@ const files: Record<string, [text: string, ids: string[]]> = {
 };
 
 test("a file has one id per line, in the first column of a CSV file, or as a JSON string", async () => {
-  const page = await site.pageOf("filer", contractor, desktop);
+  const page = await site.pageOf("filer", contractor);
   for (const [name, [text, ids]] of Object.entries(files)) {
     await choose(page, name, text);
     await fileStatus(page, `${name}: ${ids.length} receivers`);
@@ -199,9 +188,4 @@ test("a file has one id per line, in the first column of a CSV file, or as a JSO
   await bulk(page).getByRole("button", { name: "Remove the file" }).click();
   await page.locator("input[type=file]:focus").waitFor();
   await bulk(page).getByRole("button", { name: "Send to 0 receivers" }).waitFor();
-});
-
-test("customers do not see campaigns", async () => {
-  const page = await site.pageOf("ida", customer);
-  assert.equal(await campaigns(page).count(), 0);
 });

@@ -108,7 +108,7 @@ function campaignView(campaign: Campaign) {
       <p class="muted" data-testid="counts">
         ${plural(total)}: ${sent} sent, ${delivered} of them delivered at once, ${failed} failed
       </p>
-      <div class="bar">
+      <div class="choices">
         ${isEnded(campaign) ? "" : commands(campaign, name)}
         ${startedAt ? resultsButton(campaign, name) : ""}
       </div>
