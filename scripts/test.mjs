@@ -72,9 +72,15 @@ const steps = {
 };
 
 /** Tests of what the record is for. They also run with four databases (tests/support/shards.ts). */
-const ofMessages = ["api", "block", "bulk", "idempotency", "messaging", "outbox"].map(
-  (name) => `tests/${name}.test.ts`,
-);
+const ofMessages = [
+  "api",
+  "block",
+  "bulk",
+  "campaign-faults",
+  "idempotency",
+  "messaging",
+  "outbox",
+].map((name) => `tests/${name}.test.ts`);
 
 function inFourShards() {
   const env = { ...toolEnv(), SWITCHBOARD_SHARDS: "4" };
@@ -86,6 +92,7 @@ const alone = [
   "backlog",
   "bounds",
   "bulk",
+  "campaign-crash",
   "crash",
   "goodbye-chaos",
   "limits",
