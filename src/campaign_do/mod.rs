@@ -82,7 +82,11 @@ impl CampaignObject {
         if path != CampaignCall::PATH {
             return Err(Error::from("unknown message"));
         }
-        let call = serde_json::from_str(message)?;
+        let call: CampaignCall = serde_json::from_str(message)?;
+        if call.command.is_change() {
+            // If the object stops right after the change, there is an alarm. One that finds nothing to do sets itself anew.
+            self.set_alarm(now()).await?;
+        }
         let answer = self.carry_out(call).await?;
         self.schedule().await?;
         Ok(to_json(&answer))
@@ -110,12 +114,16 @@ impl CampaignObject {
 
     /// Sets the alarm for what is to be done next.
     async fn schedule(&self) -> Result<()> {
+        match self.next_at()? {
+            Some(wanted) => self.set_alarm(wanted).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn set_alarm(&self, wanted: Millis) -> Result<()> {
         if self.is_fed.get() {
             return Ok(());
         }
-        let Some(wanted) = self.next_at()? else {
-            return Ok(());
-        };
         // Only storage is awaited, so no other event is handled in the meantime.
         let set_for = self.state.storage().get_alarm().await?;
         let set_for = set_for.and_then(|at| Millis::try_from(at).ok());

@@ -29,9 +29,12 @@ const LONGEST_PAUSE: Millis = 60_000;
 /// When to try again to start a campaign that another one holds up.
 const PAUSE_WHILE_HELD: Millis = 10_000;
 
+/// How the idempotency keys of chunks begin. Clients cannot use such keys.
+pub const KEY_PREFIX: &str = "campaign:";
+
 /// Returns the idempotency key of a chunk.
 pub fn chunk_key(campaign_id: &str, chunk: u32) -> String {
-    format!("campaign:{campaign_id}:{chunk}")
+    format!("{KEY_PREFIX}{campaign_id}:{chunk}")
 }
 
 /// What a campaign is doing.
@@ -270,6 +273,8 @@ impl Progress {
             return Err(conflict("paused", self.state));
         }
         self.stop(State::Paused, now);
+        // What the chunk in progress changes is told when it is settled.
+        self.is_told = self.is_settled;
         Ok(())
     }
 

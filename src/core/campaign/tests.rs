@@ -184,7 +184,7 @@ fn whoever_stops_a_campaign_settles_the_chunk_in_progress() {
         assert_eq!(step(&progress, NOW), Step::Wait(NOW + 1_000));
         assert_eq!(step(&progress, NOW + 1_000), Step::Settle);
         progress.is_settled = true;
-        assert_ne!(step(&progress, NOW + 1_000), Step::Settle);
+        assert_eq!(step(&progress, NOW + 1_000), Step::Tell);
     }
     // If that fails for too long, it is left to the outbox of the sender's object.
     let mut progress = running();

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::{MessageType, check_content};
 use super::{fields, optional_text, present};
+use crate::core::campaign::KEY_PREFIX;
 use crate::core::canonical::canonical;
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json, to_object};
@@ -59,15 +60,23 @@ impl Draft {
         };
         let message_type = MessageType::read(message_type)?;
         check_content(message_type, content, config)?;
+        let idempotency_key = optional_text(
+            fields.idempotency_key,
+            "idempotencyKey",
+            MAX_IDEMPOTENCY_KEY_CHARS,
+        )?;
+        if idempotency_key
+            .as_ref()
+            .is_some_and(|key| key.starts_with(KEY_PREFIX))
+        {
+            let message = format!("idempotencyKey must not begin with \"{KEY_PREFIX}\"");
+            return Err(EventError::invalid(message));
+        }
         Ok(Self {
             message_type,
             content: content.to_owned(),
             job_id: optional_text(fields.job_id, "jobId", MAX_JOB_ID_CHARS)?,
-            idempotency_key: optional_text(
-                fields.idempotency_key,
-                "idempotencyKey",
-                MAX_IDEMPOTENCY_KEY_CHARS,
-            )?,
+            idempotency_key,
         })
     }
 

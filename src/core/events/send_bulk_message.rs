@@ -226,6 +226,10 @@ mod tests {
                 r#"{"receiverIds":["a"],"messageType":"text","content":{"text":"x"},"idempotencyKey":""}"#,
                 "idempotencyKey must be a string of 1 to 64 characters",
             ),
+            (
+                r#"{"receiverIds":["a"],"messageType":"text","content":{"text":"x"},"idempotencyKey":"campaign:1"}"#,
+                r#"idempotencyKey must not begin with "campaign:""#,
+            ),
         ];
         for (payload, message) in cases {
             assert_eq!(refusal(NAME, payload), message, "{payload}");

@@ -47,8 +47,9 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Removes a campaign that is gone.
+    /// Removes a campaign that is gone, and what the outbox has kept for it.
     pub fn campaign_remove(&self, campaign_id: &str) -> Result<()> {
+        self.outbox_forget_campaign(campaign_id)?;
         self.write(
             Table::Campaigns,
             "DELETE FROM campaigns WHERE campaign_id = ?1",

@@ -13,8 +13,8 @@ use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
 
-/// How long the result of a send with an idempotency key is kept. That of a campaign's newest chunk is kept until the next
-/// one: its campaign may ask for it again after any time ([`crate::core::campaign`]).
+/// How long the result of a send with an idempotency key is kept. That of a campaign's newest chunk is kept for as long as
+/// the campaign: it may ask for it again after any time ([`crate::core::campaign`]).
 const KEY_RETENTION: Millis = 24 * 60 * 60_000;
 
 /// An earlier send with the same idempotency key.
@@ -271,14 +271,25 @@ impl<D: Database> Store<D> {
             .collect()
     }
 
+    /// Removes the finished chunks of a campaign that is gone.
+    pub(super) fn outbox_forget_campaign(&self, campaign_id: &str) -> Result<()> {
+        self.write(
+            Table::Outbox,
+            "DELETE FROM outbox WHERE next_attempt_at IS NULL
+               AND idempotency_key >= 'campaign:' || ?1 || ':' AND idempotency_key < 'campaign:' || ?1 || ';'",
+            vec![campaign_id.into()],
+        )
+    }
+
     /// Returns the earlier send with this key, if it has not expired. Deletes expired results.
     pub fn outbox_by_key(&self, key: &str, now: Millis) -> Result<Option<Keyed>> {
         self.write(
             Table::Outbox,
             "DELETE FROM outbox WHERE created_at < ?1 AND next_attempt_at IS NULL
-               AND send_id IS NOT (
+               AND send_id NOT IN (
                  SELECT max(send_id) FROM outbox
-                 WHERE idempotency_key >= 'campaign:' AND idempotency_key < 'campaign;')",
+                 WHERE idempotency_key >= 'campaign:' AND idempotency_key < 'campaign;'
+                 GROUP BY substr(idempotency_key, 1, length('campaign:') + 36))",
             vec![Param::from(now.saturating_sub(KEY_RETENTION))],
         )?;
         let rows = self.read(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::testing::{send, store};
 use super::*;
-use crate::core::campaign::State;
+use crate::core::campaign::{State, chunk_key};
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Due, Next, OutboxEntry, Rest};
@@ -413,8 +413,9 @@ fn a_send_stays_until_it_is_done_and_its_key_for_longer() {
 }
 
 #[test]
-fn the_newest_chunk_of_a_campaign_is_kept_until_the_next_one() {
+fn the_newest_chunk_of_each_campaign_is_kept_as_long_as_the_campaign() {
     let store = store();
+    let [one, other] = [1, 2].map(|id| Uuid::from_u128(id).to_string());
     let add = |id: u128, key: &str| {
         let entry = OutboxEntry::new(Uuid::from_u128(id), vec!["a".into()], 100, SendKind::Bulk);
         store.outbox_add(&entry, Some(key), "f", None, 500).unwrap();
@@ -422,14 +423,19 @@ fn the_newest_chunk_of_a_campaign_is_kept_until_the_next_one() {
         store.outbox_update(entry.send_id, &Next::Done).unwrap();
     };
     let is_known = |key: &str| store.outbox_by_key(key, 90_000_000).unwrap().is_some();
-    add(1, "campaign:c:0");
-    add(2, "campaign:c:1");
-    add(3, "other");
-    assert!(!is_known("campaign:c:0"));
-    assert!(is_known("campaign:c:1"));
-    assert!(!is_known("other"));
-    add(4, "campaign:c:2");
-    assert!(!is_known("campaign:c:1"));
+    add(1, &chunk_key(&one, 0));
+    add(2, &chunk_key(&one, 1));
+    add(3, "key");
+    add(4, &chunk_key(&other, 10));
+    assert!(!is_known(&chunk_key(&one, 0)));
+    assert!(is_known(&chunk_key(&one, 1)));
+    assert!(!is_known("key"));
+    assert!(is_known(&chunk_key(&other, 10)));
+    add(5, &chunk_key(&other, 11));
+    assert!(!is_known(&chunk_key(&other, 10)));
+    store.campaign_remove(&one).unwrap();
+    assert!(!is_known(&chunk_key(&one, 1)));
+    assert!(is_known(&chunk_key(&other, 11)));
 }
 
 /// Records every statement that is run.
