@@ -41,6 +41,8 @@ export class Client {
   readonly #received: Received | undefined;
   readonly #acks = new Map<number, Waiting>();
   #awaiting: (() => void)[] = [];
+  /** What waits for an event that is no message, by its name. */
+  readonly #expected = new Map<string, (payload: any) => void>();
   #socket: WebSocket;
   #joined: Waiting | null = null;
   #nextAck = 0;
@@ -124,7 +126,10 @@ export class Client {
 
   #event(packet: string) {
     const [event, payload, offset] = JSON.parse(packet.slice(2));
-    if (event !== "new_message") return;
+    if (event !== "new_message") {
+      this.#expected.get(event)?.(payload);
+      return;
+    }
     this.messageBytes += Buffer.byteLength(packet);
     for (const resolve of this.#awaiting.splice(0)) resolve();
     this.#received?.received(this, payload as Message, offset);
@@ -151,6 +156,12 @@ export class Client {
   /** Resolves when the next message arrives. */
   next() {
     return new Promise<void>((resolve) => this.#awaiting.push(resolve));
+  }
+
+  /** Resolves to the payload of the next event of this name that is no message. */
+  nextEvent(name: string): Promise<any> {
+    const arrived = new Promise((resolve) => this.#expected.set(name, resolve));
+    return inTime(arrived, REPLY_TIMEOUT_MS, `${this.userId}: ${name} did not arrive`);
   }
 
   /** Emits a request. Resolves to its reply; fails if the server refuses it. */

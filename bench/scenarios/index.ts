@@ -2,6 +2,7 @@
 
 import type { Scenario } from "./bench.ts";
 import { bulk } from "./bulk.ts";
+import { campaign } from "./campaign.ts";
 import { connecting } from "./connect.ts";
 import { heartbeat, memory, storage } from "./costs.ts";
 import { direct, directDuringBulk } from "./direct.ts";
@@ -12,6 +13,7 @@ export const scenarios: Scenario[] = [
   connecting,
   presence,
   ...bulk,
+  campaign,
   direct,
   directDuringBulk,
   ...shards,

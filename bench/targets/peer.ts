@@ -65,6 +65,7 @@ async function startPeer(vars: Vars): Promise<Target> {
       },
 
       hibernate: null,
+      hasCampaigns: false,
       errors: () => errors,
       close,
     };

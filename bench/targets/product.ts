@@ -8,5 +8,6 @@ export const wasm = inRoot("build", "index_bg.wasm");
 
 export const product: TargetKind = {
   name: "Switchboard",
-  start: (vars) => startWorkerd([inRoot("build", "index.js"), wasm], vars),
+  start: (vars) =>
+    startWorkerd([inRoot("build", "index.js"), wasm], vars, { CAMPAIGN: "CampaignObject" }),
 };

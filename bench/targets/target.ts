@@ -47,6 +47,8 @@ export interface Target extends Host {
   storage(): Promise<Storage>;
   /** Makes the user's object hibernate; null if there are no objects. */
   hibernate: ((userId: string) => Promise<void>) | null;
+  /** Whether it sends campaigns. */
+  hasCampaigns: boolean;
   /** The errors that the server has logged. */
   errors(): string[];
   close(): Promise<void>;

@@ -37,7 +37,21 @@ function moduleOf(file: string) {
 /** Returns the bindings of the databases: the record may be spread over several. */
 const databasesOf = ({ RECORD_SHARDS = "DB" }: Vars) => RECORD_SHARDS.split(",");
 
-function options(folder: string, files: string[], bindings: Vars, log: (line: string) => void) {
+/** The objects that every Worker here has, by their bindings. */
+const usualObjects = { USER: "UserObject", POLLING_GATEWAY: "PollingGateway" };
+
+const withSqlite = (objects: Record<string, string>) =>
+  Object.fromEntries(
+    Object.entries(objects).map(([name, className]) => [name, { className, useSQLite: true }]),
+  );
+
+function options(
+  folder: string,
+  files: string[],
+  bindings: Vars,
+  objects: Record<string, string>,
+  log: (line: string) => void,
+) {
   const toml = readFileSync(inRoot("wrangler.toml"), "utf8");
   const options: V4MiniflareOptions = {
     name: WORKER,
@@ -49,10 +63,7 @@ function options(folder: string, files: string[], bindings: Vars, log: (line: st
     compatibilityDate: setting(toml, "compatibility_date"),
     compatibilityFlags: setting(toml, "compatibility_flags"),
     bindings,
-    durableObjects: {
-      USER: { className: "UserObject", useSQLite: true },
-      POLLING_GATEWAY: { className: "PollingGateway", useSQLite: true },
-    },
+    durableObjects: withSqlite(objects),
     d1Databases: Object.fromEntries(databasesOf(bindings).map((name) => [name, name])),
     handleStructuredLogs: ({ message }) => log(message),
   };
@@ -121,8 +132,12 @@ async function firstAnswer(miniflare: Miniflare, names: string[]) {
   return { url, dbs, startMs: readyMs + performance.now() - asked };
 }
 
-/** Starts the Worker whose modules are `files`, the entry first. */
-export async function startWorkerd(files: string[], vars: Vars): Promise<Target> {
+/** Starts the Worker whose modules are `files`, the entry first, and which has `moreObjects`, by their bindings. */
+export async function startWorkerd(
+  files: string[],
+  vars: Vars,
+  moreObjects: { CAMPAIGN?: string } = {},
+): Promise<Target> {
   const folder = mkdtempSync(path.join(storageFolder(), "switchboard-bench-"));
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", removeFolder);
@@ -138,7 +153,9 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
 
   const before = new Set(childrenOf(process.pid));
   const bindings = { ...calm, JWT_SECRET: secret, ...vars };
-  const miniflare = new Miniflare(options(folder, files, bindings, log));
+  const miniflare = new Miniflare(
+    options(folder, files, bindings, { ...usualObjects, ...moreObjects }, log),
+  );
   const starting = firstAnswer(miniflare, databasesOf(bindings));
   const { url, dbs, startMs } = await starting.catch(async (error) => {
     await miniflare.dispose();
@@ -168,6 +185,8 @@ export async function startWorkerd(files: string[], vars: Vars): Promise<Target>
 
     hibernate: (name) =>
       miniflare.unsafeEvictDurableObject(WORKER, "UserObject", { name, webSockets: "hibernate" }),
+
+    hasCampaigns: "CAMPAIGN" in moreObjects,
 
     errors: () => errors,
 
