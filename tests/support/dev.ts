@@ -35,10 +35,11 @@ interface DevOptions {
   probe?: string;
   wrapper?: string;
   shards?: ShardCount;
+  parent?: string;
 }
 
 /** Writes the project's configuration, changed to use the Worker that `npm test` has built. Returns the file. */
-function writeConfig(folder: string, options: Required<DevOptions>) {
+function writeConfig(folder: string, options: Required<Omit<DevOptions, "parent">>) {
   const { config: more, edit, shards } = options;
   const main = mainModule(folder, options);
   const config = withShards(readFileSync(inRoot("wrangler.toml"), "utf8"), shards)
@@ -86,6 +87,7 @@ const nameOf = (database: DatabaseSync) =>
 /**
  * Creates a server that can be stopped and restarted on the same state, at the same address. `config` is
  * appended to wrangler.toml, which `edit` may change. `probe` and `wrapper` are those of `mainModule`.
+ * `parent` is the folder in which it keeps its files.
  */
 export async function createDevServer(
   vars: Record<string, string | number> = {},
@@ -95,9 +97,10 @@ export async function createDevServer(
     probe = "",
     wrapper = "",
     shards = usualShards,
+    parent = tmpdir(),
   }: DevOptions = {},
 ) {
-  const folder = mkdtempSync(path.join(tmpdir(), "switchboard-"));
+  const folder = mkdtempSync(path.join(parent, "switchboard-"));
   const settings = { config: more, edit, probe, wrapper, shards };
   const config = writeConfig(folder, settings);
   const state = path.join(folder, "state");
