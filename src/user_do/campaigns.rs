@@ -49,6 +49,7 @@ impl UserObject {
             },
             is_limited: false,
         };
+        // From here on it is a send like others: it is refused if the user is erased while it waits for its turn.
         let turn = self
             .send_turn(&caller, &outgoing.draft, &outgoing.receiver_ids)
             .await?;
