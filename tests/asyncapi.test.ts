@@ -24,10 +24,12 @@ test("it contains every event in both directions", async () => {
   assert.ok(document);
   const received = document.operations().filterByReceive();
   const sent = document.operations().filterBySend();
-  assert.equal(received.length, 15);
+  assert.equal(received.length, 24);
   assert.deepEqual(
     sent.map((operation) => operation.id()),
     [
+      "campaign_finished",
+      "campaign_progress",
       "error",
       "message_delivered",
       "message_read",

@@ -6,7 +6,7 @@ let promises = 0;
 WebAssembly.Instance = class extends WebAssembly.Instance {
   get exports() {
     const exports = { ...super.exports };
-    const name = Object.keys(exports).find((name) => /answer_?later$/i.test(name));
+    const name = Object.keys(exports).find((name) => /user_?object_?answer_?later$/i.test(name));
     const answerLater = exports[name];
     exports[name] = (...args) => {
       promises += 1;
