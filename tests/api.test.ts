@@ -25,7 +25,7 @@ before(async () => {
   server = await startServer({ vars: { API_KEY, API_KEY_PREVIOUS } });
 });
 afterEach(closeAll);
-after(() => server.close());
+after(() => server.close({ erasures: 3 }));
 
 /** The body is `any`: each test knows its shape. */
 async function call(

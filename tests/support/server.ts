@@ -121,11 +121,12 @@ export async function startServer({
     /** Returns what the Worker and its objects have logged. */
     logs,
 
-    async close() {
+    /** Ends the server. `erasures` is how many users were erased. */
+    async close({ erasures = 0 } = {}) {
       const lines = logs();
       await server.close();
       rmSync(folder, { recursive: true });
-      assertNoCancelledAlarm(lines.join("\n"));
+      assertNoCancelledAlarm(lines.join("\n"), 0, erasures);
     },
   };
 }
