@@ -9,7 +9,7 @@ import { holdable, onWebSocket } from "./network.ts";
 import { connected, entryOf, phone, section, signIn, violations } from "./support.ts";
 import { contractor, customer, serveSite } from "./site.ts";
 
-// In chunks of two, a campaign of 1,200 takes so long that a test can pause it.
+// In chunks of two, a campaign of 5,000 takes so long that a test can pause it.
 const site = serveSite({ MAX_BULK_RECIPIENTS: 3, CAMPAIGN_CHUNK: 2, CAMPAIGN_PROGRESS_MS: 0 });
 
 const bulk = (page: Page) => section(page, "Message to many");
@@ -98,11 +98,11 @@ test("a campaign is paused, found again after a reload, resumed and cancelled", 
   const page = await site.pageOf("hugo", contractor);
   const otherPage = await site.pageOf("hugo", contractor);
   // More than the page puts into one part, and than it asks the server to send at once.
-  const ids = Array.from({ length: 1_200 }, (_, index) => `nobody${index}`);
+  const ids = Array.from({ length: 5_000 }, (_, index) => `nobody${index}`);
   await drop(page, "everybody.csv", ["receiver_id,name", ...ids].join("\r\n"));
-  await fileStatus(page, "everybody.csv: 1200 receivers");
+  await fileStatus(page, "everybody.csv: 5000 receivers");
   await bulk(page).getByLabel("Message").fill("To all\nof you");
-  await bulk(page).getByRole("button", { name: "Send to 1200 receivers" }).click();
+  await bulk(page).getByRole("button", { name: "Send to 5000 receivers" }).click();
   await command(page, "To all", "Pause").click();
   await inState(page, "To all", "paused");
   await inState(otherPage, "To all", "paused");
@@ -110,7 +110,7 @@ test("a campaign is paused, found again after a reload, resumed and cancelled", 
   await page.reload();
   await connected(page);
   await inState(page, "To all", "paused");
-  await counts(page, "To all").getByText("1200 receivers: 0 sent").waitFor();
+  await counts(page, "To all").getByText("5000 receivers: 0 sent").waitFor();
   const resume = command(page, "To all", "Resume");
   await resume.focus();
   await page.keyboard.press("Enter");
@@ -131,7 +131,7 @@ test("a campaign is paused, found again after a reload, resumed and cancelled", 
   await inState(otherPage, "To all", "cancelled");
   await campaign(page, "To all").locator("h3:focus").waitFor();
   assert.equal(await command(page, "To all", "Cancel").count(), 0);
-  assert.ok((await done()) < 1_200);
+  assert.ok((await done()) < 5_000);
 });
 
 test("a campaign whose start was not answered is sent once", async () => {
