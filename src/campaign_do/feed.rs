@@ -3,8 +3,10 @@
 //! Between two awaits the campaign may be paused, resumed, cancelled or erased. So its progress is read again after each
 //! of them, and only what concerns the chunk is changed.
 
+use std::time::Duration;
+
 use serde_json::value::RawValue;
-use worker::Result;
+use worker::{Delay, Result};
 
 use super::CampaignObject;
 use crate::core::campaign::store::Counts;
@@ -37,6 +39,9 @@ impl CampaignObject {
                 Step::Tell => self.tell(&plan, &progress).await?,
                 Step::Expire => return self.expire(&plan).await,
             }
+            // The local runtime serves calls between objects before anything that comes from outside, so without a
+            // pause the contractor's commands would wait for the whole campaign (platform/calls.js).
+            Delay::from(Duration::ZERO).await;
         }
         Ok(())
     }
