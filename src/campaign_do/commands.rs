@@ -5,7 +5,7 @@ use worker::Result;
 
 use super::CampaignObject;
 use crate::core::campaign::command::Command;
-use crate::core::campaign::{Allowance, Plan, Progress, State, not_found};
+use crate::core::campaign::{CampaignLimits, Plan, Progress, State, not_found};
 use crate::core::error::{ErrorCode, EventError};
 use crate::core::events::campaigns::{add_campaign_receivers, get_campaign_results, payload};
 use crate::core::store::StoreError;
@@ -30,27 +30,22 @@ impl From<StoreError> for Failure {
     }
 }
 
+type Outcome<T> = std::result::Result<T, Failure>;
+
 impl CampaignObject {
     pub(super) async fn carry_out(&self, call: CampaignCall) -> Result<CampaignAnswer> {
         if let Command::Erase = call.command {
             return self.erase().await;
         }
-        match self.payload_for(call) {
-            Ok(payload) => self.done(payload),
+        match self.outcome_of(call, &self.limits()?) {
+            Ok((payload, Progress { state, total, .. })) => Ok(CampaignAnswer::Done {
+                payload: RawValue::from_string(payload)?,
+                state,
+                total,
+            }),
             Err(Failure::Refused(error)) => Ok(CampaignAnswer::Refused(error)),
             Err(Failure::Fault(error)) => Err(error.into()),
         }
-    }
-
-    fn done(&self, payload: String) -> Result<CampaignAnswer> {
-        let Some((_, progress)) = self.store.campaign()? else {
-            return Ok(CampaignAnswer::Refused(not_found()));
-        };
-        Ok(CampaignAnswer::Done {
-            payload: RawValue::from_string(payload)?,
-            state: progress.state,
-            total: progress.total,
-        })
     }
 
     /// Deletes everything. A campaign that is not there has been deleted already.
@@ -65,8 +60,12 @@ impl CampaignObject {
         self.state.storage().delete_all().await
     }
 
-    /// Carries out a command without an await, and returns the payload of the reply.
-    fn payload_for(&self, call: CampaignCall) -> std::result::Result<String, Failure> {
+    /// Carries out a command without an await. Returns the payload of the reply, and the progress afterwards.
+    fn outcome_of(
+        &self,
+        call: CampaignCall,
+        limits: &CampaignLimits,
+    ) -> Outcome<(String, Progress)> {
         let CampaignCall {
             by,
             command,
@@ -82,14 +81,20 @@ impl CampaignObject {
         let mut changed = progress.clone();
         match command {
             Command::AddReceivers { part, receiver_ids } => {
-                return self.add_receivers(&plan, &progress, part, &receiver_ids);
+                let max = limits.max_receivers;
+                let payload = self.add_receivers(&plan, &progress, part, &receiver_ids, max)?;
+                return Ok((payload, progress));
             }
             Command::Results { from } => {
                 let chunk = self.store.results(from)?;
                 let chunk = chunk.as_ref().map(|(sent, next)| (sent.as_str(), *next));
-                return Ok(get_campaign_results::reply(&plan.campaign_id, chunk).payload);
+                let payload = get_campaign_results::reply(&plan.campaign_id, chunk).payload;
+                return Ok((payload, progress));
             }
-            Command::Start => self.start(&plan, &mut changed, &allowance)?,
+            Command::Start => {
+                changed.start(&plan, self.store.distinct_receivers()?, &allowance, now())?;
+                self.store.make_chunks(limits.chunk)?;
+            }
             Command::Pause => changed.pause(now())?,
             Command::Resume => changed.resume(&plan, &allowance, now())?,
             Command::Cancel => changed.cancel(now())?,
@@ -98,7 +103,7 @@ impl CampaignObject {
         if changed != progress {
             self.store.set_progress(&changed)?;
         }
-        Ok(self.describe(&plan, &changed)?)
+        Ok((self.describe(&plan, &changed)?, changed))
     }
 
     fn add_receivers(
@@ -107,35 +112,18 @@ impl CampaignObject {
         progress: &Progress,
         part: u32,
         receiver_ids: &[String],
-    ) -> std::result::Result<String, Failure> {
+        max: usize,
+    ) -> Outcome<String> {
         if progress.state != State::Draft {
             let message = "A campaign takes no more receivers once it has been started";
             return Err(EventError::new(ErrorCode::Conflict, message).into());
         }
-        let max = self
-            .limits()
-            .map_err(|error| StoreError(error.to_string()))?;
-        let max = max.max_receivers;
         let total = self.store.receivers_but(Some(part))? + receiver_ids.len() as u64;
         if total > max as u64 {
             return Err(add_campaign_receivers::too_many(max).into());
         }
         self.store.set_part(part, receiver_ids)?;
         Ok(add_campaign_receivers::reply(&plan.campaign_id, part, total).payload)
-    }
-
-    fn start(
-        &self,
-        plan: &Plan,
-        progress: &mut Progress,
-        allowance: &Allowance,
-    ) -> std::result::Result<(), Failure> {
-        let total = self.store.distinct_receivers()?;
-        progress.start(plan, total, allowance, now())?;
-        let limits = self
-            .limits()
-            .map_err(|error| StoreError(error.to_string()))?;
-        Ok(self.store.make_chunks(limits.chunk)?)
     }
 
     /// Returns how the campaign stands, as JSON.

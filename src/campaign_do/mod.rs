@@ -11,7 +11,6 @@ mod commands;
 mod feed;
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use wasm_bindgen::prelude::*;
@@ -33,7 +32,7 @@ pub struct CampaignObject {
     env: Env,
     store: CampaignStore<ObjectDatabase>,
     /// Whether the alarm is at work. It goes on by what is stored, so nobody else has to set it meanwhile.
-    is_fed: Rc<Cell<bool>>,
+    is_fed: Cell<bool>,
 }
 
 impl DurableObject for CampaignObject {
@@ -42,7 +41,7 @@ impl DurableObject for CampaignObject {
             store: CampaignStore::new(ObjectDatabase(state.storage().sql())),
             state,
             env,
-            is_fed: Rc::default(),
+            is_fed: Cell::default(),
         }
     }
 

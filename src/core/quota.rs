@@ -9,9 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::{ErrorCode, EventError};
-use super::time::Millis;
-
-const DAY: Millis = 24 * 60 * 60_000;
+use super::time::{DAY, Millis};
 
 /// What one user may send in a day. `u64::MAX` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

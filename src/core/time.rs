@@ -6,6 +6,9 @@ use chrono::{DateTime, SecondsFormat};
 /// Unix time in milliseconds.
 pub type Millis = u64;
 
+/// A day.
+pub const DAY: Millis = 24 * 60 * 60_000;
+
 /// Formats a time as `2025-11-05T10:30:00.000Z`. A time beyond the calendar's range (year 262142) becomes the
 /// epoch instead of a panic; no clock that we read can produce one.
 pub fn iso(at: Millis) -> String {

@@ -33,7 +33,7 @@ impl UserObject {
                 return held_or_failed(failure);
             }
             self.show_progress(&chunk.progress)?;
-        } else if self.store.outbox_by_key(&key, now())?.is_none() {
+        } else if self.store.outbox_keyed(&key)?.is_none() {
             return Ok(ChunkAnswer::NotBegun);
         }
         let caller = Caller {
@@ -55,7 +55,7 @@ impl UserObject {
             .await?;
         let reply = self.send_out(&caller, outgoing, turn).await?;
         // A result that is not kept lacks receivers whose shard has not confirmed its part. A repeat completes it.
-        let kept = self.store.outbox_by_key(&key, now())?;
+        let kept = self.store.outbox_keyed(&key)?;
         if kept.is_none_or(|kept| kept.result.is_none()) {
             return Err(EventError::unavailable().into());
         }

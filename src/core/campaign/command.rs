@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 
 /// What can be asked of a campaign.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(PartialEq))]
 #[serde(rename_all = "camelCase")]
 pub enum Command {
     /// Create it.

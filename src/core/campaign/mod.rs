@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::error::{ErrorCode, EventError};
-use super::time::Millis;
+use super::time::{DAY, Millis};
 
 /// How far ahead a campaign may be scheduled.
-pub const LONGEST_WAIT: Millis = 90 * 24 * 60 * 60_000;
+pub const LONGEST_WAIT: Millis = 90 * DAY;
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Millis = 60_000;
@@ -81,6 +81,7 @@ pub struct Plan {
     pub created_at: Millis,
 }
 
+#[cfg(test)]
 impl PartialEq for Plan {
     /// A campaign has one plan.
     fn eq(&self, other: &Self) -> bool {

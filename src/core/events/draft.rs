@@ -50,7 +50,6 @@ pub(crate) struct DraftFields<'a> {
 
 impl Draft {
     /// Reads the payload's fields `messageType`, `content`, `jobId` and `idempotencyKey`.
-    #[inline(never)]
     pub fn read(payload: &RawValue, config: &Config) -> Result<Self, EventError> {
         let fields: DraftFields = fields(payload)?;
         let (Some(message_type), Some(content)) =

@@ -181,7 +181,6 @@ fn present(field: Option<&RawValue>) -> Option<&RawValue> {
 }
 
 /// Reads a user id from the field `name`.
-#[inline(never)]
 fn user_id(field: Option<&RawValue>, name: &str) -> Result<String, EventError> {
     field
         .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
@@ -194,7 +193,6 @@ fn user_id(field: Option<&RawValue>, name: &str) -> Result<String, EventError> {
 }
 
 /// Reads the distinct user ids from the field `name`, in order; at most `max` of them.
-#[inline(never)]
 fn user_ids(field: Option<&RawValue>, name: &str, max: usize) -> Result<Vec<String>, EventError> {
     ids(field, name, max, "users", |value, name| {
         user_id(Some(value), name)
@@ -322,7 +320,6 @@ const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 100;
 
 /// Reads an optional string of 1 to `max` characters from the field `name`.
-#[inline(never)]
 fn optional_text(
     field: Option<&RawValue>,
     name: &str,

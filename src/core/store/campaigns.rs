@@ -7,9 +7,7 @@ use super::{Database, Result, Store, Table};
 use crate::core::campaign::{Allowance, State};
 use crate::core::error::name_of;
 use crate::core::sql::Param;
-use crate::core::time::Millis;
-
-const DAY: Millis = 24 * 60 * 60_000;
+use crate::core::time::{DAY, Millis};
 
 /// A campaign of the user's.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

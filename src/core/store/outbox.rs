@@ -11,11 +11,11 @@ use crate::core::outbox::{Due, Next, OutboxEntry};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
-use crate::core::time::Millis;
+use crate::core::time::{DAY, Millis};
 
 /// How long the result of a send with an idempotency key is kept. That of a campaign's newest chunk is kept for as long as
 /// the campaign: it may ask for it again after any time ([`crate::core::campaign`]).
-const KEY_RETENTION: Millis = 24 * 60 * 60_000;
+const KEY_RETENTION: Millis = DAY;
 
 /// An earlier send with the same idempotency key.
 #[derive(Debug, Deserialize)]
@@ -292,6 +292,11 @@ impl<D: Database> Store<D> {
                  GROUP BY substr(idempotency_key, 1, length('campaign:') + 36))",
             vec![Param::from(now.saturating_sub(KEY_RETENTION))],
         )?;
+        self.outbox_keyed(key)
+    }
+
+    /// Returns the send with this key, expired or not.
+    pub fn outbox_keyed(&self, key: &str) -> Result<Option<Keyed>> {
         let rows = self.read(
             &self.outbox,
             "SELECT send_id, fingerprint, result, receiver_ids FROM outbox

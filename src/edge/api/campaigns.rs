@@ -3,9 +3,7 @@
 use super::{ApiAnswer, ApiRequest};
 use crate::core::api::body::{raw, receivers};
 use crate::core::api::{page_payload, sender};
-use crate::core::events::campaigns::{
-    GET, add_campaign_receivers, get_campaign_results, get_campaigns,
-};
+use crate::core::events::campaigns::{add_campaign_receivers, get_campaign_results, get_campaigns};
 use crate::messages::Act;
 
 impl ApiRequest {
@@ -15,13 +13,8 @@ impl ApiRequest {
             .await
     }
 
-    /// `GET /v1/campaigns/{id}`
-    pub(super) async fn campaign(&self, id: &str) -> ApiAnswer {
-        self.change_campaign(GET, id).await
-    }
-
-    /// `POST /v1/campaigns/{id}/start`, `/pause`, `/resume`, `/cancel`
-    pub(super) async fn change_campaign(&self, event: &str, id: &str) -> ApiAnswer {
+    /// `GET /v1/campaigns/{id}`, `POST /v1/campaigns/{id}/start`, `/pause`, `/resume`, `/cancel`
+    pub(super) async fn campaign(&self, event: &str, id: &str) -> ApiAnswer {
         self.for_contractor(event, page_payload("", &[("campaignId", id)]))
             .await
     }

@@ -14,7 +14,7 @@ use crate::core::api::body::{on_behalf, raw, status_query};
 use crate::core::api::problem::Problem;
 use crate::core::api::{ApiRoute, page_payload};
 use crate::core::config::Config;
-use crate::core::events::campaigns::create_campaign;
+use crate::core::events::campaigns::{GET, create_campaign};
 use crate::core::events::{
     RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
     send_bulk_message, send_message,
@@ -101,9 +101,9 @@ async fn run(
         ApiRoute::Messages(id) => call.messages(&id).await,
         ApiRoute::CreateCampaign => call.send(create_campaign::NAME, 201).await,
         ApiRoute::Campaigns => call.campaigns().await,
-        ApiRoute::Campaign(id) => call.campaign(&id).await,
+        ApiRoute::Campaign(id) => call.campaign(GET, &id).await,
         ApiRoute::AddCampaignReceivers(id, part) => call.add_receivers(&id, &part).await,
-        ApiRoute::ChangeCampaign(id, event) => call.change_campaign(event, &id).await,
+        ApiRoute::ChangeCampaign(id, event) => call.campaign(event, &id).await,
         ApiRoute::CampaignResults(id) => call.campaign_results(&id).await,
     }
 }

@@ -1,6 +1,6 @@
 //! The events of campaigns: all of them go to the campaign's object, on behalf of the contractor.
 
-use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use super::{Caller, CarryOut, Failure, Reply, UserObject, cut_page};
 use crate::core::events::campaigns::get_campaigns::CampaignPage;
 use crate::core::events::campaigns::{CampaignRequest, create_campaign, get_campaigns};
 
@@ -35,12 +35,7 @@ impl UserObject {
         let mut listed = self
             .store
             .campaign_page(page.cursor.as_deref(), page.limit + 1)?;
-        let has_more = listed.len() > page.limit;
-        listed.truncate(page.limit);
-        let next_cursor = listed
-            .last()
-            .filter(|_| has_more)
-            .map(|last| last.campaign_id.clone());
+        let next_cursor = cut_page(&mut listed, page.limit, |one| &one.campaign_id);
         let items = self.describe_campaigns(user_id, listed).await?;
         Ok(get_campaigns::reply(&items, next_cursor.as_deref()))
     }

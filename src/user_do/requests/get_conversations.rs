@@ -1,6 +1,6 @@
 //! `get_conversations`
 
-use super::{Caller, CarryOut, Failure, Reply, UserObject};
+use super::{Caller, CarryOut, Failure, Reply, UserObject, cut_page};
 use crate::core::cost::Cost;
 use crate::core::events::get_conversations::{ConversationPage, reply};
 use crate::core::record::history::{ConversationRow, conversations, in_order};
@@ -14,12 +14,7 @@ impl CarryOut for ConversationPage {
         let mut listed = object
             .store
             .conversation_page(self.cursor.as_deref(), self.limit + 1)?;
-        let has_more = listed.len() > self.limit;
-        listed.truncate(self.limit);
-        let next_cursor = listed
-            .last()
-            .filter(|_| has_more)
-            .map(|last| last.last_message_id.clone());
+        let next_cursor = cut_page(&mut listed, self.limit, |one| &one.last_message_id);
         if listed.is_empty() {
             return Ok(reply(&[], None));
         }

@@ -100,6 +100,17 @@ impl UserObject {
     }
 }
 
+/// Cuts what was read, up to one more than fits on a page, to the page. Returns the cursor of the next page, if there is
+/// one: the id of the last item.
+fn cut_page<T>(listed: &mut Vec<T>, limit: usize, id: impl Fn(&T) -> &String) -> Option<String> {
+    let has_more = listed.len() > limit;
+    listed.truncate(limit);
+    listed
+        .last()
+        .filter(|_| has_more)
+        .map(|last| id(last).clone())
+}
+
 /// The payload of a request event, which knows how to carry the request out.
 pub(crate) trait CarryOut {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure>;
