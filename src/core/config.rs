@@ -14,6 +14,7 @@ use super::jwks::KeySet;
 use super::keys::Keys;
 use super::limits::Rate;
 use super::origin::AllowedOrigins;
+use super::pacemaker::PacemakerLimits;
 use super::quota::Quotas;
 use super::record::shards::Shards;
 use super::time::Millis;
@@ -92,6 +93,9 @@ pub struct Config {
     /// `HEARTBEAT_BOUNDS` [`on`]: `off` permits a shorter timeout and a longer interval. It is meant for tests,
     /// which cannot wait for so long, and for benchmarks.
     pub ping_timeout: Millis,
+    /// Who wakes the objects of connected users: `PACEMAKER` [`on`], `PACEMAKER_AFTER_MS` [120000], `PACEMAKER_TICK_MS`
+    /// [5000], `PACEMAKER_SAFETY_MS` [1200000] and `PACEMAKER_MAX_USERS` [1000], see [`PacemakerLimits`].
+    pub pacemaker: PacemakerLimits,
     /// `CONNECT_TIMEOUT_MS` [45000]: how long a connection may stay open without a CONNECT.
     pub connect_timeout: Millis,
     /// `UPGRADE_TIMEOUT_MS` [10000]: how long an upgrade from polling to WebSocket may take.
@@ -216,6 +220,13 @@ impl Config {
             console: vars.choice("CONSOLE", [("on", true), ("off", false)])?,
             ping_interval,
             ping_timeout,
+            pacemaker: PacemakerLimits {
+                is_on: vars.choice("PACEMAKER", [("on", true), ("off", false)])?,
+                after: vars.number("PACEMAKER_AFTER_MS", 120_000, 0, 86_400_000)?,
+                tick: vars.number("PACEMAKER_TICK_MS", 5_000, 100, 60_000)?,
+                safety: vars.number("PACEMAKER_SAFETY_MS", 1_200_000, 1_000, 86_400_000)?,
+                max_users: vars.number("PACEMAKER_MAX_USERS", 1_000, 1, 5_000)?,
+            },
             connect_timeout: vars.number("CONNECT_TIMEOUT_MS", 45_000, 100, 600_000)?,
             upgrade_timeout: vars.number("UPGRADE_TIMEOUT_MS", 10_000, 100, 600_000)?,
             poll_keepalive: vars.number("POLL_KEEPALIVE_MS", 500, 0, 60_000)?,

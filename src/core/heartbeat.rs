@@ -14,6 +14,9 @@
 //!   to learn in time that the user is gone;
 //! - a connection without a CONNECT is also closed on time; it is short-lived in any case.
 //!
+//! An object that is registered with a pacemaker ([`super::pacemaker`]) is called for all of this, and its alarm is set
+//! for what the calls do not cover: the first ping of a connection, deadlines, and calls that do not come ([`wake_at`]).
+//!
 //! A late alarm disconnects nobody: the timeout begins when the ping is sent.
 //!
 //! The decision depends only on the attachment and on the time of the socket's last auto-response, so it
@@ -21,6 +24,7 @@
 
 use super::config::Config;
 use super::connection::{Carrier, Connection, Phase};
+use super::pacemaker::pace::Pace;
 use super::time::Millis;
 use super::token::LEEWAY_MS;
 use crate::core::close::CloseReason;
@@ -44,6 +48,57 @@ pub enum Need {
 /// Returns what `connection`, last heard at `heard` by packet or pong, needs at `now`. If the user is
 /// watched, a ghost is closed as soon as its ping times out, so that the watchers learn of it in time.
 pub fn need(
+    connection: &Connection,
+    heard: Millis,
+    now: Millis,
+    is_watched: bool,
+    config: &Config,
+) -> Need {
+    need_beside(None, connection, heard, now, is_watched, config)
+}
+
+/// Returns when the object's own alarm has to wake it for `connection`, if ever. `pace` is what it may leave to a
+/// pacemaker.
+pub fn wake_at(
+    pace: Option<&Pace>,
+    connection: &Connection,
+    heard: Millis,
+    now: Millis,
+    is_watched: bool,
+    config: &Config,
+) -> Option<Millis> {
+    match need_beside(pace, connection, heard, now, is_watched, config) {
+        Need::NothingUntil(Millis::MAX) => None,
+        Need::NothingUntil(at) => Some(at),
+        Need::Ping | Need::Close(_) => Some(now),
+    }
+}
+
+/// Returns by when a pacemaker must have called for `connection`, if it is to call: then a ping would have been sent, or
+/// a ghost closed.
+pub fn missed_at(
+    pace: &Pace,
+    connection: &Connection,
+    heard: Millis,
+    config: &Config,
+) -> Option<Millis> {
+    if !is_called_for(connection) {
+        return None;
+    }
+    let due = ping_due(connection, config);
+    let dead_at = awaited_since(connection, heard).map(|pinged_at| pinged_at + config.ping_timeout);
+    Some(pace.missed_at(due.max(dead_at.unwrap_or_default())))
+}
+
+/// Returns whether a pacemaker calls for the pings of `connection`: not for the first one, which clients do not expect
+/// early.
+fn is_called_for(connection: &Connection) -> bool {
+    connection.is_live() && connection.pinged_at.is_some() && may_be_pinged(connection)
+}
+
+/// Returns what `connection` needs beside the calls of a pacemaker.
+fn need_beside(
+    pace: Option<&Pace>,
     connection: &Connection,
     heard: Millis,
     now: Millis,
@@ -75,7 +130,15 @@ pub fn need(
     until = until.min(expiry);
 
     let due = ping_due(connection, config);
-    let Some(pinged_at) = awaited_since(connection, heard) else {
+    let may_wait = connection.session.was_joined() && !is_watched;
+    let pace = pace.filter(|_| is_called_for(connection));
+    let awaited_since = awaited_since(connection, heard);
+    if let Some(pace) = pace
+        && (awaited_since.is_none() || (may_wait && now < due))
+    {
+        return Need::NothingUntil(pace.safety_at(due, now).min(until));
+    }
+    let Some(pinged_at) = awaited_since else {
         if now < due {
             return Need::NothingUntil(due.min(until));
         }
@@ -89,7 +152,9 @@ pub fn need(
         return Need::NothingUntil((now + config.upgrade_timeout).min(until));
     };
     let dead_at = pinged_at + config.ping_timeout;
-    let may_wait = connection.session.was_joined() && !is_watched;
+    if let Some(pace) = pace.filter(|pace| pace.will_look(pinged_at, dead_at, now)) {
+        return Need::NothingUntil(pace.safety_at(dead_at, now).min(until));
+    }
     if may_wait && now < due {
         return Need::NothingUntil(due.min(until));
     }
@@ -112,13 +177,19 @@ pub fn unanswered_for(connection: &Connection, heard: Millis, now: Millis) -> Op
     awaited_since(connection, heard).map(|pinged_at| now.saturating_sub(pinged_at))
 }
 
-/// Returns whether to ping this connection early, together with one whose ping is due: from then on both
-/// are due at the same time.
-pub fn may_join_ping(connection: &Connection, heard: Millis, now: Millis, config: &Config) -> bool {
+/// Returns whether to ping this connection together with one whose ping is due, if its own ping is due within `ahead`:
+/// from then on both are due at the same time.
+pub fn may_join_ping(
+    connection: &Connection,
+    heard: Millis,
+    now: Millis,
+    ahead: Millis,
+    config: &Config,
+) -> bool {
     let is_first = connection.pinged_at.is_none();
     may_be_pinged(connection)
         && awaited_since(connection, heard).is_none()
-        && now + config.ping_interval / 2 >= ping_due(connection, config)
+        && now + ahead >= ping_due(connection, config)
         // Clients do not expect the first ping earlier (Engine.IO protocol v4, "Heartbeat").
         && !(is_first && now < connection.opened_at + config.ping_interval)
 }
@@ -159,6 +230,8 @@ fn ping_due(connection: &Connection, config: &Config) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::pacemaker::pace::Registration;
+    use crate::core::pacemaker::rhythm::Rhythm;
     use crate::core::token::{Identity, Role};
 
     fn config() -> Config {
@@ -367,12 +440,130 @@ mod tests {
         let mut connection = connection();
         let config = config();
         // The first ping is not sent before pingInterval.
-        assert!(!may_join_ping(&connection, 1_000, 25_999, &config));
-        assert!(may_join_ping(&connection, 1_000, 26_000, &config));
+        let may_join = |connection: &Connection, heard, now| {
+            may_join_ping(connection, heard, now, 12_500, &config)
+        };
+        assert!(!may_join(&connection, 1_000, 25_999));
+        assert!(may_join(&connection, 1_000, 26_000));
         connection.pinged_at = Some(26_000);
         // No ping is sent while the last one is unanswered.
-        assert!(!may_join_ping(&connection, 1_000, 60_000, &config));
-        assert!(!may_join_ping(&connection, 26_010, 38_499, &config));
-        assert!(may_join_ping(&connection, 26_010, 38_500, &config));
+        assert!(!may_join(&connection, 1_000, 60_000));
+        assert!(!may_join(&connection, 26_010, 38_499));
+        assert!(may_join(&connection, 26_010, 38_500));
+    }
+
+    /// What a user counts on who is called at 26 s, 51 s and so on.
+    fn pace(has_look: bool) -> Pace {
+        let registration = Registration {
+            pacemaker: "FRA-0".into(),
+            beat: Rhythm::of(&config()).slot(26_000),
+            has_look,
+        };
+        Pace::new(&registration, &config())
+    }
+
+    fn wake(
+        pace: &Pace,
+        connection: &Connection,
+        heard: Millis,
+        now: Millis,
+        is_watched: bool,
+    ) -> Option<Millis> {
+        wake_at(Some(pace), connection, heard, now, is_watched, &config())
+    }
+
+    #[test]
+    fn whoever_is_called_sets_an_alarm_far_out() {
+        let mut connection = connection();
+        let pace = pace(false);
+        // Nobody calls for the first ping.
+        assert_eq!(wake(&pace, &connection, 1_000, 1_001, false), Some(26_000));
+        connection.pinged_at = Some(26_000);
+        let safety = Some(51_000 + 1_200_000);
+        for heard in [1_000, 26_100] {
+            for now in [26_200, 50_999] {
+                assert_eq!(wake(&pace, &connection, heard, now, false), safety);
+            }
+        }
+        // The call may be a little late. After a tick it is missed, and the object wakes itself.
+        assert_eq!(wake(&pace, &connection, 26_100, 55_999, false), safety);
+        assert_eq!(
+            missed_at(&pace, &connection, 26_100, &config()),
+            Some(56_000)
+        );
+        assert_eq!(
+            wake(&pace, &connection, 26_100, 56_000, false),
+            Some(56_000)
+        );
+        assert_eq!(check(&connection, 26_100, 56_000), Need::Ping);
+        // A call would have closed this one.
+        assert_eq!(
+            missed_at(&pace, &connection, 1_000, &config()),
+            Some(56_000)
+        );
+        assert_eq!(wake(&pace, &connection, 1_000, 56_000, false), Some(56_000));
+    }
+
+    #[test]
+    fn deadlines_stay_exact() {
+        let mut connection = connection();
+        connection.pinged_at = Some(26_000);
+        connection.identity.expires_at = 60_000;
+        assert_eq!(
+            wake(&pace(true), &connection, 26_100, 26_200, true),
+            Some(90_000)
+        );
+        connection.session = Default::default();
+        let connects_until = Some(46_000);
+        assert_eq!(
+            wake(&pace(true), &connection, 26_100, 26_200, true),
+            connects_until
+        );
+    }
+
+    #[test]
+    fn the_ghost_of_a_watched_user_who_is_called_is_closed_on_time() {
+        let mut connection = connection();
+        connection.pinged_at = Some(26_050);
+        let told = pace(true);
+        // The call at 45 s comes before the timeout, and finds the ping unanswered.
+        assert_eq!(
+            wake(&told, &connection, 1_000, 26_100, true),
+            Some(1_246_050)
+        );
+        assert_eq!(wake(&told, &connection, 1_000, 45_000, true), Some(46_050));
+        // Or answered.
+        assert_eq!(
+            wake(&told, &connection, 26_100, 45_000, true),
+            Some(1_251_050)
+        );
+        // A pacemaker that was not told yet, or calls at other times, does not look.
+        assert_eq!(
+            wake(&pace(false), &connection, 1_000, 26_100, true),
+            Some(46_050)
+        );
+        connection.pinged_at = Some(31_000);
+        assert_eq!(wake(&told, &connection, 1_000, 31_100, true), Some(51_000));
+    }
+
+    #[test]
+    fn nothing_that_a_call_cannot_change_wakes_the_object_again_and_again() {
+        let slow = Config {
+            ping_timeout: 60_000,
+            ..config()
+        };
+        let mut connection = connection();
+        connection.pinged_at = Some(26_000);
+        let pace = pace(false);
+        for now in (26_000..86_000).step_by(500) {
+            let at = wake_at(Some(&pace), &connection, 1_000, now, false, &slow);
+            assert!(at > Some(now), "{now}: {at:?}");
+        }
+        assert_eq!(missed_at(&pace, &connection, 1_000, &slow), Some(91_000));
+        // No ping is sent during an upgrade.
+        connection.carrier = Carrier::Gateway;
+        connection.phase = Phase::Upgrading;
+        assert!(wake(&pace, &connection, 26_100, 60_000, false) > Some(60_000));
+        assert_eq!(missed_at(&pace, &connection, 26_100, &config()), None);
     }
 }

@@ -8,6 +8,8 @@
 //! - An Engine.IO sid contains the location of its polling session, its start time and a MAC, so the Worker
 //!   can answer a handshake without calling an object, unless the handshake brings a token.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -172,7 +174,12 @@ impl EngineSid {
 
     /// Returns the name of the gateway object that holds the session.
     pub fn gateway(&self) -> String {
-        format!("{}-{}", String::from_utf8_lossy(&self.colo), self.shard)
+        format!("{}-{}", self.colo(), self.shard)
+    }
+
+    /// Returns the data centre that answered the handshake.
+    pub fn colo(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.colo)
     }
 }
 

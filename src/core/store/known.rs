@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::log::LogEnds;
 use super::{Result, Table, UserState, Watched};
+use crate::core::pacemaker::pace::Registration;
 use crate::core::quota::SentToday;
 use crate::core::time::Millis;
 
@@ -64,6 +65,7 @@ pub(super) struct Known {
     pub sent_today: Memo<SentToday>,
     pub revoked_at: Memo<Option<Millis>>,
     pub erased_at: Memo<Option<Millis>>,
+    pub registration: Memo<Option<Registration>>,
 }
 
 impl Known {
@@ -82,6 +84,7 @@ impl Known {
             Table::SentToday => self.sent_today.forget(),
             Table::Revocation => self.revoked_at.forget(),
             Table::Erasure => self.erased_at.forget(),
+            Table::Registration => self.registration.forget(),
             Table::Watches | Table::Buckets | Table::Outbox | Table::Campaigns => {}
         }
     }
@@ -103,5 +106,6 @@ impl Known {
         self.sent_today.forget();
         self.revoked_at.forget();
         self.erased_at.forget();
+        self.registration.forget();
     }
 }

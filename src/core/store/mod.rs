@@ -9,6 +9,7 @@ mod conversations;
 mod known;
 mod log;
 mod outbox;
+mod registration;
 mod revocation;
 pub mod schema;
 mod sent;
@@ -24,7 +25,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
 
 use self::known::Known;
-use self::schema::{CAMPAIGNS, OUTBOX, REVOCATION, SOCIAL, Step, USER};
+use self::schema::{CAMPAIGNS, OUTBOX, REGISTRATION, REVOCATION, SOCIAL, Step, USER};
 use super::sql::Param;
 use super::time::Millis;
 pub use campaigns::ListedCampaign;
@@ -57,6 +58,7 @@ enum Table {
     Campaigns,
     Revocation,
     Erasure,
+    Registration,
 }
 
 impl Table {
@@ -77,6 +79,7 @@ impl Table {
             Self::Campaigns => &["campaigns"],
             Self::Revocation => &["revocation"],
             Self::Erasure => &["erasure"],
+            Self::Registration => &["registration"],
         }
     }
 
@@ -125,6 +128,7 @@ pub struct Store<D> {
     outbox: Tables,
     campaigns: Tables,
     revocation: Tables,
+    registration: Tables,
     known: Known,
 }
 
@@ -157,6 +161,7 @@ impl<D: Database> Store<D> {
             outbox: tables(OUTBOX),
             campaigns: tables(CAMPAIGNS),
             revocation: tables(REVOCATION),
+            registration: tables(REGISTRATION),
             known: Known::default(),
         }
     }
@@ -169,6 +174,7 @@ impl<D: Database> Store<D> {
             &self.outbox,
             &self.campaigns,
             &self.revocation,
+            &self.registration,
         ];
         for tables in groups {
             tables.are_there.set(None);
@@ -233,6 +239,7 @@ impl<D: Database> Store<D> {
             Table::Outbox | Table::SentToday => &self.outbox,
             Table::Campaigns => &self.campaigns,
             Table::Revocation | Table::Erasure => &self.revocation,
+            Table::Registration => &self.registration,
             _ => &self.social,
         }
     }

@@ -249,6 +249,22 @@ CREATE TABLE erasure (
     },
 ];
 
+/// Who wakes the object, besides its alarm. The table has its own group, because most visits are too short for it.
+///
+/// - registration: the pacemaker with which the object is registered, the slot in which it calls, and whether it also
+///   calls to look for the answer. Empty if the object is not registered. See core::pacemaker.
+pub const REGISTRATION: &[Step] = &[Step {
+    marker: "registration",
+    sql: "
+CREATE TABLE registration (
+  id        INTEGER PRIMARY KEY CHECK (id = 1),
+  pacemaker TEXT NOT NULL,
+  beat      INTEGER NOT NULL,
+  has_look  INTEGER NOT NULL
+);
+",
+}];
+
 /// Adds a conversation to the list, or moves it up: its id, the other participant and the message id.
 pub const ADD_CONVERSATION: &str = "
 INSERT INTO conversations (conversation_id, peer_id, last_message_id) VALUES (?1, ?2, ?3)
@@ -288,10 +304,8 @@ mod tests {
 
     fn all() -> Connection {
         let db = Connection::open_in_memory().unwrap();
-        for step in [USER, SOCIAL, OUTBOX, CAMPAIGNS, REVOCATION]
-            .into_iter()
-            .flatten()
-        {
+        let groups = [USER, SOCIAL, OUTBOX, CAMPAIGNS, REVOCATION, REGISTRATION];
+        for step in groups.into_iter().flatten() {
             assert!(!has(&db, step.marker));
             db.execute_batch(step.sql).unwrap();
             assert!(has(&db, step.marker));
