@@ -124,6 +124,7 @@ function durableObject(Inner) {
 
 export const UserObject = durableObject(wasm.UserObject);
 export const CampaignObject = durableObject(wasm.CampaignObject);
+export const Pacemaker = durableObject(wasm.Pacemaker);
 export const PollingGateway = durableObject(wasm.PollingGateway);
 
 export default class extends WorkerEntrypoint {

@@ -6,7 +6,8 @@
 //! edge (Worker)  ->  polling_gateway_do  ->  user_do (one object per user)  ->  D1
 //!       \________________________________/          ^
 //!                                                   |
-//!                                              campaign_do (one object per campaign)
+//!                                              campaign_do (one object per campaign),
+//!                                              pacemaker_do (wakes the objects of connected users)
 //! ```
 //!
 //! - [`core`]: every decision that does not need the platform. No `worker` import; native tests.
@@ -17,6 +18,7 @@
 //! - `handler`: handles a connection's events; either the product or the conformance fixture.
 //! - `user_do`: a user's live connections, last-seen time and event log.
 //! - `campaign_do`: a campaign's receivers and results, and how it is fed to its sender's object in chunks.
+//! - `pacemaker_do`: calls the objects of connected users when their pings are due.
 //! - `platform`: what the `worker` crate lacks, and the calls between objects.
 
 #![cfg_attr(
@@ -41,6 +43,8 @@ mod campaign_do;
 mod edge;
 #[cfg(target_arch = "wasm32")]
 mod handler;
+#[cfg(target_arch = "wasm32")]
+mod pacemaker_do;
 #[cfg(target_arch = "wasm32")]
 mod platform;
 #[cfg(target_arch = "wasm32")]

@@ -303,7 +303,7 @@ test("the dry run of a deploy leaves one module and its wasm in dist/", () => {
       .split(/\s+as\s+/)
       .at(-1),
   );
-  for (const name of ["UserObject", "PollingGateway", "CampaignObject", "default"]) {
+  for (const name of ["UserObject", "PollingGateway", "CampaignObject", "Pacemaker", "default"]) {
     assert.ok(names.includes(name), `index.js exports ${name}`);
   }
 });

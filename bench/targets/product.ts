@@ -9,5 +9,8 @@ export const wasm = inRoot("build", "index_bg.wasm");
 export const product: TargetKind = {
   name: "Switchboard",
   start: (vars) =>
-    startWorkerd([inRoot("build", "index.js"), wasm], vars, { CAMPAIGN: "CampaignObject" }),
+    startWorkerd([inRoot("build", "index.js"), wasm], vars, {
+      CAMPAIGN: "CampaignObject",
+      PACEMAKERS: "Pacemaker",
+    }),
 };

@@ -136,7 +136,7 @@ async function firstAnswer(miniflare: Miniflare, names: string[]) {
 export async function startWorkerd(
   files: string[],
   vars: Vars,
-  moreObjects: { CAMPAIGN?: string } = {},
+  moreObjects: Record<string, string> = {},
 ): Promise<Target> {
   const folder = mkdtempSync(path.join(storageFolder(), "switchboard-bench-"));
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });

@@ -18,6 +18,9 @@
 //!     |                                                                 |--- Watch --------->|
 //!     |                                                                 |--- Deliver ------->|
 //!     |                                                                 |--- Notify -------->|
+//!     |                                        Pacemaker                |
+//!     |                                            |<--- Register ------|
+//!     |                                            |---- Beat --------->|
 //!   backend             |                                               |
 //!     |-- /v1 ----------|--- PresenceQuery, Act, Erase,                 |
 //!     |                 |    Disconnect, Revoke ----------------------->|
@@ -37,6 +40,7 @@
 
 mod campaigns;
 mod gateway;
+mod pacemaker;
 mod peers;
 mod read;
 #[cfg(test)]
@@ -49,6 +53,7 @@ pub use campaigns::{CampaignAnswer, CampaignCall, CampaignNews, ChunkAnswer, Sen
 pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };
+pub use pacemaker::{Beat, Beaten, Register, Registered};
 pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse, Revoke};
 

@@ -299,6 +299,34 @@ fn messages_of_the_backend_are_pinned() {
     pinned_and_open(&Disconnected { disconnected: 2 }, r#"{"disconnected":2}"#);
 }
 
+#[test]
+fn messages_of_pacemakers_are_pinned() {
+    let register = Register {
+        pacemaker: "FRA-0".into(),
+        user_id: "u".into(),
+        slots: vec![3, 2],
+    };
+    pinned_and_open(
+        &register,
+        r#"{"pacemaker":"FRA-0","userId":"u","slots":[3,2]}"#,
+    );
+    let registered = Registered {
+        is_accepted: true,
+        kept_until: 7,
+    };
+    pinned_and_open(&registered, r#"{"isAccepted":true,"keptUntil":7}"#);
+    let beat = Beat {
+        pacemaker: "FRA-0".into(),
+        kept_until: 7,
+        is_look: true,
+    };
+    pinned_and_open(
+        &beat,
+        r#"{"pacemaker":"FRA-0","keptUntil":7,"isLook":true}"#,
+    );
+    pinned_and_open(&Beaten { slots: vec![3] }, r#"{"slots":[3]}"#);
+}
+
 fn read_query<M: DeserializeOwned>(query: &str) -> Option<M> {
     serde_json::from_str(&message_in(query)).ok()
 }

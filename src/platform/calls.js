@@ -12,20 +12,40 @@ async function call(objects, path, name, locationHint, message, attachment) {
 }
 
 /**
+ * How many calls are made before it lets other events pass. The runtime serves calls between objects of one
+ * process before anything that comes from outside, so without a pause everybody else would wait for the whole fan-out.
+ */
+const SLICE = 8;
+
+/** Returns the answer, or `!` and why there is none if it takes longer than `patience`, in milliseconds. */
+function within(patience, answer) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, patience, `!no answer within ${patience} ms`);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
+/**
  * Calls objects, `concurrency` at a time. `targets` is JSON: `[name, location hint or null, message or null]`
  * for each of them. A target without a message gets the `common` one. Returns one line per target, in order: the
- * object's answer, or `!` and why there is none.
+ * object's answer, or `!` and why there is none. If `patience` is not 0, no answer is awaited for longer, in
+ * milliseconds, and other events pass in between.
  */
-export async function callAll(objects, path, targets, common, concurrency) {
+export async function callAll(objects, path, targets, common, concurrency, patience) {
   const all = JSON.parse(targets);
   const lines = new Array(all.length);
   let next = 0;
+  let pause;
 
   async function callOneAfterAnother() {
     while (next < all.length) {
       const index = next++;
+      if (patience && index % SLICE === SLICE - 1) pause = scheduler.wait(0);
+      await pause;
       const [name, locationHint, message] = all[index];
-      lines[index] = await call(objects, path, name, locationHint, message ?? common);
+      const answer = call(objects, path, name, locationHint, message ?? common);
+      lines[index] = await (patience ? within(patience, answer) : answer);
     }
   }
 
@@ -33,12 +53,6 @@ export async function callAll(objects, path, targets, common, concurrency) {
   await Promise.all(Array.from({ length: lanes }, callOneAfterAnother));
   return lines.join("\n");
 }
-
-/**
- * How many calls a fan-out makes before it lets other events pass. The runtime serves calls between objects of one
- * process before anything that comes from outside, so without a pause everybody else would wait for the whole fan-out.
- */
-const SLICE = 8;
 
 /**
  * Calls that deliver the copies of one send, `concurrency` at a time. `targets` is JSON: `[name, location hint or

@@ -37,6 +37,7 @@ extern "C" {
         targets: &str,
         common: &str,
         concurrency: u32,
+        patience: u32,
     ) -> Result<JsValue, JsValue>;
 
     /// The deliveries of one send; `calls.js` describes them.

@@ -12,10 +12,12 @@ use super::js::{self, receive_array_buffers};
 use super::jurisdiction::{self, Objects};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
+use crate::core::pacemaker::roster::Due;
 use crate::core::region::Region;
+use crate::core::time::Millis;
 use crate::messages::{
-    CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard, Message, Notify, Poll,
-    Pulse, Receipt, to_header, url,
+    Beat, Beaten, CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard, Message,
+    Notify, Poll, Pulse, Receipt, Register, Registered, to_header, url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
@@ -23,6 +25,10 @@ pub const USER: &str = "USER";
 
 /// The binding of the campaigns' objects in wrangler.toml. An object's name is its campaign's id.
 pub const CAMPAIGN: &str = "CAMPAIGN";
+
+/// The binding of the pacemakers in wrangler.toml; `PACEMAKER` is the variable that switches them off.
+/// [`crate::core::pacemaker::candidates`] names them.
+pub const PACEMAKERS: &str = "PACEMAKERS";
 
 /// The binding of the polling gateways in wrangler.toml.
 pub const POLLING_GATEWAY: &str = "POLLING_GATEWAY";
@@ -146,6 +152,8 @@ struct Calls<'a> {
     targets: Vec<Target<'a>>,
     common: String,
     concurrency: usize,
+    /// How long an answer is awaited; 0 for as long as it takes.
+    patience: Millis,
 }
 
 /// Calls the objects. Each answer is that of one target, in order; that of an object that cannot be reached,
@@ -169,6 +177,7 @@ async fn lines(env: &Env, path: &str, calls: Calls<'_>) -> Result<Option<String>
         &targets_json(&objects, calls.targets),
         &calls.common,
         u32::try_from(calls.concurrency).unwrap_or(u32::MAX),
+        u32::try_from(calls.patience).unwrap_or(u32::MAX),
     )
     .await?;
     Ok(Some(lines.as_string().unwrap_or_default()))
@@ -208,6 +217,45 @@ pub async fn call_in<M: Message + Serialize>(
     call_one(env, USER, Target(user_id, region, None), message).await
 }
 
+/// How long a pacemaker and a User object wait for each other.
+const PATIENCE: Millis = 5_000;
+
+/// Registers a user with a pacemaker.
+pub async fn register(env: &Env, message: &Register) -> Result<Registered> {
+    let calls = Calls {
+        binding: PACEMAKERS,
+        targets: vec![Target(&message.pacemaker, None, None)],
+        common: to_json(message),
+        concurrency: 1,
+        patience: PATIENCE,
+    };
+    only(run::<Register>(env, calls).await?)
+}
+
+/// Calls users' objects when their pings are due: those who are only to look for the answer with `look`, the others with
+/// `beat`. The answers are in the order of the users.
+pub async fn call_for_beats(
+    env: &Env,
+    due: &[Due],
+    beat: &Beat,
+    look: &Beat,
+    concurrency: usize,
+) -> Result<Vec<Result<Beaten>>> {
+    let look = to_json(look);
+    let own = |due: &Due| due.is_look.then(|| look.clone());
+    let calls = Calls {
+        binding: USER,
+        targets: due
+            .iter()
+            .map(|due| Target(&due.user_id, None, own(due)))
+            .collect(),
+        common: to_json(beat),
+        concurrency,
+        patience: PATIENCE,
+    };
+    run::<Beat>(env, calls).await
+}
+
 /// Asks one campaign's object.
 pub async fn ask_campaign(
     env: &Env,
@@ -228,8 +276,12 @@ async fn call_one<M: Message + Serialize>(
         targets: vec![target],
         common: to_json(message),
         concurrency: 1,
+        patience: 0,
     };
-    let answers = run::<M>(env, calls).await?;
+    only(run::<M>(env, calls).await?)
+}
+
+fn only<T>(answers: Vec<Result<T>>) -> Result<T> {
     let missing = || Err(Error::RustError("an object did not answer".into()));
     answers.into_iter().next().unwrap_or_else(missing)
 }
@@ -249,6 +301,7 @@ pub async fn ask_campaigns(
             .collect(),
         common: to_json(call),
         concurrency,
+        patience: 0,
     };
     run::<CampaignCall>(env, calls).await
 }
@@ -277,6 +330,7 @@ pub async fn call_all<M: Message + Serialize>(
             .collect(),
         common: to_json(message),
         concurrency,
+        patience: 0,
     };
     let answers = run::<M>(env, calls).await?;
     Ok(user_ids.iter().cloned().zip(answers).collect())
@@ -298,6 +352,7 @@ pub async fn notify_all(
             .collect(),
         common: to_json(common),
         concurrency,
+        patience: 0,
     };
     run::<Notify>(env, calls).await
 }

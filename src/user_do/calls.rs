@@ -2,7 +2,7 @@
 //!
 //! A call carries the path and the JSON of a [`Message`] and, for a delivery, the letter that all copies
 //! share. Its answer is JSON, or [`FAILED`] and why. What can be answered without an await is answered at
-//! once, without a promise or a task: presence queries and the copies of bulk messages are so frequent that
+//! once, without a promise or a task: presence queries, beats and the copies of bulk messages are so frequent that
 //! these would cost more than the work. If the object may lack its alarm, which a new instance does not know, that
 //! is looked at behind the answer. The platform holds answers back until all writes before them are durable, as it
 //! does with responses.
@@ -18,8 +18,8 @@ use super::UserObject;
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::messages::{
-    Act, CampaignNews, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery, Pulse,
-    Revoke, SendChunk, Watch,
+    Act, Beat, CampaignNews, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery,
+    Pulse, Revoke, SendChunk, Watch,
 };
 use crate::platform::object_request::ObjectRequest;
 
@@ -126,8 +126,15 @@ impl UserObject {
     /// Returns `None` if the answer needs an await, or the message cannot be read.
     fn without_await(&self, call: &Call) -> Option<Result<String>> {
         if call.path == PresenceQuery::PATH {
+            if matches!(self.has_to_ask_for_the_crash(), Ok(true)) {
+                return None;
+            }
             let presence = self.presence_for(&call.message()?);
             return Some(presence.map(|presence| to_json(&presence)));
+        }
+        if call.path == Beat::PATH {
+            let beaten = self.on_beat(&call.message()?);
+            return Some(beaten.map(|beaten| to_json(&beaten)));
         }
         if call.path != Deliver::PATH {
             return None;
@@ -144,8 +151,8 @@ impl UserObject {
     /// Returns `None` if the message is unknown, or known only to a later version.
     pub(crate) async fn answer(&self, call: &Call) -> Result<Option<String>> {
         match call.path.as_str() {
-            PresenceQuery::PATH => call.answer(async |query| self.presence_for(&query)).await,
-            Watch::PATH => call.answer(async |watch| self.watch(&watch)).await,
+            PresenceQuery::PATH => call.answer(|query| self.presence_after_all(query)).await,
+            Watch::PATH => call.answer(async |watch| self.watch(&watch).await).await,
             Deliver::PATH => match call.letter() {
                 Some(letter) => call.answer(async |copy| self.deliver(copy, letter)).await,
                 None => Ok(None),

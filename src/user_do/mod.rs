@@ -12,13 +12,14 @@
 //!  entries    this file: fetch, a frame, a close, the alarm: an event in, work, one schedule at the end
 //!             calls   remote calls, likewise
 //!             measure frames that are not small, before they are copied
-//!  events     frames  deliver  notify  service  campaigns  alarm    what each kind of event leads to
+//!  events     frames  deliver  notify  service  campaigns  pacemaker  alarm    what each kind of event leads to
 //!             end     what follows all of them but the alarm
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, revoked, refuse, room, upgrade, slow, close
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
-//!  services   publish  presence  peers  conversations  campaigns  enrol  receipts  schedule
+//!             heartbeat   pings, and connections that are over
+//!  services   publish  presence  peers  conversations  campaigns  enrol  receipts  pace  schedule
 //!  ground     sockets, storage, held frames and packets, turns, sends in progress
 //! ```
 
@@ -30,8 +31,10 @@ mod deliver;
 mod end;
 mod frames;
 mod ground;
+mod heartbeat;
 mod measure;
 mod notify;
+mod pacemaker;
 mod requests;
 mod sending;
 mod service;
@@ -110,6 +113,8 @@ pub struct UserObject {
     needs_schedule: Cell<bool>,
     /// When the alarm is set for; the outer `None` means that storage has to be read first.
     alarm_at: Cell<Option<Option<Millis>>>,
+    /// By when a pacemaker must have called; a cache.
+    called_by: Cell<Millis>,
     /// How many alarms in a row could not do all of their work.
     failed_alarms: Cell<u8>,
     /// The alarm that was set when this instance started, if the previous one stopped without notice: the
@@ -145,6 +150,7 @@ impl DurableObject for UserObject {
             own_id: OnceCell::new(),
             needs_schedule: Cell::new(true),
             alarm_at: Cell::new(None),
+            called_by: Cell::new(Millis::MAX),
             failed_alarms: Cell::default(),
             left_alarm: Rc::default(),
         };

@@ -42,14 +42,14 @@ const RETRY: Millis = 30_000;
 impl UserObject {
     /// Adds another user as a watcher of this one. An id that is no user's appears offline, and nothing is
     /// written: the watcher asks again when they next subscribe or recover.
-    pub(crate) fn watch(&self, watch: &Watch) -> Result<Watching> {
+    pub(crate) async fn watch(&self, watch: &Watch) -> Result<Watching> {
         if watch.is_stranger && self.store.user_state()?.user_id.is_empty() {
             return Ok(Watching {
                 presence: Presence::default(),
                 version: None,
             });
         }
-        self.settle_presence();
+        self.settle_presence().await;
         let watching = self.watched_by(&watch.by)?;
         // From now on, the alarm also looks for ghosts in time.
         self.needs_schedule();
@@ -58,8 +58,8 @@ impl UserObject {
 
     /// The reported status must not change without an event. So before it is reported, ghosts are closed and
     /// a crash is recorded.
-    fn settle_presence(&self) {
-        log::fault("presence", self.settle_crash());
+    async fn settle_presence(&self) {
+        log::fault("presence", self.settle_crash().await);
         for socket in self.live_sockets() {
             if self.is_ghost(&socket) {
                 self.close(socket, ProtocolEnd::PingTimeout);
@@ -241,7 +241,7 @@ impl UserObject {
         };
         let messages = [&watch(false), &watch(true)];
         if user_ids.iter().any(|id| id == user_id) {
-            self.settle_presence();
+            self.settle_presence().await;
         }
         let mut answers = HashMap::new();
         let mut open = user_ids.to_vec();

@@ -8,6 +8,7 @@ const MAX_BYTES = 1_000_000;
 export class UserObject extends DurableObject {}
 export class PollingGateway extends DurableObject {}
 export class CampaignObject extends DurableObject {}
+export class Pacemaker extends DurableObject {}
 
 function serve(socket) {
   socket.binaryType = "arraybuffer";

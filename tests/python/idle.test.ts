@@ -10,19 +10,12 @@ import * as client from "../support/clients.ts";
 import type { Client } from "../support/clients.ts";
 import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
-import { startPython, versions } from "./support.ts";
-import type { Version } from "./support.ts";
+import { idlePrograms, startIdle, versions } from "./support.ts";
+import type { Histories } from "./support.ts";
 
 const IDLE_MS = 100_000;
 /** How long the slow clients take to answer a ping. Some networks take that long to wake up. */
 const SLOW_MS = 12_000;
-
-const programs = ["idle_sync.py", "idle_asyncio.py"];
-const pythonTransports: Record<string, string[]> = {
-  default: ["polling", "websocket"],
-  polling: ["polling"],
-  websocket: ["websocket"],
-};
 
 let server: Server;
 before(async () => {
@@ -32,34 +25,6 @@ after(async () => {
   client.closeAll();
   await server.close();
 });
-
-/** The events of each client by user id: `connect`, `disconnect`, and the texts of messages. */
-type Histories = () => [userId: string, events: string[]][];
-
-/** Starts a process with one Python client for each transport setting. */
-async function startIdle(version: Version, program: string) {
-  const userId = (transports: string) => `${program} ${version} ${transports}`;
-  const clients = Object.entries(pythonTransports).map(([name, transports]) => {
-    const token = server.token(userId(name));
-    // 5.0 has no `auth`. A token in the URL bypasses the relay, so both paths are tested.
-    const access =
-      version === "5.0"
-        ? { url: `${server.url}/?token=${token}` }
-        : { url: server.url, auth: { token } };
-    return { name: userId(name), transports, ...access };
-  });
-  const python = startPython(version, program, JSON.stringify(clients));
-  for (const { name } of clients) await python.prints(new RegExp(`"${name}", "event": "connect"`));
-
-  const histories: Histories = () => {
-    const printed = python.lines.map((line) => JSON.parse(line));
-    return clients.map(({ name }) => [
-      name,
-      printed.filter((line) => line.client === name).map(({ event, text }) => text ?? event),
-    ]);
-  };
-  return { ...python, histories };
-}
 
 /** Connects a JavaScript client in every way; all of them answer pings late. */
 async function startSlow() {
@@ -80,7 +45,7 @@ async function startSlow() {
 test("idle clients on the default heartbeat stay connected and get each message once", async () => {
   const sender = await client.contractor(server);
   const starting = versions.flatMap((version) =>
-    programs.map((program) => startIdle(version, program)),
+    idlePrograms.map((program) => startIdle(server, version, program)),
   );
   const pythons = await Promise.all(starting);
   const slow = await startSlow();

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { inRoot, systemEnv } from "../../scripts/lib/project.mjs";
 import { pythonProgram } from "../../scripts/lib/python.mjs";
 import { until } from "../support/clients.ts";
+import type { Host } from "../support/clients.ts";
 
 export const versions = ["5.0", "5.18"] as const;
 export type Version = (typeof versions)[number];
@@ -46,4 +47,40 @@ export function startPython(version: Version, program: string, ...args: string[]
     },
     kill: () => child.kill("SIGKILL"),
   };
+}
+
+/** Programs with clients that do nothing but stay connected. */
+export const idlePrograms = ["idle_sync.py", "idle_asyncio.py"];
+const pythonTransports: Record<string, string[]> = {
+  default: ["polling", "websocket"],
+  polling: ["polling"],
+  websocket: ["websocket"],
+};
+
+/** The events of each client by user id: `connect`, `disconnect`, and the texts of messages. */
+export type Histories = () => [userId: string, events: string[]][];
+
+/** Starts a process with one Python client for each transport setting. `of` distinguishes several of them. */
+export async function startIdle(server: Host, version: Version, program: string, of = "") {
+  const userId = (transports: string) => [program, version, transports, of].join(" ").trim();
+  const clients = Object.entries(pythonTransports).map(([name, transports]) => {
+    const token = server.token(userId(name));
+    // 5.0 has no `auth`. A token in the URL bypasses the relay, so both paths are tested.
+    const access =
+      version === "5.0"
+        ? { url: `${server.url}/?token=${token}` }
+        : { url: server.url, auth: { token } };
+    return { name: userId(name), transports, ...access };
+  });
+  const python = startPython(version, program, JSON.stringify(clients));
+  for (const { name } of clients) await python.prints(new RegExp(`"${name}", "event": "connect"`));
+
+  const histories: Histories = () => {
+    const printed = python.lines.map((line) => JSON.parse(line));
+    return clients.map(({ name }) => [
+      name,
+      printed.filter((line) => line.client === name).map(({ event, text }) => text ?? event),
+    ]);
+  };
+  return { ...python, histories };
 }

@@ -269,6 +269,15 @@ export async function createDevServer(
       rowsOf(database, "campaign").map(() => nameOf(database)),
     ).flat();
 
+  /** Returns the users of each pacemaker that has any, with the slots in which they are called. */
+  function pacemakers() {
+    const all = readObjects("Pacemaker", (database): [string | undefined, Row[]] => [
+      nameOf(database),
+      rowsOf(database, "registered"),
+    ]);
+    return new Map(all.filter(([, users]) => users.length > 0));
+  }
+
   function withObject<T>(
     userId: string,
     options: DatabaseSyncOptions,
@@ -351,6 +360,7 @@ export async function createDevServer(
     ruin,
     logs,
     campaigns,
+    pacemakers,
     logged,
     output: () => output.join(""),
     alarm,

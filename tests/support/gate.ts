@@ -18,12 +18,15 @@ export async function startGate() {
   /** Deliveries that wait, by receiver. A receiver who is not here is not held. */
   const held = new Map<string, ServerResponse[]>();
   const asked = new Map<string, number>();
+  /** The status of the next answer, if it is not 200. */
+  const statuses = new Map<string, number>();
   const server = createServer((request, response) => {
     const receiver = decodeURIComponent(request.url?.slice(1) ?? "");
     asked.set(receiver, (asked.get(receiver) ?? 0) + 1);
     const waiting = held.get(receiver);
     if (waiting) waiting.push(response);
-    else response.end();
+    else response.writeHead(statuses.get(receiver) ?? 200).end();
+    statuses.delete(receiver);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -43,6 +46,11 @@ export async function startGate() {
     waits: (receiver: string) =>
       until(() => held.get(receiver)?.length, `a delivery to ${receiver}`),
     open,
+    /** Answers once for the receiver with this status. */
+    async answerOnce(receiver: string, status: number) {
+      statuses.set(receiver, status);
+      await until(() => !statuses.has(receiver), `${receiver} asks`, 60_000);
+    },
     /** How many deliveries to the receiver there were. */
     asked: (receiver: string) => asked.get(receiver) ?? 0,
     openAll() {

@@ -1,7 +1,12 @@
 // The built Worker, whose User objects ask a gate (gate.ts) before they take a message, and before they call one of
-// several databases.
+// several databases. So do pacemakers before their alarms.
 
-import Worker, { CampaignObject, PollingGateway, UserObject as Inner } from "./index.js";
+import Worker, {
+  CampaignObject,
+  Pacemaker as InnerPacemaker,
+  PollingGateway,
+  UserObject as Inner,
+} from "./index.js";
 
 export { CampaignObject, PollingGateway };
 export default Worker;
@@ -37,5 +42,17 @@ export class UserObject extends Inner {
   async call(path, ...rest) {
     if (path === "/deliver") await pass(this.env, this.ctx.id.name);
     return super.call(path, ...rest);
+  }
+}
+
+/** What the gate answers for `pacemaker`: that it loses its memory, or that its alarm is lost. */
+const KILLED = 410;
+const LOST = 503;
+
+export class Pacemaker extends InnerPacemaker {
+  async alarm(...args) {
+    const { status } = await fetch(`${this.env.GATE_URL}/pacemaker`);
+    if (status === KILLED) this.ctx.abort("killed");
+    if (status !== LOST) return super.alarm(...args);
   }
 }

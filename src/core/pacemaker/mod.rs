@@ -13,6 +13,8 @@ pub mod rhythm;
 pub mod roster;
 pub mod store;
 
+use sha2::{Digest, Sha256};
+
 use super::time::Millis;
 
 /// When pacemakers are used, and what one of them serves.
@@ -39,14 +41,13 @@ const LEVELS: u32 = 10;
 /// whole data centre, then one of two, of four, and so on. So a small place has one pacemaker, which is the cheapest,
 /// and a full one sends its users on to more and more others. Nobody has to set their number.
 pub fn candidates(colo: &str, user_id: &str) -> impl Iterator<Item = String> + use<> {
-    let hash = user_id.bytes().fold(0u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
-    });
+    let hash = Sha256::digest(user_id);
+    let hash = hash.iter().take(4);
+    let hash = hash.fold(0u32, |hash, byte| (hash << 8) | u32::from(*byte));
     let colo = colo.to_owned();
     (0..LEVELS).map(move |level| {
         let many = 1 << level;
-        // The high bits of this hash are spread better than the low ones.
-        let shard = many - 1 + (hash >> 16) % many;
+        let shard = many - 1 + hash % many;
         format!("{colo}-{shard}")
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -10,6 +11,7 @@ use super::conversations::Listed;
 use super::testing::{send, store};
 use super::*;
 use crate::core::events::new_message::Target;
+use crate::core::pacemaker::pace::Registration;
 use crate::core::quota::SentToday;
 use crate::core::recovery::LogBounds;
 
@@ -43,6 +45,8 @@ enum Step {
     Leave(u8),
     Send(u64),
     Revoke(u64),
+    /// With the slot in which the pacemaker calls, or not at all.
+    Register(Option<u64>),
     Erase,
     Evict,
 }
@@ -73,6 +77,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (0..3_u8).prop_map(Step::Leave),
         2 => (0..9_u64).prop_map(Step::Send),
         1 => (0..99_u64).prop_map(Step::Revoke),
+        1 => option::of(0..9_u64).prop_map(Step::Register),
         1 => Just(Step::Erase),
         2 => Just(Step::Evict),
     ]
@@ -129,6 +134,12 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
             ..store.sent_today()?
         }),
         Step::Revoke(revoked_at) => store.revoke(*revoked_at),
+        Step::Register(None) => store.forget_registration(),
+        Step::Register(Some(beat)) => store.set_registration(&Registration {
+            pacemaker: "p".into(),
+            beat: *beat,
+            has_look: false,
+        }),
         Step::Erase => {
             erase(store.database)?;
             store.forget();
@@ -168,12 +179,13 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let watched = (store.watched()?, store.watcher_count()?);
     let sent = store.sent_today()?;
     let revoked_at = store.revoked_at()?;
+    let registration = store.registration()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     let log = format!("{bounds:?} {last} {missed:?} {receipts:?}");
     let newest = store.newest_message()?;
     Ok(format!(
-        "{state:?} {log} {newest:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?}"
+        "{state:?} {log} {newest:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?} {registration:?}"
     ))
 }
 

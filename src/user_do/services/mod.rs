@@ -4,6 +4,7 @@
 mod campaigns;
 mod conversations;
 mod enrol;
+mod pace;
 mod peers;
 mod presence;
 mod publish;

@@ -3,15 +3,16 @@
 //! The sockets show whether the user is online. `user_state` is written when the user goes online or offline.
 //! If the object stops without notice (a deploy, a crash), `user_state` still says online although there is
 //! no socket. The alarm left by the previous instance then shows when that instance was last alive, to within
-//! one heartbeat, so no heartbeat has to write anything.
+//! one heartbeat, so no heartbeat has to write anything. The alarm of an object that a pacemaker calls is set far ahead
+//! and shows nothing; then the pacemaker says when it last called.
 
 use worker::Result;
 
 use crate::core::heartbeat::{is_ghost, longest_sleep};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
-use crate::messages::PresenceQuery;
-use crate::platform::now;
+use crate::messages::{PresenceQuery, Register};
+use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 
@@ -22,6 +23,14 @@ impl UserObject {
             Some(by) if self.store.has_blocked(by)? => Ok(Presence::default()),
             _ => self.presence(),
         }
+    }
+
+    /// The same, once it is known since when the user has been offline, if the previous instance stopped without notice.
+    pub(crate) async fn presence_after_all(&self, query: PresenceQuery) -> Result<Presence> {
+        if self.has_to_ask_for_the_crash()? {
+            log::fault("presence", self.settle_crash().await);
+        }
+        self.presence_for(&query)
     }
 
     pub(crate) fn presence(&self) -> Result<Presence> {
@@ -74,23 +83,51 @@ impl UserObject {
     }
 
     /// Returns when the previous instance was last alive, derived from the alarm that it left: an alarm is
-    /// set at most `longest_sleep` ahead.
+    /// set at most `longest_sleep` ahead, unless a pacemaker calls.
     fn last_trace(&self) -> Option<Millis> {
         let sleep = longest_sleep(self.config().ok()?);
         let trace = self.left_alarm.get()?.saturating_sub(sleep);
-        Some(trace.min(now()))
+        let is_registered = matches!(self.store.registration(), Ok(Some(_)));
+        Some(trace.min(now())).filter(|_| !is_registered)
+    }
+
+    /// Returns whether the user is recorded as online but has no socket, because the previous instance has stopped
+    /// without notice.
+    fn has_crashed(&self) -> Result<bool> {
+        Ok(self.store.user_state()?.is_online == 1 && !self.has_live_socket())
+    }
+
+    /// Returns whether that is so, and only a pacemaker knows since when.
+    pub(crate) fn has_to_ask_for_the_crash(&self) -> Result<bool> {
+        Ok(self.store.registration()?.is_some() && self.has_crashed()?)
     }
 
     /// If the user is recorded as online but has no socket, records when they went offline.
-    pub(crate) fn settle_crash(&self) -> Result<()> {
-        if self.has_live_socket() {
+    pub(crate) async fn settle_crash(&self) -> Result<()> {
+        if !self.has_crashed()? {
+            return Ok(());
+        }
+        let Some(registration) = self.store.registration()? else {
+            return self.settle_crash_at(self.last_trace());
+        };
+        let end = Register {
+            pacemaker: registration.pacemaker.clone(),
+            user_id: self.store.user_state()?.user_id,
+            slots: vec![],
+        };
+        let ended = objects::register(&self.env, &end).await?;
+        // Meanwhile the user may have come back, or the pacemaker may have called.
+        self.settle_crash_at(Some(self.alive_at(&registration, ended.kept_until)?))?;
+        Ok(self.store.forget_registration()?)
+    }
+
+    /// The same, if the previous instance is known to have been alive at `trace`.
+    pub(crate) fn settle_crash_at(&self, trace: Option<Millis>) -> Result<()> {
+        if !self.has_crashed()? {
             return Ok(());
         }
         let state = self.store.user_state()?;
-        if state.is_online == 0 {
-            return Ok(());
-        }
-        let last_seen = state.last_seen.max(self.last_trace()).unwrap_or_else(now);
+        let last_seen = state.last_seen.max(trace).unwrap_or_else(now);
         self.store.set_offline(last_seen, state.confirmed)?;
         let due_at = last_seen + self.config()?.presence_grace;
         Ok(self.store.watched_change(false, due_at)?)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use worker::{Error, Result};
 
 use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM};
-use crate::core::heartbeat::{Need, need};
+use crate::core::heartbeat::wake_at;
 use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
@@ -21,7 +21,7 @@ use crate::user_do::UserObject;
 impl UserObject {
     /// Called at the end of each entry point, and before a long wait.
     pub(crate) async fn schedule_if_needed(&self) {
-        if self.needs_schedule.get() || self.has_lost_alarm() {
+        if self.needs_schedule.get() || self.has_lost_alarm() || self.has_missed_call() {
             self.schedule().await;
         }
     }
@@ -32,7 +32,12 @@ impl UserObject {
         if self.needs_schedule.get() && matches!(self.next_alarm(), Ok(None)) {
             self.needs_schedule.set(false);
         }
-        self.needs_schedule.get() || self.has_lost_alarm()
+        self.needs_schedule.get() || self.has_lost_alarm() || self.has_missed_call()
+    }
+
+    /// Returns whether a pacemaker should have called by now: then the alarm is set for now, and does its work.
+    fn has_missed_call(&self) -> bool {
+        now() >= self.called_by.get()
     }
 
     fn has_lost_alarm(&self) -> bool {
@@ -102,22 +107,24 @@ impl UserObject {
         outcome
     }
 
-    /// Returns when the next connection needs attention.
+    /// Returns when the object has to wake itself for its next connection.
     pub(crate) fn next_beat(&self, is_watched: bool) -> Result<Option<Millis>> {
-        let config = self.config()?;
+        let (config, pace) = (self.config()?, self.pace()?);
         let now = now();
-        let next = self
-            .sockets_heard()
-            .into_iter()
-            .filter_map(|(socket, heard)| {
-                match need(&socket.connection, heard, now, is_watched, config) {
-                    Need::NothingUntil(Millis::MAX) => None,
-                    Need::NothingUntil(at) => Some(at),
-                    Need::Ping | Need::Close(_) => Some(now),
-                }
-            })
-            .min();
-        Ok(next)
+        let sockets = self.sockets_heard();
+        let called_by = pace.map(|pace| self.missed_at(&pace, &sockets));
+        self.called_by.set(called_by.unwrap_or(Millis::MAX));
+        let all = sockets.into_iter().filter_map(|(socket, heard)| {
+            wake_at(
+                pace.as_ref(),
+                &socket.connection,
+                heard,
+                now,
+                is_watched,
+                config,
+            )
+        });
+        Ok(all.min())
     }
 
     fn next_alarm(&self) -> Result<Option<Millis>> {

@@ -1,0 +1,53 @@
+//! What the object may leave to its pacemaker, if it is registered with one ([`crate::core::pacemaker`]).
+
+use worker::Result;
+
+use crate::core::heartbeat::missed_at;
+use crate::core::pacemaker::pace::{Pace, Registration};
+use crate::core::time::Millis;
+use crate::platform::now;
+use crate::user_do::UserObject;
+use crate::user_do::ground::socket::Socket;
+
+impl UserObject {
+    /// Returns what may be left to the pacemaker.
+    pub(crate) fn pace(&self) -> Result<Option<Pace>> {
+        let config = self.config()?;
+        if !config.pacemaker.is_on {
+            return Ok(None);
+        }
+        let registration = self.store.registration()?;
+        Ok(registration.map(|registration| Pace::new(&registration, config)))
+    }
+
+    /// Returns whether the pacemaker has not called when it should have.
+    pub(crate) fn has_lost_pace(&self) -> bool {
+        let Ok(Some(pace)) = self.pace() else {
+            return false;
+        };
+        self.missed_at(&pace, &self.sockets_heard()) <= now()
+    }
+
+    /// Returns by when the pacemaker must have called.
+    pub(crate) fn missed_at(&self, pace: &Pace, sockets: &[(Socket, Millis)]) -> Millis {
+        let Ok(config) = self.config() else {
+            return Millis::MAX;
+        };
+        sockets
+            .iter()
+            .filter_map(|(socket, heard)| missed_at(pace, &socket.connection, *heard, config))
+            .min()
+            .unwrap_or(Millis::MAX)
+    }
+
+    /// Returns until when the user's connections are known to have lived, if the pacemaker has called everybody who was
+    /// due before `kept_until`.
+    pub(crate) fn alive_at(
+        &self,
+        registration: &Registration,
+        kept_until: Millis,
+    ) -> Result<Millis> {
+        let pace = Pace::new(registration, self.config()?);
+        Ok(pace.alive_at(kept_until).min(now()))
+    }
+}

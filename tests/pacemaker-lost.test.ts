@@ -1,0 +1,109 @@
+// Whatever becomes of a pacemaker, no client is lost.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+
+import * as client from "./support/clients.ts";
+import { createDevServer } from "./support/dev.ts";
+import type { DevServer } from "./support/dev.ts";
+import { gatedWorker, startGate } from "./support/gate.ts";
+import type { Gate } from "./support/gate.ts";
+import {
+  INTERVAL,
+  LATE,
+  TICK,
+  connect,
+  gapsOf,
+  isRegistered,
+  pings,
+  vars,
+} from "./support/pacemaker.ts";
+
+const { closeAll, next, nextPing, statusOf } = client;
+
+const SAFETY = 6_000;
+/** Clients are more patient than everything that is to happen meanwhile. */
+const patience = { PING_TIMEOUT_MS: 10_000 };
+let gate: Gate;
+let server: DevServer;
+before(async () => {
+  gate = await startGate();
+  server = await createDevServer(
+    { ...vars, ...patience, PACEMAKER_SAFETY_MS: SAFETY, GATE_URL: gate.url },
+    { wrapper: gatedWorker },
+  );
+  await server.start();
+});
+afterEach(() => {
+  closeAll();
+  gate.openAll();
+});
+after(async () => {
+  await server.close();
+  gate.close();
+});
+
+test("it is killed again and again: every client is pinged in time", async () => {
+  const users = Array.from({ length: 12 }, (_, index) => `survivor${index}`);
+  const sockets = await Promise.all(
+    users.map((id, index) => {
+      const way = client.ways[index % client.ways.length];
+      return connect(server, id, client.optionsOf(way, server, id));
+    }),
+  );
+  await isRegistered(server, ...users);
+  const disconnected = sockets.map((socket) => next(socket, "disconnect"));
+  for (let kill = 0; kill < 3; kill++) {
+    await gate.answerOnce("pacemaker", 410);
+    await pings(sockets, 2);
+  }
+  assert.ok(sockets.every((socket) => socket.connected));
+  const lost = await Promise.race([Promise.any(disconnected), pause(0, null)]);
+  assert.equal(lost, null);
+});
+
+test("it stops calling: the next event finds out, and the object beats and registers anew", async () => {
+  const socket = await connect(server, "talks");
+  await isRegistered(server, "talks");
+  await pings([socket], 1);
+  await gate.answerOnce("pacemaker", 503);
+  // The client is still patient, but its ping is overdue.
+  await pause(INTERVAL + TICK);
+  const ping = nextPing(socket);
+  await statusOf(socket, "nobody");
+  await ping;
+  // From now on, it is called again.
+  const gaps = gapsOf(socket);
+  await pings([socket], 3);
+  for (const gap of gaps.slice(1)) assert.ok(gap <= INTERVAL + LATE, `${gap} ms`);
+  assert.equal(socket.connected, true);
+});
+
+test("it stops calling and nothing happens: the object's own alarm finds out", async () => {
+  const socket = await connect(server, "silent");
+  await isRegistered(server, "silent");
+  await pings([socket], 1);
+  await gate.answerOnce("pacemaker", 503);
+  const from = Date.now();
+  await nextPing(socket);
+  const silence = Date.now() - from;
+  assert.ok(silence <= INTERVAL + SAFETY + LATE, `${silence} ms`);
+  await pings([socket], 2);
+  assert.equal(socket.connected, true);
+});
+
+test("it hangs: objects help themselves, and others are registered by its next instance", async () => {
+  const socket = await connect(server, "hung");
+  await isRegistered(server, "hung");
+  await pings([socket], 1);
+  gate.hold("pacemaker");
+  await gate.waits("pacemaker");
+  await pause(INTERVAL + TICK);
+  const ping = nextPing(socket);
+  await statusOf(socket, "nobody");
+  await ping;
+  gate.open("pacemaker");
+  await pings([socket], 2);
+  assert.equal(socket.connected, true);
+});

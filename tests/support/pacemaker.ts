@@ -1,0 +1,63 @@
+// What tests of pacemakers have in common.
+
+import { inRoot } from "../../scripts/lib/project.mjs";
+import * as client from "./clients.ts";
+import type { Client, ClientOptions } from "./clients.ts";
+import type { DevServer } from "./dev.ts";
+
+const { nextPing, until } = client;
+
+/** A heartbeat that tests can wait for, in milliseconds. */
+export const INTERVAL = 2_000;
+export const TIMEOUT = 1_600;
+export const TICK = 400;
+export const vars = {
+  PING_INTERVAL_MS: INTERVAL,
+  PING_TIMEOUT_MS: TIMEOUT,
+  PACEMAKER_TICK_MS: TICK,
+  PACEMAKER_AFTER_MS: INTERVAL * 1.5,
+  PRESENCE_GRACE_MS: 0,
+};
+/** What a busy machine may take for an alarm, a call and a packet. */
+export const LATE = 1_500;
+
+/** Counts what objects cost. */
+export const counting = { wrapper: inRoot("tests", "support", "object-rows.js") };
+
+export const connect = (server: DevServer, userId: string, options: ClientOptions = {}) =>
+  client.connect(server, userId, { transports: ["websocket"], ...options });
+
+/** Returns the users who are registered with any pacemaker. */
+export const registered = (server: DevServer) =>
+  [...server.pacemakers().values()].flat().map((row) => row.user_id as string);
+
+/** Resolves when all of these users are registered. */
+export const isRegistered = (server: DevServer, ...userIds: string[]) =>
+  until(
+    () => {
+      const all = registered(server);
+      return userIds.every((id) => all.includes(id));
+    },
+    "the registration",
+    30_000,
+  );
+
+/** Resolves when nobody is registered any more. */
+export const isEmpty = (server: DevServer) =>
+  until(() => registered(server).length === 0, "the end of the registrations", 30_000);
+
+/** Returns the growing list of times between two pings of the client. */
+export function gapsOf(socket: Client) {
+  const gaps: number[] = [];
+  let last = Date.now();
+  socket.io.engine.on("ping", () => {
+    gaps.push(Date.now() - last);
+    last = Date.now();
+  });
+  return gaps;
+}
+
+/** Resolves when each of the clients has been pinged so many times. */
+export async function pings(sockets: Client[], count: number) {
+  for (let ping = 0; ping < count; ping++) await Promise.all(sockets.map(nextPing));
+}
