@@ -74,20 +74,22 @@ pub fn wake_at(
     }
 }
 
-/// Returns by when a pacemaker must have called for `connection`, if it is to call: then a ping would have been sent, or
-/// a ghost closed.
-pub fn missed_at(
+/// Returns by when a pacemaker must have called for `connection`, if it is to call and the last ping is answered by then.
+pub fn called_by(pace: &Pace, connection: &Connection, config: &Config) -> Option<Millis> {
+    is_called_for(connection).then(|| pace.missed_at(ping_due(connection, config)))
+}
+
+/// Returns whether a pacemaker has not called for `connection`: otherwise a ping would have been sent, or a ghost closed.
+pub fn has_missed_call(
     pace: &Pace,
     connection: &Connection,
     heard: Millis,
+    now: Millis,
     config: &Config,
-) -> Option<Millis> {
-    if !is_called_for(connection) {
-        return None;
-    }
-    let due = ping_due(connection, config);
+) -> bool {
     let dead_at = awaited_since(connection, heard).map(|pinged_at| pinged_at + config.ping_timeout);
-    Some(pace.missed_at(due.max(dead_at.unwrap_or_default())))
+    let closed_by = pace.missed_at(dead_at.unwrap_or_default());
+    called_by(pace, connection, config).is_some_and(|called_by| now >= called_by.max(closed_by))
 }
 
 /// Returns whether a pacemaker calls for the pings of `connection`: not for the first one, which clients do not expect
@@ -472,6 +474,10 @@ mod tests {
         wake_at(Some(pace), connection, heard, now, is_watched, &config())
     }
 
+    fn missed(pace: &Pace, connection: &Connection, heard: Millis, now: Millis) -> bool {
+        has_missed_call(pace, connection, heard, now, &config())
+    }
+
     #[test]
     fn whoever_is_called_sets_an_alarm_far_out() {
         let mut connection = connection();
@@ -487,20 +493,16 @@ mod tests {
         }
         // The call may be a little late. After a tick it is missed, and the object wakes itself.
         assert_eq!(wake(&pace, &connection, 26_100, 55_999, false), safety);
-        assert_eq!(
-            missed_at(&pace, &connection, 26_100, &config()),
-            Some(56_000)
-        );
+        assert_eq!(called_by(&pace, &connection, &config()), Some(56_000));
+        assert!(!missed(&pace, &connection, 26_100, 55_999));
+        assert!(missed(&pace, &connection, 26_100, 56_000));
         assert_eq!(
             wake(&pace, &connection, 26_100, 56_000, false),
             Some(56_000)
         );
         assert_eq!(check(&connection, 26_100, 56_000), Need::Ping);
         // A call would have closed this one.
-        assert_eq!(
-            missed_at(&pace, &connection, 1_000, &config()),
-            Some(56_000)
-        );
+        assert!(missed(&pace, &connection, 1_000, 56_000));
         assert_eq!(wake(&pace, &connection, 1_000, 56_000, false), Some(56_000));
     }
 
@@ -559,11 +561,16 @@ mod tests {
             let at = wake_at(Some(&pace), &connection, 1_000, now, false, &slow);
             assert!(at > Some(now), "{now}: {at:?}");
         }
-        assert_eq!(missed_at(&pace, &connection, 1_000, &slow), Some(91_000));
+        // It is to look in time whether the ping has been answered, and then the next one is due.
+        assert_eq!(called_by(&pace, &connection, &slow), Some(56_000));
+        let missed_when = |heard, now| has_missed_call(&pace, &connection, heard, now, &slow);
+        assert!(!missed_when(1_000, 90_999) && missed_when(1_000, 91_000));
+        assert!(missed_when(26_100, 56_000));
         // No ping is sent during an upgrade.
         connection.carrier = Carrier::Gateway;
         connection.phase = Phase::Upgrading;
         assert!(wake(&pace, &connection, 26_100, 60_000, false) > Some(60_000));
-        assert_eq!(missed_at(&pace, &connection, 26_100, &config()), None);
+        assert_eq!(called_by(&pace, &connection, &config()), None);
+        assert!(!missed(&pace, &connection, 26_100, 99_000));
     }
 }

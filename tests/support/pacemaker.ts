@@ -8,9 +8,9 @@ import type { DevServer } from "./dev.ts";
 const { nextPing, until } = client;
 
 /** A heartbeat that tests can wait for, in milliseconds. */
-export const INTERVAL = 2_000;
-export const TIMEOUT = 1_600;
-export const TICK = 400;
+export const INTERVAL = 3_000;
+export const TIMEOUT = 4_000;
+export const TICK = 600;
 export const vars = {
   PING_INTERVAL_MS: INTERVAL,
   PING_TIMEOUT_MS: TIMEOUT,
@@ -19,7 +19,7 @@ export const vars = {
   PRESENCE_GRACE_MS: 0,
 };
 /** What a busy machine may take for an alarm, a call and a packet. */
-export const LATE = 1_500;
+export const LATE = 2_000;
 
 /** Counts what objects cost. */
 export const counting = { wrapper: inRoot("tests", "support", "object-rows.js") };

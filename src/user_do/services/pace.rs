@@ -2,12 +2,11 @@
 
 use worker::Result;
 
-use crate::core::heartbeat::missed_at;
+use crate::core::heartbeat::has_missed_call;
 use crate::core::pacemaker::pace::{Pace, Registration};
 use crate::core::time::Millis;
 use crate::platform::now;
 use crate::user_do::UserObject;
-use crate::user_do::ground::socket::Socket;
 
 impl UserObject {
     /// Returns what may be left to the pacemaker.
@@ -22,22 +21,13 @@ impl UserObject {
 
     /// Returns whether the pacemaker has not called when it should have.
     pub(crate) fn has_lost_pace(&self) -> bool {
-        let Ok(Some(pace)) = self.pace() else {
+        let (Ok(config), Ok(Some(pace))) = (self.config(), self.pace()) else {
             return false;
         };
-        self.missed_at(&pace, &self.sockets_heard()) <= now()
-    }
-
-    /// Returns by when the pacemaker must have called.
-    pub(crate) fn missed_at(&self, pace: &Pace, sockets: &[(Socket, Millis)]) -> Millis {
-        let Ok(config) = self.config() else {
-            return Millis::MAX;
-        };
-        sockets
+        let now = now();
+        self.sockets_heard()
             .iter()
-            .filter_map(|(socket, heard)| missed_at(pace, &socket.connection, *heard, config))
-            .min()
-            .unwrap_or(Millis::MAX)
+            .any(|(socket, heard)| has_missed_call(&pace, &socket.connection, *heard, now, config))
     }
 
     /// Returns until when the user's connections are known to have lived, if the pacemaker has called everybody who was

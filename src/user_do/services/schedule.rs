@@ -13,7 +13,7 @@ use std::time::Duration;
 use worker::{Error, Result};
 
 use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM};
-use crate::core::heartbeat::wake_at;
+use crate::core::heartbeat::{called_by, wake_at};
 use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
@@ -21,7 +21,7 @@ use crate::user_do::UserObject;
 impl UserObject {
     /// Called at the end of each entry point, and before a long wait.
     pub(crate) async fn schedule_if_needed(&self) {
-        if self.needs_schedule.get() || self.has_lost_alarm() || self.has_missed_call() {
+        if self.needs_schedule.get() || self.has_lost_alarm() || self.may_have_missed_call() {
             self.schedule().await;
         }
     }
@@ -32,11 +32,11 @@ impl UserObject {
         if self.needs_schedule.get() && matches!(self.next_alarm(), Ok(None)) {
             self.needs_schedule.set(false);
         }
-        self.needs_schedule.get() || self.has_lost_alarm() || self.has_missed_call()
+        self.needs_schedule.get() || self.has_lost_alarm() || self.may_have_missed_call()
     }
 
-    /// Returns whether a pacemaker should have called by now: then the alarm is set for now, and does its work.
-    fn has_missed_call(&self) -> bool {
+    /// Returns whether a pacemaker may have missed a call. If so, the alarm is set for now, and does its work.
+    fn may_have_missed_call(&self) -> bool {
         now() >= self.called_by.get()
     }
 
@@ -112,8 +112,14 @@ impl UserObject {
         let (config, pace) = (self.config()?, self.pace()?);
         let now = now();
         let sockets = self.sockets_heard();
-        let called_by = pace.map(|pace| self.missed_at(&pace, &sockets));
-        self.called_by.set(called_by.unwrap_or(Millis::MAX));
+        let connections = || sockets.iter().map(|(socket, _)| &socket.connection);
+        let first = |pace| {
+            connections()
+                .filter_map(|one| called_by(pace, one, config))
+                .min()
+        };
+        let first = pace.as_ref().and_then(first);
+        self.called_by.set(first.unwrap_or(Millis::MAX));
         let all = sockets.into_iter().filter_map(|(socket, heard)| {
             wake_at(
                 pace.as_ref(),
