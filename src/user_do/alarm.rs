@@ -26,15 +26,16 @@ impl UserObject {
         self.alarm_at.set(Some(None));
         let is_settled = log::fault("presence", self.settle_crash()).is_some();
         let has_beaten = self.beat();
+        let is_told = log::fault("unread", self.tell_unread()).is_some();
         let work = self.work();
         pin_mut!(work);
         // Usually nothing has to be awaited, and no timer is needed.
         if let Some(is_done) = work.as_mut().now_or_never() {
-            return is_settled && has_beaten && is_done;
+            return is_settled && has_beaten && is_told && is_done;
         }
         // No alarm fires while this one runs, and D1 and other objects take time, so the heartbeat continues
         // alongside. The timer keeps the object awake no longer than that work does.
-        let mut is_all_done = is_settled && has_beaten;
+        let mut is_all_done = is_settled && has_beaten && is_told;
         loop {
             match select(work.as_mut(), Delay::from(self.until_next_beat())).await {
                 Either::Left((is_done, _)) => return is_all_done && is_done,

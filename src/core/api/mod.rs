@@ -29,6 +29,8 @@ pub enum ApiRoute {
     DeleteUser(String),
     /// `GET /v1/users/{id}/status`
     Status(String),
+    /// `GET /v1/users/{id}/unread`
+    Unread(String),
     /// `GET /v1/users/{id}/conversations`
     Conversations(String),
     /// `POST /v1/users/{id}/disconnect`
@@ -62,6 +64,7 @@ impl ApiRoute {
             Self::PutUser(_) => "PUT /v1/users/{id}",
             Self::DeleteUser(_) => "DELETE /v1/users/{id}",
             Self::Status(_) => "GET /v1/users/{id}/status",
+            Self::Unread(_) => "GET /v1/users/{id}/unread",
             Self::Conversations(_) => "GET /v1/users/{id}/conversations",
             Self::Disconnect(_) => "POST /v1/users/{id}/disconnect",
             Self::BulkStatus => "POST /v1/status",
@@ -91,6 +94,7 @@ impl ApiRoute {
             | Self::ChangeCampaign(..) => Scope::MessagesSend,
             Self::Status(_)
             | Self::BulkStatus
+            | Self::Unread(_)
             | Self::Conversations(_)
             | Self::Messages(_)
             | Self::Campaigns
@@ -118,6 +122,7 @@ impl ApiRoute {
                 ("DELETE", Self::DeleteUser(user_id(id)?)),
             ],
             ["users", id, "status"] => &[("GET", Self::Status(user_id(id)?))],
+            ["users", id, "unread"] => &[("GET", Self::Unread(user_id(id)?))],
             ["users", id, "conversations"] => &[("GET", Self::Conversations(user_id(id)?))],
             ["users", id, "disconnect"] => &[("POST", Self::Disconnect(user_id(id)?))],
             ["status"] => &[("POST", Self::BulkStatus)],
@@ -240,6 +245,10 @@ mod tests {
         assert_eq!(
             find("HEAD", "/v1/users/a/status"),
             ApiRoute::Status("a".into())
+        );
+        assert_eq!(
+            find("GET", "/v1/users/a/unread"),
+            ApiRoute::Unread("a".into())
         );
         assert_eq!(find("POST", "/v1/status"), ApiRoute::BulkStatus);
         assert_eq!(find("POST", "/v1/messages/bulk"), ApiRoute::SendBulkMessage);

@@ -15,6 +15,7 @@ mod sent;
 mod social;
 #[cfg(test)]
 pub mod testing;
+mod unread;
 
 use std::cell::Cell;
 use std::rc::Rc;

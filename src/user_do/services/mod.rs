@@ -9,3 +9,4 @@ mod presence;
 mod publish;
 mod receipts;
 mod schedule;
+mod unread;
