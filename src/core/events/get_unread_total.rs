@@ -1,7 +1,7 @@
 //! `get_unread_total {}` → `unread_total { messages, conversations }`, which is also pushed to the user's devices when it
 //! changes.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Reply, RequestPayload, payload_or_none};
@@ -21,7 +21,7 @@ pub struct UnreadQuery;
 
 /// Nothing has to be said.
 #[cfg(test)]
-#[derive(Deserialize, schemars::JsonSchema)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 pub(crate) struct GetUnreadTotal {}
 
 impl RequestPayload for UnreadQuery {
@@ -35,7 +35,7 @@ impl RequestPayload for UnreadQuery {
 }
 
 /// How much the user has received and not read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnreadTotal {
     /// How many messages. A conversation counts for at most 1000, as in `unreadCount`.

@@ -33,18 +33,16 @@ UPDATE conversations SET read_up_to = mark.value, unread = (
 FROM json_each(?1) AS mark
 WHERE conversation_id = mark.key AND read_up_to < mark.value";
 
-/// Selects the total of all conversations.
-macro_rules! total {
+/// Selects how many messages are unread in each conversation that has any.
+macro_rules! unread {
     () => {
-        "
-SELECT coalesce(sum(json_array_length(unread)), 0) AS messages, count(*) AS conversations
-FROM conversations WHERE unread <> '[]'"
+        "SELECT json_array_length(unread) AS number FROM conversations WHERE unread <> '[]'"
     };
 }
 
-/// Selects the total of the conversations that are keys of `?1`.
-const TOTAL_OF: &str = concat!(
-    total!(),
+/// The same for those that are keys of `?1`.
+const UNREAD_OF: &str = concat!(
+    unread!(),
     " AND conversation_id IN (SELECT key FROM json_each(?1))"
 );
 
@@ -81,20 +79,20 @@ impl<D: Database> Store<D> {
     pub fn unread_total(&self) -> Result<UnreadTotal> {
         self.known
             .unread_total
-            .get_or(|| self.total(total!(), vec![]))
+            .get_or(|| self.count_unread(unread!(), vec![]))
     }
 
     /// Changes these conversations. What is known of all of them stays known.
     fn change_unread(&self, marks: &str, sql: &str, bindings: Vec<Param>) -> Result<()> {
         let newest = self.known.newest_message.known();
         let total = self.known.unread_total.known();
-        let before = total.map(|_| self.total_of(marks)).transpose()?;
+        let before = total.map(|_| self.count_unread_of(marks)).transpose()?;
         self.write(Table::Conversations, sql, bindings)?;
         if let Some(newest) = newest {
             self.known.newest_message.set(newest);
         }
         if let (Some(total), Some(before)) = (total, before) {
-            let after = self.total_of(marks)?;
+            let after = self.count_unread_of(marks)?;
             self.known.unread_total.set(UnreadTotal {
                 messages: total.messages + after.messages - before.messages,
                 conversations: total.conversations + after.conversations - before.conversations,
@@ -103,13 +101,16 @@ impl<D: Database> Store<D> {
         Ok(())
     }
 
-    fn total_of(&self, marks: &str) -> Result<UnreadTotal> {
-        self.total(TOTAL_OF, vec![marks.into()])
+    fn count_unread_of(&self, marks: &str) -> Result<UnreadTotal> {
+        self.count_unread(UNREAD_OF, vec![marks.into()])
     }
 
-    fn total(&self, sql: &str, bindings: Vec<Param>) -> Result<UnreadTotal> {
-        let rows = self.read(&self.user, sql, bindings)?;
-        Ok(rows.into_iter().next().unwrap_or_default())
+    fn count_unread(&self, sql: &str, bindings: Vec<Param>) -> Result<UnreadTotal> {
+        let counts = self.numbers(&self.user, sql, bindings)?;
+        Ok(UnreadTotal {
+            messages: counts.iter().sum(),
+            conversations: counts.len() as u64,
+        })
     }
 }
 
