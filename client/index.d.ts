@@ -580,7 +580,7 @@ export interface GetMessages {
   limit?: number | null;
 }
 
-/** Nothing has to be said. */
+/** The request has no fields. */
 export interface GetUnreadTotal {}
 
 /** A device of the receiver took a message. */

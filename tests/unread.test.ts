@@ -243,4 +243,11 @@ test("counting costs no row, and reading one: two in the reader's object, one in
   assert.deepEqual(await rows("contractor1", read(3)), { rows: 1, alarms: 0 });
   assert.deepEqual(await rows("pat", read(3)), { rows: 0, alarms: 0 }, "it has been read");
   await shows(pat, 3, 1);
+  // Until the pause is over, every further change is told by the same alarm.
+  const often = await rows("pat", async () => {
+    for (const index of [2, 1, 0]) await read(index)();
+    await shows(pat, 0, 0);
+  });
+  assert.ok(often.alarms === 1 || often.alarms === 2, "this one, and the next heartbeat");
+  assert.equal(often.rows, 3 * 2 + often.alarms);
 });

@@ -21,7 +21,7 @@ function drawn(unread: number): string {
     <text x="21" y="26" font-family="sans-serif" font-size="${unread > 99 ? 10 : 14}" font-weight="bold"
       text-anchor="middle" fill="#fff">${count}</text>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
-    <rect width="26" height="22" rx="5" fill="#0172ad"/>${unread > 0 ? badge : ""}</svg>`;
+    <rect x="1" y="3" width="30" height="25" rx="6" fill="#0172ad"/>${unread > 0 ? badge : ""}</svg>`;
 }
 
 let shown: number | null = null;

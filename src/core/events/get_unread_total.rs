@@ -19,7 +19,7 @@ pub const UNREAD_TOTAL: &str = "unread_total";
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnreadQuery;
 
-/// Nothing has to be said.
+/// The request has no fields.
 #[cfg(test)]
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 pub(crate) struct GetUnreadTotal {}

@@ -27,15 +27,17 @@ impl UserObject {
             self.unread_telling.take();
             return;
         }
-        log::fault("unread", self.note_unread());
-        log::fault("unread", self.tell_unread());
+        log::fault("unread", self.try_show_unread());
     }
 
-    fn note_unread(&self) -> Result<()> {
+    fn try_show_unread(&self) -> Result<()> {
         let mut telling = self.unread_telling.get();
         telling.note(self.store.unread_total()?);
         self.unread_telling.set(telling);
-        self.needs_schedule();
+        self.tell_unread()?;
+        if self.unread_due()?.is_some() {
+            self.needs_schedule();
+        }
         Ok(())
     }
 
