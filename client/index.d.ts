@@ -4,7 +4,7 @@ import type { Socket } from "socket.io-client";
 
 /** What a client listens to. */
 export interface ServerToClientEvents {
-  /** What became of a bulk message: results are stored and will arrive. */
+  /** What became of a bulk message, for every device of the sender: results are stored and will arrive. */
   bulk_message_sent: (payload: BulkMessageSent) => void;
   /** The presence of users, in the order of the request. */
   bulk_online_status: (payload: OnlineStatuses) => void;
@@ -44,6 +44,8 @@ export interface ServerToClientEvents {
   online_status_subscribed: (payload: OnlineStatuses) => void;
   /** These users are no longer watched. */
   online_status_unsubscribed: (payload: OnlineStatusUnsubscribed) => void;
+  /** How much the user has received and not read: asked for by get_unread_total, or because it has changed, at most once a second. */
+  unread_total: (payload: UnreadTotal) => void;
   /** Answers block_user. */
   user_blocked: (payload: UserBlocked) => void;
   /** A user's presence: asked for by get_online_status, or because a user who is watched came or went. */
@@ -78,6 +80,8 @@ export interface ClientToServerEvents {
   get_messages: (payload: GetMessages, ack: Ack<Messages>) => void;
   /** Whether a user is online, since when not, and on how many connections. */
   get_online_status: (payload: UserRef, ack: Ack<UserOnlineStatus>) => void;
+  /** How much the user has received and not read. */
+  get_unread_total: (payload: GetUnreadTotal, ack: Ack<UnreadTotal>) => void;
   /** For clients of older servers: a user's devices get everything anyway. */
   join_conversation: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
   /** For clients of older servers: a user's devices get everything anyway. */
@@ -576,6 +580,9 @@ export interface GetMessages {
   limit?: number | null;
 }
 
+/** The request has no fields. */
+export interface GetUnreadTotal {}
+
 /** A device of the receiver took a message. */
 export interface MessageDelivered {
   /** In which conversation. */
@@ -636,6 +643,15 @@ export interface OnlineStatuses {
 export interface Refusal {
   /** What went wrong. */
   error: EventError;
+}
+
+/** How much the user has received and not read. */
+export interface UnreadTotal {
+  /** In how many conversations. */
+  conversations: number;
+
+  /** How many messages. A conversation counts for at most 1000, as in `unreadCount`. */
+  messages: number;
 }
 
 /** Who was blocked or unblocked. */
@@ -708,5 +724,5 @@ export type ReplyOf<Name extends RequestName> = Exclude<
  */
 export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvents> & {
   emit<Name extends RequestName>(event: Name, payload: PayloadOf<Name>): SwitchboardSocket;
-  emit(event: "get_campaigns" | "get_conversations"): SwitchboardSocket;
+  emit(event: "get_campaigns" | "get_conversations" | "get_unread_total"): SwitchboardSocket;
 };

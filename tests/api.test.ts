@@ -92,6 +92,7 @@ test("each scope opens its own part, and a service is no user", async () => {
       ["GET", "/v1/users/owner/status"],
       ["POST", "/v1/status", { userIds: ["owner"] }],
       ["GET", "/v1/users/owner/conversations"],
+      ["GET", "/v1/users/owner/unread"],
       ["GET", "/v1/conversations/none/messages"],
     ],
     admin: [

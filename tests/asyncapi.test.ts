@@ -24,16 +24,18 @@ test("it contains every event in both directions", async () => {
   assert.ok(document);
   const received = document.operations().filterByReceive();
   const sent = document.operations().filterBySend();
-  assert.equal(received.length, 24);
+  assert.equal(received.length, 25);
   assert.deepEqual(
     sent.map((operation) => operation.id()),
     [
+      "bulk_message_sent",
       "campaign_finished",
       "campaign_progress",
       "error",
       "message_delivered",
       "message_read",
       "new_message",
+      "unread_total",
       "user_online_status",
       "user_typing",
     ],

@@ -1,5 +1,7 @@
 // Sends one message to many receivers: by a bulk send, or by a campaign if they are too many for one.
 
+import type { SwitchboardSocket } from "switchboard-events";
+
 import { sendCampaign } from "./campaign.ts";
 import { load } from "./conversations.ts";
 import { attempt, isRefusal } from "./requests.ts";
@@ -55,11 +57,17 @@ async function sendBulk(draft: Draft, receiverIds: string[]): Promise<boolean> {
     const isTooMany = isTooManyForOne("send_bulk_message", result.error.code);
     return isTooMany ? sendCampaign(draft, receiverIds) : false;
   }
-  for (const { messageId, delivered } of result.results) {
-    if (delivered) state.delivered.add(messageId);
-  }
   change({ bulk: { ...state.bulk, result } });
-  void load();
-  void refresh();
   return true;
+}
+
+/** Shows the messages of bulk sends, from this page or another device. */
+export function listen(socket: SwitchboardSocket) {
+  socket.on("bulk_message_sent", ({ results }) => {
+    for (const { messageId, delivered } of results) {
+      if (delivered) state.delivered.add(messageId);
+    }
+    void load();
+    void refresh();
+  });
 }

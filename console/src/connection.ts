@@ -3,7 +3,7 @@
 import { io } from "socket.io-client";
 import type { SwitchboardSocket } from "switchboard-events";
 
-import { isTooManyForOne } from "./bulk.ts";
+import * as bulk from "./bulk.ts";
 import * as campaigns from "./campaigns.ts";
 import { load } from "./conversations.ts";
 import * as messages from "./messages.ts";
@@ -14,6 +14,7 @@ import { measure } from "./round-trip.ts";
 import { change, maySendToMany, state } from "./store.ts";
 import type { Me } from "./store.ts";
 import { refresh } from "./thread.ts";
+import * as unread from "./unread.ts";
 
 const refusedTokens = ["unauthorized", "token_expired", "token_revoked"];
 
@@ -22,7 +23,13 @@ const loadCampaigns = async () => (state.me && maySendToMany(state.me) ? campaig
 
 /** Loads everything that the page shows. Returns whether all requests succeeded. */
 async function loadAll(): Promise<boolean> {
-  const all = await Promise.all([people.watchAgain(), load(), refresh(), loadCampaigns()]);
+  const all = await Promise.all([
+    people.watchAgain(),
+    load(),
+    unread.load(),
+    refresh(),
+    loadCampaigns(),
+  ]);
   return all.every((isAnswered) => isAnswered);
 }
 
@@ -33,6 +40,8 @@ export function connect({ token }: Me) {
   loadOnConnect(socket);
   people.listen(socket);
   messages.listen(socket);
+  bulk.listen(socket);
+  unread.listen(socket);
   campaigns.listen(socket);
 }
 
@@ -43,6 +52,8 @@ function loadOnConnect(socket: SwitchboardSocket) {
     if (socket.recovered && isLoaded) {
       if (state.thread?.isLoaded === false) void refresh();
       campaigns.loadRunning();
+      // What was pushed in the meantime is not repeated.
+      void unread.load();
     } else {
       isLoaded = false;
       isLoaded = await loadAll();
@@ -77,7 +88,7 @@ function showState(socket: SwitchboardSocket) {
     lost(isExplained ? state.problem : `Disconnected: ${reason}`);
   });
   socket.on("error", ({ code, message, event }) => {
-    if (isTooManyForOne(event, code)) return;
+    if (bulk.isTooManyForOne(event, code)) return;
     lastCode = code;
     change({ problem: `${event ? `${event}: ` : ""}${message} (${code})` });
   });

@@ -9,6 +9,7 @@ import { refreshWhileVisible } from "./people.ts";
 import { signInAgain, signInByLink } from "./session.ts";
 import { change, onChange, state } from "./store.ts";
 import { markRead } from "./thread.ts";
+import { showTotal } from "./unread.ts";
 import { pageView } from "./views/page.ts";
 import { signInView } from "./views/sign-in.ts";
 
@@ -34,6 +35,7 @@ function draw() {
   const last = lastMessage();
   const wasAtEnd = !before || isAtEnd(before);
   render(state.me ? pageView(state.me) : signInView(), document.body);
+  showTotal();
   drawChart();
   document.querySelector<HTMLDialogElement>("dialog:not([open])")?.showModal();
   moveFocus();

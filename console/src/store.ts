@@ -110,6 +110,8 @@ export interface State {
   news: Person | null;
   conversations: Map<string, Conversation>;
   moreConversations: string | null;
+  /** How many messages the user has not read, in all conversations. */
+  unread: number;
   thread: Thread | null;
   /** Users who can be picked as receivers, in the order in which the page learned of them. */
   acquaintances: Set<string>;
@@ -146,6 +148,7 @@ export const initial = (): State => ({
   news: null,
   conversations: new Map(),
   moreConversations: null,
+  unread: 0,
   thread: null,
   acquaintances: new Set(),
   drafts: new Map(),

@@ -164,6 +164,8 @@ pub struct Config {
     pub max_blocked_users: usize,
     /// `NEGATIVE_CACHE_MS` [10000]: how long it is remembered that D1 has no user or conversation by an id.
     pub negative_cache: Millis,
+    /// `UNREAD_TOTAL_MS` [1000]: the least time between two pushes of how much is unread ([`super::unread`]).
+    pub unread_pause: Millis,
     /// `PRESENCE_GRACE_MS` [5000]: a user who reconnects within this time does not appear offline to watchers.
     pub presence_grace: Millis,
     /// `FANOUT_CONCURRENCY` [50]: concurrent calls from one object to other users' objects.
@@ -281,6 +283,7 @@ impl Config {
             watchers_per_alarm: vars.number("WATCHERS_PER_ALARM", 500, 1, 5_000)?,
             max_blocked_users: vars.limit("MAX_BLOCKED_USERS", 1_000, 100_000)?,
             negative_cache: vars.number("NEGATIVE_CACHE_MS", 10_000, 0, 600_000)?,
+            unread_pause: vars.number("UNREAD_TOTAL_MS", 1_000, 0, 60_000)?,
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,

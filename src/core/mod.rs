@@ -48,6 +48,7 @@ pub mod telemetry;
 pub mod time;
 pub mod token;
 pub mod unconfirmed;
+pub mod unread;
 pub mod user_ids;
 pub mod watch;
 pub mod web_url;

@@ -24,15 +24,16 @@ impl UserObject {
         self.alarm_at.set(Some(None));
         let has_lost_pace = self.has_lost_pace();
         let has_beaten = self.beat(Waker::Alarm);
+        let is_told = log::fault("unread", self.tell_unread()).is_some();
         let work = self.work(has_lost_pace);
         pin_mut!(work);
         // Usually nothing has to be awaited, and no timer is needed.
         if let Some(is_done) = work.as_mut().now_or_never() {
-            return has_beaten && is_done;
+            return has_beaten && is_told && is_done;
         }
         // No alarm fires while this one runs, and D1 and other objects take time, so the heartbeat continues
         // alongside. The timer keeps the object awake no longer than that work does.
-        let mut is_all_done = has_beaten;
+        let mut is_all_done = has_beaten && is_told;
         loop {
             match select(work.as_mut(), Delay::from(self.until_next_beat())).await {
                 Either::Left((is_done, _)) => return is_all_done && is_done,
@@ -44,8 +45,6 @@ impl UserObject {
     /// The work that calls D1 or other objects. Other events are handled in the meantime. Each part is done even if
     /// another one fails.
     async fn work(&self, has_lost_pace: bool) -> bool {
-        // An object without a pacemaker has its alarm.
-        log::fault("pacemaker", self.keep_pace(has_lost_pace).await);
         let parts = [
             log::fault("presence", self.settle_crash().await).is_some(),
             log::fault("watchers", self.tell_watchers().await).is_some(),
@@ -53,6 +52,8 @@ impl UserObject {
             log::fault("outbox", self.retry_outbox().await).is_some(),
             log::fault("add user", self.record_belatedly().await).is_some(),
         ];
+        // Last, because it may wait for a pacemaker that does not answer. An object without one has its alarm.
+        log::fault("pacemaker", self.keep_pace(has_lost_pace).await);
         parts.into_iter().all(|is_done| is_done)
     }
 

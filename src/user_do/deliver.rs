@@ -60,10 +60,11 @@ impl UserObject {
             except_sid: None,
         };
         let offset = self.publish_on(&live_sockets, &entry)?;
-        self.store.conversations_add(&[Target {
+        self.store.message_received(&Target {
             receiver_id: letter.sender.id.clone(),
             ..target.clone()
-        }])?;
+        })?;
+        self.show_unread(&live_sockets);
         if letter.wants_receipt {
             self.store.receipt_add(&PendingReceipt {
                 offset,

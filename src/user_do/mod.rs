@@ -19,7 +19,7 @@
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
 //!             heartbeat   pings, and connections that are over
-//!  services   publish  presence  peers  conversations  campaigns  enrol  receipts  pace  schedule
+//!  services   publish  presence  peers  conversations  unread  campaigns  enrol  receipts  pace  schedule
 //!  ground     sockets, storage, held frames and packets, turns, sends in progress
 //! ```
 
@@ -57,6 +57,7 @@ use crate::core::error::ErrorCode;
 use crate::core::limits::Bucket;
 use crate::core::time::Millis;
 use crate::core::unconfirmed::Unconfirmed;
+use crate::core::unread::Telling;
 use crate::messages::{Connect, Message};
 use crate::platform::object_database::ObjectDatabase;
 use crate::platform::object_request::{self, ObjectRequest};
@@ -104,6 +105,8 @@ pub struct UserObject {
     faults: RefCell<Bucket>,
     /// When the user's devices were last told how a campaign goes; a cache.
     progress_told_at: Cell<Millis>,
+    /// What the user's devices were last told of what is unread. If it is lost, the next change is told at once.
+    unread_telling: Cell<Telling>,
     /// When to retry receipts to senders that could not be reached; a cache.
     unreached_senders: RefCell<HashMap<String, Millis>>,
     /// The object's name, once it has been asked for.
@@ -146,6 +149,7 @@ impl DurableObject for UserObject {
             lagging: RefCell::default(),
             faults: RefCell::default(),
             progress_told_at: Cell::default(),
+            unread_telling: Cell::default(),
             unreached_senders: RefCell::default(),
             own_id: OnceCell::new(),
             needs_schedule: Cell::new(true),

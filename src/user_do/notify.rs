@@ -41,6 +41,7 @@ impl UserObject {
     fn forget_conversation(&self, conversation_id: &str) -> Result<bool> {
         self.store.conversation_remove(conversation_id)?;
         self.store.blank(conversation_id)?;
+        self.show_unread(&self.live_sockets());
         Ok(true)
     }
 }

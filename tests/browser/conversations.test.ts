@@ -63,6 +63,34 @@ test("a message between two pages: typing, delivered, read, answered", async () 
   if (takesPictures) await takePictures(ann, bob);
 });
 
+test("the title and the icon show how much is unread", async () => {
+  const page = await site.pageOf("reader", customer);
+  const icon = () => page.locator('link[rel="icon"]').getAttribute("href");
+  const titled = (title: string) =>
+    clients.until(async () => (await page.title()) === title, title);
+  await titled("Switchboard console");
+  const plain = await icon();
+  const writer = await clients.contractor(site.server, "writer");
+  const bob = await clients.connect(site.server, "bob");
+  for (const text of ["1", "2"]) await clients.sendTo(writer, { receiverId: "reader" }, text);
+  await clients.sendTo(bob, { receiverId: "reader" }, "3");
+  await titled("(3) Switchboard console");
+  assert.match(decodeURIComponent((await icon()) ?? ""), />3<\/text>/);
+  await page.reload();
+  await titled("(3) Switchboard console");
+
+  // Another device reads; then this one does.
+  const { conversationId } = await clients.sendTo(bob, { receiverId: "reader" }, "4");
+  await titled("(4) Switchboard console");
+  const phone = await clients.connect(site.server, "reader");
+  const upTo = "ffffffff-ffff-7fff-bfff-ffffffffffff";
+  await clients.request(phone, "mark_as_read", { conversationId, upTo });
+  await titled("(2) Switchboard console");
+  await entryOf(page, "writer").click();
+  await titled("Switchboard console");
+  assert.equal(await icon(), plain);
+});
+
 test("a draft stays with its conversation", async () => {
   site.server.addUsers(["carol"]);
   const page = await site.pageOf("drafter", customer);

@@ -6,5 +6,6 @@ export const testVars = {
   MAX_BULK_SENDS_PER_MINUTE: "0",
   MAX_OBJECTS_PER_SECOND: "0",
   MAX_QUERIES_PER_SECOND: "0",
+  UNREAD_TOTAL_MS: "0",
   HEARTBEAT_BOUNDS: "off",
 };

@@ -11,6 +11,7 @@ use problem::Problem;
 
 use super::error::{to_json, to_object};
 use super::events::campaigns::change_campaign::{CANCEL, PAUSE, RESUME, START};
+use super::events::{get_conversations, get_unread_total};
 use super::ids::is_user_id;
 use super::token::service::Scope;
 
@@ -29,8 +30,8 @@ pub enum ApiRoute {
     DeleteUser(String),
     /// `GET /v1/users/{id}/status`
     Status(String),
-    /// `GET /v1/users/{id}/conversations`
-    Conversations(String),
+    /// `GET /v1/users/{id}/conversations`, `/unread`, with the name of the event that asks for it.
+    OfUser(String, &'static str),
     /// `POST /v1/users/{id}/disconnect`
     Disconnect(String),
     /// `POST /v1/status`
@@ -62,7 +63,8 @@ impl ApiRoute {
             Self::PutUser(_) => "PUT /v1/users/{id}",
             Self::DeleteUser(_) => "DELETE /v1/users/{id}",
             Self::Status(_) => "GET /v1/users/{id}/status",
-            Self::Conversations(_) => "GET /v1/users/{id}/conversations",
+            Self::OfUser(_, get_unread_total::NAME) => "GET /v1/users/{id}/unread",
+            Self::OfUser(..) => "GET /v1/users/{id}/conversations",
             Self::Disconnect(_) => "POST /v1/users/{id}/disconnect",
             Self::BulkStatus => "POST /v1/status",
             Self::SendMessage => "POST /v1/messages",
@@ -91,7 +93,7 @@ impl ApiRoute {
             | Self::ChangeCampaign(..) => Scope::MessagesSend,
             Self::Status(_)
             | Self::BulkStatus
-            | Self::Conversations(_)
+            | Self::OfUser(..)
             | Self::Messages(_)
             | Self::Campaigns
             | Self::Campaign(_)
@@ -118,7 +120,12 @@ impl ApiRoute {
                 ("DELETE", Self::DeleteUser(user_id(id)?)),
             ],
             ["users", id, "status"] => &[("GET", Self::Status(user_id(id)?))],
-            ["users", id, "conversations"] => &[("GET", Self::Conversations(user_id(id)?))],
+            ["users", id, "conversations"] => {
+                &[("GET", Self::OfUser(user_id(id)?, get_conversations::NAME))]
+            }
+            ["users", id, "unread"] => {
+                &[("GET", Self::OfUser(user_id(id)?, get_unread_total::NAME))]
+            }
             ["users", id, "disconnect"] => &[("POST", Self::Disconnect(user_id(id)?))],
             ["status"] => &[("POST", Self::BulkStatus)],
             ["messages"] => &[("POST", Self::SendMessage)],
@@ -240,6 +247,10 @@ mod tests {
         assert_eq!(
             find("HEAD", "/v1/users/a/status"),
             ApiRoute::Status("a".into())
+        );
+        assert_eq!(
+            find("GET", "/v1/users/a/unread"),
+            ApiRoute::OfUser("a".into(), get_unread_total::NAME)
         );
         assert_eq!(find("POST", "/v1/status"), ApiRoute::BulkStatus);
         assert_eq!(find("POST", "/v1/messages/bulk"), ApiRoute::SendBulkMessage);

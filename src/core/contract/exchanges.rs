@@ -9,8 +9,8 @@ use crate::core::events::campaigns::{
 };
 use crate::core::events::{
     block_user, get_bulk_online_status, get_conversations, get_messages, get_online_status,
-    join_conversation, mark_as_read, send_bulk_message, send_message, subscribe_online_status,
-    typing,
+    get_unread_total, join_conversation, mark_as_read, send_bulk_message, send_message,
+    subscribe_online_status, typing,
 };
 
 /// A request event and its reply.
@@ -34,7 +34,12 @@ pub(super) fn exchanges() -> Vec<Exchange> {
         summary,
         payload,
         example,
-        is_payload_optional: [get_conversations::NAME, get_campaigns::NAME].contains(&name),
+        is_payload_optional: [
+            get_conversations::NAME,
+            get_unread_total::NAME,
+            get_campaigns::NAME,
+        ]
+        .contains(&name),
         reply,
         ack,
     };
@@ -140,6 +145,13 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             ),
             Some(get_messages::REPLY),
             "Messages",
+        ),
+        exchange(
+            get_unread_total::NAME,
+            "How much the user has received and not read.",
+            ("GetUnreadTotal", json!({})),
+            Some(get_unread_total::UNREAD_TOTAL),
+            "UnreadTotal",
         ),
         exchange(
             join_conversation::JOIN,

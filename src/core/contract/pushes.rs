@@ -12,8 +12,8 @@ use crate::core::events::campaigns::{
 use crate::core::events::new_message::{Author, Letter, Message, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
-    get_online_status, join_conversation, mark_as_read, new_message, send_bulk_message,
-    send_message, subscribe_online_status, typing,
+    get_online_status, get_unread_total, join_conversation, mark_as_read, new_message,
+    send_bulk_message, send_message, subscribe_online_status, typing,
 };
 use crate::core::presence::Presence;
 use crate::core::refusal::Refusal;
@@ -134,6 +134,10 @@ pub(super) fn pushes() -> Vec<Push> {
         ("customer2".to_owned(), Presence::default()),
     ];
     let refused = ("nobody".to_owned(), Refusal::NotFound);
+    let unread = get_unread_total::UnreadTotal {
+        messages: 3,
+        conversations: 2,
+    };
     let page = get_messages::MessagePage {
         conversation_id: CONVERSATION.into(),
         limit: 50,
@@ -201,7 +205,7 @@ pub(super) fn pushes() -> Vec<Push> {
         ),
         reply(
             send_bulk_message::reply(&[target()], &[refused], |_| true),
-            "What became of a bulk message: results are stored and will arrive.",
+            "What became of a bulk message, for every device of the sender: results are stored and will arrive.",
             "BulkMessageSent",
         ),
         reply(
@@ -213,6 +217,11 @@ pub(super) fn pushes() -> Vec<Push> {
             get_messages::reply(&page, vec![message()]),
             "A page of messages.",
             "Messages",
+        ),
+        reply(
+            get_unread_total::reply(unread),
+            "How much the user has received and not read: asked for by get_unread_total, or because it has changed, at most once a second.",
+            "UnreadTotal",
         ),
         reply(
             join_conversation::reply(join_conversation::JOINED, CONVERSATION),

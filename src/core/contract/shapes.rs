@@ -11,8 +11,8 @@ use crate::core::events::campaigns::{
 use crate::core::events::content::Body;
 use crate::core::events::{
     ConversationRef, UserRef, UserRefs, block_user, draft, get_bulk_online_status,
-    get_conversations, get_messages, get_online_status, join_conversation, mark_as_read,
-    send_bulk_message, send_message, subscribe_online_status, typing,
+    get_conversations, get_messages, get_online_status, get_unread_total, join_conversation,
+    mark_as_read, send_bulk_message, send_message, subscribe_online_status, typing,
 };
 
 /// Where the schemas are in the document.
@@ -60,6 +60,7 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<ConversationRef>();
     from.subschema_for::<get_conversations::GetConversations>();
     from.subschema_for::<get_messages::GetMessages>();
+    from.subschema_for::<get_unread_total::GetUnreadTotal>();
     from.subschema_for::<CampaignRef>();
     from.subschema_for::<get_campaigns::GetCampaigns>();
     let draft = vec![
@@ -132,6 +133,7 @@ fn reply_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<typing::UserTyping>();
     from.subschema_for::<get_conversations::Conversations>();
     from.subschema_for::<get_messages::Messages>();
+    from.subschema_for::<get_unread_total::UnreadTotal>();
     from.subschema_for::<join_conversation::ConversationNamed>();
     from.subschema_for::<block_user::UserBlocked>();
     from.subschema_for::<create_campaign::CampaignCreated>();

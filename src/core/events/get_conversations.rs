@@ -104,6 +104,15 @@ pub(crate) struct Conversations<'a> {
     next_cursor: Option<&'a str>,
 }
 
+/// Returns how far the user has read in the conversations where they have read anything: conversations and message ids.
+pub fn own_marks<'a>(items: &'a [Conversation], user_id: &str) -> Vec<(&'a str, &'a str)> {
+    let own_mark = |item: &'a Conversation| {
+        let own = item.participants.iter().find(|one| one.user.id == user_id);
+        Some((item.conversation_id.as_str(), own?.read_up_to.as_deref()?))
+    };
+    items.iter().filter_map(own_mark).collect()
+}
+
 /// Returns the reply, with as many of the conversations as fit into it.
 pub fn reply(items: &[Conversation], next_cursor: Option<&str>) -> Reply {
     let size = |conversation: &Conversation| conversation.last_message.letter.content.get().len();

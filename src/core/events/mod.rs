@@ -11,6 +11,7 @@ pub mod get_bulk_online_status;
 pub mod get_conversations;
 pub mod get_messages;
 pub mod get_online_status;
+pub mod get_unread_total;
 pub mod join_conversation;
 pub mod mark_as_read;
 pub mod new_message;
@@ -47,6 +48,7 @@ macro_rules! request_events {
             typing::STOP => TypingStop(typing::Typing<false>),
             get_conversations::NAME => GetConversations(get_conversations::ConversationPage),
             get_messages::NAME => GetMessages(get_messages::MessagePage),
+            get_unread_total::NAME => GetUnreadTotal(get_unread_total::UnreadQuery),
             join_conversation::JOIN => JoinConversation(join_conversation::Membership<true>),
             join_conversation::LEAVE => LeaveConversation(join_conversation::Membership<false>),
             block_user::BLOCK => BlockUser(block_user::Blocking<true>),

@@ -89,21 +89,16 @@ impl<D: Database> Store<D> {
         per_day: u64,
         now: Millis,
     ) -> Result<Allowance> {
-        #[derive(Deserialize)]
-        struct Row {
-            receivers: u64,
-        }
         let day = now / DAY;
-        let rows: Vec<Row> = self.read(
+        let used = self.number(
             &self.campaigns,
-            "SELECT coalesce(sum(receivers), 0) AS receivers FROM campaigns
+            "SELECT coalesce(sum(receivers), 0) AS number FROM campaigns
              WHERE day = ?1 AND campaign_id <> ?2",
             vec![Param::from(day), campaign_id.into()],
         )?;
-        let used = rows.first().map_or(0, |row| row.receivers);
         Ok(Allowance {
             is_taken: false,
-            left: per_day.saturating_sub(used),
+            left: per_day.saturating_sub(used.unwrap_or_default()),
             per_day,
             rest_of_day: (day + 1) * DAY - now,
         })

@@ -3,6 +3,7 @@
 //!
 //! The order is that of the newest messages: a conversation's `last_message_id`, or its message in one of the last
 //! sends to many (see [`super::sent`]), whichever is newer. So nothing else may read `last_message_id` alone.
+//! What of them is unread is in [`super::unread`].
 
 use serde::Deserialize;
 
@@ -31,6 +32,7 @@ impl<D: Database> Store<D> {
     /// participant.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
         let newest = self.known.newest_message.known();
+        let unread = self.known.unread_total.known();
         match targets {
             [] => return Ok(()),
             [one] => self.conversation_add(one)?,
@@ -39,6 +41,10 @@ impl<D: Database> Store<D> {
         if let Some(newest) = newest {
             let added = targets.iter().map(|target| &target.message_id).max();
             self.known.newest_message.set(newest.max(added.cloned()));
+        }
+        // Nothing was received.
+        if let Some(unread) = unread {
+            self.known.unread_total.set(unread);
         }
         Ok(())
     }

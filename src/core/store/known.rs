@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::log::LogEnds;
 use super::{Result, Table, UserState, Watched};
+use crate::core::events::get_unread_total::UnreadTotal;
 use crate::core::pacemaker::pace::Registration;
 use crate::core::quota::SentToday;
 use crate::core::time::Millis;
@@ -58,6 +59,7 @@ pub(super) struct Known {
     pub user_state: Memo<UserState>,
     pub log_ends: Memo<Option<LogEnds>>,
     pub newest_message: Memo<Option<String>>,
+    pub unread_total: Memo<UnreadTotal>,
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
@@ -74,7 +76,11 @@ impl Known {
         match table {
             Table::UserState => self.user_state.forget(),
             Table::Log => self.log_ends.forget(),
-            Table::Conversations | Table::Sent => self.newest_message.forget(),
+            Table::Conversations => {
+                self.newest_message.forget();
+                self.unread_total.forget();
+            }
+            Table::Sent => self.newest_message.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => {
@@ -99,6 +105,7 @@ impl Known {
         self.user_state.forget();
         self.log_ends.forget();
         self.newest_message.forget();
+        self.unread_total.forget();
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();

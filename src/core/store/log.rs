@@ -191,30 +191,17 @@ impl<D: Database> Store<D> {
 
     /// Returns when the event at this offset was appended, or 0 if the log no longer holds it.
     pub fn time_of(&self, offset: u64) -> Result<Millis> {
-        #[derive(Deserialize)]
-        struct Row {
-            created_at: Millis,
-        }
-        let rows: Vec<Row> = self.read(
-            &self.user,
-            "SELECT created_at FROM log WHERE offset = ?1",
-            vec![Param::from(offset)],
-        )?;
-        Ok(rows.first().map_or(0, |row| row.created_at))
+        let sql = "SELECT created_at AS number FROM log WHERE offset = ?1";
+        let created_at = self.number(&self.user, sql, vec![Param::from(offset)])?;
+        Ok(created_at.unwrap_or_default())
     }
 
     /// Returns the offset of the newest event appended at or before `time`, or 0 if there is none.
     pub fn last_offset_at(&self, time: Millis) -> Result<u64> {
-        #[derive(Deserialize)]
-        struct Row {
-            offset: u64,
-        }
-        let rows: Vec<Row> = self.read(
-            &self.user,
-            "SELECT offset FROM log WHERE created_at <= ?1 ORDER BY offset DESC LIMIT 1",
-            vec![Param::from(time)],
-        )?;
-        Ok(rows.first().map_or(0, |row| row.offset))
+        let sql =
+            "SELECT offset AS number FROM log WHERE created_at <= ?1 ORDER BY offset DESC LIMIT 1";
+        let offset = self.number(&self.user, sql, vec![Param::from(time)])?;
+        Ok(offset.unwrap_or_default())
     }
 
     /// Returns the events for this session after `offset` that are not older than `since`, in order.
@@ -307,16 +294,9 @@ impl<D: Database> Store<D> {
     }
 
     fn receipt_from(&self, from: u64) -> Result<Option<u64>> {
-        #[derive(Deserialize)]
-        struct Row {
-            offset: Option<u64>,
-        }
-        let rows: Vec<Row> = self.read(
-            &self.social,
-            "SELECT min(offset) AS offset FROM receipts WHERE offset >= ?1",
-            vec![Param::from(from)],
-        )?;
-        Ok(rows.into_iter().next().and_then(|row| row.offset))
+        let sql =
+            "SELECT offset AS number FROM receipts WHERE offset >= ?1 ORDER BY offset LIMIT 1";
+        self.number(&self.social, sql, vec![Param::from(from)])
     }
 
     /// Drops the receipts from offset `from` up to, but not including, `before`: no device will get these

@@ -16,6 +16,7 @@ mod sent;
 mod social;
 #[cfg(test)]
 pub mod testing;
+mod unread;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -202,6 +203,22 @@ impl<D: Database> Store<D> {
             }
         }
         Ok(read)
+    }
+
+    /// Returns the column `number` of all rows.
+    fn numbers(&self, tables: &Tables, query: &str, bindings: Vec<Param>) -> Result<Vec<u64>> {
+        // One type for all of them: each type of row is compiled anew.
+        #[derive(Deserialize)]
+        struct Row {
+            number: u64,
+        }
+        let rows: Vec<Row> = self.read(tables, query, bindings)?;
+        Ok(rows.into_iter().map(|row| row.number).collect())
+    }
+
+    /// Returns the column `number` of the first row, if there is one.
+    fn number(&self, tables: &Tables, query: &str, bindings: Vec<Param>) -> Result<Option<u64>> {
+        Ok(self.numbers(tables, query, bindings)?.first().copied())
     }
 
     /// Returns the rows lazily, or `None` if the tables do not exist.

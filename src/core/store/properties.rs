@@ -42,6 +42,9 @@ enum Step {
     Converse(u8, u64),
     /// A send to some of the users, by bits: now or, if it is a repeat, at an earlier time.
     SendBulk(u8, u64),
+    /// A message that arrives.
+    Receive(u8, u64),
+    Read(u8, u64),
     Leave(u8),
     Send(u64),
     Revoke(u64),
@@ -74,6 +77,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (0..3_u64).prop_map(Step::Receipt),
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Converse(id, age)),
         2 => (0..8_u8, 0..9_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
+        3 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Receive(id, age)),
+        2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Read(id, age)),
         1 => (0..3_u8).prop_map(Step::Leave),
         2 => (0..9_u64).prop_map(Step::Send),
         1 => (0..99_u64).prop_map(Step::Revoke),
@@ -128,6 +133,16 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         }),
         Step::Converse(id, age) => store.conversations_add(&bulk(now - age, 1 << id)),
         Step::SendBulk(ids, age) => store.conversations_add(&bulk(now - age, *ids)),
+        Step::Receive(id, age) => bulk(now - age, 1 << id)
+            .iter()
+            .try_for_each(|message| store.message_received(message)),
+        Step::Read(id, age) => bulk(now - age, 1 << id).iter().try_for_each(|message| {
+            let mark = (
+                message.conversation_id.as_str(),
+                message.message_id.as_str(),
+            );
+            store.mark_read(&[mark]).map(|_| ())
+        }),
         Step::Leave(id) => store.conversation_remove(&user(*id)),
         Step::Send(messages) => store.set_sent_today(SentToday {
             messages: *messages,
@@ -183,7 +198,7 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     let log = format!("{bounds:?} {last} {missed:?} {receipts:?}");
-    let newest = store.newest_message()?;
+    let newest = (store.newest_message()?, store.unread_total()?);
     Ok(format!(
         "{state:?} {log} {newest:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?} {registration:?}"
     ))
@@ -294,6 +309,8 @@ impl Log {
 fn list_steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..8_u8, 0..30_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        4 => (0..8_u8, 0..30_u64).prop_map(|(id, age)| Step::Receive(id, age)),
+        1 => (0..8_u8, 0..30_u64).prop_map(|(id, age)| Step::Read(id, age)),
         8 => (any::<u8>(), 0..30_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
         1 => (0..8_u8).prop_map(Step::Leave),
         1 => Just(Step::Erase),
@@ -331,7 +348,7 @@ proptest! {
         for (now, step) in (1_000..).zip(steps) {
             run(&used, &step, now, 3).unwrap();
             let targets = match &step {
-                Step::Converse(id, age) => bulk(now - age, 1 << id),
+                Step::Converse(id, age) | Step::Receive(id, age) => bulk(now - age, 1 << id),
                 Step::SendBulk(ids, age) => bulk(now - age, *ids),
                 _ => vec![],
             };

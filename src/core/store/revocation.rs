@@ -1,15 +1,8 @@
 //! When the user's tokens were last revoked, and when the user was last erased.
 
-use serde::Deserialize;
-
 use super::{Database, Result, Store, Table};
 use crate::core::sql::Param;
 use crate::core::time::Millis;
-
-#[derive(Deserialize)]
-struct Row {
-    at: Millis,
-}
 
 impl<D: Database> Store<D> {
     /// Records a revocation. An earlier one never replaces a later one.
@@ -25,9 +18,8 @@ impl<D: Database> Store<D> {
     /// Returns when the user's tokens were last revoked, if ever.
     pub fn revoked_at(&self) -> Result<Option<Millis>> {
         self.known.revoked_at.get_or(|| {
-            let sql = "SELECT revoked_at AS at FROM revocation";
-            let rows: Vec<Row> = self.read(&self.revocation, sql, vec![])?;
-            Ok(rows.first().map(|row| row.at))
+            let sql = "SELECT revoked_at AS number FROM revocation";
+            self.number(&self.revocation, sql, vec![])
         })
     }
 
@@ -43,9 +35,8 @@ impl<D: Database> Store<D> {
     /// Returns when the user was last erased, if ever. What is older has no place here any more.
     pub fn erased_at(&self) -> Result<Option<Millis>> {
         self.known.erased_at.get_or(|| {
-            let sql = "SELECT erased_at AS at FROM erasure";
-            let rows: Vec<Row> = self.read(&self.revocation, sql, vec![])?;
-            Ok(rows.first().map(|row| row.at))
+            let sql = "SELECT erased_at AS number FROM erasure";
+            self.number(&self.revocation, sql, vec![])
         })
     }
 }

@@ -74,6 +74,17 @@ CREATE TABLE sent (
 ) WITHOUT ROWID;
 ",
     },
+    // conversations.read_up_to: the user's read marker as D1 has it, a message id, or '' if there is none.
+    // conversations.unread: the ids of the messages that the user has received and not read, as JSON. What was received
+    // before this step counts as read. See store::unread. The index never has a row; its name says that the step has run.
+    Step {
+        marker: "conversations_unread",
+        sql: "
+ALTER TABLE conversations ADD COLUMN read_up_to TEXT NOT NULL DEFAULT '';
+ALTER TABLE conversations ADD COLUMN unread TEXT NOT NULL DEFAULT '[]';
+CREATE INDEX conversations_unread ON conversations (unread) WHERE unread IS NULL;
+",
+    },
 ];
 
 /// Tables that exist only for users who need one of them.
@@ -346,6 +357,8 @@ mod tests {
             .query_row(CONVERSATION_PAGE, ("z", 9), |row| row.get(0))
             .unwrap();
         assert_eq!(page, "k");
+        let as_read = "SELECT count(*) FROM conversations WHERE unread = '[]' AND read_up_to = ''";
+        assert_eq!(read(as_read), 1);
         assert_eq!(read("SELECT version FROM watched WHERE due_at = 9"), 1);
         assert_eq!(read("SELECT count(*) FROM watchers WHERE owed = 0"), 1);
         assert_eq!(

@@ -233,28 +233,20 @@ impl<D: Database> Store<D> {
 
     /// Returns the number of watchers. Counting reads every row.
     pub(super) fn watcher_count(&self) -> Result<usize> {
-        #[derive(Deserialize)]
-        struct Row {
-            count: usize,
-        }
         self.known.watcher_count.get_or(|| {
-            let sql = "SELECT count(*) AS count FROM watchers";
-            let rows: Vec<Row> = self.read(&self.social, sql, vec![])?;
-            Ok(rows.first().map_or(0, |row| row.count))
+            let sql = "SELECT count(*) AS number FROM watchers";
+            let count = self.number(&self.social, sql, vec![])?.unwrap_or_default();
+            Ok(usize::try_from(count).unwrap_or(usize::MAX))
         })
     }
 
     /// Makes the stored version agree with `is_online` and returns it. An odd version means online, an
     /// even one offline.
     pub fn watched_sync(&self, is_online: bool, now: Millis) -> Result<u64> {
-        #[derive(Deserialize)]
-        struct Row {
-            version: u64,
-        }
         let bindings = vec![Param::from(is_online), Param::from(now)];
         self.write(Table::Watched, watch::SYNC, bindings)?;
-        let rows: Vec<Row> = self.read(&self.social, "SELECT version FROM watched", vec![])?;
-        Ok(rows.first().map_or(0, |row| row.version))
+        let sql = "SELECT version AS number FROM watched";
+        Ok(self.number(&self.social, sql, vec![])?.unwrap_or_default())
     }
 
     /// Records that the user came online or went offline. The watchers are told at `due_at`, if it still
@@ -364,16 +356,8 @@ impl<D: Database> Store<D> {
 
     /// Returns the bucket of a rate limit.
     pub fn bucket(&self, name: &str) -> Result<Bucket> {
-        #[derive(Deserialize)]
-        struct Row {
-            full_at: u64,
-        }
-        let rows: Vec<Row> = self.read(
-            &self.social,
-            "SELECT full_at FROM buckets WHERE name = ?1",
-            vec![name.into()],
-        )?;
-        let full_at = rows.into_iter().next().map(|row| row.full_at);
+        let sql = "SELECT full_at AS number FROM buckets WHERE name = ?1";
+        let full_at = self.number(&self.social, sql, vec![name.into()])?;
         Ok(Bucket::stored(full_at.unwrap_or_default()))
     }
 

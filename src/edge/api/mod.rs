@@ -16,8 +16,8 @@ use crate::core::api::{ApiRoute, page_payload};
 use crate::core::config::Config;
 use crate::core::events::campaigns::{GET, create_campaign};
 use crate::core::events::{
-    RequestPayload, get_bulk_online_status, get_conversations, get_messages, get_online_status,
-    send_bulk_message, send_message,
+    RequestPayload, get_bulk_online_status, get_messages, get_online_status, send_bulk_message,
+    send_message,
 };
 use crate::core::record::history::not_found;
 use crate::core::telemetry::Fact;
@@ -97,7 +97,7 @@ async fn run(
         ApiRoute::BulkStatus => call.bulk_status().await,
         ApiRoute::SendMessage => call.send(send_message::NAME, 201).await,
         ApiRoute::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
-        ApiRoute::Conversations(id) => call.conversations(id).await,
+        ApiRoute::OfUser(id, event) => call.of_user(id, event).await,
         ApiRoute::Messages(id) => call.messages(&id).await,
         ApiRoute::CreateCampaign => call.send(create_campaign::NAME, 201).await,
         ApiRoute::Campaigns => call.campaigns().await,
@@ -178,12 +178,12 @@ impl ApiRequest {
         self.act(act, status).await
     }
 
-    /// `GET /v1/users/{id}/conversations`
-    async fn conversations(&self, user_id: String) -> ApiAnswer {
+    /// `GET /v1/users/{id}/conversations`, `GET /v1/users/{id}/unread`
+    async fn of_user(&self, user_id: String, event: &str) -> ApiAnswer {
         self.known(&user_id).await?;
         let act = Act {
             user_id,
-            event: get_conversations::NAME.to_owned(),
+            event: event.to_owned(),
             payload: raw(page_payload(&self.query, &[]))?,
         };
         self.act(act, 200).await

@@ -2,7 +2,7 @@
 
 use super::{Caller, CarryOut, Failure, Reply, UserObject, cut_page};
 use crate::core::cost::Cost;
-use crate::core::events::get_conversations::{ConversationPage, reply};
+use crate::core::events::get_conversations::{ConversationPage, own_marks, reply};
 use crate::core::record::history::{ConversationRow, conversations, in_order};
 use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
@@ -34,6 +34,8 @@ impl CarryOut for ConversationPage {
             rows.extend(d1::rows::<ConversationRow>(&answer?, 0)?);
         }
         let items = in_order(&ids, rows);
+        // The answer to a marker of the user's may have been lost; in the meantime other markers may have moved.
+        object.note_read(&own_marks(&items, &caller.user_id))?;
         Ok(reply(&items, next_cursor.as_deref()))
     }
 }

@@ -30,6 +30,9 @@ impl CarryOut for Marking {
             read_by: user_id.clone(),
         };
         let payload = to_json(&read);
+        // Also if the marker has not moved: the answer to an earlier attempt may have been lost.
+        let mark = (read.conversation_id.as_str(), up_to.as_str());
+        object.note_read(&[mark])?;
         if !moved.is_empty() {
             object.publish_read(&read, &up_to, caller.sid.as_deref())?;
             // A blocked user must not see that this user was here.

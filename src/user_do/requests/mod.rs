@@ -6,6 +6,7 @@ mod get_bulk_online_status;
 mod get_conversations;
 mod get_messages;
 mod get_online_status;
+mod get_unread_total;
 mod join_conversation;
 mod mark_as_read;
 mod send_bulk_message;

@@ -29,6 +29,7 @@ use crate::user_do::ground::caller::Caller;
 use crate::user_do::ground::fault::Failure;
 use crate::user_do::ground::lane::Turn;
 use crate::user_do::ground::permits::{Load, Permit};
+use crate::wire::socket_io::{MAIN, event_text};
 
 /// A send, as requested.
 pub(crate) struct Outgoing {
@@ -182,7 +183,13 @@ impl UserObject {
             .complete_fan_out(&send, &flight, deliveries, &meter)
             .await;
         let times = [begun, stored_at];
-        Ok(self.finish(draft, &send, &refused, fanned, times, &meter)?)
+        let reply = self.finish(draft, &send, &refused, fanned, times, &meter)?;
+        // A chunk of a campaign shows as the campaign's progress.
+        if outgoing.kind == SendKind::Bulk && outgoing.is_limited {
+            let text = event_text(MAIN, send_bulk_message::REPLY, &[&reply.payload]);
+            self.send_to_all(&text, caller.sid.as_deref());
+        }
+        Ok(reply)
     }
 
     /// Runs a send again that was never replied to.

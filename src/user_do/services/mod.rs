@@ -10,3 +10,4 @@ mod presence;
 mod publish;
 mod receipts;
 mod schedule;
+mod unread;

@@ -139,7 +139,8 @@ impl UserObject {
         let watched = watched.and_then(|watched| watched.due_at);
         let receipts = self.receipts_due()?;
         let outbox = self.outbox_due()?;
-        let all = [sockets, watched, receipts, outbox];
+        let unread = self.unread_due()?;
+        let all = [sockets, watched, receipts, outbox, unread];
         Ok(all.into_iter().flatten().min())
     }
 

@@ -5,6 +5,7 @@ mod history;
 mod migration;
 mod shards;
 mod size;
+mod unread;
 mod users;
 
 use std::collections::HashSet;
