@@ -19,10 +19,11 @@ import {
   isEmpty,
   isRegistered,
   pings,
+  registered,
   vars,
 } from "./support/pacemaker.ts";
 
-const { closeAll, next, nextPing, statusOf } = client;
+const { closeAll, next, nextPing, statusOf, until } = client;
 
 const SAFETY = 15_000;
 /** Clients are more patient than everything that is to happen meanwhile. */
@@ -117,4 +118,42 @@ test("it hangs: objects help themselves, and others are registered by its next i
   gate.open("pacemaker");
   await pings([socket], 2);
   assert.equal(socket.connected, true);
+});
+
+test("it cannot be reached any more: the object goes on by itself, and registers when it can", async () => {
+  const socket = await connect(server, "cut off");
+  await isRegistered(server, "cut off");
+  await pings([socket], 1);
+  gate.hold("register");
+  await gate.answerOnce("pacemaker", 503);
+  await pause(INTERVAL + TICK);
+  await isPingedAtOnce(socket);
+  const gaps = gapsOf(socket);
+  await pings([socket], 4);
+  for (const gap of gaps) assert.ok(gap <= INTERVAL + LATE, `${gap} ms`);
+  assert.deepEqual(server.storage("cut off", "SELECT * FROM registration"), []);
+
+  gate.open("register");
+  const isBack = () => server.storage("cut off", "SELECT * FROM registration").length === 1;
+  await until(isBack, "the registration", 30_000);
+  await pings([socket], 2);
+  assert.equal(socket.connected, true);
+});
+
+test("it stops calling, and the client reconnects: that is all that the client notices", async () => {
+  // The object's own alarm comes long after the client has given up.
+  const usual = await createDevServer({ ...vars, GATE_URL: gate.url }, { wrapper: gatedWorker });
+  await usual.start();
+  const socket = await connect(usual, "patient", { reconnection: true });
+  let disconnects = 0;
+  socket.on("disconnect", () => disconnects++);
+  await isRegistered(usual, "patient");
+  await gate.answerOnce("pacemaker", 503);
+  await next(socket, "disconnect");
+  await next(socket, "connect");
+  await pings([socket], 5);
+  assert.equal(disconnects, 1);
+  assert.deepEqual(registered(usual), ["patient"]);
+  closeAll();
+  await usual.close();
 });

@@ -75,8 +75,8 @@ pub fn wake_at(
 }
 
 /// Returns by when a pacemaker must have called for `connection`, if it is to call and the last ping is answered by then.
-pub fn called_by(pace: &Pace, connection: &Connection, config: &Config) -> Option<Millis> {
-    is_called_for(connection).then(|| pace.missed_at(ping_due(connection, config)))
+pub fn call_deadline(pace: &Pace, connection: &Connection, config: &Config) -> Option<Millis> {
+    relies_on_calls(connection).then(|| pace.missed_at(ping_due(connection, config)))
 }
 
 /// Returns whether a pacemaker has not called for `connection`: otherwise a ping would have been sent, or a ghost closed.
@@ -89,12 +89,12 @@ pub fn has_missed_call(
 ) -> bool {
     let dead_at = awaited_since(connection, heard).map(|pinged_at| pinged_at + config.ping_timeout);
     let closed_by = pace.missed_at(dead_at.unwrap_or_default());
-    called_by(pace, connection, config).is_some_and(|called_by| now >= called_by.max(closed_by))
+    call_deadline(pace, connection, config).is_some_and(|at| now >= at.max(closed_by))
 }
 
-/// Returns whether a pacemaker calls for the pings of `connection`: not for the first one, which clients do not expect
+/// Returns whether `connection` leaves its pings to a pacemaker: not the first one, which clients do not expect
 /// early.
-fn is_called_for(connection: &Connection) -> bool {
+fn relies_on_calls(connection: &Connection) -> bool {
     connection.is_live() && connection.pinged_at.is_some() && may_be_pinged(connection)
 }
 
@@ -133,12 +133,12 @@ fn need_beside(
 
     let due = ping_due(connection, config);
     let may_wait = connection.session.was_joined() && !is_watched;
-    let pace = pace.filter(|_| is_called_for(connection));
+    let pace = pace.filter(|_| relies_on_calls(connection));
     let awaited_since = awaited_since(connection, heard);
     if let Some(pace) = pace
         && (awaited_since.is_none() || (may_wait && now < due))
     {
-        return Need::NothingUntil(pace.safety_at(due, now).min(until));
+        return Need::NothingUntil(pace.alarm_at(due, now).min(until));
     }
     let Some(pinged_at) = awaited_since else {
         if now < due {
@@ -154,8 +154,8 @@ fn need_beside(
         return Need::NothingUntil((now + config.upgrade_timeout).min(until));
     };
     let dead_at = pinged_at + config.ping_timeout;
-    if let Some(pace) = pace.filter(|pace| pace.will_look(pinged_at, dead_at, now)) {
-        return Need::NothingUntil(pace.safety_at(dead_at, now).min(until));
+    if let Some(pace) = pace.filter(|pace| pace.will_look(dead_at, now)) {
+        return Need::NothingUntil(pace.far_out(dead_at).min(until));
     }
     if may_wait && now < due {
         return Need::NothingUntil(due.min(until));
@@ -487,20 +487,26 @@ mod tests {
         connection.pinged_at = Some(26_000);
         let safety = Some(51_000 + 1_200_000);
         for heard in [1_000, 26_100] {
-            for now in [26_200, 50_999] {
+            for now in [26_200, 49_999] {
                 assert_eq!(wake(&pace, &connection, heard, now, false), safety);
             }
         }
-        // The call may be a little late. After a tick it is missed, and the object wakes itself.
-        assert_eq!(wake(&pace, &connection, 26_100, 55_999, false), safety);
-        assert_eq!(called_by(&pace, &connection, &config()), Some(56_000));
+        // The call is on its way, or does not come: then the object wakes itself when the ping is due.
+        let due = Some(51_000);
+        assert_eq!(wake(&pace, &connection, 26_100, 50_001, false), due);
+        // After a tick it is missed.
+        assert_eq!(call_deadline(&pace, &connection, &config()), Some(56_000));
         assert!(!missed(&pace, &connection, 26_100, 55_999));
         assert!(missed(&pace, &connection, 26_100, 56_000));
-        assert_eq!(
-            wake(&pace, &connection, 26_100, 56_000, false),
-            Some(56_000)
-        );
+        assert_eq!(wake(&pace, &connection, 26_100, 56_000, false), due);
         assert_eq!(check(&connection, 26_100, 56_000), Need::Ping);
+        // A connection whose ping is due before the next call is on its own this time.
+        connection.pinged_at = Some(20_000);
+        assert_eq!(
+            wake(&pace, &connection, 20_100, 26_200, false),
+            Some(45_000)
+        );
+        connection.pinged_at = Some(26_000);
         // A call would have closed this one.
         assert!(missed(&pace, &connection, 1_000, 56_000));
         assert_eq!(wake(&pace, &connection, 1_000, 56_000, false), Some(56_000));
@@ -539,13 +545,20 @@ mod tests {
             wake(&told, &connection, 26_100, 45_000, true),
             Some(1_251_050)
         );
-        // A pacemaker that was not told yet, or calls at other times, does not look.
+        // A pacemaker that was not told yet does not look.
         assert_eq!(
             wake(&pace(false), &connection, 1_000, 26_100, true),
             Some(46_050)
         );
-        connection.pinged_at = Some(31_000);
-        assert_eq!(wake(&told, &connection, 1_000, 31_100, true), Some(51_000));
+        // Nor does one whose last look before the timeout has just been.
+        let early = Config {
+            ping_timeout: 24_000,
+            ..config()
+        };
+        assert_eq!(
+            wake_at(Some(&told), &connection, 1_000, 45_000, true, &early),
+            Some(50_050)
+        );
     }
 
     #[test]
@@ -562,7 +575,7 @@ mod tests {
             assert!(at > Some(now), "{now}: {at:?}");
         }
         // It is to look in time whether the ping has been answered, and then the next one is due.
-        assert_eq!(called_by(&pace, &connection, &slow), Some(56_000));
+        assert_eq!(call_deadline(&pace, &connection, &slow), Some(56_000));
         let missed_when = |heard, now| has_missed_call(&pace, &connection, heard, now, &slow);
         assert!(!missed_when(1_000, 90_999) && missed_when(1_000, 91_000));
         assert!(missed_when(26_100, 56_000));
@@ -570,7 +583,7 @@ mod tests {
         connection.carrier = Carrier::Gateway;
         connection.phase = Phase::Upgrading;
         assert!(wake(&pace, &connection, 26_100, 60_000, false) > Some(60_000));
-        assert_eq!(called_by(&pace, &connection, &config()), None);
+        assert_eq!(call_deadline(&pace, &connection, &config()), None);
         assert!(!missed(&pace, &connection, 26_100, 99_000));
     }
 }

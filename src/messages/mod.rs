@@ -53,7 +53,7 @@ pub use campaigns::{CampaignAnswer, CampaignCall, CampaignNews, ChunkAnswer, Sen
 pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };
-pub use pacemaker::{Beat, Beaten, Register, Registered};
+pub use pacemaker::{Beat, BeatAnswer, Register, Registered};
 pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse, Revoke};
 

@@ -27,9 +27,9 @@ impl Message for Register {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
-    /// Whether it was done; `false` if the pacemaker is full.
+    /// Whether it was done; `false` if the pacemaker is full, or has been calling for too long.
     pub is_accepted: bool,
-    /// Everybody has been called who was due before this time.
+    /// Whoever was due before this time has been called; 0 if the user was not registered.
     pub kept_until: Millis,
 }
 
@@ -39,7 +39,7 @@ pub struct Registered {
 pub struct Beat {
     /// The pacemaker's name.
     pub pacemaker: String,
-    /// Everybody has been called who was due before this time.
+    /// Whoever was due before this time has been called.
     pub kept_until: Millis,
     /// Whether no ping is due, but the answer to the last one.
     #[serde(default)]
@@ -48,12 +48,12 @@ pub struct Beat {
 
 impl Message for Beat {
     const PATH: &'static str = "/beat";
-    type Answer = Beaten;
+    type Answer = BeatAnswer;
 }
 
 /// The answer to [`Beat`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beaten {
+pub struct BeatAnswer {
     /// When to call from now on; without any, the registration has ended.
     pub slots: Slots,
 }

@@ -324,7 +324,7 @@ fn messages_of_pacemakers_are_pinned() {
         &beat,
         r#"{"pacemaker":"FRA-0","keptUntil":7,"isLook":true}"#,
     );
-    pinned_and_open(&Beaten { slots: vec![3] }, r#"{"slots":[3]}"#);
+    pinned_and_open(&BeatAnswer { slots: vec![3] }, r#"{"slots":[3]}"#);
 }
 
 fn read_query<M: DeserializeOwned>(query: &str) -> Option<M> {

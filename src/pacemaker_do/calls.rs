@@ -5,14 +5,15 @@ use worker::Result;
 use super::Pacemaker;
 use crate::core::pacemaker::rhythm::Rhythm;
 use crate::core::pacemaker::roster::Due;
-use crate::messages::{Beat, Beaten};
-use crate::platform::{log, now, objects};
+use crate::core::time::Millis;
+use crate::messages::{Beat, BeatAnswer};
+use crate::platform::{log, objects};
 
 impl Pacemaker {
     /// Calls everybody who is due, and takes note of when they want to be called from now on.
-    pub(super) async fn call_who_is_due(&self) -> Result<()> {
+    pub(super) async fn call_who_is_due(&self, now: Millis) -> Result<()> {
         let config = self.config()?;
-        let (kept_until, now) = (self.kept_until()?, now());
+        let kept_until = self.kept_until.get().unwrap_or_default();
         let rhythm = Rhythm::of(&config);
         let due = self.with_roster(|roster| roster.due(rhythm, kept_until, now))?;
         let beat = Beat {
@@ -26,16 +27,13 @@ impl Pacemaker {
         };
         let concurrency = config.fanout_concurrency;
         let answers = objects::call_for_beats(&self.env, &due, &beat, &look, concurrency).await;
-        // Meanwhile, users may have been registered or have changed their slots. If the object stopped before this, its
-        // next instance would call everybody again.
-        self.kept_until.set(Some(now + 1));
         self.take_note(&due, answers?)
     }
 
-    fn take_note(&self, due: &[Due], answers: Vec<Result<Beaten>>) -> Result<()> {
+    fn take_note(&self, due: &[Due], answers: Vec<Result<BeatAnswer>>) -> Result<()> {
         let mut unreached = 0;
         for (due, answer) in due.iter().zip(answers) {
-            let Ok(Beaten { slots }) = answer else {
+            let Ok(BeatAnswer { slots }) = answer else {
                 unreached += 1;
                 continue;
             };

@@ -42,8 +42,8 @@ pub struct Pacemaker {
     roster: RefCell<Option<Roster>>,
     /// Everybody has been called who was due before this time. `None` if that is not known, because no alarm was set.
     kept_until: Rc<Cell<Option<Millis>>>,
-    /// Whether the alarm is at work. It sets itself anew when it ends.
-    is_calling: Cell<bool>,
+    /// Since when the alarm is at work, if it is. It sets itself anew when it ends.
+    calling_since: Cell<Option<Millis>>,
 }
 
 impl DurableObject for Pacemaker {
@@ -54,7 +54,8 @@ impl DurableObject for Pacemaker {
         // The platform waits for this promise, and fires no alarm before.
         let _blocked = state.block_concurrency_while(async move {
             if let Ok(alarm) = storage.get_alarm().await {
-                found.set(alarm.and_then(|at| Millis::try_from(at).ok()));
+                let at = alarm.and_then(|at| Millis::try_from(at).ok());
+                found.set(found.get().or(at));
             }
             Ok(())
         });
@@ -64,7 +65,7 @@ impl DurableObject for Pacemaker {
             env,
             roster: RefCell::default(),
             kept_until,
-            is_calling: Cell::default(),
+            calling_since: Cell::default(),
         }
     }
 
@@ -74,10 +75,13 @@ impl DurableObject for Pacemaker {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.is_calling.set(true);
+        let now = now();
+        self.calling_since.set(Some(now));
         // Whatever fails now is done in the next turn.
-        log::fault("pacemaker", self.call_who_is_due().await);
-        self.is_calling.set(false);
+        log::fault("pacemaker", self.call_who_is_due(now).await);
+        // Only now, because whoever registers meanwhile is told up to when everybody was called.
+        self.kept_until.set(Some(now + 1));
+        self.calling_since.set(None);
         self.schedule().await?;
         Response::empty()
     }
@@ -122,19 +126,22 @@ impl Pacemaker {
         Ok(work(roster.insert(self.store.roster()?)))
     }
 
-    /// Returns up to when everybody was called. Nobody has to be called for the past if nobody was registered.
+    /// Returns up to when everybody was called who was due: up to now, if nobody has been due since.
     fn kept_until(&self) -> Result<Millis> {
-        let is_empty = self.with_roster(|roster| roster.is_empty())?;
-        Ok(match self.kept_until.get() {
-            Some(kept_until) if !is_empty => kept_until,
-            None if !is_empty => 0,
-            _ => now(),
+        let kept_until = self.kept_until.get().unwrap_or_default();
+        let rhythm = Rhythm::of(&*self.config()?);
+        let next = self.with_roster(|roster| roster.next(rhythm, kept_until))?;
+        let now = now();
+        Ok(if next.is_none_or(|at| at > now) {
+            now
+        } else {
+            kept_until
         })
     }
 
     /// Sets the alarm for the next tick with anybody in it.
     async fn schedule(&self) -> Result<()> {
-        if self.is_calling.get() {
+        if self.calling_since.get().is_some() {
             return Ok(());
         }
         let (rhythm, kept_until) = (Rhythm::of(&*self.config()?), self.kept_until()?);

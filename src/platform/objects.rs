@@ -16,8 +16,8 @@ use crate::core::pacemaker::roster::Due;
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::messages::{
-    Beat, Beaten, CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard, Message,
-    Notify, Poll, Pulse, Receipt, Register, Registered, to_header, url,
+    Beat, BeatAnswer, CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard,
+    Message, Notify, Poll, Pulse, Receipt, Register, Registered, to_header, url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
@@ -217,8 +217,8 @@ pub async fn call_in<M: Message + Serialize>(
     call_one(env, USER, Target(user_id, region, None), message).await
 }
 
-/// How long a pacemaker and a User object wait for each other.
-const PATIENCE: Millis = 5_000;
+/// How long a pacemaker and a User object wait for each other. They help themselves if there is no answer.
+const PATIENCE: Millis = 2_000;
 
 /// Registers a user with a pacemaker.
 pub async fn register(env: &Env, message: &Register) -> Result<Registered> {
@@ -240,7 +240,7 @@ pub async fn call_for_beats(
     beat: &Beat,
     look: &Beat,
     concurrency: usize,
-) -> Result<Vec<Result<Beaten>>> {
+) -> Result<Vec<Result<BeatAnswer>>> {
     let look = to_json(look);
     let own = |due: &Due| due.is_look.then(|| look.clone());
     let calls = Calls {

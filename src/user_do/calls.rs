@@ -133,8 +133,8 @@ impl UserObject {
             return Some(presence.map(|presence| to_json(&presence)));
         }
         if call.path == Beat::PATH {
-            let beaten = self.on_beat(&call.message()?);
-            return Some(beaten.map(|beaten| to_json(&beaten)));
+            let answer = self.on_beat(&call.message()?);
+            return Some(answer.map(|answer| to_json(&answer)));
         }
         if call.path != Deliver::PATH {
             return None;
@@ -151,7 +151,7 @@ impl UserObject {
     /// Returns `None` if the message is unknown, or known only to a later version.
     pub(crate) async fn answer(&self, call: &Call) -> Result<Option<String>> {
         match call.path.as_str() {
-            PresenceQuery::PATH => call.answer(|query| self.presence_after_all(query)).await,
+            PresenceQuery::PATH => call.answer(|query| self.presence_once_settled(query)).await,
             Watch::PATH => call.answer(async |watch| self.watch(&watch).await).await,
             Deliver::PATH => match call.letter() {
                 Some(letter) => call.answer(async |copy| self.deliver(copy, letter)).await,

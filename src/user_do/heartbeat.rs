@@ -38,7 +38,7 @@ impl UserObject {
     /// The work that depends only on time. Returns whether it could be done.
     pub(crate) fn beat(&self, waker: Waker) -> bool {
         let sockets = self.sockets_heard();
-        let closed = self.close_what_is_over(&sockets);
+        let closed = self.close_what_is_over(&sockets, waker);
         // Closing one socket may change another.
         let sockets = if closed > 0 {
             self.sockets_heard()
@@ -49,15 +49,16 @@ impl UserObject {
     }
 
     /// Returns how many sockets it has closed.
-    fn close_what_is_over(&self, sockets: &[(Socket, Millis)]) -> usize {
+    fn close_what_is_over(&self, sockets: &[(Socket, Millis)], waker: Waker) -> usize {
         let Ok(config) = self.config() else { return 0 };
         let now = now();
-        let is_watched = self.is_watched();
+        // An object that is called is awake in any case, so no ghost has to stay until its next ping is due.
+        let is_soon = self.is_watched() || waker != Waker::Alarm;
         let reason = |(socket, heard): &(Socket, Millis)| {
             if self.is_interrupted(socket) {
                 return Some(CloseReason::Interrupted);
             }
-            match need(&socket.connection, *heard, now, is_watched, config) {
+            match need(&socket.connection, *heard, now, is_soon, config) {
                 Need::Close(reason) => Some(reason),
                 _ => None,
             }

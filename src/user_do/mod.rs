@@ -117,7 +117,9 @@ pub struct UserObject {
     /// When the alarm is set for; the outer `None` means that storage has to be read first.
     alarm_at: Cell<Option<Option<Millis>>>,
     /// By when a pacemaker must have called; a cache.
-    called_by: Cell<Millis>,
+    call_deadline: Cell<Millis>,
+    /// Whether the object is about to register with a pacemaker, which may call before it has answered.
+    is_registering: Cell<bool>,
     /// How many alarms in a row could not do all of their work.
     failed_alarms: Cell<u8>,
     /// The alarm that was set when this instance started, if the previous one stopped without notice: the
@@ -154,7 +156,8 @@ impl DurableObject for UserObject {
             own_id: OnceCell::new(),
             needs_schedule: Cell::new(true),
             alarm_at: Cell::new(None),
-            called_by: Cell::new(Millis::MAX),
+            call_deadline: Cell::new(Millis::MAX),
+            is_registering: Cell::default(),
             failed_alarms: Cell::default(),
             left_alarm: Rc::default(),
         };

@@ -1,17 +1,21 @@
 //! The object's side of its pacemaker: it registers once the user has been connected for a while, answers the calls, and
 //! registers anew when they do not come.
 
-use worker::Result;
+use worker::{Error, Result};
 
 use crate::core::ids::EngineSid;
 use crate::core::pacemaker::candidates;
 use crate::core::pacemaker::pace::Registration;
 use crate::core::pacemaker::rhythm::{Rhythm, Slot};
 use crate::core::pacemaker::roster::Slots;
-use crate::messages::{Beat, Beaten, Register};
-use crate::platform::{now, objects};
+use crate::core::time::Millis;
+use crate::messages::{Beat, BeatAnswer, Register};
+use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::heartbeat::Waker;
+
+/// How many pacemakers may fail to answer before the object gives up for now: its alarm waits for them.
+const MAX_UNREACHED: usize = 2;
 
 /// The registration that an object should have.
 struct Wanted {
@@ -25,11 +29,15 @@ struct Wanted {
 
 impl UserObject {
     /// A pacemaker calls. Answers when it is to call from now on.
-    pub(crate) fn on_beat(&self, beat: &Beat) -> Result<Beaten> {
+    pub(crate) fn on_beat(&self, beat: &Beat) -> Result<BeatAnswer> {
         let registration = self.store.registration()?;
         let Some(registration) = registration.filter(|own| own.pacemaker == beat.pacemaker) else {
+            if self.is_registering.get() {
+                // It may be with this one, whose answer is still on its way.
+                return Err(Error::RustError("the object is registering".into()));
+            }
             // Another one calls, or none is needed.
-            return Ok(Beaten { slots: vec![] });
+            return Ok(BeatAnswer { slots: vec![] });
         };
         self.settle_crash_at(Some(self.alive_at(&registration, beat.kept_until)?))?;
         let waker = if beat.is_look {
@@ -41,7 +49,7 @@ impl UserObject {
         // The alarm may have to be set: for a ping that is unanswered, or if nobody calls any more.
         self.needs_schedule();
         let slots = self.slots_from_now_on(registration)?;
-        Ok(Beaten { slots })
+        Ok(BeatAnswer { slots })
     }
 
     fn slots_from_now_on(&self, registration: Registration) -> Result<Slots> {
@@ -66,21 +74,29 @@ impl UserObject {
         if self.store.registration()?.is_some() && !has_lost_pace {
             return Ok(());
         }
-        if let Some(wanted) = self.wanted()?
-            && let Some(registration) = self.register(wanted).await?
-            // Meanwhile the user may have left, or have been erased.
-            && self.has_live_socket()
-        {
-            return Ok(self.store.set_registration(&registration)?);
+        let Some(wanted) = self.wanted()? else {
+            return Ok(self.store.forget_registration()?);
+        };
+        self.is_registering.set(true);
+        let registered = self.register(wanted).await;
+        self.is_registering.set(false);
+        // Meanwhile the user may have left, or have been erased.
+        match registered?.filter(|_| self.has_live_socket()) {
+            Some(registration) => self.store.set_registration(&registration)?,
+            // The object wakes itself, and tries again at its next beat. Whoever calls it learns that it is not registered.
+            None => self.store.forget_registration()?,
         }
-        // The object wakes itself, and tries again at its next beat. Whoever calls it learns that it is not registered.
-        Ok(self.store.forget_registration()?)
+        Ok(())
     }
 
-    /// Registers the object with the first pacemaker that accepts it. Returns `None` if none does.
+    /// Registers the object with the first pacemaker that answers and accepts it. Returns `None` if none does.
     async fn register(&self, wanted: Wanted) -> Result<Option<Registration>> {
         let config = self.config()?;
         let user_id = self.store.user_state()?.user_id;
+        if user_id.is_empty() {
+            return Ok(None);
+        }
+        let mut unreached = 0;
         for pacemaker in candidates(&wanted.colo, &user_id) {
             let registration = Registration {
                 pacemaker: pacemaker.clone(),
@@ -92,15 +108,21 @@ impl UserObject {
                 user_id: user_id.clone(),
                 slots: registration.slots(Rhythm::of(config), config),
             };
-            if objects::register(&self.env, &message).await?.is_accepted {
-                return Ok(Some(registration));
+            let registered = objects::register(&self.env, &message).await;
+            match log::fault("pacemaker", registered) {
+                Some(registered) if registered.is_accepted => return Ok(Some(registration)),
+                Some(_) => {}
+                None => unreached += 1,
+            }
+            if unreached >= MAX_UNREACHED {
+                break;
             }
         }
         Ok(None)
     }
 
-    /// Returns the registration that the object should have; `None` if no connection has lasted long enough. The calls
-    /// come when the pings are due that follow those just sent.
+    /// Returns the registration that the object should have; `None` if no connection has lasted long enough, or if no
+    /// ping has just been sent: the calls come when the next ones are due.
     fn wanted(&self) -> Result<Option<Wanted>> {
         let config = self.config()?;
         let limits = config.pacemaker;
@@ -115,10 +137,13 @@ impl UserObject {
             .min_by_key(|connection| connection.opened_at);
         let sid = oldest.and_then(|one| EngineSid::decode(config.keys(), &one.engine_sid, now));
         let pinged_at = all().filter_map(|connection| connection.pinged_at).max();
-        Ok(sid.zip(pinged_at).map(|(sid, pinged_at)| Wanted {
-            colo: sid.colo().into_owned(),
-            beat: Rhythm::of(config).slot(pinged_at + config.ping_interval),
-            has_look: self.is_watched(),
-        }))
+        let has_beaten = |at: &Millis| now < at + Rhythm::of(config).tick;
+        Ok(sid
+            .zip(pinged_at.filter(has_beaten))
+            .map(|(sid, pinged_at)| Wanted {
+                colo: sid.colo().into_owned(),
+                beat: Rhythm::of(config).slot(pinged_at + config.ping_interval),
+                has_look: self.is_watched(),
+            }))
     }
 }

@@ -15,7 +15,7 @@ use crate::core::watch::erased_version;
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
-use crate::platform::{directory, now, objects};
+use crate::platform::{directory, log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;
 use crate::wire::socket_io::Args;
@@ -83,6 +83,9 @@ impl UserObject {
         // of the erasure.
         self.disconnect();
         d1::everywhere(&self.env, &erase_user(&user_id)).await?;
+        if let Some(registration) = self.store.registration()? {
+            log::fault("pacemaker", self.end_registration(&registration).await);
+        }
         self.state.storage().delete_alarm().await?;
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));

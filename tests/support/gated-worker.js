@@ -1,5 +1,5 @@
 // The built Worker, whose User objects ask a gate (gate.ts) before they take a message, and before they call one of
-// several databases. So do pacemakers before their alarms.
+// several databases. So do pacemakers before they register a user, and before their alarms.
 
 import Worker, {
   CampaignObject,
@@ -50,6 +50,11 @@ const KILLED = 410;
 const LOST = 503;
 
 export class Pacemaker extends InnerPacemaker {
+  async call(...args) {
+    await pass(this.env, "register");
+    return super.call(...args);
+  }
+
   async alarm(...args) {
     const { status } = await fetch(`${this.env.GATE_URL}/pacemaker`);
     if (status === KILLED) this.ctx.abort("killed");

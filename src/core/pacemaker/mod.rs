@@ -4,7 +4,7 @@
 //! (docs/cost.md). So a user who stays connected registers with a pacemaker, an object that calls all of its users
 //! from one alarm.
 //!
-//! Invariant: a pacemaker only ever saves money. A User object knows when it should have been called, and beats by
+//! Invariant: nothing but the price depends on a pacemaker. A User object knows when it should have been called, and beats by
 //! itself if it was not; it keeps an alarm of its own, far out, for the case that nothing else wakes it. So whatever
 //! becomes of a pacemaker, every user has a heartbeat.
 
@@ -25,8 +25,8 @@ pub struct PacemakerLimits {
     /// `PACEMAKER_AFTER_MS` [120000]: how long a user has to be connected to be registered. A shorter visit would cost
     /// more than it saves.
     pub after: Millis,
-    /// `PACEMAKER_TICK_MS` [5000]: how often a pacemaker calls those who are due, at most; a tick is as long as that or
-    /// a little shorter, so that a pingInterval has a whole number of them.
+    /// `PACEMAKER_TICK_MS` [5000]: the longest time between two rounds of calls; a tick is as long as that or shorter, so
+    /// that a pingInterval has a whole number of them, and at least two.
     pub tick: Millis,
     /// `PACEMAKER_SAFETY_MS` [1200000]: how long after a missing call the object's own alarm fires.
     pub safety: Millis,

@@ -12,7 +12,7 @@ pub struct Registration {
     pub pacemaker: String,
     /// The slot in which it calls for a beat.
     pub beat: Slot,
-    /// Whether it also calls to look for the answer, as far as it was told.
+    /// Whether it also calls to look for the answer, as it was last told.
     pub has_look: bool,
 }
 
@@ -32,7 +32,8 @@ impl Registration {
 pub struct Pace {
     rhythm: Rhythm,
     beat: Slot,
-    has_look: bool,
+    /// The slot in which the pacemaker looks for the answer, if it does.
+    look: Option<Slot>,
     safety: Millis,
 }
 
@@ -44,32 +45,36 @@ impl Pace {
         Self {
             rhythm,
             beat: registration.beat,
-            has_look: registration.has_look && look.is_some(),
+            look: look.filter(|_| registration.has_look),
             safety: config.pacemaker.safety,
         }
     }
 
-    /// Returns when a ping that is due at `due` must have been sent, at the latest. If it was not, nobody has called.
+    /// Returns by when a call for a ping that is due at `due` must have come. If it has not, nobody calls.
     pub fn missed_at(&self, due: Millis) -> Millis {
         due + self.rhythm.tick
     }
 
-    /// Returns when the object's own alarm is to fire for a ping that is due at `due`, and for which it should be
-    /// called: long after that, unless it is known already that nobody has called.
-    pub fn safety_at(&self, due: Millis, now: Millis) -> Millis {
-        if now < self.missed_at(due) {
-            due + self.safety
+    /// Returns when the object's own alarm is to fire for a ping that is due at `due`: long after that if the next call
+    /// comes by then, which it does in every turn but the first.
+    pub fn alarm_at(&self, due: Millis, now: Millis) -> Millis {
+        if self.rhythm.next(self.beat, now) <= due {
+            self.far_out(due)
         } else {
-            now
+            due
         }
     }
 
-    /// Returns whether the pacemaker will still call to look for the answer to a ping that was sent at `pinged_at` and
-    /// times out at `dead_at`.
-    pub fn will_look(&self, pinged_at: Millis, dead_at: Millis, now: Millis) -> bool {
-        self.has_look
-            && self.rhythm.slot(pinged_at) == self.beat
-            && now + self.rhythm.tick < dead_at
+    /// Returns when the alarm is to fire for something at `due` for which the pacemaker calls.
+    pub fn far_out(&self, due: Millis) -> Millis {
+        due + self.safety
+    }
+
+    /// Returns whether the pacemaker will still call to look for the answer to a ping that times out at `dead_at`. It
+    /// will not, if its call may be the one that has just come.
+    pub fn will_look(&self, dead_at: Millis, now: Millis) -> bool {
+        let last_look = self.look.map(|look| self.rhythm.last(look, dead_at + 1));
+        last_look.is_some_and(|at| at > now + self.rhythm.tick / 2)
     }
 
     /// Returns until when the connections are known to have lived, if everybody was called who was due before

@@ -22,7 +22,8 @@ impl Rhythm {
     /// Returns the configured rhythm.
     pub fn of(config: &Config) -> Self {
         let interval = config.ping_interval.max(1);
-        let slots = interval.div_ceil(config.pacemaker.tick.max(1));
+        // At least two ticks, so that a call that does not come is missed before clients give up.
+        let slots = interval.div_ceil(config.pacemaker.tick.max(1)).max(2);
         Self {
             // Rounded down: a turn that is a few milliseconds too short makes no ping late.
             tick: (interval / slots).max(1),
@@ -85,7 +86,7 @@ mod tests {
         let uneven = rhythm("25001", "5000");
         assert_eq!((uneven.tick, uneven.slots), (4_166, 6));
         let one = rhythm("2000", "5000");
-        assert_eq!((one.tick, one.slots), (2_000, 1));
+        assert_eq!((one.tick, one.slots), (1_000, 2));
     }
 
     #[test]

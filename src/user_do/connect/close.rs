@@ -28,6 +28,7 @@ impl UserObject {
         let Some(socket) = current.filter(|socket| socket.connection.phase != Phase::Closed) else {
             return close(&ws, reason);
         };
+        self.forget_lost_pacemaker();
         if socket.connection.is_live()
             && let Some(packet) = farewell(reason)
         {

@@ -5,7 +5,8 @@ use worker::Result;
 use crate::core::heartbeat::has_missed_call;
 use crate::core::pacemaker::pace::{Pace, Registration};
 use crate::core::time::Millis;
-use crate::platform::now;
+use crate::messages::{Register, Registered};
+use crate::platform::{log, now, objects};
 use crate::user_do::UserObject;
 
 impl UserObject {
@@ -28,6 +29,24 @@ impl UserObject {
         self.sockets_heard()
             .iter()
             .any(|(socket, heard)| has_missed_call(&pace, &socket.connection, *heard, now, config))
+    }
+
+    /// Forgets a pacemaker that has not called when it should have. Called before a connection ends: without its
+    /// attachment, nothing would tell, and the user's next connection would wait for calls as well.
+    pub(crate) fn forget_lost_pacemaker(&self) {
+        if self.has_lost_pace() {
+            log::fault("pacemaker", self.store.forget_registration());
+        }
+    }
+
+    /// Tells the pacemaker that it need not call any more.
+    pub(crate) async fn end_registration(&self, registration: &Registration) -> Result<Registered> {
+        let end = Register {
+            pacemaker: registration.pacemaker.clone(),
+            user_id: self.store.user_state()?.user_id,
+            slots: vec![],
+        };
+        objects::register(&self.env, &end).await
     }
 
     /// Returns until when the user's connections are known to have lived, if the pacemaker has called everybody who was

@@ -11,8 +11,8 @@ use worker::Result;
 use crate::core::heartbeat::{is_ghost, longest_sleep};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
-use crate::messages::{PresenceQuery, Register};
-use crate::platform::{log, now, objects};
+use crate::messages::PresenceQuery;
+use crate::platform::{log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 
@@ -26,7 +26,7 @@ impl UserObject {
     }
 
     /// The same, once it is known since when the user has been offline, if the previous instance stopped without notice.
-    pub(crate) async fn presence_after_all(&self, query: PresenceQuery) -> Result<Presence> {
+    pub(crate) async fn presence_once_settled(&self, query: PresenceQuery) -> Result<Presence> {
         if self.has_to_ask_for_the_crash()? {
             log::fault("presence", self.settle_crash().await);
         }
@@ -110,12 +110,7 @@ impl UserObject {
         let Some(registration) = self.store.registration()? else {
             return self.settle_crash_at(self.last_trace());
         };
-        let end = Register {
-            pacemaker: registration.pacemaker.clone(),
-            user_id: self.store.user_state()?.user_id,
-            slots: vec![],
-        };
-        let ended = objects::register(&self.env, &end).await?;
+        let ended = self.end_registration(&registration).await?;
         // Meanwhile the user may have come back, or the pacemaker may have called.
         self.settle_crash_at(Some(self.alive_at(&registration, ended.kept_until)?))?;
         Ok(self.store.forget_registration()?)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use worker::{Error, Result};
 
 use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM};
-use crate::core::heartbeat::{called_by, wake_at};
+use crate::core::heartbeat::{call_deadline, wake_at};
 use crate::core::time::Millis;
 use crate::platform::{log, now};
 use crate::user_do::UserObject;
@@ -37,7 +37,7 @@ impl UserObject {
 
     /// Returns whether a pacemaker may have missed a call. If so, the alarm is set for now, and does its work.
     fn may_have_missed_call(&self) -> bool {
-        now() >= self.called_by.get()
+        now() >= self.call_deadline.get()
     }
 
     fn has_lost_alarm(&self) -> bool {
@@ -115,11 +115,11 @@ impl UserObject {
         let connections = || sockets.iter().map(|(socket, _)| &socket.connection);
         let first = |pace| {
             connections()
-                .filter_map(|one| called_by(pace, one, config))
+                .filter_map(|one| call_deadline(pace, one, config))
                 .min()
         };
         let first = pace.as_ref().and_then(first);
-        self.called_by.set(first.unwrap_or(Millis::MAX));
+        self.call_deadline.set(first.unwrap_or(Millis::MAX));
         let all = sockets.into_iter().filter_map(|(socket, heard)| {
             wake_at(
                 pace.as_ref(),
