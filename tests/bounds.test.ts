@@ -50,11 +50,16 @@ test("a message: one round trip, one row, one request", async () => {
 });
 
 /** Returns how many rows each user's object writes during a send. The figures come when all receivers have it. */
-async function objectRows(userIds: string[], event: string, send: () => Promise<unknown>) {
+async function objectRows(
+  userIds: string[],
+  event: string,
+  send: () => Promise<unknown>,
+  isCounted = (_row: { isAlarm?: boolean }) => true,
+) {
   const written = (userId: string) =>
     server
       .logged("rows_written")
-      .filter(({ name }) => name === userId)
+      .filter((row) => row.name === userId && isCounted(row))
       .reduce((sum, { rows }) => sum + rows, 0);
   const before = userIds.map(written);
   await cost(event, send);
@@ -89,10 +94,16 @@ test("a message to one user writes a third row: its receipt", async () => {
 test("a bulk send to known receivers writes as many rows in the sender's object, however many they are", async () => {
   const sender = await contractor(server);
   const send = (receivers: string[]) =>
-    objectRows(["contractor1"], "send_bulk_message", () => sendText(sender, receivers, "hello"));
+    objectRows(
+      ["contractor1"],
+      "send_bulk_message",
+      () => sendText(sender, receivers, "hello"),
+      // The alarm of the send is one row; that of an earlier one may fall due meanwhile, and be another.
+      ({ isAlarm }) => !isAlarm,
+    );
   await send(crowd);
-  // Two in the outbox, the count of the day, the send in the list, and the alarm.
+  // Two in the outbox, the count of the day, and the send in the list.
   const rows = await send(crowd);
-  assert.deepEqual(rows, [5]);
+  assert.deepEqual(rows, [4]);
   assert.deepEqual(await send(crowd.slice(0, 2)), rows);
 });

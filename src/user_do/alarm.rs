@@ -45,14 +45,14 @@ impl UserObject {
     /// The work that calls D1 or other objects. Other events are handled in the meantime. Each part is done even if
     /// another one fails.
     async fn work(&self, has_lost_pace: bool) -> bool {
+        // First, because the watchers are told what it finds.
         let parts = [
+            log::fault("presence", self.settle_crash().await).is_some(),
             log::fault("watchers", self.tell_watchers().await).is_some(),
             log::fault("receipts", self.tell_senders().await).is_some(),
             log::fault("outbox", self.retry_outbox().await).is_some(),
             log::fault("add user", self.record_belatedly().await).is_some(),
         ];
-        // If the pacemaker cannot say since when, its next call will.
-        log::fault("presence", self.settle_crash().await);
         // Last, because it may wait for a pacemaker that does not answer. An object without one has its alarm.
         log::fault("pacemaker", self.keep_pace(has_lost_pace).await);
         parts.into_iter().all(|is_done| is_done)

@@ -110,9 +110,11 @@ impl UserObject {
         let Some(registration) = self.store.registration()? else {
             return self.settle_crash_at(self.last_trace());
         };
-        let ended = self.end_registration(&registration).await?;
-        // Meanwhile the user may have come back, or the pacemaker may have called.
-        self.settle_crash_at(Some(self.alive_at(&registration, ended.kept_until)?))?;
+        let ended = log::fault("pacemaker", self.end_registration(&registration).await);
+        // Meanwhile the user may have come back, or the pacemaker may have called. If it does not answer, what is stored
+        // has to do: the user is offline, and the watchers must not wait.
+        let trace = ended.map(|ended| self.alive_at(&registration, ended.kept_until));
+        self.settle_crash_at(trace.transpose()?)?;
         Ok(self.store.forget_registration()?)
     }
 
