@@ -49,6 +49,14 @@ after(async () => {
   gate.close();
 });
 
+/** Connects a client whose user's object a pacemaker calls. */
+async function called(userId: string) {
+  const socket = await connect(server, userId);
+  await isRegistered(server, userId);
+  await pings([socket], 1);
+  return socket;
+}
+
 /** Asks something, which makes the object find out that it was not called, and waits for the ping. */
 async function isPingedAtOnce(socket: Client) {
   const from = Date.now();
@@ -80,9 +88,7 @@ test("it is killed again and again: every client is pinged in time", async () =>
 });
 
 test("it stops calling: the next event finds out, and the object beats and registers anew", async () => {
-  const socket = await connect(server, "talks");
-  await isRegistered(server, "talks");
-  await pings([socket], 1);
+  const socket = await called("talks");
   await gate.answerOnce("pacemaker", 503);
   // The client is still patient, but its ping is overdue.
   await pause(INTERVAL + TICK);
@@ -95,9 +101,7 @@ test("it stops calling: the next event finds out, and the object beats and regis
 });
 
 test("it stops calling and nothing happens: the object's own alarm finds out", async () => {
-  const socket = await connect(server, "silent");
-  await isRegistered(server, "silent");
-  await pings([socket], 1);
+  const socket = await called("silent");
   await gate.answerOnce("pacemaker", 503);
   const from = Date.now();
   await nextPing(socket);
@@ -108,9 +112,7 @@ test("it stops calling and nothing happens: the object's own alarm finds out", a
 });
 
 test("it hangs: objects help themselves, and others are registered by its next instance", async () => {
-  const socket = await connect(server, "hung");
-  await isRegistered(server, "hung");
-  await pings([socket], 1);
+  const socket = await called("hung");
   gate.hold("pacemaker");
   await gate.waits("pacemaker");
   await pause(INTERVAL + TICK);
@@ -121,9 +123,7 @@ test("it hangs: objects help themselves, and others are registered by its next i
 });
 
 test("it cannot be reached any more: the object goes on by itself, and registers when it can", async () => {
-  const socket = await connect(server, "cut off");
-  await isRegistered(server, "cut off");
-  await pings([socket], 1);
+  const socket = await called("cut off");
   gate.hold("register");
   await gate.answerOnce("pacemaker", 503);
   await pause(INTERVAL + TICK);

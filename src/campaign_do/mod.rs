@@ -11,19 +11,17 @@ mod commands;
 mod feed;
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
 
-use crate::core::alarm;
 use crate::core::campaign::store::CampaignStore;
 use crate::core::campaign::{CampaignLimits, Step};
 use crate::core::error::to_json;
 use crate::core::time::Millis;
-use crate::messages::{CampaignCall, FAILED, Message};
+use crate::messages::{CampaignCall, Message};
 use crate::platform::object_database::ObjectDatabase;
-use crate::platform::{self, now, object_request};
+use crate::platform::{self, alarm, now, object_request};
 
 /// One campaign's Durable Object.
 #[durable_object(alarm)]
@@ -72,7 +70,7 @@ impl CampaignObject {
         _attachment: Option<String>,
     ) -> String {
         let answer = self.answer(&path, &message).await;
-        answer.unwrap_or_else(|error| format!("{FAILED}{error}"))
+        object_request::line(answer)
     }
 }
 
@@ -92,9 +90,7 @@ impl CampaignObject {
     }
 
     fn limits(&self) -> Result<CampaignLimits> {
-        let config = platform::config(&self.env);
-        let config = config.map_err(|error| Error::RustError(error.to_string()))?;
-        Ok(config.campaigns)
+        Ok(platform::config(&self.env)?.campaigns)
     }
 
     /// Returns when the campaign has something to do, if there is one.
@@ -123,13 +119,6 @@ impl CampaignObject {
         if self.is_fed.get() {
             return Ok(());
         }
-        // Only storage is awaited, so no other event is handled in the meantime.
-        let set_for = self.state.storage().get_alarm().await?;
-        let set_for = set_for.and_then(|at| Millis::try_from(at).ok());
-        let Some(at) = alarm::to_set(wanted, set_for, now()) else {
-            return Ok(());
-        };
-        let pause = Duration::from_millis(at.saturating_sub(now()));
-        self.state.storage().set_alarm(pause).await
+        alarm::ensure(&self.state.storage(), wanted).await
     }
 }

@@ -16,21 +16,19 @@ mod registration;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
 
-use crate::core::alarm;
 use crate::core::config::Config;
 use crate::core::error::to_json;
 use crate::core::pacemaker::rhythm::Rhythm;
 use crate::core::pacemaker::roster::Roster;
 use crate::core::pacemaker::store::PacemakerStore;
 use crate::core::time::Millis;
-use crate::messages::{FAILED, Message, Register};
+use crate::messages::{Message, Register};
 use crate::platform::object_database::ObjectDatabase;
-use crate::platform::{self, log, now, object_request};
+use crate::platform::{self, alarm, log, now, object_request};
 
 /// One pacemaker's Durable Object.
 #[durable_object(alarm)]
@@ -53,8 +51,7 @@ impl DurableObject for Pacemaker {
         let storage = state.storage();
         // The platform waits for this promise, and fires no alarm before.
         let _blocked = state.block_concurrency_while(async move {
-            if let Ok(alarm) = storage.get_alarm().await {
-                let at = alarm.and_then(|at| Millis::try_from(at).ok());
+            if let Ok(at) = alarm::set_for(&storage).await {
                 found.set(found.get().or(at));
             }
             Ok(())
@@ -98,7 +95,7 @@ impl Pacemaker {
         _attachment: Option<String>,
     ) -> String {
         let answer = self.answer(&path, &message).await;
-        answer.unwrap_or_else(|error| format!("{FAILED}{error}"))
+        object_request::line(answer)
     }
 }
 
@@ -113,8 +110,7 @@ impl Pacemaker {
     }
 
     fn config(&self) -> Result<Rc<Config>> {
-        let config = platform::config(&self.env);
-        config.map_err(|error| Error::RustError(error.to_string()))
+        Ok(platform::config(&self.env)?)
     }
 
     /// Works with the roster, which is read first if it is not known. There is no await in between.
@@ -148,13 +144,6 @@ impl Pacemaker {
         let Some(wanted) = self.with_roster(|roster| roster.next(rhythm, kept_until))? else {
             return Ok(());
         };
-        // Only storage is awaited, so no other event is handled in the meantime.
-        let set_for = self.state.storage().get_alarm().await?;
-        let set_for = set_for.and_then(|at| Millis::try_from(at).ok());
-        let Some(at) = alarm::to_set(wanted, set_for, now()) else {
-            return Ok(());
-        };
-        let pause = Duration::from_millis(at.saturating_sub(now()));
-        self.state.storage().set_alarm(pause).await
+        alarm::ensure(&self.state.storage(), wanted).await
     }
 }

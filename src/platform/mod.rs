@@ -2,6 +2,7 @@
 //! signatures, D1 and the log.
 
 pub mod abandoned;
+pub mod alarm;
 pub mod body;
 pub mod d1;
 pub mod deployment;
@@ -111,6 +112,12 @@ pub fn config(env: &Env) -> Result<Rc<Config>, ConfigError> {
         Ok(Rc::new(config))
     };
     CONFIG.with(|config| config.get_or_init(read).clone())
+}
+
+impl From<ConfigError> for worker::Error {
+    fn from(error: ConfigError) -> Self {
+        Self::RustError(error.to_string())
+    }
 }
 
 /// Returns a variable as text. A value in wrangler.toml that is not a string is returned as JSON: it may

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use worker::{Request, Response, Result};
 
-use crate::messages::{HEADER, message_in, split_url};
+use crate::messages::{FAILED, HEADER, message_in, split_url};
 
 /// A request from the Worker or another object.
 pub struct ObjectRequest {
@@ -62,6 +62,11 @@ impl ObjectRequest {
             None => unknown(),
         }
     }
+}
+
+/// Returns the answer to a remote call as its caller reads it: in one line, or why there is none.
+pub fn line(answer: Result<String>) -> String {
+    answer.unwrap_or_else(|error| format!("{FAILED}{error}"))
 }
 
 /// Returns the 400 for a message that is unknown, or known only to a later version.

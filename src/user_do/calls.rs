@@ -18,10 +18,10 @@ use super::UserObject;
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::messages::{
-    Act, Beat, CampaignNews, Deliver, Disconnect, Erase, FAILED, Message, Notify, PresenceQuery,
-    Pulse, Revoke, SendChunk, Watch,
+    Act, Beat, CampaignNews, Deliver, Disconnect, Erase, Message, Notify, PresenceQuery, Pulse,
+    Revoke, SendChunk, Watch,
 };
-use crate::platform::object_request::ObjectRequest;
+use crate::platform::object_request::{ObjectRequest, line};
 
 /// A call as it arrives.
 pub(crate) struct Call {
@@ -168,8 +168,4 @@ impl UserObject {
             _ => Ok(None),
         }
     }
-}
-
-fn line(answer: Result<String>) -> String {
-    answer.unwrap_or_else(|error| format!("{FAILED}{error}"))
 }

@@ -26,6 +26,24 @@ pub fn send(time: Millis, user_ids: &[&str]) -> Vec<Target> {
     user_ids.iter().enumerate().map(target).collect()
 }
 
+/// Draws pseudorandom numbers, the same ones for the same seed (xorshift64*).
+pub struct Draw(pub u64);
+
+impl Draw {
+    /// Returns a number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    /// Returns true once in so many times.
+    pub fn once_in(&mut self, limit: usize) -> bool {
+        self.below(limit) == 0
+    }
+}
+
 impl Database for Connection {
     fn query<T: DeserializeOwned>(
         &self,

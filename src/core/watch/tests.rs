@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::*;
-use crate::core::store::testing::store;
+use crate::core::store::testing::{Draw, store};
 use crate::core::store::{PushOutcome, Store, TellingStep, Watcher};
 
 fn statement(is_online: bool, version: u64) -> StatusReport {
@@ -239,22 +239,6 @@ const USER: &str = "watched";
 const GRACE: Millis = 50;
 const RETRY: Millis = 80;
 const WATCHERS: usize = 4;
-
-/// Draws pseudorandom numbers, the same ones for the same seed (xorshift64*).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
-    }
-
-    fn once_in(&mut self, limit: usize) -> bool {
-        self.below(limit) == 0
-    }
-}
 
 struct World {
     draw: Draw,

@@ -12,7 +12,7 @@ use crate::core::heartbeat::{is_ghost, longest_sleep};
 use crate::core::presence::Presence;
 use crate::core::time::Millis;
 use crate::messages::PresenceQuery;
-use crate::platform::{log, now};
+use crate::platform::{alarm, log, now};
 use crate::user_do::UserObject;
 use crate::user_do::ground::socket::Socket;
 
@@ -75,8 +75,8 @@ impl UserObject {
         let left = self.left_alarm.clone();
         // The platform waits for this promise.
         let _blocked = self.state.block_concurrency_while(async move {
-            if let Ok(alarm) = storage.get_alarm().await {
-                left.set(alarm.and_then(|at| Millis::try_from(at).ok()));
+            if let Ok(at) = alarm::set_for(&storage).await {
+                left.set(at);
             }
             Ok(())
         });

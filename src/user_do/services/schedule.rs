@@ -8,14 +8,12 @@
 //! so an instance looks at its first event whether the one that it needs is set, and at each event whether it is
 //! overdue.
 
-use std::time::Duration;
-
 use worker::{Error, Result};
 
 use crate::core::alarm::{self, LEFT_TO_THE_PLATFORM};
 use crate::core::heartbeat::{call_deadline, wake_at};
 use crate::core::time::Millis;
-use crate::platform::{log, now};
+use crate::platform::{self, log, now};
 use crate::user_do::UserObject;
 
 impl UserObject {
@@ -84,10 +82,7 @@ impl UserObject {
         let current = match self.alarm_at.get() {
             Some(current) => current,
             // Only storage is awaited, so no other event is handled in the meantime.
-            None => {
-                let stored = self.state.storage().get_alarm().await?;
-                stored.and_then(|at| Millis::try_from(at).ok())
-            }
+            None => platform::alarm::set_for(&self.state.storage()).await?,
         };
         self.alarm_at.set(Some(current));
         let Some(at) = alarm::to_set(wanted, current, now()) else {
@@ -97,8 +92,7 @@ impl UserObject {
             log::error("alarm", &"it is overdue by seconds, so it is set anew");
         }
         self.alarm_at.set(Some(Some(at)));
-        let pause = Duration::from_millis(at.saturating_sub(now()));
-        let outcome = self.state.storage().set_alarm(pause).await;
+        let outcome = platform::alarm::set(&self.state.storage(), at).await;
         if outcome.is_err() {
             // It is no longer known which alarm is set, so read it next time.
             self.alarm_at.set(None);

@@ -7,19 +7,7 @@ use crate::core::events::get_conversations::{MAX_UNREAD_COUNT, own_marks};
 use crate::core::events::get_unread_total::UnreadTotal;
 use crate::core::ids::conversation_id;
 use crate::core::store::Store;
-
-/// Draws pseudorandom numbers, the same ones for the same seed (xorshift64*).
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        number as usize % limit
-    }
-}
+use crate::core::store::testing::Draw;
 
 const PEERS: [&str; 5] = ["c1", "c2", "c3", "c4", "c5"];
 
