@@ -8,7 +8,7 @@ import socketio
 
 
 async def start(name, url, transports, **more):
-    """Connects a client. `more` contains `auth` if the version supports it."""
+    """Connects a client. `more` contains `auth` and `wait_timeout` if the version supports them."""
 
     def say(event, text=None):
         print(json.dumps({"client": name, "event": event, "text": text}), flush=True)

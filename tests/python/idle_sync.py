@@ -10,7 +10,7 @@ import socketio
 
 
 def start(name, url, transports, **more):
-    """Connects a client. `more` contains `auth` if the version supports it."""
+    """Connects a client. `more` contains `auth` and `wait_timeout` if the version supports them."""
 
     def say(event, text=None):
         line = json.dumps({"client": name, "event": event, "text": text})

@@ -47,13 +47,10 @@ async function startScript(index: number): Promise<[string, string[]]> {
 }
 
 test("fifty idle clients stay connected while the pacemaker is killed", async () => {
-  const pythons = await Promise.all(
-    versions.flatMap((version) =>
-      idlePrograms.flatMap((program) =>
-        ["a", "b"].map((name) => startIdle(server, version, program, name)),
-      ),
-    ),
-  );
+  const pythons: Awaited<ReturnType<typeof startIdle>>[] = [];
+  for (const version of versions)
+    for (const program of idlePrograms)
+      for (const name of ["a", "b"]) pythons.push(await startIdle(server, version, program, name));
   const scripts: [string, string[]][] = [];
   while (scripts.length < 26) scripts.push(await startScript(scripts.length));
   const histories = () => [...pythons.flatMap((them) => them.histories()), ...scripts];
