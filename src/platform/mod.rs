@@ -14,6 +14,7 @@ pub mod meter;
 pub mod object_database;
 pub mod object_request;
 pub mod objects;
+pub mod outbound;
 pub mod public_keys;
 pub mod telemetry;
 
