@@ -20,6 +20,8 @@ use super::record::shards::Shards;
 use super::time::Millis;
 use super::user_ids::UserIds;
 use super::web_url::is_web_url;
+use super::webhook::event::WebhookEvent;
+use super::webhook::{Webhook, read_secret};
 use crate::wire::engine_io::Handshake;
 
 /// A missing or invalid value. The error's text names the variable and never contains a secret.
@@ -185,6 +187,11 @@ pub struct Config {
     /// `LOG_REPLAY_BYTES` [4000000]: how many bytes of the log (the newest) a client gets when it connects.
     /// They must fit into a polling session's queue ([`crate::wire::polling`]) and leave room for more.
     pub log_replay_bytes: usize,
+    /// The webhook, if there is a `WEBHOOK_URL`: `WEBHOOK_SECRET` (a secret, required), `WEBHOOK_SECRET_PREVIOUS` (an
+    /// optional one), `WEBHOOK_EVENTS` [`message.undelivered,message.unread,campaign.finished`], `WEBHOOK_INCLUDE_CONTENT`
+    /// [`off`], `WEBHOOK_TIMEOUT_MS` [10000], `WEBHOOK_STATE_CACHE_MS` [30000] and `WEBHOOK_REPLAY_BATCH` [200], see
+    /// [`Webhook`].
+    pub webhook: Option<Webhook>,
 }
 
 impl Config {
@@ -295,6 +302,7 @@ impl Config {
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
             log_replay_bytes,
+            webhook: vars.webhook()?,
         })
     }
 
@@ -426,6 +434,60 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
             ),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Reads the webhook. Neither its URL, which may have a secret in it, nor its secrets are ever in an error.
+    fn webhook(&self) -> Result<Option<Webhook>, ConfigError> {
+        let name = "WEBHOOK_URL";
+        let Some(url) = self.get(name).map(|url| url.trim().to_owned()) else {
+            return Ok(None);
+        };
+        if !is_web_url(&url) {
+            let problem = "it is not an https:// URL without a user name".to_owned();
+            return Err(ConfigError { name, problem });
+        }
+        let name = "WEBHOOK_SECRET";
+        let missing = || ConfigError {
+            name,
+            problem: "the secret is not set, and WEBHOOK_URL is".to_owned(),
+        };
+        Ok(Some(Webhook {
+            url,
+            secret: self.webhook_secret(name)?.ok_or_else(missing)?,
+            secret_previous: self.webhook_secret("WEBHOOK_SECRET_PREVIOUS")?,
+            events: self.webhook_events()?,
+            includes_content: self
+                .choice("WEBHOOK_INCLUDE_CONTENT", [("off", false), ("on", true)])?,
+            timeout: self.number("WEBHOOK_TIMEOUT_MS", 10_000, 100, 60_000)?,
+            state_cache: self.number("WEBHOOK_STATE_CACHE_MS", 30_000, 0, 600_000)?,
+            replay_batch: self.number("WEBHOOK_REPLAY_BATCH", 200, 1, 1_000)?,
+        }))
+    }
+
+    fn webhook_secret(&self, name: &'static str) -> Result<Option<Vec<u8>>, ConfigError> {
+        let problem = || ConfigError {
+            name,
+            problem: "the secret is not whsec_ and the base64 of 24 to 64 bytes".to_owned(),
+        };
+        let secret = self.get(name);
+        secret
+            .map(|text| read_secret(&text).ok_or_else(problem))
+            .transpose()
+    }
+
+    fn webhook_events(&self) -> Result<Vec<WebhookEvent>, ConfigError> {
+        let name = "WEBHOOK_EVENTS";
+        let Some(text) = self.get(name) else {
+            return Ok(WebhookEvent::DEFAULT.into());
+        };
+        let read = |event: &str| {
+            let event = event.trim();
+            WebhookEvent::named(event).ok_or_else(|| ConfigError {
+                name,
+                problem: format!("there is no event \"{event}\""),
+            })
+        };
+        text.split(',').map(read).collect()
     }
 
     /// Reads the audience of users' tokens, which must not be that of services' tokens.
@@ -701,6 +763,61 @@ mod tests {
             &[("JWT_SECRET", SECRET), ("API_KEY", "short")],
             "API_KEY: the secret is shorter than 32 bytes",
         );
+    }
+
+    #[test]
+    fn a_webhook_has_a_url_and_a_secret() {
+        let [secret, other] = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_short"];
+        let read = |vars: &[(&str, &str)]| read(&[&[("JWT_SECRET", SECRET)], vars].concat());
+        let url = ("WEBHOOK_URL", " https://api.example.com/hook?key=hunter2 ");
+        let signed = [url, ("WEBHOOK_SECRET", secret)];
+        let with = |name, value| read(&[&signed[..], &[(name, value)]].concat());
+
+        assert_eq!(read(&[]).unwrap().webhook, None);
+        assert_eq!(read(&[("WEBHOOK_SECRET", secret)]).unwrap().webhook, None);
+        let webhook = read(&signed).unwrap().webhook.unwrap();
+        assert_eq!(webhook.url, "https://api.example.com/hook?key=hunter2");
+        assert_eq!(webhook.events, WebhookEvent::DEFAULT);
+        assert_eq!((webhook.timeout, webhook.includes_content), (10_000, false));
+        let events = with("WEBHOOK_EVENTS", "user.online, campaign.finished").unwrap();
+        assert_eq!(
+            events.webhook.unwrap().events,
+            [WebhookEvent::UserOnline, WebhookEvent::CampaignFinished]
+        );
+
+        let is_not_a_secret = "the secret is not whsec_ and the base64 of 24 to 64 bytes";
+        for (result, expected) in [
+            (
+                read(&[url]),
+                "WEBHOOK_SECRET: the secret is not set, and WEBHOOK_URL is".to_owned(),
+            ),
+            (
+                read(&[url, ("WEBHOOK_SECRET", other)]),
+                format!("WEBHOOK_SECRET: {is_not_a_secret}"),
+            ),
+            (
+                with("WEBHOOK_SECRET_PREVIOUS", other),
+                format!("WEBHOOK_SECRET_PREVIOUS: {is_not_a_secret}"),
+            ),
+            (
+                with("WEBHOOK_EVENTS", "message.unread,message.read"),
+                "WEBHOOK_EVENTS: there is no event \"message.read\"".to_owned(),
+            ),
+            (
+                with("WEBHOOK_INCLUDE_CONTENT", "yes"),
+                "WEBHOOK_INCLUDE_CONTENT: \"yes\" is neither \"off\" nor \"on\"".to_owned(),
+            ),
+        ] {
+            assert_eq!(result.unwrap_err(), expected);
+        }
+        for bad in ["http://api.example.com", "https://a:b@api.example.com", "x"] {
+            let error = read(&[("WEBHOOK_URL", bad), signed[1]]).unwrap_err();
+            assert_eq!(
+                error,
+                "WEBHOOK_URL: it is not an https:// URL without a user name"
+            );
+        }
+        assert!(read(&[("WEBHOOK_URL", "http://[::1]:80/x"), signed[1]]).is_ok());
     }
 
     const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;

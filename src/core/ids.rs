@@ -70,18 +70,26 @@ pub fn created_at(id: Uuid) -> Millis {
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// Returns an HMAC-SHA-256 over length-prefixed parts. The first part states the purpose, so a MAC made for
-/// one purpose is invalid for any other.
-pub fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+/// Returns an HMAC-SHA-256 (RFC 2104). Whoever else makes such a MAC decides what is in `signed`; our own are made by
+/// [`mac`].
+pub fn hmac(secret: &[u8], signed: &[u8]) -> [u8; 32] {
     let Ok(mut mac) = HmacSha256::new_from_slice(secret) else {
         // HMAC takes keys of any length (RFC 2104, section 2), so this cannot be reached.
         return [0; 32];
     };
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
+    mac.update(signed);
     mac.finalize().into_bytes().into()
+}
+
+/// Returns an HMAC-SHA-256 over length-prefixed parts. The first part states the purpose, so a MAC made for
+/// one purpose is invalid for any other.
+pub fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut signed = Vec::new();
+    for part in parts {
+        signed.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        signed.extend_from_slice(part);
+    }
+    hmac(secret, &signed)
 }
 
 /// Compares in a time that does not depend on where the difference is.

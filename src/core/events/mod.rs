@@ -172,13 +172,13 @@ fn payload_or_none(args: &Args) -> Result<&RawValue, EventError> {
 }
 
 /// Reads a payload's fields. Each field stays raw, so that the checks can name the invalid one.
-fn fields<'a, T: Deserialize<'a>>(payload: &'a RawValue) -> Result<T, EventError> {
+pub(crate) fn fields<'a, T: Deserialize<'a>>(payload: &'a RawValue) -> Result<T, EventError> {
     serde_json::from_str(payload.get())
         .map_err(|_| EventError::invalid("The payload must be an object with each field once"))
 }
 
 /// Returns the field unless it is missing or null.
-fn present(field: Option<&RawValue>) -> Option<&RawValue> {
+pub(crate) fn present(field: Option<&RawValue>) -> Option<&RawValue> {
     field.filter(|value| value.get() != "null")
 }
 
@@ -306,7 +306,7 @@ fn message_ids(
 }
 
 /// Reads the number of items on a page: 50 unless `limit` is given.
-fn limit(field: Option<&RawValue>) -> Result<usize, EventError> {
+pub(crate) fn limit(field: Option<&RawValue>) -> Result<usize, EventError> {
     match present(field) {
         None => Ok(DEFAULT_PAGE),
         Some(value) => serde_json::from_str::<usize>(value.get())
