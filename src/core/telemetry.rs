@@ -56,6 +56,13 @@ pub enum Fact {
         /// The error code that the caller receives.
         code: String,
     },
+    /// The webhook was told of something, or an attempt to do so has failed.
+    WebhookSent {
+        /// The `webhook-id`.
+        id: String,
+        /// The status of the answer; null if there was none.
+        status: Option<u16>,
+    },
 }
 
 /// The figures for one send.
@@ -118,6 +125,7 @@ impl Fact {
             Self::ConnectionClosed { .. } => "connection_closed",
             Self::SendFigures(sent) => sent.event,
             Self::RequestFailed { .. } => "request_failed",
+            Self::WebhookSent { .. } => "webhook",
         }
     }
 
@@ -184,6 +192,11 @@ impl Fact {
                 ],
             ),
             Self::RequestFailed { event, code } => (event.as_str(), code.clone(), Vec::new()),
+            Self::WebhookSent { id, status } => {
+                // No answer counts as 0.
+                let doubles = vec![f64::from(status.unwrap_or_default())];
+                ("", id.clone(), doubles)
+            }
         };
         Point {
             blobs: [self.what().to_owned(), blob2.to_owned(), blob3],
@@ -232,7 +245,19 @@ mod tests {
             event: "e".into(),
             code: "forbidden".into(),
         };
+        let sent_webhook = |status| Fact::WebhookSent {
+            id: "w".into(),
+            status,
+        };
         let lines = [
+            (
+                sent_webhook(Some(204)),
+                r#"{"level":"info","what":"webhook","user":"u","id":"w","status":204}"#,
+            ),
+            (
+                sent_webhook(None),
+                r#"{"level":"info","what":"webhook","user":"u","id":"w","status":null}"#,
+            ),
             (
                 opened,
                 r#"{"level":"info","what":"connection_opened","user":"u","transport":"polling","recovered":true,"connections":2}"#,
@@ -268,6 +293,17 @@ mod tests {
         let point = sent().point();
         assert_eq!(point.blobs, ["send_bulk_message", "", ""]);
         assert_eq!(point.doubles, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+        let webhook = Fact::WebhookSent {
+            id: "w".into(),
+            status: Some(204),
+        };
+        assert_eq!(
+            webhook.point(),
+            Point {
+                blobs: ["webhook", "", "w"].map(str::to_owned),
+                doubles: vec![204.0],
+            }
+        );
         let closed = Fact::ConnectionClosed {
             carrier: Carrier::WebSocket,
             reason: ProtocolEnd::ClientClosed.into(),

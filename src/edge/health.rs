@@ -16,8 +16,9 @@ use crate::core::api::is_get;
 use crate::core::api::problem::Problem;
 use crate::core::config::Config;
 use crate::core::error::to_json;
-use crate::core::time::Millis;
-use crate::platform::{self, d1, log, now, objects};
+use crate::core::record::webhooks::Gone;
+use crate::core::time::{Millis, iso};
+use crate::platform::{self, d1, log, now, objects, webhook};
 
 #[derive(Serialize)]
 struct Health {
@@ -30,8 +31,29 @@ struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
     version: &'static str,
+}
+
+/// Whether the webhook is switched on. That it is off is the wish of whoever answered 410, so the Worker works as well
+/// as before.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WebhookState {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone_at: Option<String>,
+}
+
+impl WebhookState {
+    fn of(gone: Option<Gone>) -> Self {
+        Self {
+            state: if gone.is_some() { "off" } else { "on" },
+            gone_at: gone.map(|gone| iso(gone.gone_at)),
+        }
+    }
 }
 
 /// What a thorough check found.
@@ -39,6 +61,8 @@ struct Health {
 struct Found {
     failing_shards: Vec<String>,
     are_objects_well: bool,
+    /// Unknown if the first database does not answer, or there is no webhook.
+    webhook: Option<WebhookState>,
 }
 
 impl Found {
@@ -67,11 +91,16 @@ pub async fn serve(request: &Request, env: &Env, url: &Url) -> Result<Response> 
         && found
             .as_ref()
             .is_none_or(|found| found.is_d1_well() && found.are_objects_well);
+    let (failing_shards, webhook) = found
+        .clone()
+        .map(|found| (found.failing_shards, found.webhook))
+        .unwrap_or_default();
     let body = to_json(&Health {
         configuration: word(config.is_some()),
         d1: found.as_ref().map(|found| word(found.is_d1_well())),
         objects: found.as_ref().map(|found| word(found.are_objects_well)),
-        failing_shards: found.map(|found| found.failing_shards).unwrap_or_default(),
+        failing_shards,
+        webhook,
         warning: config.and_then(|config| open_origins::warning(&config, url)),
         version: env!("CARGO_PKG_VERSION"),
     });
@@ -96,7 +125,13 @@ async fn check(env: &Env, config: &Config) -> Found {
     let found = Found {
         failing_shards: d1::failing(env, &config.record_shards).await,
         are_objects_well: log::fault("objects", objects::pulse(env).await).is_some(),
+        webhook: webhook_state(env, config).await,
     };
     LAST.replace(Some((now(), found.clone())));
     found
+}
+
+async fn webhook_state(env: &Env, config: &Config) -> Option<WebhookState> {
+    let gone = webhook::gone(env, config.webhook.as_ref()?).await;
+    log::fault("webhook", gone).map(WebhookState::of)
 }

@@ -55,7 +55,9 @@ pub use gateway::{
 };
 pub use pacemaker::{Beat, BeatAnswer, Register, Registered};
 pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
-pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse, Revoke};
+pub use service::{
+    Act, Acted, Disconnect, Disconnected, Erase, Pulse, ReplayWebhook, Revoke, WebhookReplayed,
+};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

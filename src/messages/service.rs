@@ -74,6 +74,27 @@ impl Message for Erase {
     type Answer = ();
 }
 
+/// Has a webhook that was given up sent again, under the same id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayWebhook {
+    /// The `webhook-id`.
+    pub webhook_id: String,
+}
+
+impl Message for ReplayWebhook {
+    const PATH: &'static str = "/webhook/replay";
+    type Answer = WebhookReplayed;
+}
+
+/// The answer to [`ReplayWebhook`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookReplayed {
+    /// Whether it will be sent: `false` if the object no longer has it.
+    pub is_replayed: bool,
+}
+
 /// Checks that objects answer.
 #[derive(Debug, Serialize)]
 pub struct Pulse {}

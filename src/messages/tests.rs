@@ -292,6 +292,16 @@ fn messages_of_the_backend_are_pinned() {
         },
         r#"{"userId":"u"}"#,
     );
+    pinned_and_open(
+        &ReplayWebhook {
+            webhook_id: "w".into(),
+        },
+        r#"{"webhookId":"w"}"#,
+    );
+    pinned_and_open(
+        &WebhookReplayed { is_replayed: true },
+        r#"{"isReplayed":true}"#,
+    );
     // These are never read: the path says everything.
     assert_eq!(to_json(&Disconnect {}), "{}");
     assert_eq!(to_json(&Revoke {}), "{}");

@@ -13,11 +13,13 @@ use super::jurisdiction::{self, Objects};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::core::pacemaker::roster::Due;
+use crate::core::record::webhooks::Replay;
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::messages::{
     Beat, BeatAnswer, CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard,
-    Message, Notify, Poll, Pulse, Receipt, Register, Registered, to_header, url,
+    Message, Notify, Poll, Pulse, Receipt, Register, Registered, ReplayWebhook, WebhookReplayed,
+    to_header, url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.
@@ -355,6 +357,30 @@ pub async fn notify_all(
         patience: 0,
     };
     run::<Notify>(env, calls).await
+}
+
+/// Has webhooks that were given up sent again by their users' objects, `concurrency` at a time. The answers are in the
+/// order of the webhooks; that of an object that cannot be reached is an error.
+pub async fn replay_webhooks(
+    env: &Env,
+    replays: &[Replay],
+    concurrency: usize,
+) -> Result<Vec<Result<WebhookReplayed>>> {
+    let own = |replay: &Replay| {
+        let webhook_id = replay.webhook_id.clone();
+        Some(to_json(&ReplayWebhook { webhook_id }))
+    };
+    let calls = Calls {
+        binding: USER,
+        targets: replays
+            .iter()
+            .map(|replay| Target(&replay.user_id, None, own(replay)))
+            .collect(),
+        common: String::new(),
+        concurrency,
+        patience: 0,
+    };
+    run::<ReplayWebhook>(env, calls).await
 }
 
 /// The deliveries of the copies of one send.

@@ -19,7 +19,7 @@ use crate::core::error::to_json;
 use crate::core::events::new_message::Letter;
 use crate::messages::{
     Act, Beat, CampaignNews, Deliver, Disconnect, Erase, Message, Notify, PresenceQuery, Pulse,
-    Revoke, SendChunk, Watch,
+    ReplayWebhook, Revoke, SendChunk, Watch, WebhookReplayed,
 };
 use crate::platform::object_request::{ObjectRequest, line};
 
@@ -164,6 +164,13 @@ impl UserObject {
             Disconnect::PATH => Ok(Some(to_json(&self.disconnect()))),
             Revoke::PATH => self.revoke().map(|closed| Some(to_json(&closed))),
             Erase::PATH => call.answer(|erase| self.erase(erase)).await,
+            ReplayWebhook::PATH => {
+                call.answer(async |replay: ReplayWebhook| {
+                    let is_replayed = self.replay_webhook(&replay.webhook_id)?;
+                    Ok(WebhookReplayed { is_replayed })
+                })
+                .await
+            }
             Pulse::PATH => Ok(Some(to_json(&()))),
             _ => Ok(None),
         }

@@ -14,6 +14,7 @@ use crate::core::ids::is_user_id;
 use crate::core::record::users::Profile;
 use crate::core::region::Region;
 use crate::core::web_url::is_web_url;
+use crate::core::webhook::failed::is_webhook_id;
 
 const MAX_NAME_CHARS: usize = 200;
 const MAX_URL_CHARS: usize = 2_000;
@@ -78,6 +79,28 @@ pub fn wants_revocation(body: &str) -> Result<bool, Problem> {
             .as_bool()
             .ok_or_else(|| Problem::invalid("revoke must be true or false")),
     }
+}
+
+/// Reads the body of `POST /v1/webhooks/replay`, which may be empty: `{ ids? }`. Returns the ids, at most `max`.
+pub fn webhook_ids(body: &str, max: usize) -> Result<Option<Vec<String>>, Problem> {
+    #[derive(Deserialize)]
+    struct Fields {
+        #[serde(default, deserialize_with = "given")]
+        ids: Option<serde_json::Value>,
+    }
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let Some(ids) = object::<Fields>(body)?.ids else {
+        return Ok(None);
+    };
+    let ids: Option<Vec<String>> = serde_json::from_value(ids).ok();
+    let are_good = |ids: &Vec<String>| {
+        (1..=max).contains(&ids.len()) && ids.iter().all(|id| is_webhook_id(id))
+    };
+    let detail = format!("ids must be an array of 1 to {max} ids of webhooks");
+    let ids = ids.filter(are_good);
+    ids.map(Some).ok_or_else(|| Problem::invalid(&detail))
 }
 
 /// Reads a field that is present, even if it is null: null does not mean that the field was omitted.
@@ -235,6 +258,27 @@ mod tests {
             r#"{"revoke":null}"#,
         ] {
             assert_eq!(wants_revocation(bad).unwrap_err().status, 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_replay_may_name_webhooks() {
+        for body in ["", "{}"] {
+            assert_eq!(webhook_ids(body, 2), Ok(None));
+        }
+        let both = webhook_ids(r#"{"ids":["a","b"]}"#, 2).unwrap();
+        assert_eq!(both, Some(vec!["a".to_owned(), "b".to_owned()]));
+        for bad in [
+            " ",
+            "[]",
+            r#"{"ids":null}"#,
+            r#"{"ids":"a"}"#,
+            r#"{"ids":[]}"#,
+            r#"{"ids":[7]}"#,
+            r#"{"ids":[""]}"#,
+            r#"{"ids":["a","b","c"]}"#,
+        ] {
+            assert_eq!(webhook_ids(bad, 2).unwrap_err().status, 400, "{bad}");
         }
     }
 

@@ -54,6 +54,10 @@ pub enum ApiRoute {
     ChangeCampaign(String, &'static str),
     /// `GET /v1/campaigns/{id}/results`
     CampaignResults(String),
+    /// `GET /v1/webhooks/failed`
+    FailedWebhooks,
+    /// `POST /v1/webhooks/replay`
+    ReplayWebhooks,
 }
 
 impl ApiRoute {
@@ -79,6 +83,8 @@ impl ApiRoute {
             Self::ChangeCampaign(_, RESUME) => "POST /v1/campaigns/{id}/resume",
             Self::ChangeCampaign(..) => "POST /v1/campaigns/{id}/cancel",
             Self::CampaignResults(_) => "GET /v1/campaigns/{id}/results",
+            Self::FailedWebhooks => "GET /v1/webhooks/failed",
+            Self::ReplayWebhooks => "POST /v1/webhooks/replay",
         }
     }
 
@@ -98,7 +104,10 @@ impl ApiRoute {
             | Self::Campaigns
             | Self::Campaign(_)
             | Self::CampaignResults(_) => Scope::MessagesRead,
-            Self::DeleteUser(_) | Self::Disconnect(_) => Scope::Admin,
+            Self::DeleteUser(_)
+            | Self::Disconnect(_)
+            | Self::FailedWebhooks
+            | Self::ReplayWebhooks => Scope::Admin,
         }
     }
 
@@ -148,6 +157,8 @@ impl ApiRoute {
                 };
                 &[("POST", Self::ChangeCampaign((*id).to_owned(), event))]
             }
+            ["webhooks", "failed"] => &[("GET", Self::FailedWebhooks)],
+            ["webhooks", "replay"] => &[("POST", Self::ReplayWebhooks)],
             _ => return Err(Problem::not_found()),
         };
         let allowed = || methods.iter().map(|(method, _)| *method).collect();
@@ -305,6 +316,19 @@ mod tests {
         assert_eq!(sender("limit=7&senderId=a%20b"), Ok("a b".into()));
         assert_eq!(sender("senderId=").unwrap_err().status, 400);
         assert_eq!(sender("").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn webhooks() {
+        let find = |method, path| ApiRoute::find(method, path).unwrap();
+        for (method, path, route) in [
+            ("GET", "/v1/webhooks/failed", ApiRoute::FailedWebhooks),
+            ("POST", "/v1/webhooks/replay", ApiRoute::ReplayWebhooks),
+        ] {
+            assert_eq!(find(method, path), route);
+            assert_eq!(route.name(), format!("{method} {path}"));
+            assert_eq!(route.scope(), Scope::Admin);
+        }
     }
 
     #[test]

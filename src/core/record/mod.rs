@@ -6,6 +6,7 @@
 //! - [`send`]: a complete send
 //! - [`history`]: conversations, messages, read state
 //! - [`users`]: users, blocks, regions, and the erasure of a user
+//! - [`webhooks`]: the webhook's switch, and the webhooks that were given up
 
 pub mod deployment;
 pub mod history;
@@ -13,6 +14,7 @@ pub mod id;
 pub mod send;
 pub mod shards;
 pub mod users;
+pub mod webhooks;
 
 use serde::Deserialize;
 

@@ -192,12 +192,14 @@ pub fn erase_conversations(user_id: &str, conversation_ids: &[String]) -> Vec<St
     .into()
 }
 
-/// Deletes the user, what they have sent to many, and every block by or against them. Their conversations must have
-/// been deleted before. This scans `blocks`, which has no index for it either.
+/// Deletes the user, what they have sent to many, every block by or against them, and the webhooks about them that were
+/// given up. Their conversations must have been deleted before. This scans `blocks` and `failed_webhooks`, which have no
+/// index for it either.
 pub fn erase_user(user_id: &str) -> Vec<Statement> {
     [
         "DELETE FROM blocks WHERE blocker_id = ?1 OR blocked_id = ?1",
         "DELETE FROM contents WHERE sender_id = ?1",
+        "DELETE FROM failed_webhooks WHERE user_id = ?1",
         "DELETE FROM users WHERE user_id = ?1",
     ]
     .map(|sql| Statement {

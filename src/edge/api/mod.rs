@@ -3,6 +3,7 @@
 
 mod campaigns;
 mod users;
+mod webhooks;
 
 use std::rc::Rc;
 
@@ -105,6 +106,8 @@ async fn run(
         ApiRoute::AddCampaignReceivers(id, part) => call.add_receivers(&id, &part).await,
         ApiRoute::ChangeCampaign(id, event) => call.campaign(event, &id).await,
         ApiRoute::CampaignResults(id) => call.campaign_results(&id).await,
+        ApiRoute::FailedWebhooks => call.failed_webhooks().await,
+        ApiRoute::ReplayWebhooks => call.replay_webhooks().await,
     }
 }
 

@@ -11,3 +11,4 @@ mod publish;
 mod receipts;
 mod schedule;
 mod unread;
+mod webhook;

@@ -7,6 +7,7 @@ mod shards;
 mod size;
 mod unread;
 mod users;
+mod webhooks;
 
 use std::collections::HashSet;
 
@@ -33,12 +34,13 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
     include_str!("../../../../migrations/0003_jurisdiction.sql"),
     include_str!("../../../../migrations/0004_compact_record.sql"),
     include_str!("../../../../migrations/0005_shards.sql"),
+    include_str!("../../../../migrations/0007_webhooks.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;
