@@ -44,6 +44,8 @@ export interface ServerToClientEvents {
   online_status_subscribed: (payload: OnlineStatuses) => void;
   /** These users are no longer watched. */
   online_status_unsubscribed: (payload: OnlineStatusUnsubscribed) => void;
+  /** The user's preferences: asked for, or because another device or the marketplace has changed them. */
+  preferences: (payload: Preferences) => void;
   /** Answers block_user. */
   user_blocked: (payload: UserBlocked) => void;
   /** A user's presence: asked for by get_online_status, or because a user who is watched came or went. */
@@ -78,6 +80,8 @@ export interface ClientToServerEvents {
   get_messages: (payload: GetMessages, ack: Ack<Messages>) => void;
   /** Whether a user is online, since when not, and on how many connections. */
   get_online_status: (payload: UserRef, ack: Ack<UserOnlineStatus>) => void;
+  /** The user's preferences. */
+  get_preferences: (payload: GetPreferences, ack: Ack<Preferences>) => void;
   /** For clients of older servers: a user's devices get everything anyway. */
   join_conversation: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
   /** For clients of older servers: a user's devices get everything anyway. */
@@ -92,6 +96,8 @@ export interface ClientToServerEvents {
   send_bulk_message: (payload: SendBulkMessage, ack: Ack<BulkMessageSent>) => void;
   /** Sends a message to one user: into a conversation, or to a user, with whom a conversation is begun if there is none. */
   send_message: (payload: SendMessage, ack: Ack<MessageSent>) => void;
+  /** Changes the user's preferences. What is not given stays as it is. */
+  set_preferences: (payload: SetPreferences, ack: Ack<Preferences>) => void;
   /** Starts a campaign, now or at its time. */
   start_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
   /** As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes. */
@@ -121,6 +127,12 @@ export type AddCampaignReceivers = {
    */
   receiverIds: string[];
 };
+
+/**
+ * For whom something is. A contact of a user is somebody with whom they have a conversation, and in which they have
+ * written.
+ */
+export type Audience = "everyone" | "contacts" | "nobody";
 
 /** What a campaign is doing. */
 export type CampaignState = "draft" | "scheduled" | "running" | "paused" | "finished" | "cancelled";
@@ -241,6 +253,9 @@ export type MessageRead = {
       upTo: string;
     }
 );
+
+/** Which messages come with a notice. */
+export type Notices = "all" | "direct" | "none";
 
 /** A message to many users. */
 export type SendBulkMessage = {
@@ -576,6 +591,9 @@ export interface GetMessages {
   limit?: number | null;
 }
 
+/** Nothing need be said. */
+export interface GetPreferences {}
+
 /** A device of the receiver took a message. */
 export interface MessageDelivered {
   /** In which conversation. */
@@ -632,10 +650,52 @@ export interface OnlineStatuses {
   [k: string]: OnlineStatus;
 }
 
+/** The preferences of a user. */
+export interface Preferences {
+  /** Whose bulk messages and campaigns the user takes. */
+  bulkMessages: Audience;
+
+  /** Which messages come with a notice. */
+  notices: Notices;
+
+  /** Who sees whether the user is online. */
+  presence: Audience;
+
+  /** When there are no notices; null if there is no such time. */
+  quietHours: QuietHours | null;
+}
+
+/** When the user wants no notices, in local time. The time may pass midnight. */
+export interface QuietHours {
+  /** When they begin: `HH:MM`. */
+  from: string;
+
+  /** A time zone of the IANA database, such as `Europe/Berlin`. */
+  timeZone: string;
+
+  /** When they end: `HH:MM`. */
+  to: string;
+}
+
 /** The ack of an event that was refused or failed. */
 export interface Refusal {
   /** What went wrong. */
   error: EventError;
+}
+
+/** The fields, raw. */
+export interface SetPreferences {
+  /** Whose bulk messages and campaigns the user takes. */
+  bulkMessages?: Audience | null;
+
+  /** Which messages come with a notice. */
+  notices?: Notices | null;
+
+  /** Who sees whether the user is online. */
+  presence?: Audience | null;
+
+  /** When there are no notices; null deletes them. */
+  quietHours?: QuietHours | null;
 }
 
 /** Who was blocked or unblocked. */
@@ -708,5 +768,5 @@ export type ReplyOf<Name extends RequestName> = Exclude<
  */
 export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvents> & {
   emit<Name extends RequestName>(event: Name, payload: PayloadOf<Name>): SwitchboardSocket;
-  emit(event: "get_campaigns" | "get_conversations"): SwitchboardSocket;
+  emit(event: "get_campaigns" | "get_conversations" | "get_preferences"): SwitchboardSocket;
 };

@@ -24,7 +24,7 @@ test("it contains every event in both directions", async () => {
   assert.ok(document);
   const received = document.operations().filterByReceive();
   const sent = document.operations().filterBySend();
-  assert.equal(received.length, 24);
+  assert.equal(received.length, 26);
   assert.deepEqual(
     sent.map((operation) => operation.id()),
     [
@@ -34,6 +34,7 @@ test("it contains every event in both directions", async () => {
       "message_delivered",
       "message_read",
       "new_message",
+      "preferences",
       "user_online_status",
       "user_typing",
     ],

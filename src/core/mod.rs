@@ -32,6 +32,7 @@ pub mod members;
 pub mod numeric_date;
 pub mod origin;
 pub mod outbox;
+pub mod preferences;
 pub mod presence;
 pub mod quota;
 pub mod record;

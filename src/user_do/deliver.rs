@@ -46,10 +46,11 @@ impl UserObject {
     }
 
     /// There is no await here, so the log and the sockets cannot diverge. The platform holds outgoing
-    /// messages back until the write is durable. Returns whether the user is online.
+    /// messages back until the write is durable. Returns whether the sender may see that the user is online.
     fn take_letter(&self, target: &Target, is_repeat: bool, letter: Letter) -> Result<bool> {
         let live_sockets = self.live_sockets();
-        let is_online = self.presence_on(&live_sockets)?.is_online();
+        let is_online = self.presence_on(&live_sockets)?.is_online()
+            && self.may_be_seen_by(&letter.sender.id)?;
         if is_repeat && self.store.has_message(&target.message_id)? {
             return Ok(is_online);
         }
@@ -60,10 +61,10 @@ impl UserObject {
             except_sid: None,
         };
         let offset = self.publish_on(&live_sockets, &entry)?;
-        self.store.conversations_add(&[Target {
+        self.store.conversation_hear(&Target {
             receiver_id: letter.sender.id.clone(),
             ..target.clone()
-        }])?;
+        })?;
         if letter.wants_receipt {
             self.store.receipt_add(&PendingReceipt {
                 offset,

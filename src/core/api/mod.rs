@@ -31,6 +31,10 @@ pub enum ApiRoute {
     Status(String),
     /// `GET /v1/users/{id}/conversations`
     Conversations(String),
+    /// `GET /v1/users/{id}/preferences`
+    Preferences(String),
+    /// `PUT /v1/users/{id}/preferences`
+    PutPreferences(String),
     /// `POST /v1/users/{id}/disconnect`
     Disconnect(String),
     /// `POST /v1/status`
@@ -63,6 +67,8 @@ impl ApiRoute {
             Self::DeleteUser(_) => "DELETE /v1/users/{id}",
             Self::Status(_) => "GET /v1/users/{id}/status",
             Self::Conversations(_) => "GET /v1/users/{id}/conversations",
+            Self::Preferences(_) => "GET /v1/users/{id}/preferences",
+            Self::PutPreferences(_) => "PUT /v1/users/{id}/preferences",
             Self::Disconnect(_) => "POST /v1/users/{id}/disconnect",
             Self::BulkStatus => "POST /v1/status",
             Self::SendMessage => "POST /v1/messages",
@@ -83,7 +89,7 @@ impl ApiRoute {
     /// Returns the scope that a service's token needs.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::PutUser(_) => Scope::UsersWrite,
+            Self::PutUser(_) | Self::PutPreferences(_) => Scope::UsersWrite,
             Self::SendMessage
             | Self::SendBulkMessage
             | Self::CreateCampaign
@@ -92,6 +98,7 @@ impl ApiRoute {
             Self::Status(_)
             | Self::BulkStatus
             | Self::Conversations(_)
+            | Self::Preferences(_)
             | Self::Messages(_)
             | Self::Campaigns
             | Self::Campaign(_)
@@ -119,6 +126,10 @@ impl ApiRoute {
             ],
             ["users", id, "status"] => &[("GET", Self::Status(user_id(id)?))],
             ["users", id, "conversations"] => &[("GET", Self::Conversations(user_id(id)?))],
+            ["users", id, "preferences"] => &[
+                ("GET", Self::Preferences(user_id(id)?)),
+                ("PUT", Self::PutPreferences(user_id(id)?)),
+            ],
             ["users", id, "disconnect"] => &[("POST", Self::Disconnect(user_id(id)?))],
             ["status"] => &[("POST", Self::BulkStatus)],
             ["messages"] => &[("POST", Self::SendMessage)],
@@ -241,6 +252,21 @@ mod tests {
             find("HEAD", "/v1/users/a/status"),
             ApiRoute::Status("a".into())
         );
+        for (method, route, scope) in [
+            (
+                "GET",
+                ApiRoute::Preferences("a".into()),
+                Scope::MessagesRead,
+            ),
+            (
+                "PUT",
+                ApiRoute::PutPreferences("a".into()),
+                Scope::UsersWrite,
+            ),
+        ] {
+            assert_eq!(find(method, "/v1/users/a/preferences"), route);
+            assert_eq!(route.scope(), scope);
+        }
         assert_eq!(find("POST", "/v1/status"), ApiRoute::BulkStatus);
         assert_eq!(find("POST", "/v1/messages/bulk"), ApiRoute::SendBulkMessage);
         assert_eq!(

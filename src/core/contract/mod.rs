@@ -19,7 +19,7 @@ use self::exchanges::{Exchange, exchanges};
 use self::pushes::{Offset, Push, pushes};
 pub use self::shapes::all_of;
 use self::shapes::{SCHEMAS, schemas};
-use super::events::{get_online_status, mark_as_read};
+use super::events::{get_online_status, mark_as_read, preferences};
 
 const CONVERSATION: &str = "3f0f7a6e-6f5c-8d3a-9a51-0a1b2c3d4e5f";
 const MESSAGE: &str = "019a0000-0000-7000-8000-000000000001";
@@ -101,7 +101,11 @@ fn document() -> Value {
         .filter_map(|exchange| exchange.reply)
         .collect();
     // These are also sent without a request.
-    let both = [get_online_status::REPLY, mark_as_read::READ];
+    let both = [
+        get_online_status::REPLY,
+        mark_as_read::READ,
+        preferences::PREFERENCES,
+    ];
     let is_told = |push: &&Push| !replies.contains(&push.name) || both.contains(&push.name);
 
     let requests = exchanges

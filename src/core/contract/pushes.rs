@@ -12,9 +12,10 @@ use crate::core::events::campaigns::{
 use crate::core::events::new_message::{Author, Letter, Message, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
-    get_online_status, join_conversation, mark_as_read, new_message, send_bulk_message,
-    send_message, subscribe_online_status, typing,
+    get_online_status, join_conversation, mark_as_read, new_message, preferences,
+    send_bulk_message, send_message, subscribe_online_status, typing,
 };
+use crate::core::preferences::Preferences;
 use crate::core::presence::Presence;
 use crate::core::refusal::Refusal;
 use crate::core::time::iso;
@@ -233,6 +234,11 @@ pub(super) fn pushes() -> Vec<Push> {
             block_user::reply(block_user::UNBLOCKED, "customer1"),
             "Answers unblock_user.",
             "UserBlocked",
+        ),
+        reply(
+            preferences::reply(&Preferences::default()),
+            "The user's preferences: asked for, or because another device or the marketplace has changed them.",
+            "Preferences",
         ),
         reply(
             create_campaign::reply(CAMPAIGN),

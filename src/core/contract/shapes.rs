@@ -12,8 +12,9 @@ use crate::core::events::content::Body;
 use crate::core::events::{
     ConversationRef, UserRef, UserRefs, block_user, draft, get_bulk_online_status,
     get_conversations, get_messages, get_online_status, join_conversation, mark_as_read,
-    send_bulk_message, send_message, subscribe_online_status, typing,
+    preferences, send_bulk_message, send_message, subscribe_online_status, typing,
 };
+use crate::core::preferences::Preferences;
 
 /// Where the schemas are in the document.
 pub(super) const SCHEMAS: &str = "/components/schemas";
@@ -60,6 +61,8 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<ConversationRef>();
     from.subschema_for::<get_conversations::GetConversations>();
     from.subschema_for::<get_messages::GetMessages>();
+    from.subschema_for::<preferences::ChangeFields>();
+    from.subschema_for::<preferences::GetPreferences>();
     from.subschema_for::<CampaignRef>();
     from.subschema_for::<get_campaigns::GetCampaigns>();
     let draft = vec![
@@ -134,6 +137,7 @@ fn reply_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<get_messages::Messages>();
     from.subschema_for::<join_conversation::ConversationNamed>();
     from.subschema_for::<block_user::UserBlocked>();
+    from.subschema_for::<Preferences>();
     from.subschema_for::<create_campaign::CampaignCreated>();
     from.subschema_for::<add_campaign_receivers::CampaignReceiversAdded>();
     from.subschema_for::<campaigns::Campaign>();

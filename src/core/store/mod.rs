@@ -5,6 +5,7 @@
 //! here is atomic. The first write creates the tables: a query about an unknown user writes nothing.
 
 mod campaigns;
+mod contacts;
 mod conversations;
 mod known;
 mod log;
@@ -19,12 +20,14 @@ pub mod testing;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use self::known::Known;
 use self::schema::{CAMPAIGNS, OUTBOX, REVOCATION, SOCIAL, Step, USER};
+use super::events::preferences::stored;
+use super::preferences::Preferences;
 use super::sql::Param;
 use super::time::Millis;
 pub use campaigns::ListedCampaign;
@@ -141,6 +144,18 @@ pub struct UserState {
     pub last_seen: Option<Millis>,
     /// The last log offset that a device has confirmed.
     pub confirmed: u64,
+    /// Who may reach the user, and see their presence.
+    #[serde(deserialize_with = "preferences")]
+    pub preferences: Rc<Preferences>,
+}
+
+fn preferences<'de, D: Deserializer<'de>>(
+    column: D,
+) -> std::result::Result<Rc<Preferences>, D::Error> {
+    let Some(json) = Option::<String>::deserialize(column)? else {
+        return Ok(Rc::default());
+    };
+    stored(&json).map(Rc::new).map_err(D::Error::custom)
 }
 
 impl<D: Database> Store<D> {
@@ -284,7 +299,7 @@ impl<D: Database> Store<D> {
         self.known.user_state.get_or(|| {
             let rows = self.read(
                 &self.user,
-                "SELECT user_id, is_recorded, is_online, last_seen, confirmed FROM user_state",
+                "SELECT user_id, is_recorded, is_online, last_seen, confirmed, preferences FROM user_state",
                 vec![],
             )?;
             Ok(rows.into_iter().next().unwrap_or_default())

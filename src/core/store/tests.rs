@@ -151,7 +151,8 @@ fn what_ends_after_an_erasure_leaves_no_trace() {
     let watcher = Watcher {
         user_id: "w".into(),
         asked: 1,
-        is_blocked: 0,
+        is_hidden: 0,
+        is_due: 0,
     };
     let step = store.watchers_to_tell(true, 9, 1_000).unwrap();
     for outcome in [

@@ -98,6 +98,8 @@ async fn run(
         ApiRoute::SendMessage => call.send(send_message::NAME, 201).await,
         ApiRoute::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
         ApiRoute::Conversations(id) => call.conversations(id).await,
+        ApiRoute::Preferences(id) => call.preferences(id).await,
+        ApiRoute::PutPreferences(id) => call.put_preferences(id).await,
         ApiRoute::Messages(id) => call.messages(&id).await,
         ApiRoute::CreateCampaign => call.send(create_campaign::NAME, 201).await,
         ApiRoute::Campaigns => call.campaigns().await,
@@ -180,11 +182,17 @@ impl ApiRequest {
 
     /// `GET /v1/users/{id}/conversations`
     async fn conversations(&self, user_id: String) -> ApiAnswer {
+        let page = page_payload(&self.query, &[]);
+        self.for_user(user_id, get_conversations::NAME, page).await
+    }
+
+    /// Carries out an event on behalf of a user, whom D1 must know.
+    async fn for_user(&self, user_id: String, event: &str, payload: String) -> ApiAnswer {
         self.known(&user_id).await?;
         let act = Act {
             user_id,
-            event: get_conversations::NAME.to_owned(),
-            payload: raw(page_payload(&self.query, &[]))?,
+            event: event.to_owned(),
+            payload: raw(payload)?,
         };
         self.act(act, 200).await
     }

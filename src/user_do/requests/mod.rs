@@ -8,6 +8,7 @@ mod get_messages;
 mod get_online_status;
 mod join_conversation;
 mod mark_as_read;
+mod preferences;
 mod send_bulk_message;
 mod send_message;
 mod subscribe_online_status;

@@ -100,6 +100,7 @@ impl UserObject {
     /// Updates the sender's own object: moves the conversations up in the list, and sends a direct message to
     /// the sender's other devices. Has no further effect if the send is run again.
     pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &CommittedSend) -> Result<()> {
+        self.store.contacts_add(&send.targets, now())?;
         self.store.conversations_add(&send.targets)?;
         let (SendKind::Direct, Some(target)) = (send.entry.kind, send.targets.first()) else {
             return Ok(());

@@ -33,7 +33,7 @@ impl UserObject {
                 conversation_id: conversation_id.to_owned(),
                 message_id: newest.to_string(),
             };
-            self.store.conversations_add(&[target])?;
+            self.store.conversation_hear(&target)?;
         }
         Ok(peer.to_owned())
     }

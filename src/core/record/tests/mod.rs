@@ -25,6 +25,7 @@ use crate::core::events::mark_as_read::{Marking, What};
 use crate::core::events::new_message::Target;
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::core::ids::send_id;
+use crate::core::preferences::Preferences;
 use crate::core::refusal::Refusal;
 use crate::core::store::Database;
 use crate::core::store::testing::value;
@@ -32,12 +33,13 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
     include_str!("../../../../migrations/0003_jurisdiction.sql"),
     include_str!("../../../../migrations/0004_compact_record.sql"),
     include_str!("../../../../migrations/0005_shards.sql"),
+    include_str!("../../../../migrations/0006_preferences.sql"),
 ];
 
 const NOW: Millis = 1_800_000_000_000;
@@ -380,6 +382,8 @@ fn every_statement_reads_by_key() {
         regions(&["a"]),
         block("a", "b", NOW),
         unblock("a", "b"),
+        put_preferences("a", &Preferences::default()),
+        written_in("a", &conversation_ids),
         conversations("a", &conversation_ids),
     ];
     let batches = [
