@@ -95,3 +95,103 @@ impl<D: Database> Store<D> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::store::testing::store;
+    use rusqlite::Connection;
+
+    /// Returns a message to or from this user at the time `now`.
+    fn message(user_id: &str, now: Millis) -> Target {
+        let [mut target] = crate::core::store::testing::send(now, &[user_id])
+            .try_into()
+            .unwrap();
+        target.conversation_id = conversation_id("me", user_id);
+        target
+    }
+
+    fn user(presence: Audience) -> Store<Connection> {
+        let store = store();
+        store.know_user("me").unwrap();
+        prefer(&store, presence);
+        store
+    }
+
+    fn prefer(store: &Store<Connection>, presence: Audience) {
+        let preferences = Preferences {
+            presence,
+            ..Preferences::default()
+        };
+        store.set_preferences(&preferences, 1).unwrap();
+    }
+
+    fn sees(store: &Store<Connection>, users: [&str; 3]) -> [bool; 3] {
+        users.map(|user_id| store.shows_presence_to(user_id).unwrap())
+    }
+
+    #[test]
+    fn preferences_are_read_back() {
+        let store = user(Audience::Contacts);
+        store.set_online("me", true, 2).unwrap();
+        let presence = store.user_state().unwrap().preferences.presence;
+        assert_eq!(presence, Audience::Contacts);
+        let broken = "UPDATE user_state SET preferences = '{\"presence\":7}'";
+        store.database().execute_batch(broken).unwrap();
+        assert!(Store::new(store.database()).user_state().is_err());
+    }
+
+    #[test]
+    fn a_contact_is_whom_the_user_has_written_to() {
+        let store = user(Audience::Contacts);
+        let all = ["a", "b", "c"];
+        for user_id in all {
+            store.conversation_hear(&message(user_id, 1)).unwrap();
+        }
+        assert_eq!(sees(&store, all), [false; 3]);
+        // One row of the list, and one for the send to many.
+        store.conversations_add(&[message("a", 2)]).unwrap();
+        let many = [message("b", 3), message("d", 3)];
+        store.conversations_add(&many).unwrap();
+        assert_eq!(sees(&store, all), [true, true, false]);
+        assert_eq!(sees(&store, ["d", "me", "nobody"]), [true, true, false]);
+        // The newest message may be the other's when the send is folded into the list.
+        store.conversation_hear(&message("b", 9)).unwrap();
+        store.sent_fold(0).unwrap();
+        assert_eq!(sees(&store, all), [true, true, false]);
+        // A send that is finished late is older than the other's message.
+        store.conversation_hear(&message("c", 9)).unwrap();
+        store.conversations_add(&[message("c", 5)]).unwrap();
+        assert_eq!(sees(&store, all), [true; 3]);
+        prefer(&store, Audience::Nobody);
+        assert_eq!(sees(&store, all), [false; 3]);
+    }
+
+    #[test]
+    fn a_late_send_to_many_counts_too() {
+        let store = user(Audience::Contacts);
+        for user_id in ["a", "b"] {
+            store.conversation_hear(&message(user_id, 9)).unwrap();
+        }
+        let late = [message("a", 5), message("b", 5)];
+        store.conversations_add(&late).unwrap();
+        assert_eq!(sees(&store, ["a", "b", "c"]), [true, true, false]);
+        let newest = store.newest_message().unwrap();
+        assert_eq!(newest, Some(message("a", 9).message_id));
+    }
+
+    #[test]
+    fn what_rows_do_not_say_is_looked_up_newest_first() {
+        let store = user(Audience::Contacts);
+        for (now, user_id) in [(1, "a"), (2, "b"), (3, "c")] {
+            store.conversation_hear(&message(user_id, now)).unwrap();
+        }
+        store.conversations_add(&[message("b", 4)]).unwrap();
+        let id = |user_id| conversation_id("me", user_id);
+        assert_eq!(store.contacts_unknown(9).unwrap(), [id("c"), id("a")]);
+        assert_eq!(store.contacts_unknown(1).unwrap(), [id("c")]);
+        store.contacts_found(&[id("a")]).unwrap();
+        assert_eq!(sees(&store, ["a", "b", "c"]), [true, true, false]);
+        assert_eq!(store.contacts_unknown(9).unwrap(), [id("c")]);
+    }
+}

@@ -10,6 +10,7 @@ use super::conversations::Listed;
 use super::testing::{send, store};
 use super::*;
 use crate::core::events::new_message::Target;
+use crate::core::preferences::Audience;
 use crate::core::quota::SentToday;
 use crate::core::recovery::LogBounds;
 
@@ -38,6 +39,8 @@ enum Step {
     Tell(PushOutcome),
     Receipt(u64),
     Converse(u8, u64),
+    Hear(u8, u64),
+    Prefer(Audience),
     /// A send to some of the users, by bits: now or, if it is a repeat, at an earlier time.
     SendBulk(u8, u64),
     Leave(u8),
@@ -52,6 +55,11 @@ fn steps() -> impl Strategy<Value = Step> {
         Just(PushOutcome::Heard),
         Just(PushOutcome::Unwanted),
         Just(PushOutcome::Unreached)
+    ];
+    let audience = prop_oneof![
+        Just(Audience::Everyone),
+        Just(Audience::Contacts),
+        Just(Audience::Nobody)
     ];
     prop_oneof![
         6 => (0..40_u64).prop_map(Step::Append),
@@ -69,6 +77,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => outcome.prop_map(Step::Tell),
         2 => (0..3_u64).prop_map(Step::Receipt),
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Hear(id, age)),
+        1 => audience.prop_map(Step::Prefer),
         2 => (0..8_u8, 0..9_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
         1 => (0..3_u8).prop_map(Step::Leave),
         2 => (0..9_u64).prop_map(Step::Send),
@@ -122,6 +132,16 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
             payload: r#"{"conversationId":"k"}"#.into(),
         }),
         Step::Converse(id, age) => store.conversations_add(&bulk(now - age, 1 << id)),
+        Step::Hear(id, age) => bulk(now - age, 1 << id)
+            .iter()
+            .try_for_each(|target| store.conversation_hear(target)),
+        Step::Prefer(presence) => {
+            let preferences = Preferences {
+                presence: *presence,
+                ..Preferences::default()
+            };
+            store.set_preferences(&preferences, now)
+        }
         Step::SendBulk(ids, age) => store.conversations_add(&bulk(now - age, *ids)),
         Step::Leave(id) => store.conversation_remove(&user(*id)),
         Step::Send(messages) => store.set_sent_today(SentToday {
@@ -282,6 +302,7 @@ impl Log {
 fn list_steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..8_u8, 0..30_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        4 => (0..8_u8, 0..30_u64).prop_map(|(id, age)| Step::Hear(id, age)),
         8 => (any::<u8>(), 0..30_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
         1 => (0..8_u8).prop_map(Step::Leave),
         1 => Just(Step::Erase),
@@ -319,7 +340,7 @@ proptest! {
         for (now, step) in (1_000..).zip(steps) {
             run(&used, &step, now, 3).unwrap();
             let targets = match &step {
-                Step::Converse(id, age) => bulk(now - age, 1 << id),
+                Step::Converse(id, age) | Step::Hear(id, age) => bulk(now - age, 1 << id),
                 Step::SendBulk(ids, age) => bulk(now - age, *ids),
                 _ => vec![],
             };

@@ -12,6 +12,7 @@ use crate::core::campaign::{State, chunk_key};
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Due, Next, OutboxEntry, Rest};
+use crate::core::preferences::{Audience, Preferences};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
@@ -482,6 +483,15 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.receipts_up_to(9)?;
     store.receipts_drop(0, 9)?;
     store.receipt_remove(1)?;
+    let preferences = Preferences {
+        presence: Audience::Contacts,
+        ..Preferences::default()
+    };
+    store.set_preferences(&preferences, 1)?;
+    store.contacts_add(std::slice::from_ref(&target), 1)?;
+    store.contacts_unknown(9)?;
+    store.contacts_found(&["k".into()])?;
+    store.conversation_hear(&target)?;
     store.conversations_add(&[target])?;
     store.conversations_add(&send(1, &["a", "b"]))?;
     store.conversations_add(&send(2, &["a", "b"]))?;
