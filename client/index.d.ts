@@ -344,8 +344,11 @@ export interface BulkResult {
   /** Their conversation with the sender. */
   conversationId: string;
 
-  /** Whether a device of theirs has taken it already. */
+  /** Whether a device of theirs was there to take it, and the sender may see that. */
   delivered: boolean;
+
+  /** Whether it is held until they connect again: too many contractors have written to them for the first time today. */
+  held?: boolean;
 
   /** Their copy. */
   messageId: string;
@@ -610,6 +613,12 @@ export interface MessageDelivered {
 export interface MessageSent {
   /** Its conversation. */
   conversationId: string;
+
+  /**
+   * Whether it is held until the receiver connects again: too many contractors have written to them for the first time
+   * today.
+   */
+  held?: boolean;
 
   /** The message. */
   messageId: string;

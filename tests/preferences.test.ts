@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
+import { resultsOf, run } from "./support/campaigns.ts";
 import {
   ackOf,
   closeAll,
@@ -264,4 +265,152 @@ test("nothing that devices do by themselves gives away who hides", async () => {
   const other = talk?.participants.find(({ id }) => id === "discreet");
   assert.equal(other?.readUpTo, again.messageId);
   assert.ok(messageId < again.messageId);
+});
+
+test("a receiver decides whose bulk messages and campaigns to take", async () => {
+  const seller = await contractor(server, "seller");
+  const picky = await connect(server, "picky");
+  const closed = await connect(server, "closed");
+  const open = await connect(server, "open");
+  await prefer(picky, { bulkMessages: "contacts" });
+  await prefer(closed, { bulkMessages: "nobody" });
+  const everybody = ["picky", "closed", "open"];
+  const refused = (receiverId: string) => ({
+    receiverId,
+    error: "Receiver does not accept bulk messages",
+  });
+  const sent = await sendText(seller, everybody, "an offer");
+  assert.deepEqual(sent.errors, ["picky", "closed"].map(refused));
+  assert.deepEqual(
+    sent.results.map(({ receiverId }) => receiverId),
+    ["open"],
+  );
+
+  // A message to one is another matter, and does not make its sender a contact.
+  await sendTo(seller, { receiverId: "picky" }, "a word");
+  assert.equal((await sendText(seller, ["picky"], "no")).totalFailed, 1);
+  await sendTo(picky, { receiverId: "seller" }, "what do you offer?");
+  const { campaignId, sent: count, failed } = await run(seller, everybody, "a campaign");
+  assert.deepEqual([count, failed], [2, 1]);
+  assert.deepEqual((await resultsOf(seller, campaignId)).errors, [refused("closed")]);
+
+  await prefer(closed, { bulkMessages: "everyone" });
+  assert.equal((await sendText(seller, everybody, "at last")).totalSent, 3);
+  for (const [socket, texts] of [
+    [picky, ["a word", "a campaign", "at last"]],
+    [closed, ["at last"]],
+    [open, ["an offer", "a campaign", "at last"]],
+  ] as const) {
+    await until(() => socket.texts.length === texts.length, "all messages");
+    assert.deepEqual(socket.texts, texts);
+  }
+});
+
+test("a user who was here before contacts were known keeps those who are in the record", async () => {
+  const user = await connect(server, "veteran");
+  const [old, stranger] = [await connect(server, "old"), await connect(server, "unanswered")];
+  await sendTo(user, { receiverId: "old" }, "years ago");
+  await sendTo(stranger, { receiverId: "veteran" }, "hello");
+  // The list as it is after the tables of an earlier version were brought up to date.
+  const storage = await server.worker.getDurableObjectStorage("USER", { name: "veteran" });
+  await storage.exec("UPDATE conversations SET has_written = 0");
+  await prefer(user, { presence: "contacts" });
+  assert.equal((await statusOf(old, "veteran")).isOnline, true);
+  assert.deepEqual(await statusOf(stranger, "veteran"), neverSeen("veteran"));
+});
+
+/** The default of MAX_NEW_SENDERS_PER_DAY. */
+const NEW_SENDERS = 20;
+
+/** Adds so many contractors, who have no devices. Returns their ids. */
+async function contractors(name: string, count: number) {
+  const ids = Array.from({ length: count }, (_, index) => `${name}${index}`);
+  await Promise.all(ids.map((id) => server.addUser(id, "contractor")));
+  return ids;
+}
+
+/** Sends a bulk message of a contractor who has no device. Returns what became of it. */
+async function offer(senderId: string, receiverId: string, text: string) {
+  const body = { senderId, receiverIds: [receiverId], messageType: "text", content: { text } };
+  const [status, sent] = await api("POST", "/v1/messages/bulk", body);
+  assert.equal(status, 200, JSON.stringify(sent));
+  const [{ delivered, held }] = sent.results;
+  return { delivered, held };
+}
+
+const LIVE = { delivered: true, held: undefined };
+const HELD = { delivered: false, held: true };
+
+test("of 100 contractors at once, 20 reach the devices, and the next connect shows the others", async () => {
+  const ids = await contractors("crowd", 100);
+  const first = await connect(server, "popular");
+  const results = await Promise.all(ids.map((id) => offer(id, "popular", id)));
+  const kinds = (wanted: object) =>
+    results.filter((result) => JSON.stringify(result) === JSON.stringify(wanted)).length;
+  assert.deepEqual([kinds(LIVE), kinds(HELD)], [NEW_SENDERS, 100 - NEW_SENDERS]);
+  const texts = (held?: true) => ids.filter((_, index) => results[index].held === held).sort();
+  await settle(first);
+  assert.deepEqual([...first.texts].sort(), texts());
+
+  // Held messages are in the history like all others.
+  const { items } = await request(first, "get_conversations", { limit: 100 });
+  assert.equal(items.length, 100);
+
+  await server.evict("popular", "hibernate");
+  const second = await connect(server, "popular");
+  const shown = texts(true);
+  for (const socket of [first, second]) {
+    await until(() => shown.every((id) => socket.texts.includes(id)), "what was held");
+  }
+  assert.equal(new Set(first.texts).size, first.texts.length, "nothing twice on one connection");
+  // A later connect has nothing left to release.
+  const third = await connect(server, "popular");
+  await settle(third);
+  await settle(first);
+  assert.equal(first.texts.length, 100);
+});
+
+test("a sender is held for the day, until the user writes to them", async () => {
+  const user = await connect(server, "sought");
+  const known = await contractor(server, "known");
+  assert.equal((await sendText(known, ["sought"], "first")).results[0].delivered, true);
+  for (const id of await contractors("early", NEW_SENDERS - 1)) {
+    assert.deepEqual(await offer(id, "sought", "early"), LIVE);
+  }
+  const late = await contractor(server, "late");
+  const delivered = next(late, "message_delivered");
+  const sent = await sendTo(late, { receiverId: "sought" }, "held");
+  assert.equal(sent.held, true);
+  assert.equal((await sendText(late, ["sought"], "held, too")).results[0].held, true);
+  // Customers are not counted, nor is whoever has written before. A message to one is delivered when a device has it.
+  await server.addUser("neighbour");
+  const receipt = next(known, "message_delivered");
+  const later = await sendTo(known, { receiverId: "sought" }, "later");
+  assert.equal(later.held, undefined);
+  await receipt;
+  const friend = await connect(server, "neighbour");
+  assert.equal((await sendTo(friend, { receiverId: "sought" }, "hi")).held, undefined);
+  await until(() => user.texts.includes("hi"), "the customer's message");
+  assert.ok(user.texts.every((text) => !text.startsWith("held")));
+  assert.ok(late.events.every(([name]) => name !== "message_delivered"));
+
+  // The device recovers, and gets what was held behind what it has.
+  user.io.engine.close();
+  await server.evict("sought", "close");
+  user.connect();
+  await next(user, "connect");
+  assert.equal(user.recovered, true);
+  await until(() => user.texts.includes("held, too"), "what was held");
+  assert.deepEqual(user.texts.slice(-2), ["held", "held, too"]);
+  assert.equal((await delivered)[0].messageId, sent.messageId);
+  // They are still held: whether the user was here makes no difference to the sender.
+  assert.equal((await sendText(late, ["sought"], "held again")).results[0].held, true);
+  await sendTo(user, { receiverId: "late" }, "tell me more");
+  assert.equal((await sendText(late, ["sought"], "gladly")).results[0].delivered, true);
+  await until(() => user.texts.includes("gladly"), "the message to a contact");
+  // Away or here, a held message is the same to its sender.
+  const [other] = await contractors("other", 1);
+  await server.addUser("away2");
+  user.close();
+  assert.deepEqual(await offer(other, "sought", "held"), HELD);
 });

@@ -248,6 +248,7 @@ mod tests {
                 event: "e",
                 payload: "{}",
                 except_sid: None,
+                held: None,
             };
             store.append(&entry, NOW, &keep).unwrap();
         }
@@ -347,6 +348,7 @@ mod tests {
                 event: "e",
                 payload: &large,
                 except_sid: None,
+                held: None,
             };
             let offset = store.append(&entry, NOW, &keep).unwrap();
             let receipt = PendingReceipt {
@@ -405,6 +407,7 @@ mod tests {
             event: "e",
             payload: "{}",
             except_sid: None,
+            held: None,
         };
         store.append(&entry, NOW, &keep).unwrap();
         let here = connection("HERE");

@@ -49,7 +49,7 @@ pub use campaigns::{CampaignAnswer, CampaignCall, CampaignNews, ChunkAnswer, Sen
 pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };
-pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
+pub use peers::{Deliver, Heard, Notify, PresenceQuery, StatusChange, Watch, Watching};
 pub use service::{Act, Acted, Disconnect, Disconnected, Erase, Pulse, Revoke};
 
 use serde::de::DeserializeOwned;

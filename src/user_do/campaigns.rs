@@ -117,6 +117,7 @@ impl UserObject {
             event: FINISHED,
             payload,
             except_sid: None,
+            held: None,
         })?;
         Ok(())
     }

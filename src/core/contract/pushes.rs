@@ -9,7 +9,7 @@ use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::events::campaigns::{
     self, add_campaign_receivers, create_campaign, get_campaign_results, get_campaigns,
 };
-use crate::core::events::new_message::{Author, Letter, Message, Target};
+use crate::core::events::new_message::{Author, Letter, Message, Receipt, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
     get_online_status, join_conversation, mark_as_read, new_message, preferences,
@@ -69,6 +69,7 @@ fn letter() -> Letter {
         job_id: Some("job123".into()),
         created_at: AT,
         wants_receipt: false,
+        is_from_contractor: false,
     }
 }
 
@@ -156,8 +157,12 @@ pub(super) fn pushes() -> Vec<Push> {
         "Only contractors can send bulk messages",
     );
 
+    let receipt = Receipt {
+        delivered: true,
+        held: false,
+    };
     let sent =
-        send_bulk_message::reply(&[target()], std::slice::from_ref(&refused), |_| true).payload;
+        send_bulk_message::reply(&[target()], std::slice::from_ref(&refused), |_| receipt).payload;
     let item = serde_json::from_str(&campaign(State::Running)).unwrap();
 
     let reply = |reply: Reply, summary, payload| Push {
@@ -196,12 +201,12 @@ pub(super) fn pushes() -> Vec<Push> {
             "OnlineStatusUnsubscribed",
         ),
         reply(
-            send_message::reply(&target(), AT),
+            send_message::reply(&target(), AT, false),
             "A message is stored and will arrive.",
             "MessageSent",
         ),
         reply(
-            send_bulk_message::reply(&[target()], &[refused], |_| true),
+            send_bulk_message::reply(&[target()], &[refused], |_| receipt),
             "What became of a bulk message: results are stored and will arrive.",
             "BulkMessageSent",
         ),

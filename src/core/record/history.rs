@@ -156,6 +156,7 @@ impl MessageRow {
             job_id: self.job_id,
             created_at: created_at(self.message_id.0),
             wants_receipt: false,
+            is_from_contractor: false,
         };
         let target = Target {
             receiver_id: self.receiver_id,

@@ -146,7 +146,7 @@ mod tests {
         let store = user(Audience::Contacts);
         let all = ["a", "b", "c"];
         for user_id in all {
-            store.conversation_hear(&message(user_id, 1)).unwrap();
+            store.conversation_hear(&message(user_id, 1), None).unwrap();
         }
         assert_eq!(sees(&store, all), [false; 3]);
         // One row of the list, and one for the send to many.
@@ -156,11 +156,11 @@ mod tests {
         assert_eq!(sees(&store, all), [true, true, false]);
         assert_eq!(sees(&store, ["d", "me", "nobody"]), [true, true, false]);
         // The newest message may be the other's when the send is folded into the list.
-        store.conversation_hear(&message("b", 9)).unwrap();
+        store.conversation_hear(&message("b", 9), None).unwrap();
         store.sent_fold(0).unwrap();
         assert_eq!(sees(&store, all), [true, true, false]);
         // A send that is finished late is older than the other's message.
-        store.conversation_hear(&message("c", 9)).unwrap();
+        store.conversation_hear(&message("c", 9), None).unwrap();
         store.conversations_add(&[message("c", 5)]).unwrap();
         assert_eq!(sees(&store, all), [true; 3]);
         prefer(&store, Audience::Nobody);
@@ -171,7 +171,7 @@ mod tests {
     fn a_late_send_to_many_counts_too() {
         let store = user(Audience::Contacts);
         for user_id in ["a", "b"] {
-            store.conversation_hear(&message(user_id, 9)).unwrap();
+            store.conversation_hear(&message(user_id, 9), None).unwrap();
         }
         let late = [message("a", 5), message("b", 5)];
         store.conversations_add(&late).unwrap();
@@ -184,7 +184,9 @@ mod tests {
     fn what_rows_do_not_say_is_looked_up_newest_first() {
         let store = user(Audience::Contacts);
         for (now, user_id) in [(1, "a"), (2, "b"), (3, "c")] {
-            store.conversation_hear(&message(user_id, now)).unwrap();
+            store
+                .conversation_hear(&message(user_id, now), None)
+                .unwrap();
         }
         store.conversations_add(&[message("b", 4)]).unwrap();
         let id = |user_id| conversation_id("me", user_id);

@@ -33,7 +33,7 @@ impl<D: Database> Store<D> {
         let newest = self.known.newest_message.known();
         match targets {
             [] => return Ok(()),
-            [one] => self.conversation_add(one, true)?,
+            [one] => self.conversation_add(one, true, None)?,
             many => self.sent_add(many)?,
         }
         let added = targets.iter().map(|target| &target.message_id).max();
@@ -42,10 +42,10 @@ impl<D: Database> Store<D> {
     }
 
     /// Adds a conversation to the list, or moves it up, because of a message that need not be the user's. The target's
-    /// `receiver_id` is the other participant.
-    pub fn conversation_hear(&self, target: &Target) -> Result<()> {
+    /// `receiver_id` is the other participant. If they are a new sender who is held, `held_on` is the day.
+    pub fn conversation_hear(&self, target: &Target, held_on: Option<u64>) -> Result<()> {
         let newest = self.known.newest_message.known();
-        self.conversation_add(target, false)?;
+        self.conversation_add(target, false, held_on)?;
         self.known_newest(newest, Some(&target.message_id));
         Ok(())
     }
@@ -57,7 +57,7 @@ impl<D: Database> Store<D> {
         }
     }
 
-    fn conversation_add(&self, target: &Target, is_own: bool) -> Result<()> {
+    fn conversation_add(&self, target: &Target, is_own: bool, held_on: Option<u64>) -> Result<()> {
         let Target {
             receiver_id,
             conversation_id,
@@ -65,7 +65,7 @@ impl<D: Database> Store<D> {
         } = target;
         let ids = [conversation_id, receiver_id, message_id];
         let mut bindings: Vec<Param> = ids.map(|id| id.as_str().into()).into();
-        bindings.push(is_own.into());
+        bindings.extend([is_own.into(), held_on.into()]);
         self.write(Table::Conversations, ADD_CONVERSATION, bindings)
     }
 

@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::log::LogEnds;
+use super::new_senders::NewSenders;
 use super::{Result, Table, UserState, Watched};
 use crate::core::quota::SentToday;
 use crate::core::time::Millis;
@@ -57,6 +58,7 @@ pub(super) struct Known {
     pub user_state: Memo<UserState>,
     pub log_ends: Memo<Option<LogEnds>>,
     pub newest_message: Memo<Option<String>>,
+    pub new_senders: Memo<NewSenders>,
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
@@ -73,6 +75,7 @@ impl Known {
             Table::UserState => self.user_state.forget(),
             Table::Log => self.log_ends.forget(),
             Table::Conversations | Table::Sent => self.newest_message.forget(),
+            Table::NewSenders => self.new_senders.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => {
@@ -96,6 +99,7 @@ impl Known {
         self.user_state.forget();
         self.log_ends.forget();
         self.newest_message.forget();
+        self.new_senders.forget();
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();

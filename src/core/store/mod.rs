@@ -9,6 +9,7 @@ mod contacts;
 mod conversations;
 mod known;
 mod log;
+mod new_senders;
 mod outbox;
 mod revocation;
 pub mod schema;
@@ -49,6 +50,7 @@ enum Table {
     Log,
     Conversations,
     Sent,
+    NewSenders,
     Receipts,
     Blocks,
     Watches,
@@ -70,6 +72,7 @@ impl Table {
             Self::Log => &["log"],
             Self::Conversations => &["conversations"],
             Self::Sent => &["sent"],
+            Self::NewSenders => &["new_senders"],
             Self::Receipts => &["receipts"],
             Self::Blocks => &["blocks"],
             Self::Watches => &["watches"],
@@ -244,7 +247,11 @@ impl<D: Database> Store<D> {
 
     fn group(&self, table: Table) -> &Tables {
         match table {
-            Table::UserState | Table::Log | Table::Conversations | Table::Sent => &self.user,
+            Table::UserState
+            | Table::Log
+            | Table::Conversations
+            | Table::Sent
+            | Table::NewSenders => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
             Table::Campaigns => &self.campaigns,
             Table::Revocation | Table::Erasure => &self.revocation,

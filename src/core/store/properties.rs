@@ -107,6 +107,7 @@ fn append(store: &Store<&Connection>, now: Millis, events: u64) -> Result<u64> {
         event: "new_message",
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
+        held: None,
     };
     store.append(&entry, now, &keep(events))
 }
@@ -134,7 +135,7 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         Step::Converse(id, age) => store.conversations_add(&bulk(now - age, 1 << id)),
         Step::Hear(id, age) => bulk(now - age, 1 << id)
             .iter()
-            .try_for_each(|target| store.conversation_hear(target)),
+            .try_for_each(|target| store.conversation_hear(target, None)),
         Step::Prefer(presence) => {
             let preferences = Preferences {
                 presence: *presence,

@@ -75,15 +75,25 @@ CREATE TABLE sent (
 ",
     },
     // user_state.preferences: see core::preferences; NULL as long as the user has set none.
-    // conversations.has_written: whether the user has written in it. It is 0 in rows from before this step, which does
-    // not know. See store::contacts.
-    // The index never has a row; its name says that the step has run.
+    // conversations.has_written: whether the user has written in it. It is 0 in rows from before this step, which do not
+    // know. See store::contacts.
+    // conversations.held_on: the day on which the messages of the other participant are held, if they are. Days are those
+    // since the Unix epoch, UTC.
+    // log.held: if the event is held, whom to tell when a device has it; '' if nobody waits for that.
+    // new_senders: how many came on a day, and the last day on which some were held. See store::new_senders.
     Step {
-        marker: "conversations_written",
+        marker: "new_senders",
         sql: "
 ALTER TABLE user_state ADD COLUMN preferences TEXT;
 ALTER TABLE conversations ADD COLUMN has_written INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX conversations_written ON conversations (peer_id) WHERE has_written IS NULL;
+ALTER TABLE conversations ADD COLUMN held_on INTEGER;
+ALTER TABLE log ADD COLUMN held TEXT;
+CREATE TABLE new_senders (
+  id      INTEGER PRIMARY KEY CHECK (id = 1),
+  day     INTEGER NOT NULL,
+  senders INTEGER NOT NULL,
+  held_on INTEGER
+);
 ",
     },
 ];
@@ -262,9 +272,10 @@ CREATE TABLE erasure (
 ];
 
 /// Adds a conversation to the list, or moves it up: its id, the other participant, the message id, and whether the
-/// message is the user's own.
+/// message is the user's own. If it begins with the message of a new sender who is held, the day.
 pub const ADD_CONVERSATION: &str = "
-INSERT INTO conversations (conversation_id, peer_id, last_message_id, has_written) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO conversations (conversation_id, peer_id, last_message_id, has_written, held_on)
+VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (conversation_id) DO UPDATE SET
   last_message_id = max(last_message_id, excluded.last_message_id),
   has_written = max(has_written, excluded.has_written)
@@ -341,7 +352,10 @@ mod tests {
             read("SELECT confirmed FROM user_state WHERE preferences IS NULL"),
             3
         );
-        assert_eq!(read("SELECT offset FROM log WHERE except_sid IS NULL"), 7);
+        assert_eq!(
+            read("SELECT offset FROM log WHERE except_sid IS NULL AND held IS NULL"),
+            7
+        );
         assert_eq!(
             read(
                 "SELECT count(*) FROM conversations WHERE last_message_id = 'm1' AND has_written = 0",
@@ -369,10 +383,10 @@ mod tests {
         let db = all();
         let targets = r#"[{"c":"k1","r":"a","m":"1"},{"c":"k2","r":"b","m":"2"}]"#;
         db.execute(ADD_FIRST_CONTACTS, [targets]).unwrap();
-        db.execute(ADD_CONVERSATION, ("k1", "a", "3", false))
+        db.execute(ADD_CONVERSATION, ("k1", "a", "3", false, None::<u64>))
             .unwrap();
         // A late message with an older id does not move the conversation.
-        db.execute(ADD_CONVERSATION, ("k1", "a", "0", false))
+        db.execute(ADD_CONVERSATION, ("k1", "a", "0", false, None::<u64>))
             .unwrap();
         let page = |before: &str| -> Vec<String> {
             db.prepare(CONVERSATION_PAGE)

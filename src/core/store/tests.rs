@@ -28,6 +28,7 @@ fn event(message_id: &str) -> NewEntry<'_> {
         event: "new_message",
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
+        held: None,
     }
 }
 
@@ -478,6 +479,13 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.has_message("a")?;
     store.events_after(0, 0, "S", 99)?;
     store.last_offset_at(1)?;
+    store.held_on("k", 0, 1)?;
+    let held = NewEntry {
+        held: Some(""),
+        ..event("c")
+    };
+    store.append(&held, 5_000, &KEEP)?;
+    store.release_held(5_000, 5_000)?;
     store.time_of(1)?;
     store.receipt_add(&receipt(1))?;
     store.receipts_up_to(9)?;
@@ -491,7 +499,7 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.contacts_add(std::slice::from_ref(&target), 1)?;
     store.contacts_unknown(9)?;
     store.contacts_found(&["k".into()])?;
-    store.conversation_hear(&target)?;
+    store.conversation_hear(&target, None)?;
     store.conversations_add(&[target])?;
     store.conversations_add(&send(1, &["a", "b"]))?;
     store.conversations_add(&send(2, &["a", "b"]))?;
@@ -553,8 +561,11 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
 }
 
 /// Tables that may be scanned: they have one row, or every row has to be read.
-const SCANNED: [&str; 13] = [
+const SCANNED: [&str; 15] = [
     "user_state",
+    "new_senders",
+    // What is held is looked for by a connect, as long as the last day on which something was is recent.
+    "log",
     "revocation",
     "watched",
     // A page of the list is sorted when it is read, and the newest message is looked for once by an instance.

@@ -33,7 +33,7 @@ impl UserObject {
                 conversation_id: conversation_id.to_owned(),
                 message_id: newest.to_string(),
             };
-            self.store.conversation_hear(&target)?;
+            self.store.conversation_hear(&target, None)?;
         }
         Ok(peer.to_owned())
     }
