@@ -134,8 +134,7 @@ macro_rules! is_for {
 
 pub(super) use is_for;
 
-/// Sets what the user's row has to say of the user's preferences: who may see what others' requests read from the record,
-/// and whose bulk messages are refused.
+/// Sets the preferences in the user's row: those that the sends and lists of others depend on.
 pub fn put_preferences(user_id: &str, preferences: &Preferences) -> Statement {
     Statement {
         sql: "UPDATE users SET presence = ?2, bulk_messages = ?3 WHERE user_id = ?1",
