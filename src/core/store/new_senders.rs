@@ -81,7 +81,7 @@ impl<D: Database> Store<D> {
         Ok(is_held)
     }
 
-    fn new_senders(&self) -> Result<NewSenders> {
+    pub(super) fn new_senders(&self) -> Result<NewSenders> {
         self.known.new_senders.get_or(|| {
             let sql = "SELECT day, senders, held_on FROM new_senders";
             let rows = self.read(&self.user, sql, vec![])?;

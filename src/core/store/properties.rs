@@ -41,6 +41,8 @@ enum Step {
     Converse(u8, u64),
     Hear(u8, u64),
     Prefer(Audience),
+    Meet(u8, u64),
+    Release,
     /// A send to some of the users, by bits: now or, if it is a repeat, at an earlier time.
     SendBulk(u8, u64),
     Leave(u8),
@@ -79,6 +81,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Converse(id, age)),
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Hear(id, age)),
         1 => audience.prop_map(Step::Prefer),
+        2 => (0..3_u8, 0..3_u64).prop_map(|(id, max)| Step::Meet(id, max)),
+        1 => Just(Step::Release),
         2 => (0..8_u8, 0..9_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
         1 => (0..3_u8).prop_map(Step::Leave),
         2 => (0..9_u64).prop_map(Step::Send),
@@ -136,6 +140,8 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         Step::Hear(id, age) => bulk(now - age, 1 << id)
             .iter()
             .try_for_each(|target| store.conversation_hear(target, None)),
+        Step::Meet(id, max) => meet(store, *id, *max, now, events),
+        Step::Release => store.release_held(now, TIME).map(|_| ()),
         Step::Prefer(presence) => {
             let preferences = Preferences {
                 presence: *presence,
@@ -157,6 +163,23 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         }
         Step::Resize(_) | Step::Evict => Ok(()),
     }
+}
+
+/// A contractor writes, and may be held.
+fn meet(store: &Store<&Connection>, id: u8, max: u64, now: Millis, events: u64) -> Result<()> {
+    let [target] = &bulk(now, 1 << id)[..] else {
+        return Ok(());
+    };
+    let held_on = store.held_on(&target.conversation_id, max, now)?;
+    let entry = NewEntry {
+        message_id: &target.message_id,
+        event: "new_message",
+        payload: r#"{"messageId":"m","conversationId":"k","receiverId":"me"}"#,
+        except_sid: None,
+        held: held_on.map(|_| "s"),
+    };
+    store.append(&entry, now, &keep(events))?;
+    store.conversation_hear(target, held_on)
 }
 
 fn tell(store: &Store<&Connection>, outcome: PushOutcome, now: Millis) -> Result<()> {
@@ -187,7 +210,7 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let missed: Vec<u64> = missed.events.iter().map(|event| event.offset).collect();
     let state = store.user_state()?;
     let watched = (store.watched()?, store.watcher_count()?);
-    let sent = store.sent_today()?;
+    let sent = (store.sent_today()?, store.new_senders()?);
     let revoked_at = store.revoked_at()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());

@@ -17,8 +17,8 @@ use crate::wire::socket_io::{MAIN, event_text};
 const LOOKED_UP: u64 = 1_000;
 
 impl CarryOut for Change {
-    /// Writes to the record first, which refuses bulk messages, and then here: so what is confirmed holds everywhere. If a
-    /// shard fails, nothing is changed here, and repeating the request completes it.
+    /// Writes to the record first and then here, so what is confirmed holds in both. If a shard fails, nothing is changed
+    /// here, and repeating the request completes it.
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         if self.is_empty() {
             return Ok(reply(&object.store.user_state()?.preferences));
@@ -50,7 +50,7 @@ impl CarryOut for Change {
 }
 
 impl UserObject {
-    /// Writes what the record has to know to the user's row in every shard.
+    /// Writes the preferences that others' requests depend on to the user's row in every shard.
     async fn record_preferences(
         &self,
         caller: &Caller,
@@ -80,7 +80,7 @@ impl UserObject {
             .collect();
         self.pay(Cost::of(0, batches.len()))?;
         let mut found: Vec<String> = Vec::new();
-        // Meanwhile the user may write in more of them, which says so by itself.
+        // Meanwhile the user may write in more of them, which their rows will say.
         for answer in d1::batches(&self.env, &batches, &Meter::default()).await {
             let rows: Vec<WithPeer> = d1::rows(&answer?, 0)?;
             found.extend(rows.iter().map(|row| row.conversation_id.to_string()));
