@@ -109,6 +109,24 @@ test("what is not given stays, and every device and the backend see the same", a
   assert.deepEqual(await request(reborn, "get_preferences", {}), DEFAULT);
 });
 
+test("what a database has not taken is not confirmed, and a repeat completes it", async () => {
+  const user = await connect(server, "careful");
+  const shard = server.dbs.at(-1);
+  await shard?.exec("ALTER TABLE users RENAME TO away");
+  const { code } = await refusal(user, "set_preferences", { bulkMessages: "nobody" });
+  assert.equal(code, "unavailable");
+  assert.deepEqual(await request(user, "get_preferences", {}), DEFAULT);
+  // What only the user's object has to know needs no database.
+  assert.equal((await prefer(user, { notices: "none" })).notices, "none");
+  await shard?.exec("ALTER TABLE away RENAME TO users");
+  assert.equal((await prefer(user, { bulkMessages: "nobody" })).bulkMessages, "nobody");
+  const rows = await server.everywhere("SELECT * FROM users WHERE user_id = 'careful'");
+  assert.deepEqual(
+    rows.map((row) => row.bulk_messages),
+    server.dbs.map(() => "nobody"),
+  );
+});
+
 test("invalid requests", async () => {
   const socket = await connect(server, "odd");
   const hours = (timeZone: string) => ({ from: "22:00", to: "07:00", timeZone });

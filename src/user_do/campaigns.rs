@@ -117,7 +117,7 @@ impl UserObject {
             event: FINISHED,
             payload,
             except_sid: None,
-            held: None,
+            is_held: false,
         })?;
         Ok(())
     }

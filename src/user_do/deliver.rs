@@ -61,7 +61,6 @@ impl UserObject {
         if is_repeat && self.store.has_message(&target.message_id)? {
             return Ok(receipt);
         }
-        let waiting = if letter.wants_receipt { sender_id } else { "" };
         // Without a device that must not get it, the next connect delivers it like any other message.
         let is_kept_back = held && !live_sockets.is_empty();
         if is_kept_back {
@@ -72,7 +71,7 @@ impl UserObject {
             event: new_message::NAME,
             payload: &new_message::payload(&letter, target),
             except_sid: None,
-            held: is_kept_back.then_some(waiting),
+            is_held: is_kept_back,
         };
         let offset = self.publish_on(&live_sockets, &entry)?;
         let from = Target {
@@ -80,12 +79,15 @@ impl UserObject {
             ..target.clone()
         };
         self.store.conversation_hear(&from, held_on)?;
-        if letter.wants_receipt && !is_kept_back {
-            self.store.receipt_add(&PendingReceipt {
-                offset,
-                sender_id: letter.sender.id,
-                payload: to_json(&Delivered::from(target)),
-            })?;
+        if letter.wants_receipt {
+            self.store.receipt_add(
+                &PendingReceipt {
+                    offset,
+                    sender_id: letter.sender.id,
+                    payload: to_json(&Delivered::from(target)),
+                },
+                is_kept_back,
+            )?;
             self.ask_for_receipts()?;
         }
         Ok(receipt)

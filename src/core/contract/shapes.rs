@@ -61,7 +61,7 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<ConversationRef>();
     from.subschema_for::<get_conversations::GetConversations>();
     from.subschema_for::<get_messages::GetMessages>();
-    from.subschema_for::<preferences::ChangeFields>();
+    from.subschema_for::<preferences::SetPreferences>();
     from.subschema_for::<preferences::GetPreferences>();
     from.subschema_for::<CampaignRef>();
     from.subschema_for::<get_campaigns::GetCampaigns>();

@@ -31,42 +31,18 @@ pub struct Change {
     bulk_messages: Option<Audience>,
 }
 
-/// The fields, raw.
+/// The fields of the payload and of `quietHours`, raw: one type, because each one that is read is compiled by itself.
 #[derive(Deserialize)]
-#[cfg_attr(
-    test,
-    derive(schemars::JsonSchema),
-    schemars(rename = "SetPreferences")
-)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ChangeFields<'a> {
-    /// Which messages come with a notice.
+struct Fields<'a> {
     #[serde(borrow)]
-    #[cfg_attr(test, schemars(with = "Option<Notices>"))]
     notices: Option<&'a RawValue>,
-    /// When there are no notices; null deletes them.
     #[serde(borrow, default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<QuietHours>"))]
     quiet_hours: Option<&'a RawValue>,
-    /// Who sees whether the user is online.
     #[serde(borrow)]
-    #[cfg_attr(test, schemars(with = "Option<Audience>"))]
     presence: Option<&'a RawValue>,
-    /// Whose bulk messages and campaigns the user takes.
     #[serde(borrow)]
-    #[cfg_attr(test, schemars(with = "Option<Audience>"))]
     bulk_messages: Option<&'a RawValue>,
-}
-
-/// Nothing need be said.
-#[cfg(test)]
-#[derive(schemars::JsonSchema)]
-pub(crate) struct GetPreferences {}
-
-/// The fields of `quietHours`, raw.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct QuietHoursFields<'a> {
     #[serde(borrow)]
     from: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -74,6 +50,31 @@ struct QuietHoursFields<'a> {
     #[serde(borrow)]
     time_zone: Option<&'a RawValue>,
 }
+
+/// The shape of the payload.
+#[cfg(test)]
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code)]
+pub(crate) struct SetPreferences {
+    /// Which messages come with a notice.
+    #[schemars(with = "Option<Notices>")]
+    notices: (),
+    /// When there are no notices; null deletes them.
+    #[schemars(with = "Option<QuietHours>")]
+    quiet_hours: (),
+    /// Who sees whether the user is online.
+    #[schemars(with = "Option<Audience>")]
+    presence: (),
+    /// Whose bulk messages and campaigns the user takes.
+    #[schemars(with = "Option<Audience>")]
+    bulk_messages: (),
+}
+
+/// Nothing need be said.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+pub(crate) struct GetPreferences {}
 
 /// Reads a field that is present, even if it is null.
 fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -92,7 +93,7 @@ impl FromEvent for Change {
 
 impl Change {
     fn read(payload: &RawValue) -> Result<Self, EventError> {
-        let fields: ChangeFields = fields(payload)?;
+        let fields: Fields = fields(payload)?;
         Ok(Self {
             notices: choice(fields.notices, "notices", NOTICES)?,
             quiet_hours: fields.quiet_hours.map(quiet_hours).transpose()?,
@@ -186,7 +187,7 @@ fn quiet_hours(value: &RawValue) -> Result<Option<QuietHours>, EventError> {
     if !value.get().starts_with('{') {
         return Err(EventError::invalid("quietHours must be an object or null"));
     }
-    let hours: QuietHoursFields = fields(value)?;
+    let hours: Fields = fields(value)?;
     let name = "quietHours.timeZone";
     let hours = QuietHours {
         from: time_of_day(hours.from, "quietHours.from")?,

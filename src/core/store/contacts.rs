@@ -4,9 +4,7 @@
 //! [`super::sent`]: a send to many writes no row for each receiver. Rows from before there was such a column do not say
 //! it; [`Store::contacts_unknown`] has them looked up in D1.
 
-use serde::Deserialize;
-
-use super::social::Found;
+use super::conversations::Listed;
 use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::events::new_message::Target;
@@ -52,8 +50,7 @@ impl<D: Database> Store<D> {
     }
 
     fn has_written(&self, conversation_id: &str) -> Result<bool> {
-        let rows: Vec<Found> = self.read(&self.user, HAS_WRITTEN, vec![conversation_id.into()])?;
-        Ok(!rows.is_empty())
+        self.has(&self.user, HAS_WRITTEN, vec![conversation_id.into()])
     }
 
     /// Prepares for a send of the user: whoever becomes a contact by it may see the user's presence, if contacts may.
@@ -72,13 +69,9 @@ impl<D: Database> Store<D> {
 
     /// Returns the newest conversations whose rows do not say that the user has written in them, at most `max`.
     pub fn contacts_unknown(&self, max: u64) -> Result<Vec<String>> {
-        #[derive(Deserialize)]
-        struct Row {
-            conversation_id: String,
-        }
-        let rows: Vec<Row> = self.read(
+        let rows: Vec<Listed> = self.read(
             &self.user,
-            "SELECT conversation_id FROM conversations WHERE has_written = 0
+            "SELECT conversation_id, last_message_id FROM conversations WHERE has_written = 0
              ORDER BY last_message_id DESC LIMIT ?1",
             vec![Param::from(max)],
         )?;

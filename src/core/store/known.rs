@@ -11,7 +11,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::log::LogEnds;
-use super::new_senders::NewSenders;
 use super::{Result, Table, UserState, Watched};
 use crate::core::quota::SentToday;
 use crate::core::time::Millis;
@@ -58,7 +57,6 @@ pub(super) struct Known {
     pub user_state: Memo<UserState>,
     pub log_ends: Memo<Option<LogEnds>>,
     pub newest_message: Memo<Option<String>>,
-    pub new_senders: Memo<NewSenders>,
     pub first_receipt: Memo<Option<u64>>,
     pub has_blocks: Memo<bool>,
     pub watched: Memo<Option<Watched>>,
@@ -75,7 +73,6 @@ impl Known {
             Table::UserState => self.user_state.forget(),
             Table::Log => self.log_ends.forget(),
             Table::Conversations | Table::Sent => self.newest_message.forget(),
-            Table::NewSenders => self.new_senders.forget(),
             Table::Receipts => self.first_receipt.forget(),
             Table::Blocks => self.has_blocks.forget(),
             Table::Watched => {
@@ -85,7 +82,11 @@ impl Known {
             Table::SentToday => self.sent_today.forget(),
             Table::Revocation => self.revoked_at.forget(),
             Table::Erasure => self.erased_at.forget(),
-            Table::Watches | Table::Buckets | Table::Outbox | Table::Campaigns => {}
+            Table::NewSenders
+            | Table::Watches
+            | Table::Buckets
+            | Table::Outbox
+            | Table::Campaigns => {}
         }
     }
 
@@ -99,7 +100,6 @@ impl Known {
         self.user_state.forget();
         self.log_ends.forget();
         self.newest_message.forget();
-        self.new_senders.forget();
         self.first_receipt.forget();
         self.has_blocks.forget();
         self.watched.forget();

@@ -42,8 +42,8 @@ pub struct Entry<'a> {
     pub payload: &'a str,
     /// The Socket.IO session that caused the event and must not receive it.
     pub except_sid: Option<&'a str>,
-    /// If the event is held until the next connect: whom to tell when a device has it, or nobody (empty).
-    pub held: Option<&'a str>,
+    /// Whether the event is held until the next connect.
+    pub is_held: bool,
 }
 
 /// A message whose sender is to be told when a device has received it.
@@ -98,7 +98,7 @@ impl<D: Database> Store<D> {
             entry.payload.into(),
             Param::from(now),
             entry.except_sid.into(),
-            entry.held.into(),
+            entry.is_held.into(),
         ];
         if let Some(oldest) = self.oldest_to_go(ends, now, keep)? {
             values.push(Param::from(oldest));
@@ -162,14 +162,8 @@ impl<D: Database> Store<D> {
 
     /// Returns whether the log holds this message. It may be too old to be read otherwise.
     pub fn has_message(&self, message_id: &str) -> Result<bool> {
-        #[derive(Deserialize)]
-        struct Row {}
-        let rows: Vec<Row> = self.read(
-            &self.user,
-            "SELECT 1 AS found FROM log WHERE message_id = ?1 LIMIT 1",
-            vec![message_id.into()],
-        )?;
-        Ok(!rows.is_empty())
+        let sql = "SELECT 1 AS found FROM log WHERE message_id = ?1 LIMIT 1";
+        self.has(&self.user, sql, vec![message_id.into()])
     }
 
     /// Returns the bounds of the part of the log that is not older than `since`. If the clock was ever set back, the
@@ -281,24 +275,28 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Records that a message's sender waits for a receipt.
-    pub fn receipt_add(&self, receipt: &PendingReceipt) -> Result<()> {
+    /// Records that a message's sender waits for a receipt. As long as the message is held, its offset is negative here, so
+    /// that no device confirms it.
+    pub fn receipt_add(&self, receipt: &PendingReceipt, is_held: bool) -> Result<()> {
         self.write(
             Table::Receipts,
-            "INSERT OR REPLACE INTO receipts (offset, sender_id, payload) VALUES (?1, ?2, ?3)",
+            "INSERT OR REPLACE INTO receipts (offset, sender_id, payload)
+             VALUES (CASE ?4 WHEN 1 THEN -?1 ELSE ?1 END, ?2, ?3)",
             vec![
                 Param::from(receipt.offset),
                 receipt.sender_id.as_str().into(),
                 receipt.payload.as_str().into(),
+                Param::from(is_held),
             ],
         )
     }
 
-    /// Returns the pending receipts up to and including this offset, in order.
+    /// Returns the pending receipts up to and including this offset, in order, without those of messages that are held.
     pub fn receipts_up_to(&self, offset: u64) -> Result<Vec<PendingReceipt>> {
         self.read(
             &self.social,
-            "SELECT offset, sender_id, payload FROM receipts WHERE offset <= ?1 ORDER BY offset",
+            "SELECT offset, sender_id, payload FROM receipts
+             WHERE offset BETWEEN 1 AND ?1 ORDER BY offset",
             vec![Param::from(offset)],
         )
     }

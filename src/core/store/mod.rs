@@ -34,6 +34,7 @@ use super::time::Millis;
 pub use campaigns::ListedCampaign;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
+use social::Found;
 pub use social::{PushOutcome, TellingStep, Watched, Watcher};
 
 /// Tables that are created together.
@@ -214,6 +215,12 @@ impl<D: Database> Store<D> {
             }
         }
         Ok(read)
+    }
+
+    /// Returns whether a query has a row, whose only column is `found`.
+    fn has(&self, tables: &Tables, query: &str, bindings: Vec<Param>) -> Result<bool> {
+        let rows: Vec<Found> = self.read(tables, query, bindings)?;
+        Ok(!rows.is_empty())
     }
 
     /// Returns the rows lazily, or `None` if the tables do not exist.

@@ -4,7 +4,7 @@
 //! A message that is held is in the log, and on no device that was connected when it came. The next connect releases it:
 //! it moves to the end of the log, as if it came only now. So whoever connects gets it with what else they have missed,
 //! and a device that was there all the time gets it live, with an offset that is later than what it has. Nothing that a
-//! device has confirmed before counts for it.
+//! device has confirmed before counts for it: until then, its receipt has no offset that a device could confirm.
 //!
 //! A sender is held for the day of their first message, unless the user writes to them. That does not depend on whether
 //! the user is here, so the sender does not learn it.
@@ -13,126 +13,77 @@
 //! send at the same moment, the limit is exact. Counting costs a row for a first contact, and nothing for any other
 //! message.
 
-use serde::Deserialize;
-
-use super::{Database, LogEntry, PendingReceipt, Result, Store, Table};
-use crate::core::error::to_json;
-use crate::core::events::send_message::Delivered;
+use super::{Database, LogEntry, Result, Store, Table};
 use crate::core::sql::Param;
 use crate::core::time::{DAY, Millis};
 
-/// The new senders of a day.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct NewSenders {
-    day: u64,
-    /// How many were not held.
-    senders: u64,
-    /// The last day on which some were.
-    held_on: Option<u64>,
-}
+/// Selects a row if the conversation `?1` has begun before, and its other participant is not held on the day `?2`.
+const IS_KNOWN: &str = "
+SELECT 1 AS found FROM conversations
+WHERE conversation_id = ?1 AND (has_written = 1 OR held_on IS NOT ?2)";
+
+/// Counts a new sender on the day `?1`. Beyond the `?2` who are not held, only the first one is counted: from then on,
+/// `held_on` says that some are.
+const COUNT: &str = "
+INSERT INTO new_senders (id, day, senders) VALUES (1, ?1, 1)
+ON CONFLICT (id) DO UPDATE SET
+  day = ?1,
+  senders = CASE day WHEN ?1 THEN senders + 1 ELSE 1 END,
+  held_on = CASE WHEN day = ?1 AND senders >= ?2 THEN ?1 ELSE held_on END
+WHERE day <> ?1 OR senders < ?2 OR held_on IS NOT ?1";
 
 /// Selects what is held and not too old.
 const HELD: &str = "
-SELECT offset, event, payload, held FROM log
-WHERE held IS NOT NULL AND event <> '' AND created_at >= ?1 ORDER BY offset";
+SELECT offset, event, payload FROM log
+WHERE held = 1 AND event <> '' AND created_at >= ?1 ORDER BY offset";
 
 impl<D: Database> Store<D> {
     /// Counts a contractor who sends a message in this conversation, if it is their first, of whom at most `max` a day are
     /// not held. Returns the day if the message is held.
     pub fn held_on(&self, conversation_id: &str, max: u64, now: Millis) -> Result<Option<u64>> {
-        #[derive(Deserialize)]
-        struct Row {
-            has_written: u8,
-            held_on: Option<u64>,
-        }
         let day = now / DAY;
-        let rows: Vec<Row> = self.read(
+        if self.has(
             &self.user,
-            "SELECT has_written, held_on FROM conversations WHERE conversation_id = ?1",
-            vec![conversation_id.into()],
-        )?;
-        let is_held = match rows.first() {
-            Some(known) => known.has_written == 0 && known.held_on == Some(day),
-            None => self.add_new_sender(day, max)?,
-        };
-        Ok(is_held.then_some(day))
-    }
-
-    /// Returns whether the new sender is held.
-    fn add_new_sender(&self, day: u64, max: u64) -> Result<bool> {
-        let before = self.new_senders()?;
-        let senders = if before.day == day { before.senders } else { 0 };
-        let is_held = senders >= max;
-        if is_held && before.held_on == Some(day) {
-            return Ok(true);
+            IS_KNOWN,
+            vec![conversation_id.into(), Param::from(day)],
+        )? {
+            return Ok(None);
         }
-        let held_on = if is_held { Some(day) } else { before.held_on };
-        self.write(
-            Table::NewSenders,
-            "INSERT INTO new_senders (id, day, senders, held_on) VALUES (1, ?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET
-               day = excluded.day, senders = excluded.senders, held_on = excluded.held_on",
-            vec![
-                Param::from(day),
-                Param::from(senders + u64::from(!is_held)),
-                held_on.into(),
-            ],
-        )?;
-        Ok(is_held)
-    }
-
-    pub(super) fn new_senders(&self) -> Result<NewSenders> {
-        self.known.new_senders.get_or(|| {
-            let sql = "SELECT day, senders, held_on FROM new_senders";
-            let rows = self.read(&self.user, sql, vec![])?;
-            Ok(rows.into_iter().next().unwrap_or_default())
-        })
+        // Whoever is in the list nevertheless has been held before on this day.
+        if self.peer(conversation_id)?.is_none() {
+            let bindings = vec![Param::from(day), Param::from(max)];
+            self.write(Table::NewSenders, COUNT, bindings)?;
+            let is_full = "SELECT 1 AS found FROM new_senders WHERE senders > ?1";
+            if !self.has(&self.user, is_full, vec![Param::from(max)])? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(day))
     }
 
     /// Moves what is held to the end of the log, in its order, unless it is older than `time`. Whoever waits for a receipt
     /// waits for it at the new offset. Returns the events.
     pub fn release_held(&self, now: Millis, time: Millis) -> Result<Vec<LogEntry>> {
-        #[derive(Deserialize)]
-        struct Row {
-            offset: u64,
-            event: String,
-            payload: String,
-            held: String,
-        }
-        let is_recent = |day: u64| (day + 1) * DAY + time >= now;
-        // The log is read through only if that day is recent.
-        if !self.new_senders()?.held_on.is_some_and(is_recent) {
+        let since = now.saturating_sub(time);
+        // The log is read through only if something may be held that is recent enough.
+        let may_hold = "SELECT 1 AS found FROM new_senders WHERE held_on >= ?1";
+        if !self.has(&self.user, may_hold, vec![Param::from(since / DAY)])? {
             return Ok(Vec::new());
         }
-        let since = Param::from(now.saturating_sub(time));
-        let rows: Vec<Row> = self.read(&self.user, HELD, vec![since])?;
-        let mut released = Vec::new();
-        for row in rows {
-            let offset = self.last_offset()? + 1;
+        let mut held: Vec<LogEntry> = self.read(&self.user, HELD, vec![Param::from(since)])?;
+        for entry in &mut held {
+            let before = Param::from(entry.offset);
+            entry.offset = self.last_offset()? + 1;
+            let after = Param::from(entry.offset);
             self.write(
                 Table::Log,
-                "UPDATE log SET offset = ?1, created_at = ?2, held = NULL WHERE offset = ?3",
-                vec![
-                    Param::from(offset),
-                    Param::from(now),
-                    Param::from(row.offset),
-                ],
+                "UPDATE log SET offset = ?1, created_at = ?2, held = 0 WHERE offset = ?3",
+                vec![after.clone(), Param::from(now), before.clone()],
             )?;
-            if !row.held.is_empty() {
-                let delivered: Delivered = serde_json::from_str(&row.payload)?;
-                self.receipt_add(&PendingReceipt {
-                    offset,
-                    sender_id: row.held,
-                    payload: to_json(&delivered),
-                })?;
-            }
-            released.push(LogEntry {
-                offset,
-                event: row.event,
-                payload: row.payload,
-            });
+            let sql = "UPDATE receipts SET offset = ?1 WHERE offset = -?2";
+            self.write(Table::Receipts, sql, vec![after, before])?;
         }
-        Ok(released)
+        Ok(held)
     }
 }
 
@@ -141,7 +92,7 @@ mod tests {
     use super::*;
     use crate::core::events::new_message::Target;
     use crate::core::store::testing::{send, store};
-    use crate::core::store::{NewEntry, Retention};
+    use crate::core::store::{NewEntry, PendingReceipt, Retention};
     use rusqlite::Connection;
 
     const NOW: Millis = 20_000 * DAY;
@@ -159,18 +110,25 @@ mod tests {
         let rows = store.database().total_changes() - before;
         let [target]: [Target; 1] = send(now, &[from]).try_into().unwrap();
         store.conversation_hear(&target, held_on).unwrap();
-        let payload = format!(
-            r#"{{"messageId":"{}","conversationId":"{from}","receiverId":"me","content":{{"n":1e400}}}}"#,
-            target.message_id
-        );
+        let payload = format!(r#"{{"conversationId":"{from}"}}"#);
         let entry = NewEntry {
             message_id: &target.message_id,
             event: "new_message",
             payload: &payload,
             except_sid: None,
-            held: held_on.map(|_| from),
+            is_held: held_on.is_some(),
         };
-        store.append(&entry, now, &keep(6)).unwrap();
+        let offset = store.append(&entry, now, &keep(6)).unwrap();
+        store
+            .receipt_add(
+                &PendingReceipt {
+                    offset,
+                    sender_id: from.into(),
+                    payload: "{}".into(),
+                },
+                held_on.is_some(),
+            )
+            .unwrap();
         (held_on.is_some(), rows)
     }
 
@@ -193,6 +151,18 @@ mod tests {
         assert_eq!(hear("d", NOW), (false, 0));
         store.conversations_add(&send(NOW, &["f"])).unwrap();
         assert_eq!(hear("f", NOW), (false, 0));
+    }
+
+    #[test]
+    fn a_limit_that_is_lowered_counts_at_once() {
+        let store = store();
+        for from in ["a", "b", "c"] {
+            assert!(!hear(&store, from, 9, NOW).0);
+        }
+        assert_eq!(hear(&store, "d", 2, NOW), (true, 1));
+        assert_eq!(hear(&store, "e", 2, NOW), (true, 0));
+        assert_eq!(store.release_held(NOW + 1, TIME).unwrap().len(), 2);
+        assert!(!hear(&store, "f", 9, NOW).0);
     }
 
     #[test]
@@ -227,6 +197,17 @@ mod tests {
         let last = store.last_offset().unwrap();
         store.know_user("me").unwrap();
         store.set_confirmed(last).unwrap();
+        let awaited = |store: &Store<Connection>| -> Vec<String> {
+            let receipts = store.receipts_up_to(u64::MAX >> 12).unwrap();
+            receipts
+                .into_iter()
+                .map(|receipt| receipt.sender_id)
+                .collect()
+        };
+        assert_eq!(awaited(&store), ["a", "a"]);
+        store.receipt_remove(last).unwrap();
+        store.receipt_remove(last - 3).unwrap();
+        // Nobody has to be asked for what is held.
         assert_eq!(store.next_receipt(0).unwrap(), None);
         let released = store.release_held(NOW + 5, TIME).unwrap();
         let moved: Vec<u64> = released.iter().map(|event| event.offset).collect();
@@ -234,9 +215,8 @@ mod tests {
         assert!(released[0].payload.contains(r#""conversationId":"b""#));
         assert_eq!(offsets(&store, last), moved);
         // The receipts are due when a device has confirmed the messages there.
-        let receipts = store.receipts_up_to(last + 1).unwrap();
-        assert_eq!((receipts.len(), &*receipts[0].sender_id), (1, "b"));
-        assert!(receipts[0].payload.starts_with(r#"{"messageId":""#));
+        assert_eq!(awaited(&store), ["b", "c"]);
+        assert_eq!(store.next_receipt(0).unwrap(), Some(last + 1));
         assert_eq!(store.next_receipt(last + 2).unwrap(), Some(last + 2));
         assert_eq!(store.time_of(last + 1).unwrap(), NOW + 5);
         assert!(store.release_held(NOW + 6, TIME).unwrap().is_empty());

@@ -111,7 +111,7 @@ fn append(store: &Store<&Connection>, now: Millis, events: u64) -> Result<u64> {
         event: "new_message",
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
-        held: None,
+        is_held: false,
     };
     store.append(&entry, now, &keep(events))
 }
@@ -131,11 +131,14 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         Step::Watch(id) => store.watcher_add(&user(*id), true, 2, now).map(|_| ()),
         Step::Change(is_online) => store.watched_change(*is_online, now),
         Step::Tell(outcome) => tell(store, *outcome, now),
-        Step::Receipt(after) => store.receipt_add(&PendingReceipt {
-            offset: store.last_offset()? + after,
-            sender_id: "s".into(),
-            payload: r#"{"conversationId":"k"}"#.into(),
-        }),
+        Step::Receipt(after) => store.receipt_add(
+            &PendingReceipt {
+                offset: store.last_offset()? + after,
+                sender_id: "s".into(),
+                payload: r#"{"conversationId":"k"}"#.into(),
+            },
+            false,
+        ),
         Step::Converse(id, age) => store.conversations_add(&bulk(now - age, 1 << id)),
         Step::Hear(id, age) => bulk(now - age, 1 << id)
             .iter()
@@ -176,9 +179,14 @@ fn meet(store: &Store<&Connection>, id: u8, max: u64, now: Millis, events: u64) 
         event: "new_message",
         payload: r#"{"messageId":"m","conversationId":"k","receiverId":"me"}"#,
         except_sid: None,
-        held: held_on.map(|_| "s"),
+        is_held: held_on.is_some(),
     };
-    store.append(&entry, now, &keep(events))?;
+    let receipt = PendingReceipt {
+        offset: store.append(&entry, now, &keep(events))?,
+        sender_id: "s".into(),
+        payload: "{}".into(),
+    };
+    store.receipt_add(&receipt, held_on.is_some())?;
     store.conversation_hear(target, held_on)
 }
 
@@ -210,7 +218,7 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let missed: Vec<u64> = missed.events.iter().map(|event| event.offset).collect();
     let state = store.user_state()?;
     let watched = (store.watched()?, store.watcher_count()?);
-    let sent = (store.sent_today()?, store.new_senders()?);
+    let sent = store.sent_today()?;
     let revoked_at = store.revoked_at()?;
     let last = store.last_offset()?;
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());

@@ -79,7 +79,7 @@ CREATE TABLE sent (
     // know. See store::contacts.
     // conversations.held_on: the day on which the messages of the other participant are held, if they are. Days are those
     // since the Unix epoch, UTC.
-    // log.held: if the event is held, whom to tell when a device has it; '' if nobody waits for that.
+    // log.held: whether the event is held until the next connect.
     // new_senders: how many came on a day, and the last day on which some were held. See store::new_senders.
     Step {
         marker: "new_senders",
@@ -87,7 +87,7 @@ CREATE TABLE sent (
 ALTER TABLE user_state ADD COLUMN preferences TEXT;
 ALTER TABLE conversations ADD COLUMN has_written INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversations ADD COLUMN held_on INTEGER;
-ALTER TABLE log ADD COLUMN held TEXT;
+ALTER TABLE log ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE new_senders (
   id      INTEGER PRIMARY KEY CHECK (id = 1),
   day     INTEGER NOT NULL,
@@ -353,7 +353,7 @@ mod tests {
             3
         );
         assert_eq!(
-            read("SELECT offset FROM log WHERE except_sid IS NULL AND held IS NULL"),
+            read("SELECT offset FROM log WHERE except_sid IS NULL AND held = 0"),
             7
         );
         assert_eq!(

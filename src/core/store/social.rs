@@ -76,12 +76,8 @@ impl<D: Database> Store<D> {
         if !self.has_blocked_anybody()? {
             return Ok(false);
         }
-        let rows: Vec<Found> = self.read(
-            &self.social,
-            "SELECT 1 AS found FROM blocks WHERE user_id = ?1",
-            vec![user_id.into()],
-        )?;
-        Ok(!rows.is_empty())
+        let sql = "SELECT 1 AS found FROM blocks WHERE user_id = ?1";
+        self.has(&self.social, sql, vec![user_id.into()])
     }
 
     /// Returns how many users this one has blocked.
@@ -94,8 +90,7 @@ impl<D: Database> Store<D> {
     fn has_blocked_anybody(&self) -> Result<bool> {
         self.known.has_blocks.get_or(|| {
             let sql = "SELECT 1 AS found FROM blocks LIMIT 1";
-            let rows: Vec<Found> = self.read(&self.social, sql, vec![])?;
-            Ok(!rows.is_empty())
+            self.has(&self.social, sql, vec![])
         })
     }
 

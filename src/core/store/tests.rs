@@ -28,7 +28,7 @@ fn event(message_id: &str) -> NewEntry<'_> {
         event: "new_message",
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
-        held: None,
+        is_held: false,
     }
 }
 
@@ -288,7 +288,7 @@ fn receipts_are_told_in_order_and_go_with_their_messages() {
     let store = store();
     for id in ["a", "b", "c"] {
         let offset = store.append(&event(id), 1, &KEEP).unwrap();
-        store.receipt_add(&receipt(offset)).unwrap();
+        store.receipt_add(&receipt(offset), false).unwrap();
     }
     assert_eq!(store.next_receipt(2).unwrap(), Some(2));
     let told: Vec<u64> = store
@@ -318,7 +318,7 @@ fn receipts_of_what_a_device_has_or_may_have_outlive_their_messages() {
     };
     for id in ["a", "b"] {
         let offset = store.append(&event(id), 1, &KEEP).unwrap();
-        store.receipt_add(&receipt(offset)).unwrap();
+        store.receipt_add(&receipt(offset), false).unwrap();
     }
     // A device is online and was sent both messages.
     fill();
@@ -339,7 +339,7 @@ fn receipts_go_with_their_conversation() {
             payload: format!(r#"{{"conversationId":"{conversation}"}}"#),
             ..receipt(offset)
         };
-        store.receipt_add(&receipt).unwrap();
+        store.receipt_add(&receipt, false).unwrap();
     }
     store.blank("k").unwrap();
     assert_eq!(store.next_receipt(0).unwrap(), Some(2));
@@ -481,13 +481,13 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.last_offset_at(1)?;
     store.held_on("k", 0, 1)?;
     let held = NewEntry {
-        held: Some(""),
+        is_held: true,
         ..event("c")
     };
     store.append(&held, 5_000, &KEEP)?;
     store.release_held(5_000, 5_000)?;
     store.time_of(1)?;
-    store.receipt_add(&receipt(1))?;
+    store.receipt_add(&receipt(1), false)?;
     store.receipts_up_to(9)?;
     store.receipts_drop(0, 9)?;
     store.receipt_remove(1)?;

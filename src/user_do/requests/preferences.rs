@@ -5,10 +5,9 @@ use crate::core::cost::Cost;
 use crate::core::error::EventError;
 use crate::core::events::preferences::{Change, reply, unknown_time_zone};
 use crate::core::preferences::{Audience, Preferences};
-use crate::core::record::users::{WithPeer, put_preferences, written_in};
+use crate::core::record::users::{put_preferences, written_in};
 use crate::platform::d1::{self, Batch};
 use crate::platform::js::is_time_zone;
-use crate::platform::meter::Meter;
 use crate::platform::now;
 use crate::wire::socket_io::{MAIN, event_text};
 
@@ -79,12 +78,12 @@ impl UserObject {
             .map(|(shard, ids)| (shard, vec![written_in(user_id, &ids)]))
             .collect();
         self.pay(Cost::of(0, batches.len()))?;
-        let mut found: Vec<String> = Vec::new();
         // Meanwhile the user may write in more of them, which their rows will say.
-        for answer in d1::batches(&self.env, &batches, &Meter::default()).await {
-            let rows: Vec<WithPeer> = d1::rows(&answer?, 0)?;
-            found.extend(rows.iter().map(|row| row.conversation_id.to_string()));
-        }
+        let found = self.recorded_conversations(&batches).await?;
+        let found: Vec<String> = found
+            .iter()
+            .map(|row| row.conversation_id.to_string())
+            .collect();
         Ok(self.store.contacts_found(&found)?)
     }
 }

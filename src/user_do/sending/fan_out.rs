@@ -122,7 +122,7 @@ impl UserObject {
             event: new_message::NAME,
             payload: &new_message::payload(&send.letter, target),
             except_sid: caller.sid.as_deref(),
-            held: None,
+            is_held: false,
         })?;
         Ok(())
     }

@@ -71,7 +71,7 @@ impl UserObject {
             event: DELIVERED,
             payload: &to_json(delivered),
             except_sid: None,
-            held: None,
+            is_held: false,
         })?;
         Ok(true)
     }
@@ -89,7 +89,7 @@ impl UserObject {
             event: READ,
             payload: &to_json(read),
             except_sid,
-            held: None,
+            is_held: false,
         })?;
         Ok(())
     }
