@@ -2,7 +2,8 @@
 //! `preferences { notices, quietHours, presence, bulkMessages }`, which the user's other devices get, too, when something
 //! has changed.
 
-use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use super::{FromEvent, Reply, fields, optional_text, payload, payload_or_none, present};
@@ -31,30 +32,10 @@ pub struct Change {
     bulk_messages: Option<Audience>,
 }
 
-/// The fields of the payload and of `quietHours`, raw: one type, because each one that is read is compiled by itself.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(borrow)]
-    notices: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "given")]
-    quiet_hours: Option<&'a RawValue>,
-    #[serde(borrow)]
-    presence: Option<&'a RawValue>,
-    #[serde(borrow)]
-    bulk_messages: Option<&'a RawValue>,
-    #[serde(borrow)]
-    from: Option<&'a RawValue>,
-    #[serde(borrow)]
-    to: Option<&'a RawValue>,
-    #[serde(borrow)]
-    time_zone: Option<&'a RawValue>,
-}
-
 /// The shape of the payload.
 #[cfg(test)]
-#[derive(Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 #[allow(dead_code)]
 pub(crate) struct SetPreferences {
     /// Which messages come with a notice.
@@ -76,10 +57,8 @@ pub(crate) struct SetPreferences {
 #[derive(schemars::JsonSchema)]
 pub(crate) struct GetPreferences {}
 
-/// Reads a field that is present, even if it is null.
-fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(field).map(Some)
-}
+/// The fields of an object, raw. A field that is null is there.
+type Fields = BTreeMap<String, Box<RawValue>>;
 
 impl FromEvent for Change {
     /// Reads either event: the one that asks changes nothing.
@@ -95,10 +74,10 @@ impl Change {
     fn read(payload: &RawValue) -> Result<Self, EventError> {
         let fields: Fields = fields(payload)?;
         Ok(Self {
-            notices: choice(fields.notices, "notices", NOTICES)?,
-            quiet_hours: fields.quiet_hours.map(quiet_hours).transpose()?,
-            presence: choice(fields.presence, "presence", AUDIENCES)?,
-            bulk_messages: choice(fields.bulk_messages, "bulkMessages", AUDIENCES)?,
+            notices: choice(&fields, "notices", NOTICES)?,
+            quiet_hours: field(&fields, "quietHours").map(quiet_hours).transpose()?,
+            presence: choice(&fields, "presence", AUDIENCES)?,
+            bulk_messages: choice(&fields, "bulkMessages", AUDIENCES)?,
         })
     }
 
@@ -163,12 +142,12 @@ const AUDIENCES: Choices<Audience> = [
     ("nobody", Audience::Nobody),
 ];
 
-fn choice<T>(
-    field: Option<&RawValue>,
-    name: &str,
-    choices: Choices<T>,
-) -> Result<Option<T>, EventError> {
-    let Some(value) = present(field) else {
+fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a RawValue> {
+    fields.get(name).map(|value| &**value)
+}
+
+fn choice<T>(fields: &Fields, name: &str, choices: Choices<T>) -> Result<Option<T>, EventError> {
+    let Some(value) = present(field(fields, name)) else {
         return Ok(None);
     };
     let [one, two, three] = choices.each_ref().map(|(choice, _)| *choice);
@@ -190,9 +169,9 @@ fn quiet_hours(value: &RawValue) -> Result<Option<QuietHours>, EventError> {
     let hours: Fields = fields(value)?;
     let name = "quietHours.timeZone";
     let hours = QuietHours {
-        from: time_of_day(hours.from, "quietHours.from")?,
-        to: time_of_day(hours.to, "quietHours.to")?,
-        time_zone: optional_text(hours.time_zone, name, MAX_TIME_ZONE_CHARS)?
+        from: time_of_day(&hours, "from")?,
+        to: time_of_day(&hours, "to")?,
+        time_zone: optional_text(field(&hours, "timeZone"), name, MAX_TIME_ZONE_CHARS)?
             .ok_or_else(unknown_time_zone)?,
     };
     if hours.from == hours.to {
@@ -202,14 +181,15 @@ fn quiet_hours(value: &RawValue) -> Result<Option<QuietHours>, EventError> {
     Ok(Some(hours))
 }
 
-/// Reads a local time, `HH:MM`.
-fn time_of_day(field: Option<&RawValue>, name: &str) -> Result<String, EventError> {
-    let problem = || EventError::invalid(format!("{name} must be a time, such as \"22:00\""));
-    let text = field.map_or("", |value| value.get().trim_matches('"'));
+/// Reads a local time, `HH:MM`, from a field of `quietHours`.
+fn time_of_day(hours: &Fields, name: &str) -> Result<String, EventError> {
+    let text = field(hours, name).map_or("", |value| value.get().trim_matches('"'));
     match text.as_bytes() {
         [b'0'..=b'1', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9']
         | [b'2', b'0'..=b'3', b':', b'0'..=b'5', b'0'..=b'9'] => Ok(text.to_owned()),
-        _ => Err(problem()),
+        _ => Err(EventError::invalid(format!(
+            "quietHours.{name} must be a time, such as \"22:00\""
+        ))),
     }
 }
 

@@ -32,10 +32,31 @@ ON CONFLICT (id) DO UPDATE SET
   held_on = CASE WHEN day = ?1 AND senders >= ?2 THEN ?1 ELSE held_on END
 WHERE day <> ?1 OR senders < ?2 OR held_on IS NOT ?1";
 
-/// Selects what is held and not too old.
-const HELD: &str = "
-SELECT offset, event, payload FROM log
-WHERE held = 1 AND event <> '' AND created_at >= ?1 ORDER BY offset";
+/// Selects the places at which events that are held since `?2` will stand, behind each other.
+macro_rules! moved {
+    () => {
+        "(
+  SELECT offset AS held_offset, ?1 + row_number() OVER (ORDER BY offset) AS place
+  FROM log WHERE held = 1 AND created_at >= ?2
+) AS moved"
+    };
+}
+
+/// Moves the receipts that are to follow the events to their places behind the offset `?1`.
+const MOVE_RECEIPTS: &str = concat!(
+    "
+UPDATE receipts SET offset = place FROM ",
+    moved!(),
+    " WHERE offset = -held_offset"
+);
+
+/// Moves the events that are held since `?2` behind the offset `?1`, as if they came at `?3`.
+const MOVE: &str = concat!(
+    "
+UPDATE log SET offset = place, created_at = ?3, held = 0 FROM ",
+    moved!(),
+    " WHERE offset = held_offset"
+);
 
 impl<D: Database> Store<D> {
     /// Counts a contractor who sends a message in this conversation, if it is their first, of whom at most `max` a day are
@@ -70,20 +91,12 @@ impl<D: Database> Store<D> {
         if !self.has(&self.user, may_hold, vec![Param::from(since / DAY)])? {
             return Ok(Vec::new());
         }
-        let mut held: Vec<LogEntry> = self.read(&self.user, HELD, vec![Param::from(since)])?;
-        for entry in &mut held {
-            let before = Param::from(entry.offset);
-            entry.offset = self.last_offset()? + 1;
-            let after = Param::from(entry.offset);
-            self.write(
-                Table::Log,
-                "UPDATE log SET offset = ?1, created_at = ?2, held = 0 WHERE offset = ?3",
-                vec![after.clone(), Param::from(now), before.clone()],
-            )?;
-            let sql = "UPDATE receipts SET offset = ?1 WHERE offset = -?2";
-            self.write(Table::Receipts, sql, vec![after, before])?;
-        }
-        Ok(held)
+        let last = self.last_offset()?;
+        let mut bindings = vec![Param::from(last), Param::from(since)];
+        self.write(Table::Receipts, MOVE_RECEIPTS, bindings.clone())?;
+        bindings.push(Param::from(now));
+        self.write(Table::Log, MOVE, bindings)?;
+        Ok(self.events_after(last, since, "", usize::MAX)?.events)
     }
 }
 
