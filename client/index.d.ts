@@ -594,7 +594,7 @@ export interface GetMessages {
   limit?: number | null;
 }
 
-/** Nothing need be said. */
+/** There is nothing to say. */
 export interface GetPreferences {}
 
 /** A device of the receiver took a message. */
@@ -692,7 +692,7 @@ export interface Refusal {
   error: EventError;
 }
 
-/** The fields, raw. */
+/** What is to be changed. What is not given stays as it is. */
 export interface SetPreferences {
   /** Whose bulk messages and campaigns the user takes. */
   bulkMessages?: Audience | null;

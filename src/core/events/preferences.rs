@@ -32,7 +32,7 @@ pub struct Change {
     bulk_messages: Option<Audience>,
 }
 
-/// The shape of the payload.
+/// What is to be changed. What is not given stays as it is.
 #[cfg(test)]
 #[derive(schemars::JsonSchema)]
 #[schemars(rename_all = "camelCase")]
@@ -52,7 +52,7 @@ pub(crate) struct SetPreferences {
     bulk_messages: (),
 }
 
-/// Nothing need be said.
+/// There is nothing to say.
 #[cfg(test)]
 #[derive(schemars::JsonSchema)]
 pub(crate) struct GetPreferences {}
