@@ -94,6 +94,9 @@ impl<D: Database> Store<D> {
         let last = self.last_offset()?;
         let mut bindings = vec![Param::from(last), Param::from(since)];
         self.write(Table::Receipts, MOVE_RECEIPTS, bindings.clone())?;
+        // What is left belongs to events that the log no longer has, or that are too old.
+        let lost = "DELETE FROM receipts WHERE offset < 0";
+        self.write(Table::Receipts, lost, vec![])?;
         bindings.push(Param::from(now));
         self.write(Table::Log, MOVE, bindings)?;
         Ok(self.events_after(last, since, "", usize::MAX)?.events)
@@ -233,6 +236,25 @@ mod tests {
         assert_eq!(store.next_receipt(last + 2).unwrap(), Some(last + 2));
         assert_eq!(store.time_of(last + 1).unwrap(), NOW + 5);
         assert!(store.release_held(NOW + 6, TIME).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_message_that_leaves_the_log_while_it_is_held_leaves_no_receipt() {
+        let store = store();
+        hear(&store, "a", 1, NOW);
+        hear(&store, "lost", 1, NOW);
+        (0..6).for_each(|_| _ = hear(&store, "a", 1, NOW));
+        hear(&store, "kept", 1, NOW);
+        let held = |store: &Store<Connection>| {
+            let sql = "SELECT count(*) FROM receipts WHERE offset < 0";
+            let count = store
+                .database()
+                .query_row(sql, [], |row| row.get::<_, u64>(0));
+            count.unwrap()
+        };
+        assert_eq!(held(&store), 2);
+        assert_eq!(store.release_held(NOW, TIME).unwrap().len(), 1);
+        assert_eq!(held(&store), 0);
     }
 
     #[test]
