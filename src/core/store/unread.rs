@@ -121,3 +121,27 @@ fn marks(ids: &[(&str, &str)]) -> String {
             .map(|(conversation_id, id)| (*conversation_id, to_json(id))),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::core::store::testing::{send, store};
+
+    #[test]
+    fn what_is_stored_is_pinned() {
+        let store = store();
+        let [one, two, three] = [1, 2, 3].map(|time| send(time, &["u"]).remove(0));
+        for message in [&three, &one, &two, &two] {
+            store.message_received(message).unwrap();
+        }
+        let marker = one.message_id.as_str();
+        assert!(store.mark_read(&[("u", marker)]).unwrap());
+        assert!(!store.mark_read(&[("u", marker)]).unwrap());
+        let sql = "SELECT unread, read_up_to, last_message_id FROM conversations";
+        let stored: (String, String, String) = store
+            .database()
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap();
+        let unread = format!(r#"["{}","{}"]"#, three.message_id, two.message_id);
+        assert_eq!(stored, (unread, one.message_id, three.message_id));
+    }
+}
