@@ -131,7 +131,7 @@ mod tests {
         let store = store();
         let [one, two, three] = [1, 2, 3].map(|time| send(time, &["u"]).remove(0));
         for message in [&three, &one, &two, &two] {
-            store.message_received(message).unwrap();
+            store.message_received(message, None).unwrap();
         }
         let marker = one.message_id.as_str();
         assert!(store.mark_read(&[("u", marker)]).unwrap());
