@@ -44,6 +44,8 @@ export interface ServerToClientEvents {
   online_status_subscribed: (payload: OnlineStatuses) => void;
   /** These users are no longer watched. */
   online_status_unsubscribed: (payload: OnlineStatusUnsubscribed) => void;
+  /** The user's preferences: asked for, or because another device or the marketplace has changed them. */
+  preferences: (payload: Preferences) => void;
   /** How much the user has received and not read: asked for by get_unread_total, or because it has changed, at most once a second. */
   unread_total: (payload: UnreadTotal) => void;
   /** Answers block_user. */
@@ -80,6 +82,8 @@ export interface ClientToServerEvents {
   get_messages: (payload: GetMessages, ack: Ack<Messages>) => void;
   /** Whether a user is online, since when not, and on how many connections. */
   get_online_status: (payload: UserRef, ack: Ack<UserOnlineStatus>) => void;
+  /** The user's preferences. */
+  get_preferences: (payload: GetPreferences, ack: Ack<Preferences>) => void;
   /** How much the user has received and not read. */
   get_unread_total: (payload: GetUnreadTotal, ack: Ack<UnreadTotal>) => void;
   /** For clients of older servers: a user's devices get everything anyway. */
@@ -96,6 +100,8 @@ export interface ClientToServerEvents {
   send_bulk_message: (payload: SendBulkMessage, ack: Ack<BulkMessageSent>) => void;
   /** Sends a message to one user: into a conversation, or to a user, with whom a conversation is begun if there is none. */
   send_message: (payload: SendMessage, ack: Ack<MessageSent>) => void;
+  /** Changes the user's preferences. What is not given stays as it is. */
+  set_preferences: (payload: SetPreferences, ack: Ack<Preferences>) => void;
   /** Starts a campaign, now or at its time. */
   start_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
   /** As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes. */
@@ -125,6 +131,12 @@ export type AddCampaignReceivers = {
    */
   receiverIds: string[];
 };
+
+/**
+ * For whom something is. A contact of a user is somebody with whom they have a conversation, and in which they have
+ * written.
+ */
+export type Audience = "everyone" | "contacts" | "nobody";
 
 /** What a campaign is doing. */
 export type CampaignState = "draft" | "scheduled" | "running" | "paused" | "finished" | "cancelled";
@@ -246,6 +258,9 @@ export type MessageRead = {
     }
 );
 
+/** Which messages come with a notice. */
+export type Notices = "all" | "direct" | "none";
+
 /** A message to many users. */
 export type SendBulkMessage = {
   /**
@@ -333,8 +348,11 @@ export interface BulkResult {
   /** Their conversation with the sender. */
   conversationId: string;
 
-  /** Whether a device of theirs has taken it already. */
+  /** Whether a device of theirs was there to take it, and the sender may see that. */
   delivered: boolean;
+
+  /** Whether it is held until they connect again: too many contractors have written to them for the first time today. */
+  held?: boolean;
 
   /** Their copy. */
   messageId: string;
@@ -580,6 +598,9 @@ export interface GetMessages {
   limit?: number | null;
 }
 
+/** There is nothing to say. */
+export interface GetPreferences {}
+
 /** The request has no fields. */
 export interface GetUnreadTotal {}
 
@@ -599,6 +620,12 @@ export interface MessageDelivered {
 export interface MessageSent {
   /** Its conversation. */
   conversationId: string;
+
+  /**
+   * Whether it is held until the receiver connects again: too many contractors have written to them for the first time
+   * today.
+   */
+  held?: boolean;
 
   /** The message. */
   messageId: string;
@@ -639,10 +666,52 @@ export interface OnlineStatuses {
   [k: string]: OnlineStatus;
 }
 
+/** The preferences of a user. */
+export interface Preferences {
+  /** Whose bulk messages and campaigns the user takes. */
+  bulkMessages: Audience;
+
+  /** Which messages come with a notice. */
+  notices: Notices;
+
+  /** Who sees whether the user is online. */
+  presence: Audience;
+
+  /** When there are no notices; null if there is no such time. */
+  quietHours: QuietHours | null;
+}
+
+/** When the user wants no notices, in local time. The time may pass midnight. */
+export interface QuietHours {
+  /** When they begin: `HH:MM`. */
+  from: string;
+
+  /** A time zone of the IANA database, such as `Europe/Berlin`. */
+  timeZone: string;
+
+  /** When they end: `HH:MM`. */
+  to: string;
+}
+
 /** The ack of an event that was refused or failed. */
 export interface Refusal {
   /** What went wrong. */
   error: EventError;
+}
+
+/** What is to be changed. What is not given stays as it is. */
+export interface SetPreferences {
+  /** Whose bulk messages and campaigns the user takes. */
+  bulkMessages?: Audience | null;
+
+  /** Which messages come with a notice. */
+  notices?: Notices | null;
+
+  /** Who sees whether the user is online. */
+  presence?: Audience | null;
+
+  /** When there are no notices; null deletes them. */
+  quietHours?: QuietHours | null;
 }
 
 /** How much the user has received and not read. */
@@ -724,5 +793,7 @@ export type ReplyOf<Name extends RequestName> = Exclude<
  */
 export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvents> & {
   emit<Name extends RequestName>(event: Name, payload: PayloadOf<Name>): SwitchboardSocket;
-  emit(event: "get_campaigns" | "get_conversations" | "get_unread_total"): SwitchboardSocket;
+  emit(
+    event: "get_campaigns" | "get_conversations" | "get_preferences" | "get_unread_total",
+  ): SwitchboardSocket;
 };

@@ -80,6 +80,7 @@ const ofMessages = [
   "idempotency",
   "messaging",
   "outbox",
+  "preferences",
 ].map((name) => `tests/${name}.test.ts`);
 
 function inFourShards() {

@@ -24,7 +24,7 @@ test("it contains every event in both directions", async () => {
   assert.ok(document);
   const received = document.operations().filterByReceive();
   const sent = document.operations().filterBySend();
-  assert.equal(received.length, 25);
+  assert.equal(received.length, 27);
   assert.deepEqual(
     sent.map((operation) => operation.id()),
     [
@@ -35,6 +35,7 @@ test("it contains every event in both directions", async () => {
       "message_delivered",
       "message_read",
       "new_message",
+      "preferences",
       "unread_total",
       "user_online_status",
       "user_typing",

@@ -12,11 +12,15 @@ const rowCounter = inRoot("tests", "support", "object-rows.js");
 
 const N = 200;
 const LOG_MAX_EVENTS = 3;
+const NEW_SENDERS = 4;
 const crowd = Array.from({ length: N }, (_, index) => `crowd${index}`);
 
 let server: DevServer;
 before(async () => {
-  server = await createDevServer({ LOG_MAX_EVENTS }, { wrapper: rowCounter });
+  server = await createDevServer(
+    { LOG_MAX_EVENTS, MAX_NEW_SENDERS_PER_DAY: NEW_SENDERS },
+    { wrapper: rowCounter },
+  );
   await server.start();
   server.addUsers([...crowd, "here", "away"]);
 });
@@ -81,6 +85,21 @@ test("a bulk send writes two rows in a known receiver's object, also when the lo
   for (const userId of receivers) {
     assert.equal(server.logs().get(userId)?.length, LOG_MAX_EVENTS);
   }
+});
+
+test("the first message of a contractor writes a row more: the count of new senders", async () => {
+  const send = async (userId: string) => {
+    const sender = await contractor(server, userId);
+    const bulk = () => sendText(sender, ["away", "here"], "hello");
+    return objectRows(["away"], "send_bulk_message", bulk);
+  };
+  assert.deepEqual(await send("contractor2"), [3]);
+  assert.deepEqual(await send("contractor2"), [2]);
+  for (let count = 3; count <= NEW_SENDERS; count++) await send(`contractor${count}`);
+  // The first one who is held is noted; from then on nothing is.
+  assert.deepEqual(await send("held1"), [3]);
+  assert.deepEqual(await send("held2"), [2]);
+  assert.deepEqual(await send("held2"), [2]);
 });
 
 test("a message to one user writes a third row: its receipt", async () => {

@@ -123,6 +123,9 @@ pub struct Config {
     /// `MAX_MESSAGES_PER_DAY` [100000], `MAX_MESSAGE_BYTES_PER_DAY` [100000000] and
     /// `MAX_NEW_CONVERSATIONS_PER_DAY` [5000]: what one user may send in a day (UTC), see [`super::quota`].
     pub quotas: Quotas,
+    /// `MAX_NEW_SENDERS_PER_DAY` [20]: contractors who write to one user for the first time on a day (UTC) and reach the
+    /// user's devices at once; the messages of others are held, see [`super::store`]. `u64::MAX` means no limit.
+    pub max_new_senders: u64,
     /// The limits of campaigns: `MAX_CAMPAIGN_RECEIVERS` [100000], `MAX_CAMPAIGN_RECEIVERS_PER_DAY` [200000],
     /// `MAX_OPEN_CAMPAIGNS` [20], `CAMPAIGN_CHUNK` [500], `CAMPAIGN_PATIENCE_MS` [3600000], `CAMPAIGN_PROGRESS_MS` [1000]
     /// and `CAMPAIGN_RETENTION_MS` [7776000000], see [`CampaignLimits`].
@@ -254,6 +257,7 @@ impl Config {
                 bytes: vars.quota("MAX_MESSAGE_BYTES_PER_DAY", 100_000_000)?,
                 conversations: vars.quota("MAX_NEW_CONVERSATIONS_PER_DAY", 5_000)?,
             },
+            max_new_senders: vars.quota("MAX_NEW_SENDERS_PER_DAY", 20)?,
             campaigns: CampaignLimits {
                 max_receivers: vars.number("MAX_CAMPAIGN_RECEIVERS", 100_000, 1, 1_000_000)?,
                 receivers_per_day: vars.quota("MAX_CAMPAIGN_RECEIVERS_PER_DAY", 200_000)?,
@@ -664,6 +668,7 @@ mod tests {
             "MAX_WAITING_SEND_BYTES",
             "MAX_UNCONFIRMED_BYTES",
             "MAX_BLOCKED_USERS",
+            "MAX_NEW_SENDERS_PER_DAY",
         ];
         let vars: Vec<(&str, &str)> = [("JWT_SECRET", SECRET)]
             .into_iter()
@@ -677,6 +682,7 @@ mod tests {
         assert_eq!(config.costs.objects, Rate::UNLIMITED);
         assert_eq!(config.costs.queries, Rate::UNLIMITED);
         assert!(config.quotas.are_off());
+        assert_eq!(config.max_new_senders, u64::MAX);
         assert_eq!(config.max_connect_bytes, config.max_payload);
         for limit in [
             config.max_connections,

@@ -248,6 +248,7 @@ mod tests {
                 event: "e",
                 payload: "{}",
                 except_sid: None,
+                is_held: false,
             };
             store.append(&entry, NOW, &keep).unwrap();
         }
@@ -347,6 +348,7 @@ mod tests {
                 event: "e",
                 payload: &large,
                 except_sid: None,
+                is_held: false,
             };
             let offset = store.append(&entry, NOW, &keep).unwrap();
             let receipt = PendingReceipt {
@@ -354,7 +356,7 @@ mod tests {
                 sender_id: "s".into(),
                 payload: "{}".into(),
             };
-            store.receipt_add(&receipt).unwrap();
+            store.receipt_add(&receipt, false).unwrap();
         }
         let entered = entered(decide_for(&store, "9", &auth("u", "OLD", Some(3)), 3, &[]));
         assert_eq!((entered.sid.as_str(), entered.is_resumed), ("NEW", false));
@@ -372,7 +374,7 @@ mod tests {
             sender_id: "s".into(),
             payload: "{}".into(),
         };
-        store.receipt_add(&receipt).unwrap();
+        store.receipt_add(&receipt, false).unwrap();
         let nothing = ConnectAuth::default();
         let asked = ConnectRequest {
             user_id: "u",
@@ -394,7 +396,7 @@ mod tests {
             sender_id: "s".into(),
             payload: "{}".into(),
         };
-        store.receipt_add(&receipt).unwrap();
+        store.receipt_add(&receipt, false).unwrap();
         // The log drops the message before the first device's pong is seen.
         let keep = Retention {
             events: 1,
@@ -405,6 +407,7 @@ mod tests {
             event: "e",
             payload: "{}",
             except_sid: None,
+            is_held: false,
         };
         store.append(&entry, NOW, &keep).unwrap();
         let here = connection("HERE");

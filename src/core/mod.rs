@@ -34,6 +34,7 @@ pub mod numeric_date;
 pub mod origin;
 pub mod outbox;
 pub mod pacemaker;
+pub mod preferences;
 pub mod presence;
 pub mod quota;
 pub mod record;

@@ -13,6 +13,9 @@ pub enum Refusal {
     /// The receiver has blocked the sender.
     #[error("Receiver is not accepting messages from you")]
     Blocked,
+    /// The receiver takes no bulk messages, or none of the sender.
+    #[error("Receiver does not accept bulk messages")]
+    NoBulk,
     /// The receiver is the sender.
     #[error("You cannot send a message to yourself")]
     Oneself,
@@ -26,7 +29,7 @@ impl From<Refusal> for EventError {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
             Refusal::NotFound => ErrorCode::NotFound,
-            Refusal::Blocked | Refusal::Oneself => ErrorCode::Forbidden,
+            Refusal::Blocked | Refusal::NoBulk | Refusal::Oneself => ErrorCode::Forbidden,
             Refusal::Unconfirmed => ErrorCode::Unavailable,
         };
         Self::new(code, refusal.to_string())

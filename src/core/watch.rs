@@ -21,6 +21,11 @@
 //! are changes, too, of which the blocked watcher is owed a push. Each of them adds 2 to the version
 //! ([`NEW_TRUTH`]), so that nothing changes for anybody else.
 //!
+//! So does a watcher to whom the user's preferences do not show whether the user is online. That somebody becomes a
+//! contact is such a change for them. A change of the preference may be one for everybody: it adds 2 to the version,
+//! too, and a round tells everybody what they may see now ([`TELL_ALL`]). In other rounds, those from whom the user
+//! hides are left out, unless they are owed a push. A user who hides from everybody starts no rounds by coming and going.
+//!
 //! Invariant: a watcher who knows an untrue status is owed a push, and while any push is owed,
 //! `watched.due_at` is set. `watched.telling` is set exactly while a round is in progress; until it has ended,
 //! `watched.told` is what everybody knew before. All of this is in the objects' storage, so an eviction changes nothing.
@@ -316,11 +321,19 @@ pub const OWE_TRUTH: &str = "UPDATE watchers SET owed = 1, asked = asked + 1 WHE
 pub const MIX: &str = "
 UPDATE watched SET tell_all = 2 WHERE tell_all < 2 AND (telling + version) & 1 = 1";
 
+/// Records that the user's preferences show their presence to others than before: everybody is told, at `?1`, unless a
+/// change is due. `tell_all` counts a round in progress.
+pub const TELL_ALL: &str = "
+UPDATE watched SET version = version + 2, tell_all = 1 + (telling IS NOT NULL),
+  due_at = CASE WHEN due_at IS NULL OR due_at = retry_at THEN ?1 ELSE due_at END
+WHERE EXISTS (SELECT 1 FROM watchers)";
+
 /// Selects the watchers whom a step tells the current version, at most `?1`: the next ones in the round who know
-/// the opposite or are owed a push. With each, how often they have subscribed, and whether they are blocked. Blocked
-/// watchers are told only what they are owed.
+/// the opposite or are owed a push. With each, how often they have subscribed, whether they are blocked, and whether they
+/// have to be told even if the user hides from them. Blocked watchers are told only what they are owed.
 pub const TO_TELL: &str = "
-SELECT watchers.user_id, asked, blocks.user_id IS NOT NULL AS is_blocked
+SELECT watchers.user_id, asked, blocks.user_id IS NOT NULL AS is_hidden,
+  owed = 1 OR tell_all > 0 AS is_due
 FROM watched, watchers LEFT JOIN blocks USING (user_id)
 WHERE watched.id = 1 AND watchers.user_id > cursor AND (owed = 1 OR (
   blocks.user_id IS NULL

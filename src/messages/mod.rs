@@ -54,7 +54,7 @@ pub use gateway::{
     GatewayControl, Greeting, LOST, LobbyRequest, LobbyStep, Poll, Route, SILENT, SessionRef, Taken,
 };
 pub use pacemaker::{Beat, BeatAnswer, Register, Registered};
-pub use peers::{Deliver, Heard, Notify, PresenceQuery, Receipt, StatusChange, Watch, Watching};
+pub use peers::{Deliver, Heard, Notify, PresenceQuery, StatusChange, Watch, Watching};
 pub use service::{
     Act, Acted, Disconnect, Disconnected, Erase, Pulse, ReplayWebhook, Revoke, WebhookReplayed,
 };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Message;
 use crate::core::events::mark_as_read::Read;
+use crate::core::events::new_message::{Receipt, is_false};
 use crate::core::events::send_message::Delivered;
 use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
@@ -34,10 +35,6 @@ pub struct Watch {
     /// of this one can show that there is such a user.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_stranger: bool,
-}
-
-fn is_false(is_so: &bool) -> bool {
-    !is_so
 }
 
 impl Message for Watch {
@@ -97,13 +94,6 @@ impl Deliver {
             is_repeat: find("repeat")? == "1",
         })
     }
-}
-
-/// The answer to [`Deliver`]: the message is in the receiver's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// Whether a device of the receiver was online to receive it.
-    pub delivered: bool,
 }
 
 /// Notifies a User object of something that concerns its user. A notification may arrive more than once

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::core::events::new_message::Letter;
+use crate::core::events::new_message::{Letter, Receipt};
 use crate::core::presence::Presence;
 
 const RELEASED: &str = include_str!("released.json");

@@ -12,7 +12,7 @@ use crate::core::campaign::command::Command;
 use crate::core::campaign::{Allowance, Plan, State};
 use crate::core::error::EventError;
 use crate::core::events::mark_as_read::{Read, What};
-use crate::core::events::new_message::{Author, Letter};
+use crate::core::events::new_message::{Author, Letter, Receipt};
 use crate::core::events::send_message::Delivered;
 use crate::core::events::typing::UserTyping;
 use crate::core::presence::Presence;
@@ -201,12 +201,15 @@ fn a_delivery_is_pinned() {
         job_id: None,
         created_at: 7,
         wants_receipt: true,
+        is_from_contractor: true,
     };
     pinned_and_open(
         &letter,
-        r#"{"sender":{"id":"a","name":"Ann","avatarUrl":null},"messageType":"text","content":{"text":"Hi"},"jobId":null,"createdAt":7,"wantsReceipt":true}"#,
+        r#"{"sender":{"id":"a","name":"Ann","avatarUrl":null},"messageType":"text","content":{"text":"Hi"},"jobId":null,"createdAt":7,"wantsReceipt":true,"isFromContractor":true}"#,
     );
-    pinned_and_open(&Receipt { delivered: true }, r#"{"delivered":true}"#);
+    let receipt = |delivered, held| Receipt { delivered, held };
+    pinned_and_open(&receipt(true, false), r#"{"delivered":true}"#);
+    pinned_and_open(&receipt(false, true), r#"{"delivered":false,"held":true}"#);
 }
 
 #[test]
@@ -382,6 +385,9 @@ fn what_the_version_before_writes_is_read() {
     let answer = r#"{"connectionCount":1,"lastSeen":7}"#;
     let watching: Watching = serde_json::from_str(answer).unwrap();
     assert_eq!((watching.presence, watching.version), (presence(), None));
+    let letter = r#"{"sender":{"id":"a","name":null,"avatarUrl":null},"messageType":"text","content":{},"jobId":null,"createdAt":7}"#;
+    let letter: Letter = serde_json::from_str(letter).unwrap();
+    assert!(!letter.wants_receipt && !letter.is_from_contractor);
     let change = r#"{"userId":"u","presence":{"connectionCount":1,"lastSeen":7}}"#;
     let change: StatusChange = serde_json::from_str(change).unwrap();
     assert_eq!(change.version, None);

@@ -73,6 +73,13 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
+#[wasm_bindgen(module = "/src/platform/time_zone.js")]
+extern "C" {
+    /// Returns whether the platform knows a time zone by this name.
+    #[wasm_bindgen(js_name = isTimeZone)]
+    pub fn is_time_zone(name: &str) -> bool;
+}
+
 #[wasm_bindgen(module = "/src/platform/frames.js")]
 extern "C" {
     /// The limit of a socket's frames, which may be changed.

@@ -11,15 +11,15 @@ use super::directory::{self, Directory};
 use super::js::{self, receive_array_buffers};
 use super::jurisdiction::{self, Objects};
 use crate::core::error::to_json;
-use crate::core::events::new_message::Letter;
+use crate::core::events::new_message::{Letter, Receipt};
 use crate::core::pacemaker::roster::Due;
 use crate::core::record::webhooks::Replay;
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::messages::{
     Beat, BeatAnswer, CampaignAnswer, CampaignCall, Connect, Deliver, FAILED, HEADER, Heard,
-    Message, Notify, Poll, Pulse, Receipt, Register, Registered, ReplayWebhook, WebhookReplayed,
-    to_header, url,
+    Message, Notify, Poll, Pulse, Register, Registered, ReplayWebhook, WebhookReplayed, to_header,
+    url,
 };
 
 /// The binding of the User objects in wrangler.toml. An object's name is its user's id.

@@ -117,6 +117,7 @@ impl UserObject {
             event: FINISHED,
             payload,
             except_sid: None,
+            is_held: false,
         })?;
         Ok(())
     }

@@ -91,8 +91,8 @@ pub struct UserObject {
     flights: Flights,
     /// Bounds what sends hold in memory until they are answered.
     send_permits: Permits,
-    /// Runs one block or unblock at a time: the row in D1 and the copy here must change in the same order.
-    blocking: Lane,
+    /// Runs one change of blocks or preferences at a time: the row in D1 and the copy here must change in the same order.
+    changes: Lane,
     /// What the user's requests have cost. It may be lost when the object is idle, see [`crate::core::cost`].
     spending: Cell<Spending>,
     /// Conversations that D1 has been asked for in vain; a cache.
@@ -144,7 +144,7 @@ impl DurableObject for UserObject {
             sends: Lane::default(),
             flights: Flights::default(),
             send_permits: Permits::default(),
-            blocking: Lane::default(),
+            changes: Lane::default(),
             spending: Cell::default(),
             inaccessible: RefCell::new(Cache::new(MAX_NEGATIVE)),
             unconfirmed: RefCell::default(),

@@ -8,7 +8,7 @@ use worker::{Error, Result};
 use crate::core::close::CloseReason;
 use crate::core::presence::Presence;
 use crate::core::record::users::{
-    ERASED_AT_ONCE, WithPeer, conversations_of, erase_conversations, erase_user,
+    ERASED_AT_ONCE, conversations_of, erase_conversations, erase_user,
 };
 use crate::core::store::PushOutcome;
 use crate::core::watch::erased_version;
@@ -125,10 +125,7 @@ impl UserObject {
         let batches: Vec<Batch> = shards
             .map(|shard| (shard, vec![conversations_of(user_id)]))
             .collect();
-        let mut recorded: Vec<WithPeer> = Vec::new();
-        for answer in d1::batches(&self.env, &batches, &Meter::default()).await {
-            recorded.extend(d1::rows::<WithPeer>(&answer?, 0)?);
-        }
+        let recorded = self.recorded_conversations(&batches).await?;
         let recorded = recorded
             .into_iter()
             .map(|one| (one.conversation_id.to_string(), one.peer_id));

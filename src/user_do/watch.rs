@@ -73,12 +73,11 @@ impl UserObject {
         let version = self
             .store
             .watcher_add(user_id, presence.is_online(), max, now())?;
-        let is_blocked = self.store.has_blocked(user_id)?;
         Ok(Watching {
-            presence: if is_blocked {
-                Presence::default()
-            } else {
+            presence: if self.may_be_seen_by(user_id)? {
                 presence
+            } else {
+                Presence::default()
             },
             version: Some(version),
         })
@@ -139,9 +138,9 @@ impl UserObject {
         Ok(Some(!outcomes.contains(&PushOutcome::Unreached)))
     }
 
-    /// Pushes a presence to watchers, or that the user is offline to those who are blocked, and returns the outcomes in
-    /// the same order. Whoever is blocked meanwhile may still get to see the presence; what the block tells them is
-    /// newer.
+    /// Pushes a presence to watchers, or that the user is offline to those from whom the user hides, and returns the
+    /// outcomes in the same order. Whoever may no longer see the presence may still get to see it meanwhile; what they are
+    /// told of the change is newer.
     pub(crate) async fn push(
         &self,
         watchers: &[Watcher],
@@ -160,7 +159,7 @@ impl UserObject {
             .iter()
             .filter(|watcher| watcher.user_id != user_id)
             .map(|watcher| {
-                let own = (watcher.is_blocked == 1).then_some(&hidden);
+                let own = (watcher.is_hidden == 1).then_some(&hidden);
                 (watcher.user_id.as_str(), own)
             })
             .collect();

@@ -11,7 +11,7 @@ use problem::Problem;
 
 use super::error::{to_json, to_object};
 use super::events::campaigns::change_campaign::{CANCEL, PAUSE, RESUME, START};
-use super::events::{get_conversations, get_unread_total};
+use super::events::{get_conversations, get_unread_total, preferences};
 use super::ids::is_user_id;
 use super::token::service::Scope;
 
@@ -30,8 +30,10 @@ pub enum ApiRoute {
     DeleteUser(String),
     /// `GET /v1/users/{id}/status`
     Status(String),
-    /// `GET /v1/users/{id}/conversations`, `/unread`, with the name of the event that asks for it.
+    /// `GET /v1/users/{id}/conversations`, `/unread`, `/preferences`, with the name of the event that asks for it.
     OfUser(String, &'static str),
+    /// `PUT /v1/users/{id}/preferences`
+    PutPreferences(String),
     /// `POST /v1/users/{id}/disconnect`
     Disconnect(String),
     /// `POST /v1/status`
@@ -68,7 +70,9 @@ impl ApiRoute {
             Self::DeleteUser(_) => "DELETE /v1/users/{id}",
             Self::Status(_) => "GET /v1/users/{id}/status",
             Self::OfUser(_, get_unread_total::NAME) => "GET /v1/users/{id}/unread",
+            Self::OfUser(_, preferences::GET) => "GET /v1/users/{id}/preferences",
             Self::OfUser(..) => "GET /v1/users/{id}/conversations",
+            Self::PutPreferences(_) => "PUT /v1/users/{id}/preferences",
             Self::Disconnect(_) => "POST /v1/users/{id}/disconnect",
             Self::BulkStatus => "POST /v1/status",
             Self::SendMessage => "POST /v1/messages",
@@ -91,7 +95,7 @@ impl ApiRoute {
     /// Returns the scope that a service's token needs.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::PutUser(_) => Scope::UsersWrite,
+            Self::PutUser(_) | Self::PutPreferences(_) => Scope::UsersWrite,
             Self::SendMessage
             | Self::SendBulkMessage
             | Self::CreateCampaign
@@ -135,6 +139,10 @@ impl ApiRoute {
             ["users", id, "unread"] => {
                 &[("GET", Self::OfUser(user_id(id)?, get_unread_total::NAME))]
             }
+            ["users", id, "preferences"] => &[
+                ("GET", Self::OfUser(user_id(id)?, preferences::GET)),
+                ("PUT", Self::PutPreferences(user_id(id)?)),
+            ],
             ["users", id, "disconnect"] => &[("POST", Self::Disconnect(user_id(id)?))],
             ["status"] => &[("POST", Self::BulkStatus)],
             ["messages"] => &[("POST", Self::SendMessage)],
@@ -259,10 +267,17 @@ mod tests {
             find("HEAD", "/v1/users/a/status"),
             ApiRoute::Status("a".into())
         );
-        assert_eq!(
-            find("GET", "/v1/users/a/unread"),
-            ApiRoute::OfUser("a".into(), get_unread_total::NAME)
-        );
+        for (path, event) in [
+            ("/v1/users/a/unread", get_unread_total::NAME),
+            ("/v1/users/a/preferences", preferences::GET),
+        ] {
+            let route = find("GET", path);
+            assert_eq!(route, ApiRoute::OfUser("a".into(), event));
+            assert_eq!(route.scope(), Scope::MessagesRead);
+        }
+        let route = find("PUT", "/v1/users/a/preferences");
+        assert_eq!(route, ApiRoute::PutPreferences("a".into()));
+        assert_eq!(route.scope(), Scope::UsersWrite);
         assert_eq!(find("POST", "/v1/status"), ApiRoute::BulkStatus);
         assert_eq!(find("POST", "/v1/messages/bulk"), ApiRoute::SendBulkMessage);
         assert_eq!(

@@ -9,8 +9,8 @@ use crate::core::events::campaigns::{
 };
 use crate::core::events::{
     block_user, get_bulk_online_status, get_conversations, get_messages, get_online_status,
-    get_unread_total, join_conversation, mark_as_read, send_bulk_message, send_message,
-    subscribe_online_status, typing,
+    get_unread_total, join_conversation, mark_as_read, preferences, send_bulk_message,
+    send_message, subscribe_online_status, typing,
 };
 
 /// A request event and its reply.
@@ -38,6 +38,7 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             get_conversations::NAME,
             get_unread_total::NAME,
             get_campaigns::NAME,
+            preferences::GET,
         ]
         .contains(&name),
         reply,
@@ -180,6 +181,28 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             user(),
             Some(block_user::UNBLOCKED),
             "UserBlocked",
+        ),
+        exchange(
+            preferences::SET,
+            "Changes the user's preferences. What is not given stays as it is.",
+            (
+                "SetPreferences",
+                json!({
+                    "notices": "direct",
+                    "quietHours": { "from": "22:00", "to": "07:00", "timeZone": "Europe/Berlin" },
+                    "presence": "contacts",
+                    "bulkMessages": "contacts",
+                }),
+            ),
+            Some(preferences::PREFERENCES),
+            "Preferences",
+        ),
+        exchange(
+            preferences::GET,
+            "The user's preferences.",
+            ("GetPreferences", json!({})),
+            Some(preferences::PREFERENCES),
+            "Preferences",
         ),
         exchange(
             create_campaign::NAME,

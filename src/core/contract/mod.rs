@@ -19,7 +19,9 @@ use self::exchanges::{Exchange, exchanges};
 use self::pushes::{Offset, Push, pushes};
 pub use self::shapes::all_of;
 use self::shapes::{SCHEMAS, schemas};
-use super::events::{get_online_status, get_unread_total, mark_as_read, send_bulk_message};
+use super::events::{
+    get_online_status, get_unread_total, mark_as_read, preferences, send_bulk_message,
+};
 
 const CONVERSATION: &str = "3f0f7a6e-6f5c-8d3a-9a51-0a1b2c3d4e5f";
 const MESSAGE: &str = "019a0000-0000-7000-8000-000000000001";
@@ -105,6 +107,7 @@ fn document() -> Value {
         get_online_status::REPLY,
         get_unread_total::UNREAD_TOTAL,
         mark_as_read::READ,
+        preferences::PREFERENCES,
         send_bulk_message::REPLY,
     ];
     let is_told = |push: &&Push| !replies.contains(&push.name) || both.contains(&push.name);

@@ -9,12 +9,13 @@ use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::events::campaigns::{
     self, add_campaign_receivers, create_campaign, get_campaign_results, get_campaigns,
 };
-use crate::core::events::new_message::{Author, Letter, Message, Target};
+use crate::core::events::new_message::{Author, Letter, Message, Receipt, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
-    get_online_status, get_unread_total, join_conversation, mark_as_read, new_message,
+    get_online_status, get_unread_total, join_conversation, mark_as_read, new_message, preferences,
     send_bulk_message, send_message, subscribe_online_status, typing,
 };
+use crate::core::preferences::Preferences;
 use crate::core::presence::Presence;
 use crate::core::refusal::Refusal;
 use crate::core::time::iso;
@@ -68,6 +69,7 @@ fn letter() -> Letter {
         job_id: Some("job123".into()),
         created_at: AT,
         wants_receipt: false,
+        is_from_contractor: false,
     }
 }
 
@@ -159,8 +161,12 @@ pub(super) fn pushes() -> Vec<Push> {
         "Only contractors can send bulk messages",
     );
 
+    let receipt = Receipt {
+        delivered: true,
+        held: false,
+    };
     let sent =
-        send_bulk_message::reply(&[target()], std::slice::from_ref(&refused), |_| true).payload;
+        send_bulk_message::reply(&[target()], std::slice::from_ref(&refused), |_| receipt).payload;
     let item = serde_json::from_str(&campaign(State::Running)).unwrap();
 
     let reply = |reply: Reply, summary, payload| Push {
@@ -199,12 +205,12 @@ pub(super) fn pushes() -> Vec<Push> {
             "OnlineStatusUnsubscribed",
         ),
         reply(
-            send_message::reply(&target(), AT),
+            send_message::reply(&target(), AT, false),
             "A message is stored and will arrive.",
             "MessageSent",
         ),
         reply(
-            send_bulk_message::reply(&[target()], &[refused], |_| true),
+            send_bulk_message::reply(&[target()], &[refused], |_| receipt),
             "What became of a bulk message, for every device of the sender: results are stored and will arrive.",
             "BulkMessageSent",
         ),
@@ -242,6 +248,11 @@ pub(super) fn pushes() -> Vec<Push> {
             block_user::reply(block_user::UNBLOCKED, "customer1"),
             "Answers unblock_user.",
             "UserBlocked",
+        ),
+        reply(
+            preferences::reply(&Preferences::default()),
+            "The user's preferences: asked for, or because another device or the marketplace has changed them.",
+            "Preferences",
         ),
         reply(
             create_campaign::reply(CAMPAIGN),

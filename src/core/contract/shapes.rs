@@ -12,8 +12,9 @@ use crate::core::events::content::Body;
 use crate::core::events::{
     ConversationRef, UserRef, UserRefs, block_user, draft, get_bulk_online_status,
     get_conversations, get_messages, get_online_status, get_unread_total, join_conversation,
-    mark_as_read, send_bulk_message, send_message, subscribe_online_status, typing,
+    mark_as_read, preferences, send_bulk_message, send_message, subscribe_online_status, typing,
 };
+use crate::core::preferences::Preferences;
 
 /// Where the schemas are in the document.
 pub(super) const SCHEMAS: &str = "/components/schemas";
@@ -61,6 +62,8 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<get_conversations::GetConversations>();
     from.subschema_for::<get_messages::GetMessages>();
     from.subschema_for::<get_unread_total::GetUnreadTotal>();
+    from.subschema_for::<preferences::SetPreferences>();
+    from.subschema_for::<preferences::GetPreferences>();
     from.subschema_for::<CampaignRef>();
     from.subschema_for::<get_campaigns::GetCampaigns>();
     let draft = vec![
@@ -136,6 +139,7 @@ fn reply_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<get_unread_total::UnreadTotal>();
     from.subschema_for::<join_conversation::ConversationNamed>();
     from.subschema_for::<block_user::UserBlocked>();
+    from.subschema_for::<Preferences>();
     from.subschema_for::<create_campaign::CampaignCreated>();
     from.subschema_for::<add_campaign_receivers::CampaignReceiversAdded>();
     from.subschema_for::<campaigns::Campaign>();

@@ -182,6 +182,7 @@ mod tests {
             job_id: None,
             created_at: 1_762_338_600_000,
             wants_receipt: false,
+            is_from_contractor: false,
         };
         let target = Target {
             receiver_id: "b".into(),

@@ -15,6 +15,7 @@ pub mod get_unread_total;
 pub mod join_conversation;
 pub mod mark_as_read;
 pub mod new_message;
+pub mod preferences;
 pub mod send_bulk_message;
 pub mod send_message;
 pub mod subscribe_online_status;
@@ -53,6 +54,7 @@ macro_rules! request_events {
             join_conversation::LEAVE => LeaveConversation(join_conversation::Membership<false>),
             block_user::BLOCK => BlockUser(block_user::Blocking<true>),
             block_user::UNBLOCK => UnblockUser(block_user::Blocking<false>),
+            preferences::SET | preferences::GET => Preferences(preferences::Change),
             create_campaign::NAME | add_campaign_receivers::NAME | change_campaign::START
                 | change_campaign::PAUSE | change_campaign::RESUME | change_campaign::CANCEL
                 | campaigns::GET | get_campaigns::NAME | get_campaign_results::NAME

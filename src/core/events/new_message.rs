@@ -40,6 +40,25 @@ pub struct Letter {
     /// Whether the sender is told when a device of the receiver has received the message.
     #[serde(default)]
     pub wants_receipt: bool,
+    /// Whether the author is a contractor.
+    #[serde(default)]
+    pub is_from_contractor: bool,
+}
+
+/// What became of a copy: it is in the receiver's log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Whether a device of the receiver was online to receive it, and the author may know.
+    pub delivered: bool,
+    /// Whether it is held until the receiver connects again: too many contractors have written to them for the first time
+    /// on this day.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
+}
+
+/// Returns whether a field may be left out.
+pub fn is_false(is_so: &bool) -> bool {
+    !is_so
 }
 
 /// Where one receiver's copy of a send goes. Its JSON is what the SQL of `core::record` reads.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::draft::Draft;
-use super::new_message::Target;
+use super::new_message::{Receipt, Target, is_false};
 use super::{Reply, RequestPayload, fields, user_ids};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
@@ -62,8 +62,11 @@ pub(super) struct BulkResult<'a> {
     /// That it is stored and will arrive.
     #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
-    /// Whether a device of theirs has taken it already.
+    /// Whether a device of theirs was there to take it, and the sender may see that.
     delivered: bool,
+    /// Whether it is held until they connect again: too many contractors have written to them for the first time today.
+    #[serde(skip_serializing_if = "is_false")]
+    held: bool,
 }
 
 /// A receiver who gets nothing.
@@ -92,20 +95,24 @@ pub(crate) struct BulkMessageSent<'a> {
     errors: Vec<BulkError<'a>>,
 }
 
-/// Returns the reply. `delivered` returns whether a device of a receiver has received the message.
+/// Returns the reply. `receipt` returns what a receiver's object has answered.
 pub fn reply(
     stored: &[Target],
     refused: &[(String, Refusal)],
-    delivered: impl Fn(&str) -> bool,
+    receipt: impl Fn(&str) -> Receipt,
 ) -> Reply {
     let results: Vec<BulkResult> = stored
         .iter()
-        .map(|target| BulkResult {
-            receiver_id: &target.receiver_id,
-            conversation_id: &target.conversation_id,
-            message_id: &target.message_id,
-            success: true,
-            delivered: delivered(&target.receiver_id),
+        .map(|target| {
+            let Receipt { delivered, held } = receipt(&target.receiver_id);
+            BulkResult {
+                receiver_id: &target.receiver_id,
+                conversation_id: &target.conversation_id,
+                message_id: &target.message_id,
+                success: true,
+                delivered,
+                held,
+            }
         })
         .collect();
     let errors: Vec<BulkError> = refused
@@ -306,9 +313,19 @@ mod tests {
             message_id: "m".into(),
         };
         let refused = ("b".into(), Refusal::NotFound);
+        let told = |delivered, held| {
+            let receipt = |_: &str| Receipt { delivered, held };
+            reply(
+                std::slice::from_ref(&stored),
+                std::slice::from_ref(&refused),
+                receipt,
+            )
+            .payload
+        };
         assert_eq!(
-            reply(&[stored], &[refused], |_| true).payload,
+            told(true, false),
             r#"{"totalSent":1,"totalFailed":1,"results":[{"receiverId":"a","conversationId":"k","messageId":"m","success":true,"delivered":true}],"errors":[{"receiverId":"b","error":"Receiver not found"}]}"#
         );
+        assert!(told(false, true).contains(r#""delivered":false,"held":true}]"#));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::draft::Draft;
-use super::new_message::Target;
+use super::new_message::{Target, is_false};
 use super::{Reply, RequestPayload, conversation_id, fields, present, user_id};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
@@ -82,14 +82,19 @@ pub(crate) struct MessageSent<'a> {
     /// When it was accepted: ISO 8601, UTC.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     timestamp: String,
+    /// Whether it is held until the receiver connects again: too many contractors have written to them for the first time
+    /// today.
+    #[serde(skip_serializing_if = "is_false")]
+    held: bool,
 }
 
-/// Returns the reply that tells the sender that the message is in the record.
-pub fn reply(target: &Target, created_at: Millis) -> Reply {
+/// Returns the reply that tells the sender that the message is in the record, and whether it is held.
+pub fn reply(target: &Target, created_at: Millis, held: bool) -> Reply {
     let sent = MessageSent {
         message_id: &target.message_id,
         conversation_id: &target.conversation_id,
         timestamp: iso(created_at),
+        held,
     };
     Reply::event(REPLY, to_json(&sent))
 }
@@ -186,8 +191,13 @@ mod tests {
             message_id: "m".into(),
         };
         assert_eq!(
-            reply(&target, 1_762_338_600_000).payload,
+            reply(&target, 1_762_338_600_000, false).payload,
             r#"{"messageId":"m","conversationId":"k","timestamp":"2025-11-05T10:30:00.000Z"}"#
+        );
+        assert!(
+            reply(&target, 0, true)
+                .payload
+                .ends_with(r#","held":true}"#)
         );
         assert_eq!(
             to_json(&Delivered::from(&target)),

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::id::{Id, join_contents, key, sender};
+use super::users::is_for;
 use super::{Param, Statement};
 use crate::core::error::{ErrorCode, EventError, to_json};
 use crate::core::events::get_conversations::{Conversation, MAX_UNREAD_COUNT, Participant};
@@ -155,6 +156,7 @@ impl MessageRow {
             job_id: self.job_id,
             created_at: created_at(self.message_id.0),
             wants_receipt: false,
+            is_from_contractor: false,
         };
         let target = Target {
             receiver_id: self.receiver_id,
@@ -165,13 +167,33 @@ impl MessageRow {
     }
 }
 
+/// Selects the read marker of a participant of `conversations AS c`, if the user `?2` is this participant or may see
+/// their presence. Takes the participant's letter and their `from_a`.
+macro_rules! read_marker {
+    ($letter:literal, $from_a:literal) => {
+        concat!(
+            "CASE WHEN ?2 = c.user_",
+            $letter,
+            " OR ",
+            is_for!(concat!($letter, ".presence"), "c.conversation_id", $from_a),
+            " THEN nullif(hex(c.read_",
+            $letter,
+            "), '') END"
+        )
+    };
+}
+
 const CONVERSATIONS: &str = concat!(
     "
 SELECT ",
     message_columns!(),
     ", c.job_id AS conversationJobId,
-  c.user_a AS userA, a.name AS nameA, a.avatar_url AS avatarUrlA, nullif(hex(c.read_a), '') AS readA,
-  c.user_b AS userB, b.name AS nameB, b.avatar_url AS avatarUrlB, nullif(hex(c.read_b), '') AS readB,
+  c.user_a AS userA, a.name AS nameA, a.avatar_url AS avatarUrlA, ",
+    read_marker!("a", "1"),
+    " AS readA,
+  c.user_b AS userB, b.name AS nameB, b.avatar_url AS avatarUrlB, ",
+    read_marker!("b", "0"),
+    " AS readB,
   (SELECT count(*) FROM (
      SELECT 1 FROM messages AS n
      WHERE n.conversation_id = c.conversation_id AND n.from_a = (?2 = c.user_b)

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::id::join_contents;
 use super::shards::{Shard, Shards};
+use super::users::is_for;
 use super::{Param, Statement};
 use crate::core::error::{name_of, to_json};
 use crate::core::events::draft::Draft;
@@ -37,13 +38,30 @@ pub fn targets(send: Uuid, sender_id: &str, receiver_ids: &[String]) -> Vec<Targ
 
 const SENDER: &str = "SELECT role, name, avatar_url AS avatarUrl FROM users WHERE user_id = ?1";
 
+/// Selects a block of the sender `?2` by the target `t`.
+macro_rules! is_blocked {
+    () => {
+        "EXISTS (SELECT 1 FROM blocks WHERE blocker_id = t.value ->> 'r' AND blocked_id = ?2)"
+    };
+}
+
 /// The condition on which a message may go to the target `t`: the sender `?2` has the required role `?3`, and the
-/// receiver exists and has not blocked the sender. All inserts depend on it, so none takes effect without the others.
+/// receiver exists, has not blocked the sender, and takes bulk messages of theirs, which are those that require a role.
+/// All inserts depend on it, so none takes effect without the others.
 macro_rules! may_receive {
     () => {
-        "EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND (?3 IS NULL OR role = ?3))
-  AND EXISTS (SELECT 1 FROM users WHERE user_id = t.value ->> 'r')
-  AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocker_id = t.value ->> 'r' AND blocked_id = ?2)"
+        concat!(
+            "EXISTS (SELECT 1 FROM users WHERE user_id = ?2 AND (?3 IS NULL OR role = ?3))
+  AND EXISTS (SELECT 1 FROM users AS r WHERE r.user_id = t.value ->> 'r' AND (?3 IS NULL OR ",
+            is_for!(
+                "r.bulk_messages",
+                "unhex(t.value ->> 'c', '-')",
+                "((t.value ->> 'r') < ?2)"
+            ),
+            "))
+  AND NOT ",
+            is_blocked!()
+        )
     };
 }
 
@@ -100,7 +118,9 @@ SELECT t.value ->> 'r' AS receiverId,
   EXISTS (SELECT 1 FROM messages AS m WHERE ",
     is_target!(),
     ") AS stored,
-  u.user_id IS NOT NULL AS known, u.region AS region
+  u.user_id IS NOT NULL AS known, ",
+    is_blocked!(),
+    " AS blocked, u.region AS region
 FROM json_each(?1) AS t
 LEFT JOIN users AS u ON u.user_id = t.value ->> 'r'
 ORDER BY t.key"
@@ -168,7 +188,7 @@ pub fn store(
         },
         Statement {
             sql: OUTCOMES,
-            params: vec![targets.clone()],
+            params: vec![targets.clone(), sender.clone()],
         },
     ];
     if is_shared {
@@ -207,6 +227,8 @@ pub struct RecordedCopy {
     pub stored: u8,
     /// 1 if the receiver exists.
     pub known: u8,
+    /// 1 if the receiver has blocked the sender.
+    pub blocked: u8,
     /// The region of the receiver's object, if known.
     pub region: Option<Region>,
 }
@@ -273,7 +295,8 @@ fn refusal(sender_id: &str, receiver_id: &str, outcome: Option<&RecordedCopy>) -
     }
     match outcome {
         Some(outcome) if outcome.stored == 1 => None,
-        Some(outcome) if outcome.known == 1 => Some(Refusal::Blocked),
+        Some(outcome) if outcome.blocked == 1 => Some(Refusal::Blocked),
+        Some(outcome) if outcome.known == 1 => Some(Refusal::NoBulk),
         _ => Some(Refusal::NotFound),
     }
 }

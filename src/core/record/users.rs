@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::id::Id;
 use super::{Param, Statement};
 use crate::core::error::{name_of, to_json};
+use crate::core::preferences::{Audience, Preferences};
 use crate::core::region::Region;
 use crate::core::time::Millis;
 use crate::core::token::{Identity, Role};
@@ -42,9 +43,17 @@ pub struct Profile {
 
 /// Adds or changes a user.
 pub fn put_user(user_id: &str, profile: &Profile, now: Millis) -> Statement {
+    let everyone = name_of(Audience::Everyone);
+    put(user_id, profile, [&everyone, &everyone], now)
+}
+
+/// A new row gets these values of `presence` and `bulk_messages`; in one that is there, they stay.
+fn put(user_id: &str, profile: &Profile, audiences: [&str; 2], now: Millis) -> Statement {
+    let [presence, bulk_messages] = audiences;
     Statement {
-        sql: "INSERT INTO users (user_id, role, name, avatar_url, region, created_at)
-              VALUES (?1, coalesce(?2, 'customer'), ?3, ?4, ?5, ?6)
+        sql: "INSERT INTO users
+                (user_id, role, name, avatar_url, region, created_at, presence, bulk_messages)
+              VALUES (?1, coalesce(?2, 'customer'), ?3, ?4, ?5, ?6, ?7, ?8)
               ON CONFLICT (user_id) DO UPDATE SET
                 role = coalesce(?2, role), name = coalesce(?3, name),
                 avatar_url = coalesce(?4, avatar_url), region = coalesce(?5, region)",
@@ -55,6 +64,8 @@ pub fn put_user(user_id: &str, profile: &Profile, now: Millis) -> Statement {
             Param::from(profile.avatar_url.as_deref()),
             Param::from(profile.region.map(Region::as_str)),
             Param::Integer(now),
+            Param::from(presence),
+            Param::from(bulk_messages),
         ],
     }
 }
@@ -73,6 +84,12 @@ pub struct User {
     pub avatar_url: Option<String>,
     /// The region of the user's object, if known.
     pub region: Option<Region>,
+    /// Who may see the user's presence: for the copies of the row. The API has a request of its own for preferences.
+    #[serde(skip_serializing)]
+    presence: String,
+    /// Whose bulk messages the user takes: likewise.
+    #[serde(skip_serializing)]
+    bulk_messages: String,
 }
 
 /// Gives a shard a copy of the user's row in the first one.
@@ -83,15 +100,66 @@ pub fn copy_user(user: &User, now: Millis) -> Statement {
         avatar_url: user.avatar_url.clone(),
         region: user.region,
     };
-    put_user(&user.user_id, &profile, now)
+    let audiences = [&*user.presence, &*user.bulk_messages];
+    put(&user.user_id, &profile, audiences, now)
 }
 
 /// Reads a user: [`User`] rows, none or one.
 pub fn find_user(user_id: &str) -> Statement {
     Statement {
-        sql: "SELECT user_id AS userId, role, name, avatar_url AS avatarUrl, region
+        sql: "SELECT user_id AS userId, role, name, avatar_url AS avatarUrl, region,
+                presence, bulk_messages AS bulkMessages
               FROM users WHERE user_id = ?1",
         params: vec![Param::from(user_id)],
+    }
+}
+
+/// Selects whether what a column of a user says is for the other participant of a conversation. `$from_a` is that of the
+/// user's messages. Somebody is a contact if the user has written to them.
+macro_rules! is_for {
+    ($column:expr, $conversation_id:expr, $from_a:expr) => {
+        concat!(
+            "(",
+            $column,
+            " = 'everyone' OR ",
+            $column,
+            " = 'contacts' AND EXISTS (SELECT 1 FROM messages AS own WHERE own.conversation_id = ",
+            $conversation_id,
+            " AND own.from_a = ",
+            $from_a,
+            "))"
+        )
+    };
+}
+
+pub(super) use is_for;
+
+/// Sets the preferences in the user's row: those that the sends and lists of others depend on.
+pub fn put_preferences(user_id: &str, preferences: &Preferences) -> Statement {
+    Statement {
+        sql: "UPDATE users SET presence = ?2, bulk_messages = ?3 WHERE user_id = ?1",
+        params: vec![
+            Param::from(user_id),
+            Param::from(name_of(preferences.presence)),
+            Param::from(name_of(preferences.bulk_messages)),
+        ],
+    }
+}
+
+/// Reads which of these conversations of the user the user has written in: [`WithPeer`] rows.
+pub fn written_in(user_id: &str, conversation_ids: &[String]) -> Statement {
+    Statement {
+        sql: "SELECT hex(c.conversation_id) AS conversationId,
+                CASE ?2 WHEN c.user_a THEN c.user_b ELSE c.user_a END AS peerId
+              FROM json_each(?1) AS t
+              JOIN conversations AS c ON c.conversation_id = unhex(t.value, '-')
+              WHERE ?2 IN (c.user_a, c.user_b) AND EXISTS (
+                SELECT 1 FROM messages AS m
+                WHERE m.conversation_id = c.conversation_id AND m.from_a = (?2 = c.user_a))",
+        params: vec![
+            Param::Text(to_json(&conversation_ids)),
+            Param::from(user_id),
+        ],
     }
 }
 

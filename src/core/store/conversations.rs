@@ -28,20 +28,18 @@ pub struct Listed {
 }
 
 impl<D: Database> Store<D> {
-    /// Adds the conversations of a send to the list, or moves them up. Each target's `receiver_id` is the other
-    /// participant.
+    /// Adds the conversations of the user's own send to the list, or moves them up. From now on the user has written in
+    /// them.
     pub fn conversations_add(&self, targets: &[Target]) -> Result<()> {
         let newest = self.known.newest_message.known();
         let unread = self.known.unread_total.known();
         match targets {
             [] => return Ok(()),
-            [one] => self.conversation_add(one)?,
+            [one] => self.conversation_add(one, true)?,
             many => self.sent_add(many)?,
         }
-        if let Some(newest) = newest {
-            let added = targets.iter().map(|target| &target.message_id).max();
-            self.known.newest_message.set(newest.max(added.cloned()));
-        }
+        let added = targets.iter().map(|target| &target.message_id).max();
+        self.known_newest(newest, added);
         // Nothing was received.
         if let Some(unread) = unread {
             self.known.unread_total.set(unread);
@@ -49,14 +47,28 @@ impl<D: Database> Store<D> {
         Ok(())
     }
 
-    fn conversation_add(&self, target: &Target) -> Result<()> {
+    /// Keeps what was known of the newest message before these messages were added.
+    pub(super) fn known_newest(&self, known: Option<Option<String>>, added: Option<&String>) {
+        if let Some(newest) = known {
+            self.known.newest_message.set(newest.max(added.cloned()));
+        }
+    }
+
+    /// Adds a conversation that D1 knows. The target's `receiver_id` is the other participant.
+    pub fn conversation_found(&self, target: &Target) -> Result<()> {
+        self.conversation_add(target, false)
+    }
+
+    fn conversation_add(&self, target: &Target, is_own: bool) -> Result<()> {
         let Target {
             receiver_id,
             conversation_id,
             message_id,
         } = target;
-        let bindings = [conversation_id, receiver_id, message_id].map(|id| id.as_str().into());
-        self.write(Table::Conversations, ADD_CONVERSATION, bindings.into())
+        let ids = [conversation_id, receiver_id, message_id];
+        let mut bindings: Vec<Param> = ids.map(|id| id.as_str().into()).into();
+        bindings.push(is_own.into());
+        self.write(Table::Conversations, ADD_CONVERSATION, bindings)
     }
 
     /// Returns the other participant of one of the user's conversations.

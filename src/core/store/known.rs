@@ -91,7 +91,11 @@ impl Known {
             Table::Revocation => self.revoked_at.forget(),
             Table::Erasure => self.erased_at.forget(),
             Table::Registration => self.registration.forget(),
-            Table::Watches | Table::Buckets | Table::Outbox | Table::Campaigns => {}
+            Table::NewSenders
+            | Table::Watches
+            | Table::Buckets
+            | Table::Outbox
+            | Table::Campaigns => {}
         }
     }
 

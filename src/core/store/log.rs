@@ -1,7 +1,8 @@
 //! The user's event log: delivered events, kept for recovery and for users who were offline.
 //!
-//! Invariant: the log holds the newest events without a gap, so a client that knows the offset of the last event it
-//! received either gets all the later ones or learns that some are gone. It is a ring: once it is full, a new event
+//! Invariant: the log holds the newest events, none of which is missing, so a client that knows the offset of the last
+//! event it received either gets all the later ones or learns that some are gone. What is held moves to the end before
+//! anybody reads ([`super::new_senders`]). It is a ring: once it is full, a new event
 //! takes the row of the oldest one, because a row that is deleted costs as much as one that is written. Events that are
 //! too old stay until their row is needed, and every read that replays events leaves them out.
 
@@ -41,6 +42,8 @@ pub struct Entry<'a> {
     pub payload: &'a str,
     /// The Socket.IO session that caused the event and must not receive it.
     pub except_sid: Option<&'a str>,
+    /// Whether the event is held until the next connect.
+    pub is_held: bool,
 }
 
 /// A message whose sender is to be told when a device has received it.
@@ -71,13 +74,14 @@ pub struct Retention {
 }
 
 const APPEND: &str = "
-INSERT INTO log (offset, message_id, event, payload, created_at, except_sid)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+INSERT INTO log (offset, message_id, event, payload, created_at, except_sid, held)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// The same in the row of offset `?7`. A row whose key changes counts as one row written, not as two.
+/// The same in the row of offset `?8`. A row whose key changes counts as one row written, not as two.
 const OVERWRITE: &str = "
-UPDATE log SET offset = ?1, message_id = ?2, event = ?3, payload = ?4, created_at = ?5, except_sid = ?6
-WHERE offset = ?7";
+UPDATE log SET offset = ?1, message_id = ?2, event = ?3, payload = ?4, created_at = ?5, except_sid = ?6,
+  held = ?7
+WHERE offset = ?8";
 
 impl<D: Database> Store<D> {
     /// Appends an event and returns its offset. If the log is full, or its oldest event too old to be read, the event
@@ -94,6 +98,7 @@ impl<D: Database> Store<D> {
             entry.payload.into(),
             Param::from(now),
             entry.except_sid.into(),
+            entry.is_held.into(),
         ];
         if let Some(oldest) = self.oldest_to_go(ends, now, keep)? {
             values.push(Param::from(oldest));
@@ -121,7 +126,8 @@ impl<D: Database> Store<D> {
         let Some(ends) = ends else { return Ok(None) };
         let first_kept = (ends.last + 1).saturating_sub(keep.events);
         if ends.first < first_kept {
-            // The log was allowed to be longer. Deleting what is too much, once, leaves it full.
+            // The log was allowed to be longer, or has a gap where something was held. Deleting what is too much, once,
+            // leaves it full, or makes room for the gap.
             let bindings = vec![Param::from(first_kept)];
             self.write(Table::Log, "DELETE FROM log WHERE offset < ?1", bindings)?;
             return Ok(self.log_ends()?.map(|ends| ends.first));
@@ -156,14 +162,8 @@ impl<D: Database> Store<D> {
 
     /// Returns whether the log holds this message. It may be too old to be read otherwise.
     pub fn has_message(&self, message_id: &str) -> Result<bool> {
-        #[derive(Deserialize)]
-        struct Row {}
-        let rows: Vec<Row> = self.read(
-            &self.user,
-            "SELECT 1 AS found FROM log WHERE message_id = ?1 LIMIT 1",
-            vec![message_id.into()],
-        )?;
-        Ok(!rows.is_empty())
+        let sql = "SELECT 1 AS found FROM log WHERE message_id = ?1 LIMIT 1";
+        self.has(&self.user, sql, vec![message_id.into()])
     }
 
     /// Returns the bounds of the part of the log that is not older than `since`. If the clock was ever set back, the
@@ -262,24 +262,28 @@ impl<D: Database> Store<D> {
         )
     }
 
-    /// Records that a message's sender waits for a receipt.
-    pub fn receipt_add(&self, receipt: &PendingReceipt) -> Result<()> {
+    /// Records that a message's sender waits for a receipt. As long as the message is held, its offset is negative here, so
+    /// that no device confirms it.
+    pub fn receipt_add(&self, receipt: &PendingReceipt, is_held: bool) -> Result<()> {
         self.write(
             Table::Receipts,
-            "INSERT OR REPLACE INTO receipts (offset, sender_id, payload) VALUES (?1, ?2, ?3)",
+            "INSERT OR REPLACE INTO receipts (offset, sender_id, payload)
+             VALUES (CASE ?4 WHEN 1 THEN -?1 ELSE ?1 END, ?2, ?3)",
             vec![
                 Param::from(receipt.offset),
                 receipt.sender_id.as_str().into(),
                 receipt.payload.as_str().into(),
+                Param::from(is_held),
             ],
         )
     }
 
-    /// Returns the pending receipts up to and including this offset, in order.
+    /// Returns the pending receipts up to and including this offset, in order, without those of messages that are held.
     pub fn receipts_up_to(&self, offset: u64) -> Result<Vec<PendingReceipt>> {
         self.read(
             &self.social,
-            "SELECT offset, sender_id, payload FROM receipts WHERE offset <= ?1 ORDER BY offset",
+            "SELECT offset, sender_id, payload FROM receipts
+             WHERE offset BETWEEN 1 AND ?1 ORDER BY offset",
             vec![Param::from(offset)],
         )
     }

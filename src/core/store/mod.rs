@@ -5,9 +5,11 @@
 //! here is atomic. The first write creates the tables: a query about an unknown user writes nothing.
 
 mod campaigns;
+mod contacts;
 mod conversations;
 mod known;
 mod log;
+mod new_senders;
 mod outbox;
 mod registration;
 mod revocation;
@@ -21,17 +23,20 @@ mod unread;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use self::known::Known;
 use self::schema::{CAMPAIGNS, OUTBOX, REGISTRATION, REVOCATION, SOCIAL, Step, USER};
+use super::events::preferences::stored;
+use super::preferences::Preferences;
 use super::sql::Param;
 use super::time::Millis;
 pub use campaigns::ListedCampaign;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
 pub use outbox::parse_id;
+use social::Found;
 pub use social::{PushOutcome, TellingStep, Watched, Watcher};
 
 /// Tables that are created together.
@@ -48,6 +53,7 @@ enum Table {
     Log,
     Conversations,
     Sent,
+    NewSenders,
     Receipts,
     Blocks,
     Watches,
@@ -70,6 +76,7 @@ impl Table {
             Self::Log => &["log"],
             Self::Conversations => &["conversations"],
             Self::Sent => &["sent"],
+            Self::NewSenders => &["new_senders"],
             Self::Receipts => &["receipts"],
             Self::Blocks => &["blocks"],
             Self::Watches => &["watches"],
@@ -146,6 +153,18 @@ pub struct UserState {
     pub last_seen: Option<Millis>,
     /// The last log offset that a device has confirmed.
     pub confirmed: u64,
+    /// Who may reach the user, and see their presence.
+    #[serde(deserialize_with = "preferences")]
+    pub preferences: Rc<Preferences>,
+}
+
+fn preferences<'de, D: Deserializer<'de>>(
+    column: D,
+) -> std::result::Result<Rc<Preferences>, D::Error> {
+    let Some(json) = Option::<String>::deserialize(column)? else {
+        return Ok(Rc::default());
+    };
+    stored(&json).map(Rc::new).map_err(D::Error::custom)
 }
 
 impl<D: Database> Store<D> {
@@ -221,6 +240,12 @@ impl<D: Database> Store<D> {
         Ok(self.numbers(tables, query, bindings)?.first().copied())
     }
 
+    /// Returns whether a query has a row, whose only column is `found`.
+    fn has(&self, tables: &Tables, query: &str, bindings: Vec<Param>) -> Result<bool> {
+        let rows: Vec<Found> = self.read(tables, query, bindings)?;
+        Ok(!rows.is_empty())
+    }
+
     /// Returns the rows lazily, or `None` if the tables do not exist.
     fn rows<T: DeserializeOwned>(
         &self,
@@ -252,7 +277,11 @@ impl<D: Database> Store<D> {
 
     fn group(&self, table: Table) -> &Tables {
         match table {
-            Table::UserState | Table::Log | Table::Conversations | Table::Sent => &self.user,
+            Table::UserState
+            | Table::Log
+            | Table::Conversations
+            | Table::Sent
+            | Table::NewSenders => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
             Table::Campaigns => &self.campaigns,
             Table::Revocation | Table::Erasure => &self.revocation,
@@ -308,7 +337,7 @@ impl<D: Database> Store<D> {
         self.known.user_state.get_or(|| {
             let rows = self.read(
                 &self.user,
-                "SELECT user_id, is_recorded, is_online, last_seen, confirmed FROM user_state",
+                "SELECT user_id, is_recorded, is_online, last_seen, confirmed, preferences FROM user_state",
                 vec![],
             )?;
             Ok(rows.into_iter().next().unwrap_or_default())

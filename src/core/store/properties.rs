@@ -12,6 +12,7 @@ use super::testing::{send, store};
 use super::*;
 use crate::core::events::new_message::Target;
 use crate::core::pacemaker::pace::Registration;
+use crate::core::preferences::Audience;
 use crate::core::quota::SentToday;
 use crate::core::recovery::LogBounds;
 
@@ -40,6 +41,9 @@ enum Step {
     Tell(PushOutcome),
     Receipt(u64),
     Converse(u8, u64),
+    Prefer(Audience),
+    Meet(u8, u64),
+    Release,
     /// A send to some of the users, by bits: now or, if it is a repeat, at an earlier time.
     SendBulk(u8, u64),
     /// A message that arrives.
@@ -60,6 +64,11 @@ fn steps() -> impl Strategy<Value = Step> {
         Just(PushOutcome::Unwanted),
         Just(PushOutcome::Unreached)
     ];
+    let audience = prop_oneof![
+        Just(Audience::Everyone),
+        Just(Audience::Contacts),
+        Just(Audience::Nobody)
+    ];
     prop_oneof![
         6 => (0..40_u64).prop_map(Step::Append),
         1 => (1..6_u64).prop_map(Step::Resize),
@@ -76,6 +85,9 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => outcome.prop_map(Step::Tell),
         2 => (0..3_u64).prop_map(Step::Receipt),
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Converse(id, age)),
+        1 => audience.prop_map(Step::Prefer),
+        2 => (0..3_u8, 0..3_u64).prop_map(|(id, max)| Step::Meet(id, max)),
+        1 => Just(Step::Release),
         2 => (0..8_u8, 0..9_u64).prop_map(|(ids, age)| Step::SendBulk(ids, age)),
         3 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Receive(id, age)),
         2 => (0..3_u8, 0..9_u64).prop_map(|(id, age)| Step::Read(id, age)),
@@ -107,6 +119,7 @@ fn append(store: &Store<&Connection>, now: Millis, events: u64) -> Result<u64> {
         event: "new_message",
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
+        is_held: false,
     };
     store.append(&entry, now, &keep(events))
 }
@@ -126,16 +139,28 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         Step::Watch(id) => store.watcher_add(&user(*id), true, 2, now).map(|_| ()),
         Step::Change(is_online) => store.watched_change(*is_online, now),
         Step::Tell(outcome) => tell(store, *outcome, now),
-        Step::Receipt(after) => store.receipt_add(&PendingReceipt {
-            offset: store.last_offset()? + after,
-            sender_id: "s".into(),
-            payload: r#"{"conversationId":"k"}"#.into(),
-        }),
+        Step::Receipt(after) => store.receipt_add(
+            &PendingReceipt {
+                offset: store.last_offset()? + after,
+                sender_id: "s".into(),
+                payload: r#"{"conversationId":"k"}"#.into(),
+            },
+            false,
+        ),
         Step::Converse(id, age) => store.conversations_add(&bulk(now - age, 1 << id)),
+        Step::Meet(id, max) => meet(store, *id, *max, now, events),
+        Step::Release => store.release_held(now, TIME).map(|_| ()),
+        Step::Prefer(presence) => {
+            let preferences = Preferences {
+                presence: *presence,
+                ..Preferences::default()
+            };
+            store.set_preferences(&preferences, now)
+        }
         Step::SendBulk(ids, age) => store.conversations_add(&bulk(now - age, *ids)),
         Step::Receive(id, age) => bulk(now - age, 1 << id)
             .iter()
-            .try_for_each(|message| store.message_received(message)),
+            .try_for_each(|message| store.message_received(message, None)),
         Step::Read(id, age) => bulk(now - age, 1 << id).iter().try_for_each(|message| {
             let mark = (
                 message.conversation_id.as_str(),
@@ -162,6 +187,28 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         }
         Step::Resize(_) | Step::Evict => Ok(()),
     }
+}
+
+/// A contractor writes, and may be held.
+fn meet(store: &Store<&Connection>, id: u8, max: u64, now: Millis, events: u64) -> Result<()> {
+    let [target] = &bulk(now, 1 << id)[..] else {
+        return Ok(());
+    };
+    let held_on = store.held_on(&target.conversation_id, max, now)?;
+    let entry = NewEntry {
+        message_id: &target.message_id,
+        event: "new_message",
+        payload: r#"{"messageId":"m","conversationId":"k","receiverId":"me"}"#,
+        except_sid: None,
+        is_held: held_on.is_some(),
+    };
+    let receipt = PendingReceipt {
+        offset: store.append(&entry, now, &keep(events))?,
+        sender_id: "s".into(),
+        payload: "{}".into(),
+    };
+    store.receipt_add(&receipt, held_on.is_some())?;
+    store.message_received(target, held_on)
 }
 
 fn tell(store: &Store<&Connection>, outcome: PushOutcome, now: Millis) -> Result<()> {

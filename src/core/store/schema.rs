@@ -85,6 +85,28 @@ ALTER TABLE conversations ADD COLUMN unread TEXT NOT NULL DEFAULT '[]';
 CREATE INDEX conversations_unread ON conversations (unread) WHERE unread IS NULL;
 ",
     },
+    // user_state.preferences: see core::preferences; NULL as long as the user has set none.
+    // conversations.has_written: whether the user has written in it. It is 0 in rows from before this step, which do not
+    // know. See store::contacts.
+    // conversations.held_on: the day on which the messages of the other participant are held, if they are. Days are those
+    // since the Unix epoch, UTC.
+    // log.held: whether the event is held until the next connect.
+    // new_senders: how many came on a day, and the last day on which some were held. See store::new_senders.
+    Step {
+        marker: "new_senders",
+        sql: "
+ALTER TABLE user_state ADD COLUMN preferences TEXT;
+ALTER TABLE conversations ADD COLUMN has_written INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN held_on INTEGER;
+ALTER TABLE log ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE new_senders (
+  id      INTEGER PRIMARY KEY CHECK (id = 1),
+  day     INTEGER NOT NULL,
+  senders INTEGER NOT NULL,
+  held_on INTEGER
+);
+",
+    },
 ];
 
 /// Tables that exist only for users who need one of them.
@@ -276,11 +298,14 @@ CREATE TABLE registration (
 ",
 }];
 
-/// Adds a conversation to the list, or moves it up: its id, the other participant and the message id.
+/// Adds a conversation to the list, or moves it up: its id, the other participant, the message id, and whether the
+/// message is the user's own.
 pub const ADD_CONVERSATION: &str = "
-INSERT INTO conversations (conversation_id, peer_id, last_message_id) VALUES (?1, ?2, ?3)
-ON CONFLICT (conversation_id) DO UPDATE SET last_message_id = excluded.last_message_id
-WHERE excluded.last_message_id > last_message_id";
+INSERT INTO conversations (conversation_id, peer_id, last_message_id, has_written) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (conversation_id) DO UPDATE SET
+  last_message_id = max(last_message_id, excluded.last_message_id),
+  has_written = max(has_written, excluded.has_written)
+WHERE excluded.last_message_id > last_message_id OR excluded.has_written > has_written";
 
 /// Reads a page of the list, newest first. SQLite keeps no more than the page of the conversations that are in no row
 /// of `sent`, while it reads all of them.
@@ -347,10 +372,18 @@ mod tests {
             }
         }
         let read = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(read("SELECT confirmed FROM user_state"), 3);
-        assert_eq!(read("SELECT offset FROM log WHERE except_sid IS NULL"), 7);
         assert_eq!(
-            read("SELECT count(*) FROM conversations WHERE last_message_id = 'm1'"),
+            read("SELECT confirmed FROM user_state WHERE preferences IS NULL"),
+            3
+        );
+        assert_eq!(
+            read("SELECT offset FROM log WHERE except_sid IS NULL AND held = 0"),
+            7
+        );
+        assert_eq!(
+            read(
+                "SELECT count(*) FROM conversations WHERE last_message_id = 'm1' AND has_written = 0",
+            ),
             1
         );
         let page: String = db
@@ -376,9 +409,11 @@ mod tests {
         let db = all();
         let targets = r#"[{"c":"k1","r":"a","m":"1"},{"c":"k2","r":"b","m":"2"}]"#;
         db.execute(ADD_FIRST_CONTACTS, [targets]).unwrap();
-        db.execute(ADD_CONVERSATION, ["k1", "a", "3"]).unwrap();
+        db.execute(ADD_CONVERSATION, ("k1", "a", "3", false, None::<u64>))
+            .unwrap();
         // A late message with an older id does not move the conversation.
-        db.execute(ADD_CONVERSATION, ["k1", "a", "0"]).unwrap();
+        db.execute(ADD_CONVERSATION, ("k1", "a", "0", false, None::<u64>))
+            .unwrap();
         let page = |before: &str| -> Vec<String> {
             db.prepare(CONVERSATION_PAGE)
                 .unwrap()

@@ -5,6 +5,8 @@
 //! that distinguish the message ids of one send (see [`crate::core::ids`]). Only a first contact is a row of the list
 //! at once.
 //!
+//! The user has written in a conversation if its row says so, or if it is in a row here (see [`super::contacts`]).
+//!
 //! Invariant: a conversation's newest message is the newest of its `last_message_id` and those in all rows, so it does
 //! not matter in which order sends arrive here, or how often. When the rows are too large, the oldest is folded into
 //! the list: only conversations for which it still has the newest message are written. So whoever writes to the same
@@ -33,35 +35,38 @@ pub(super) use message_id;
 
 /// Adds the conversations that are not in the list. `?1` is the targets as JSON; `r` is the other participant.
 pub const ADD_FIRST_CONTACTS: &str = "
-INSERT INTO conversations (conversation_id, peer_id, last_message_id)
-SELECT t.value ->> 'c', t.value ->> 'r', t.value ->> 'm' FROM json_each(?1) AS t WHERE true
+INSERT INTO conversations (conversation_id, peer_id, last_message_id, has_written)
+SELECT t.value ->> 'c', t.value ->> 'r', t.value ->> 'm', true FROM json_each(?1) AS t WHERE true
 ON CONFLICT (conversation_id) DO NOTHING";
 
-/// Adds a send with those targets whose place in the list does not show it. A repeat may have further receivers.
+/// Adds a send with those targets whose row in the list does not show it: its place, or that the user has written. A
+/// repeat may have further receivers.
 const ADD_SENT: &str = "
 INSERT INTO sent (send_id, targets)
 SELECT substr(t.value ->> 'm', 1, 15) || '000' || substr(t.value ->> 'm', 19) AS send_id,
   json_group_object(conversation_id, substr(t.value ->> 'm', 16, 3))
 FROM json_each(?1) AS t JOIN conversations ON conversation_id = t.value ->> 'c'
-WHERE t.value ->> 'm' > last_message_id GROUP BY 1
+WHERE t.value ->> 'm' > last_message_id OR has_written = 0 GROUP BY 1
 ON CONFLICT (send_id) DO UPDATE SET targets = json_patch(targets, excluded.targets)";
 
 /// Selects the oldest send if the rows are too large.
 const SURPLUS: &str =
     "SELECT min(send_id) AS send_id FROM sent HAVING sum(length(targets) + 1000) > ?1";
 
-/// Writes to the list what only this send knows. `send_id` is that of the row with the greatest message id, as SQLite
+/// Writes to the list what only this send knows: of the others that it has written, a later one tells. `send_id` is that of the row with the greatest message id, as SQLite
 /// defines it for a column beside `max`.
 const FOLD: &str = concat!(
     "
-UPDATE conversations SET last_message_id = newest.message_id FROM (
+UPDATE conversations SET
+  last_message_id = max(last_message_id, newest.message_id), has_written = 1
+FROM (
   SELECT key, send_id, max(",
     message_id!(),
     ") AS message_id
   FROM sent, json_each(targets) GROUP BY key
 ) AS newest
 WHERE newest.send_id = ?1 AND conversation_id = newest.key
-  AND newest.message_id > last_message_id"
+  AND (newest.message_id > last_message_id OR has_written = 0)"
 );
 
 /// Selects the newest message of all conversations.

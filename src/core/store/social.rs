@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Database, Result, Store, Table};
 use crate::core::error::to_json;
 use crate::core::limits::Bucket;
+use crate::core::preferences::Audience;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
 use crate::core::watch::{self, Watches, first_version};
@@ -25,9 +26,13 @@ pub struct Watcher {
     pub user_id: String,
     /// How often the watcher has subscribed, been blocked or been unblocked.
     pub asked: u64,
-    /// 1 if the user has blocked the watcher. The user then appears offline to them.
+    /// 1 if the user has blocked the watcher, or does not show them their presence. The user then appears offline to
+    /// them.
     #[serde(default)]
-    pub is_blocked: u8,
+    pub is_hidden: u8,
+    /// 1 if the watcher has to be told even if the user hides from them.
+    #[serde(default)]
+    pub(super) is_due: u8,
 }
 
 /// The watchers whom one alarm tells.
@@ -35,8 +40,8 @@ pub struct Watcher {
 pub struct TellingStep {
     /// The watchers, in the order of their ids.
     pub watchers: Vec<Watcher>,
-    /// Whether the round ends with them.
-    pub is_last: bool,
+    /// The last one of those whom the step was about; `None` if the round ends with it.
+    last: Option<String>,
     /// What they are told.
     pub version: u64,
     /// When telling was due.
@@ -71,12 +76,8 @@ impl<D: Database> Store<D> {
         if !self.has_blocked_anybody()? {
             return Ok(false);
         }
-        let rows: Vec<Found> = self.read(
-            &self.social,
-            "SELECT 1 AS found FROM blocks WHERE user_id = ?1",
-            vec![user_id.into()],
-        )?;
-        Ok(!rows.is_empty())
+        let sql = "SELECT 1 AS found FROM blocks WHERE user_id = ?1";
+        self.has(&self.social, sql, vec![user_id.into()])
     }
 
     /// Returns how many users this one has blocked.
@@ -89,8 +90,7 @@ impl<D: Database> Store<D> {
     fn has_blocked_anybody(&self) -> Result<bool> {
         self.known.has_blocks.get_or(|| {
             let sql = "SELECT 1 AS found FROM blocks LIMIT 1";
-            let rows: Vec<Found> = self.read(&self.social, sql, vec![])?;
-            Ok(!rows.is_empty())
+            self.has(&self.social, sql, vec![])
         })
     }
 
@@ -114,7 +114,9 @@ impl<D: Database> Store<D> {
         self.watcher_owe_truth(user_id, now)
     }
 
-    fn watcher_owe_truth(&self, user_id: &str, now: Millis) -> Result<()> {
+    /// Records that `user_id` may see more or less of the user's presence than before. If they watch the user, they are
+    /// told at `now`.
+    pub(super) fn watcher_owe_truth(&self, user_id: &str, now: Millis) -> Result<()> {
         self.write(Table::Watched, watch::NEW_TRUTH, vec![user_id.into()])?;
         self.write(Table::Watched, watch::OWE_TRUTH, vec![user_id.into()])?;
         self.set_due_for(user_id, now)
@@ -250,9 +252,10 @@ impl<D: Database> Store<D> {
     }
 
     /// Records that the user came online or went offline. The watchers are told at `due_at`, if it still
-    /// holds then.
+    /// holds then. If the user hides from everybody, there is nothing to tell.
     pub fn watched_change(&self, is_online: bool, due_at: Millis) -> Result<()> {
-        if self.watched()?.is_none() {
+        let is_hidden = self.user_state()?.preferences.presence == Audience::Nobody;
+        if is_hidden || self.watched()?.is_none() {
             return Ok(());
         }
         let bindings = vec![Param::from(is_online), Param::from(due_at)];
@@ -267,7 +270,8 @@ impl<D: Database> Store<D> {
         })
     }
 
-    /// Returns the next watchers to tell the current version, at most `max`. The user is online if `is_online` is set.
+    /// Returns the next watchers to tell the current version, at most `max`, without those from whom the user hides and
+    /// who know nothing else. The user is online if `is_online` is set.
     pub fn watchers_to_tell(
         &self,
         is_online: bool,
@@ -277,13 +281,24 @@ impl<D: Database> Store<D> {
         let due_at = self.watched()?.and_then(|watched| watched.due_at);
         let version = self.watched_sync(is_online, now)?;
         self.write(Table::Watched, watch::MIX, vec![])?;
-        let watchers: Vec<Watcher> = self.read(&self.social, watch::TO_TELL, vec![limit(max)])?;
-        if !watchers.is_empty() {
+        let next: Vec<Watcher> = self.read(&self.social, watch::TO_TELL, vec![limit(max)])?;
+        if !next.is_empty() {
             self.write(Table::Watched, watch::TELLING, vec![])?;
         }
+        let last = next.last().filter(|_| next.len() >= max);
+        let last = last.map(|watcher| watcher.user_id.clone());
+        let mut watchers = Vec::new();
+        for mut watcher in next {
+            if !self.shows_presence_to(&watcher.user_id)? {
+                watcher.is_hidden = 1;
+            }
+            if watcher.is_hidden == 0 || watcher.is_due == 1 {
+                watchers.push(watcher);
+            }
+        }
         Ok(TellingStep {
-            is_last: watchers.len() < max,
             watchers,
+            last,
             version,
             due_at,
         })
@@ -293,7 +308,7 @@ impl<D: Database> Store<D> {
     pub fn watcher(&self, user_id: &str) -> Result<Option<Watcher>> {
         let rows = self.read(
             &self.social,
-            "SELECT user_id, asked, EXISTS (SELECT 1 FROM blocks WHERE user_id = ?1) AS is_blocked
+            "SELECT user_id, asked, EXISTS (SELECT 1 FROM blocks WHERE user_id = ?1) AS is_hidden
              FROM watchers WHERE user_id = ?1",
             vec![user_id.into()],
         )?;
@@ -341,8 +356,8 @@ impl<D: Database> Store<D> {
         if let Some(retry_at) = retry_at {
             self.write(Table::Watched, watch::RETRY_AT, vec![Param::from(retry_at)])?;
         }
-        if let (false, Some(last)) = (step.is_last, step.watchers.last()) {
-            let cursor = vec![Param::from(last.user_id.as_str())];
+        if let Some(last) = &step.last {
+            let cursor = vec![Param::from(last.as_str())];
             return self.write(Table::Watched, watch::ADVANCE, cursor);
         }
         let bindings = vec![

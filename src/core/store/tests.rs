@@ -12,6 +12,7 @@ use crate::core::campaign::{State, chunk_key};
 use crate::core::events::new_message::Target;
 use crate::core::limits::Bucket;
 use crate::core::outbox::{Due, Next, OutboxEntry, Rest};
+use crate::core::preferences::{Audience, Preferences};
 use crate::core::quota::SentToday;
 use crate::core::send_kind::SendKind;
 use crate::core::watch::Watches;
@@ -27,6 +28,7 @@ fn event(message_id: &str) -> NewEntry<'_> {
         event: "new_message",
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
+        is_held: false,
     }
 }
 
@@ -151,7 +153,8 @@ fn what_ends_after_an_erasure_leaves_no_trace() {
     let watcher = Watcher {
         user_id: "w".into(),
         asked: 1,
-        is_blocked: 0,
+        is_hidden: 0,
+        is_due: 0,
     };
     let step = store.watchers_to_tell(true, 9, 1_000).unwrap();
     for outcome in [
@@ -285,7 +288,7 @@ fn receipts_are_told_in_order_and_go_with_their_messages() {
     let store = store();
     for id in ["a", "b", "c"] {
         let offset = store.append(&event(id), 1, &KEEP).unwrap();
-        store.receipt_add(&receipt(offset)).unwrap();
+        store.receipt_add(&receipt(offset), false).unwrap();
     }
     assert_eq!(store.next_receipt(2).unwrap(), Some(2));
     let told: Vec<u64> = store
@@ -315,7 +318,7 @@ fn receipts_of_what_a_device_has_or_may_have_outlive_their_messages() {
     };
     for id in ["a", "b"] {
         let offset = store.append(&event(id), 1, &KEEP).unwrap();
-        store.receipt_add(&receipt(offset)).unwrap();
+        store.receipt_add(&receipt(offset), false).unwrap();
     }
     // A device is online and was sent both messages.
     fill();
@@ -336,7 +339,7 @@ fn receipts_go_with_their_conversation() {
             payload: format!(r#"{{"conversationId":"{conversation}"}}"#),
             ..receipt(offset)
         };
-        store.receipt_add(&receipt).unwrap();
+        store.receipt_add(&receipt, false).unwrap();
     }
     store.blank("k").unwrap();
     assert_eq!(store.next_receipt(0).unwrap(), Some(2));
@@ -476,11 +479,28 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
     store.has_message("a")?;
     store.events_after(0, 0, "S", 99)?;
     store.last_offset_at(1)?;
+    store.held_on("k", 0, 1)?;
+    let held = NewEntry {
+        is_held: true,
+        ..event("c")
+    };
+    store.append(&held, 5_000, &KEEP)?;
+    store.release_held(5_000, 5_000)?;
     store.time_of(1)?;
-    store.receipt_add(&receipt(1))?;
+    store.receipt_add(&receipt(1), false)?;
     store.receipts_up_to(9)?;
     store.receipts_drop(0, 9)?;
     store.receipt_remove(1)?;
+    let preferences = Preferences {
+        presence: Audience::Contacts,
+        ..Preferences::default()
+    };
+    store.set_preferences(&preferences, 1)?;
+    store.contacts_add(std::slice::from_ref(&target), 1)?;
+    store.contacts_unknown(9)?;
+    store.contacts_found(&["k".into()])?;
+    store.message_received(&target, None)?;
+    store.conversation_found(&target)?;
     store.conversations_add(&[target])?;
     store.conversations_add(&send(1, &["a", "b"]))?;
     store.conversations_add(&send(2, &["a", "b"]))?;
@@ -542,8 +562,11 @@ fn run_everything(store: &Store<Spy>) -> Result<()> {
 }
 
 /// Tables that may be scanned: they have one row, or every row has to be read.
-const SCANNED: [&str; 13] = [
+const SCANNED: [&str; 15] = [
     "user_state",
+    "new_senders",
+    // What is held is looked for by a connect, as long as the last day on which something was is recent.
+    "log",
     "revocation",
     "watched",
     // A page of the list is sorted when it is read, and the newest message is looked for once by an instance.

@@ -16,10 +16,11 @@ use crate::core::events::get_unread_total::UnreadTotal;
 use crate::core::events::new_message::Target;
 use crate::core::sql::Param;
 
-/// Adds a message to its conversation, unless the marker is further: conversation, other participant, message id and
-/// the most ids.
+/// Adds a message to its conversation, unless the marker is further: conversation, other participant, message id, the
+/// most ids, and the day if the conversation begins with the message of a new sender who is held.
 const RECEIVE: &str = "
-INSERT INTO conversations (conversation_id, peer_id, last_message_id, unread) VALUES (?1, ?2, ?3, json_array(?3))
+INSERT INTO conversations (conversation_id, peer_id, last_message_id, unread, held_on)
+VALUES (?1, ?2, ?3, json_array(?3), ?5)
 ON CONFLICT (conversation_id) DO UPDATE SET
   last_message_id = max(last_message_id, excluded.last_message_id),
   unread = CASE WHEN ?3 <= read_up_to THEN unread ELSE (
@@ -48,8 +49,9 @@ const UNREAD_OF: &str = concat!(
 
 impl<D: Database> Store<D> {
     /// Adds a message that has arrived, and moves its conversation up in the list. The target's `receiver_id` is the
-    /// other participant. Has no further effect if it is run again.
-    pub fn message_received(&self, message: &Target) -> Result<()> {
+    /// other participant; if they are a new sender who is held, `held_on` is the day. Has no further effect if it is run
+    /// again.
+    pub fn message_received(&self, message: &Target, held_on: Option<u64>) -> Result<()> {
         let Target {
             receiver_id,
             conversation_id,
@@ -57,12 +59,10 @@ impl<D: Database> Store<D> {
         } = message;
         let ids = [conversation_id, receiver_id, message_id].map(|id| id.as_str().into());
         let mut bindings = Vec::from(ids);
-        bindings.push(Param::from(MAX_UNREAD_COUNT));
+        bindings.extend([Param::from(MAX_UNREAD_COUNT), held_on.into()]);
+        let newest = self.known.newest_message.known();
         self.change_unread(&marks(&[(conversation_id, message_id)]), RECEIVE, bindings)?;
-        if let Some(newest) = self.known.newest_message.known() {
-            let newest = newest.max(Some(message_id.clone()));
-            self.known.newest_message.set(newest);
-        }
+        self.known_newest(newest, Some(message_id));
         Ok(())
     }
 
@@ -120,4 +120,28 @@ fn marks(ids: &[(&str, &str)]) -> String {
         ids.iter()
             .map(|(conversation_id, id)| (*conversation_id, to_json(id))),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::core::store::testing::{send, store};
+
+    #[test]
+    fn what_is_stored_is_pinned() {
+        let store = store();
+        let [one, two, three] = [1, 2, 3].map(|time| send(time, &["u"]).remove(0));
+        for message in [&three, &one, &two, &two] {
+            store.message_received(message, None).unwrap();
+        }
+        let marker = one.message_id.as_str();
+        assert!(store.mark_read(&[("u", marker)]).unwrap());
+        assert!(!store.mark_read(&[("u", marker)]).unwrap());
+        let sql = "SELECT unread, read_up_to, last_message_id FROM conversations";
+        let stored: (String, String, String) = store
+            .database()
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap();
+        let unread = format!(r#"["{}","{}"]"#, three.message_id, two.message_id);
+        assert_eq!(stored, (unread, one.message_id, three.message_id));
+    }
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::*;
-use crate::core::store::testing::{Draw, store};
+use crate::core::ids::conversation_id;
+use crate::core::preferences::{Audience, Preferences};
+use crate::core::store::testing::{Draw, send, store};
 use crate::core::store::{PushOutcome, Store, TellingStep, Watcher};
 
 fn statement(is_online: bool, version: u64) -> StatusReport {
@@ -66,11 +68,7 @@ fn what_is_older_than_what_was_told_is_no_news() {
 
 #[test]
 fn a_push_that_an_erasure_overtakes_is_no_news() {
-    let user = WatchedUser {
-        store: store(),
-        sockets: 0,
-        blocked: BTreeSet::new(),
-    };
+    let user = WatchedUser::new(0);
     let mut watches = watching(&["a"]);
     watches.on_answer("a", user.watch(0, 1_000), 1_000);
     // The user comes and goes all the time, as often as anybody can.
@@ -84,11 +82,7 @@ fn a_push_that_an_erasure_overtakes_is_no_news() {
     assert!(watches.on_push("a", statement(false, erased_version(1_101)), 1_101));
     assert!(!watches.on_push("a", on_its_way, 1_102));
     // The next user with this id.
-    let next = WatchedUser {
-        store: store(),
-        sockets: 1,
-        ..user
-    };
+    let next = WatchedUser::new(1);
     assert_eq!(
         watches.on_renewal("a", next.watch(0, 1_101), 1_102),
         Some(true)
@@ -134,6 +128,8 @@ struct WatchedUser {
     /// The number of live connections.
     sockets: usize,
     blocked: BTreeSet<usize>,
+    audience: Audience,
+    contacts: BTreeSet<usize>,
 }
 
 /// Pushes in progress, each with its outcome once known.
@@ -149,6 +145,18 @@ impl Telling {
 }
 
 impl WatchedUser {
+    fn new(sockets: usize) -> Self {
+        let store = store();
+        store.know_user(USER).unwrap();
+        Self {
+            store,
+            sockets,
+            blocked: BTreeSet::new(),
+            audience: Audience::Everyone,
+            contacts: BTreeSet::new(),
+        }
+    }
+
     fn is_online(&self) -> bool {
         self.sockets > 0
     }
@@ -159,7 +167,12 @@ impl WatchedUser {
 
     /// Returns whether the user appears online to this watcher.
     fn is_online_to(&self, by: usize) -> bool {
-        self.is_online() && !self.blocked.contains(&by)
+        let is_for_them = match self.audience {
+            Audience::Everyone => true,
+            Audience::Contacts => self.contacts.contains(&by),
+            Audience::Nobody => false,
+        };
+        self.is_online() && is_for_them && !self.blocked.contains(&by)
     }
 
     fn watch(&self, by: usize, now: Millis) -> StatusReport {
@@ -177,6 +190,23 @@ impl WatchedUser {
             self.blocked.remove(&by);
             self.store.block_remove(&by.to_string(), now).unwrap();
         }
+    }
+
+    fn prefer(&mut self, presence: Audience, now: Millis) {
+        self.audience = presence;
+        let preferences = Preferences {
+            presence,
+            ..Preferences::default()
+        };
+        self.store.set_preferences(&preferences, now).unwrap();
+    }
+
+    fn write_to(&mut self, to: usize, now: Millis) {
+        self.contacts.insert(to);
+        let mut targets = send(now, &[&to.to_string()]);
+        targets[0].conversation_id = conversation_id(USER, &to.to_string());
+        self.store.contacts_add(&targets, now).unwrap();
+        self.store.conversations_add(&targets).unwrap();
     }
 
     fn change(&mut self, sockets: usize, due_at: Millis) {
@@ -257,11 +287,7 @@ impl World {
         Self {
             draw: Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             now: 1_000,
-            watched: WatchedUser {
-                store: store(),
-                sockets: 0,
-                blocked: BTreeSet::new(),
-            },
+            watched: WatchedUser::new(0),
             telling: None,
             sessions: (0..WATCHERS).map(|watcher| (watcher, two())).collect(),
             sent: BTreeMap::new(),
@@ -270,7 +296,7 @@ impl World {
 
     fn step(&mut self) {
         self.now += self.draw.below(30) as Millis;
-        match self.draw.below(11) {
+        match self.draw.below(14) {
             0 | 1 => self.come_or_go(),
             2 | 3 => self.subscribe(),
             4 => self.answer(),
@@ -280,6 +306,8 @@ impl World {
             9 => self
                 .watched
                 .block_or_unblock(self.draw.below(WATCHERS), self.now),
+            10 => self.prefer(),
+            11 => self.watched.write_to(self.draw.below(WATCHERS), self.now),
             _ => self.alarm(),
         }
     }
@@ -296,6 +324,12 @@ impl World {
             // A user who disappeared silently is noticed later, and pushed in the same way.
             _ => self.watched.change(sockets, due_at),
         }
+    }
+
+    /// Changes who sees the user.
+    fn prefer(&mut self) {
+        let audiences = [Audience::Everyone, Audience::Contacts, Audience::Nobody];
+        self.watched.prefer(audiences[self.draw.below(3)], self.now);
     }
 
     /// Draws a watcher and one of their connections.
@@ -351,6 +385,14 @@ impl World {
             let at_once = 1 + self.draw.below(WATCHERS);
             self.telling = self.watched.begin_to_tell(at_once, self.now);
         }
+        // Without anybody to call, nothing is awaited.
+        if self
+            .telling
+            .as_ref()
+            .is_some_and(|telling| telling.watchers.is_empty())
+        {
+            self.finish_or_interrupt();
+        }
     }
 
     /// Delivers one of the pushes in progress, and its answer.
@@ -368,7 +410,7 @@ impl World {
             return;
         }
         *outcome = Some(PushOutcome::Unwanted);
-        let is_online = version & 1 == 1 && watcher.is_blocked == 0;
+        let is_online = version & 1 == 1 && watcher.is_hidden == 0;
         let watcher: usize = watcher.user_id.parse().unwrap();
         let before = self.sent.insert(watcher, version).unwrap_or_default();
         assert!(before <= version, "{watcher} was told something older");

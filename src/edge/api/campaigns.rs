@@ -1,10 +1,9 @@
 //! The routes of campaigns: each is an event, on behalf of the contractor whom the query names (`senderId`).
 
 use super::{ApiAnswer, ApiRequest};
-use crate::core::api::body::{raw, receivers};
+use crate::core::api::body::receivers;
 use crate::core::api::{page_payload, sender};
 use crate::core::events::campaigns::{add_campaign_receivers, get_campaign_results, get_campaigns};
-use crate::messages::Act;
 
 impl ApiRequest {
     /// `GET /v1/campaigns`
@@ -34,13 +33,6 @@ impl ApiRequest {
     }
 
     async fn for_contractor(&self, event: &str, payload: String) -> ApiAnswer {
-        let user_id = sender(&self.query)?;
-        self.known(&user_id).await?;
-        let act = Act {
-            user_id,
-            event: event.to_owned(),
-            payload: raw(payload)?,
-        };
-        self.act(act, 200).await
+        self.for_user(sender(&self.query)?, event, payload).await
     }
 }

@@ -99,6 +99,7 @@ async fn run(
         ApiRoute::SendMessage => call.send(send_message::NAME, 201).await,
         ApiRoute::SendBulkMessage => call.send(send_bulk_message::NAME, 200).await,
         ApiRoute::OfUser(id, event) => call.of_user(id, event).await,
+        ApiRoute::PutPreferences(id) => call.put_preferences(id).await,
         ApiRoute::Messages(id) => call.messages(&id).await,
         ApiRoute::CreateCampaign => call.send(create_campaign::NAME, 201).await,
         ApiRoute::Campaigns => call.campaigns().await,
@@ -181,13 +182,19 @@ impl ApiRequest {
         self.act(act, status).await
     }
 
-    /// `GET /v1/users/{id}/conversations`, `GET /v1/users/{id}/unread`
+    /// `GET /v1/users/{id}/conversations`, `/unread`, `/preferences`
     async fn of_user(&self, user_id: String, event: &str) -> ApiAnswer {
+        let page = page_payload(&self.query, &[]);
+        self.for_user(user_id, event, page).await
+    }
+
+    /// Carries out an event on behalf of a user, whom D1 must know.
+    async fn for_user(&self, user_id: String, event: &str, payload: String) -> ApiAnswer {
         self.known(&user_id).await?;
         let act = Act {
             user_id,
             event: event.to_owned(),
-            payload: raw(page_payload(&self.query, &[]))?,
+            payload: raw(payload)?,
         };
         self.act(act, 200).await
     }

@@ -4,6 +4,7 @@ use super::{ApiAnswer, ApiRequest, ours};
 use crate::core::api::body::{profile, wants_revocation};
 use crate::core::api::problem::Problem;
 use crate::core::error::to_json;
+use crate::core::events::preferences;
 use crate::core::record::shards::Shard;
 use crate::core::record::users::{User, find_user, put_user};
 use crate::messages::{Disconnect, Erase, Revoke};
@@ -30,6 +31,12 @@ impl ApiRequest {
             .map_err(ours("user"))?;
         let user = user.ok_or_else(Problem::unavailable)?;
         Ok((200, to_json(&user)))
+    }
+
+    /// `PUT /v1/users/{id}/preferences`
+    pub(super) async fn put_preferences(&self, user_id: String) -> ApiAnswer {
+        self.for_user(user_id, preferences::SET, self.body.clone())
+            .await
     }
 
     /// `POST /v1/users/{id}/disconnect`

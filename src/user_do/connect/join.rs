@@ -218,6 +218,7 @@ impl UserObject {
         let user_id = socket.connection.identity.user_id.clone();
         let replaced = self.others(socket, auth, Standing::Replaced)?;
         let all = self.live_sockets_but(socket);
+        self.release_held(&all)?;
         let others: Vec<Other> = all.iter().map(|other| self.as_other(other)).collect();
         let asked = ConnectRequest {
             user_id: &user_id,

@@ -31,7 +31,7 @@ impl CarryOut for Blocking<true> {
         }
         object.pay(Cost::new(1, 1))?;
         object.store.know_user(&caller.user_id)?;
-        let _turn = object.blocking.turn().await;
+        let _turn = object.changes.turn().await;
         object.unless_erased()?;
         let max = object.config()?.max_blocked_users;
         if object.store.blocks_count()? >= max && !object.store.has_blocked(&user_id)? {
@@ -52,7 +52,7 @@ impl CarryOut for Blocking<false> {
     async fn carry_out(self, object: &UserObject, caller: &Caller) -> Result<Reply, Failure> {
         let Self(user_id) = self;
         object.pay(Cost::QUERY)?;
-        let _turn = object.blocking.turn().await;
+        let _turn = object.changes.turn().await;
         let statement = unblock(&caller.user_id, &user_id);
         write(object, caller, &user_id, statement).await?;
         object.store.block_remove(&user_id, now())?;

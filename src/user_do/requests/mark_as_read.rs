@@ -35,8 +35,7 @@ impl CarryOut for Marking {
         object.note_read(&[mark])?;
         if !moved.is_empty() {
             object.publish_read(&read, &up_to, caller.sid.as_deref())?;
-            // A blocked user must not see that this user was here.
-            if !object.store.has_blocked(peer)? {
+            if object.may_be_seen_by(peer)? {
                 object.tell_peer(peer, &Notify::Read { read, up_to }).await;
             }
         }

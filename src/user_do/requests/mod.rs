@@ -9,6 +9,7 @@ mod get_online_status;
 mod get_unread_total;
 mod join_conversation;
 mod mark_as_read;
+mod preferences;
 mod send_bulk_message;
 mod send_message;
 mod subscribe_online_status;

@@ -17,8 +17,7 @@ impl<const IS_TYPING: bool> CarryOut for Typing<IS_TYPING> {
             user_id: caller.user_id.clone(),
             is_typing: IS_TYPING,
         };
-        // A blocked user must not see that this user is here.
-        if !object.store.has_blocked(&peer)? {
+        if object.may_be_seen_by(&peer)? {
             object.pay(Cost::OBJECT)?;
             object.tell_peer(&peer, &Notify::Typing(typing)).await;
         }

@@ -20,6 +20,7 @@ use crate::core::record::Sender;
 use crate::core::record::send::{RecordedCopy, parts, settle, store};
 use crate::core::refusal::Refusal;
 use crate::core::send_kind::SendKind;
+use crate::core::token::Role;
 use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
 use crate::platform::{log, now};
@@ -79,6 +80,7 @@ impl UserObject {
             .collect();
         let send = CommittedSend {
             letter: Letter {
+                is_from_contractor: sender.role == Role::Contractor,
                 sender: sender.author(user_id),
                 message_type: draft.message_type.as_str().to_owned(),
                 content: draft.content.clone(),

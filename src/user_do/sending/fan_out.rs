@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use worker::{D1Result, Error, Result};
 
-use crate::core::events::new_message::{self, Letter, Target};
+use crate::core::events::new_message::{self, Letter, Receipt, Target};
 use crate::core::ids::created_at;
 use crate::core::outbox::{Next, OutboxEntry, Rest, Shown};
 use crate::core::record::Sender;
@@ -21,7 +21,8 @@ use crate::core::record::send::{StoredMessage, parts, read_back, targets};
 use crate::core::region::Region;
 use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
-use crate::messages::{Deliver, Receipt};
+use crate::core::token::Role;
+use crate::messages::Deliver;
 use crate::platform::d1::{self, Batch};
 use crate::platform::meter::Meter;
 use crate::platform::objects::Deliveries;
@@ -68,6 +69,7 @@ impl ReadBack {
 /// The result of a fan-out.
 pub(crate) struct FannedOut {
     delivered: HashSet<String>,
+    held: HashSet<String>,
     /// The receivers whose objects have not taken the message.
     pub(crate) failed: HashSet<String>,
 }
@@ -78,13 +80,17 @@ impl FannedOut {
         let receiver_ids = send.targets.iter().map(|target| target.receiver_id.clone());
         Self {
             delivered: HashSet::new(),
+            held: HashSet::new(),
             failed: receiver_ids.collect(),
         }
     }
 
-    /// Returns whether the receiver was online when their object took the message.
-    pub(crate) fn took(&self, receiver_id: &str) -> bool {
-        self.delivered.contains(receiver_id)
+    /// Returns what the receiver's object has answered when it took the message, as far as it has.
+    pub(crate) fn receipt(&self, receiver_id: &str) -> Receipt {
+        Receipt {
+            delivered: self.delivered.contains(receiver_id),
+            held: self.held.contains(receiver_id),
+        }
     }
 
     /// Notes that the receiver's object has taken the message.
@@ -93,6 +99,9 @@ impl FannedOut {
         if receipt.delivered {
             self.delivered.insert(receiver_id.to_owned());
         }
+        if receipt.held {
+            self.held.insert(receiver_id.to_owned());
+        }
     }
 }
 
@@ -100,6 +109,7 @@ impl UserObject {
     /// Updates the sender's own object: moves the conversations up in the list, and sends a direct message to
     /// the sender's other devices. Has no further effect if the send is run again.
     pub(crate) fn keep_own_copy(&self, caller: &Caller, send: &CommittedSend) -> Result<()> {
+        self.store.contacts_add(&send.targets, now())?;
         self.store.conversations_add(&send.targets)?;
         let (SendKind::Direct, Some(target)) = (send.entry.kind, send.targets.first()) else {
             return Ok(());
@@ -112,6 +122,7 @@ impl UserObject {
             event: new_message::NAME,
             payload: &new_message::payload(&send.letter, target),
             except_sid: caller.sid.as_deref(),
+            is_held: false,
         })?;
         Ok(())
     }
@@ -245,6 +256,7 @@ impl UserObject {
         };
         let sender = sender.ok_or_else(|| Error::RustError("the sender has no row".into()))?;
         let letter = Letter {
+            is_from_contractor: sender.role == Role::Contractor,
             sender: sender.author(user_id),
             message_type: first.message_type.clone(),
             content: RawValue::from_string(first.content.clone())?,

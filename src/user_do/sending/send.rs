@@ -259,11 +259,14 @@ impl UserObject {
         [begun, stored_at]: [Millis; 2],
         meter: &Meter,
     ) -> Result<Reply> {
-        let took = |target: &&Target| fanned.took(&target.receiver_id);
+        let took = |target: &&Target| fanned.receipt(&target.receiver_id).delivered;
         let delivered = send.targets.iter().filter(took).count();
         let reply = match (send.entry.kind, send.targets.first()) {
-            (SendKind::Direct, Some(target)) => send_message::reply(target, send.letter.created_at),
-            _ => send_bulk_message::reply(&send.targets, refused, |id| fanned.took(id)),
+            (SendKind::Direct, Some(target)) => {
+                let held = fanned.receipt(&target.receiver_id).held;
+                send_message::reply(target, send.letter.created_at, held)
+            }
+            _ => send_bulk_message::reply(&send.targets, refused, |id| fanned.receipt(id)),
         };
         let unconfirmed: HashSet<String> = refused
             .iter()

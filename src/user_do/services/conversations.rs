@@ -4,7 +4,10 @@
 use crate::core::cost::Cost;
 use crate::core::events::new_message::Target;
 use crate::core::record::history::{self, Pair};
-use crate::platform::{d1, now};
+use crate::core::record::users::WithPeer;
+use crate::platform::d1::{self, Batch, D1Error};
+use crate::platform::meter::Meter;
+use crate::platform::now;
 use crate::user_do::UserObject;
 use crate::user_do::ground::fault::Failure;
 
@@ -33,9 +36,21 @@ impl UserObject {
                 conversation_id: conversation_id.to_owned(),
                 message_id: newest.to_string(),
             };
-            self.store.conversations_add(&[target])?;
+            self.store.conversation_found(&target)?;
         }
         Ok(peer.to_owned())
+    }
+
+    /// Runs these queries for conversations, all at once. A shard that does not answer fails all of them.
+    pub(crate) async fn recorded_conversations(
+        &self,
+        batches: &[Batch],
+    ) -> Result<Vec<WithPeer>, D1Error> {
+        let mut recorded: Vec<WithPeer> = Vec::new();
+        for answer in d1::batches(&self.env, batches, &Meter::default()).await {
+            recorded.extend(d1::rows::<WithPeer>(&answer?, 0)?);
+        }
+        Ok(recorded)
     }
 
     /// Refuses a conversation that D1 has recently been asked for in vain, unless it has begun since then.

@@ -20,7 +20,7 @@ impl UserObject {
     /// Returns the presence that the querying user may see.
     pub(crate) fn presence_for(&self, query: &PresenceQuery) -> Result<Presence> {
         match &query.by {
-            Some(by) if self.store.has_blocked(by)? => Ok(Presence::default()),
+            Some(by) if !self.may_be_seen_by(by)? => Ok(Presence::default()),
             _ => self.presence(),
         }
     }
@@ -31,6 +31,13 @@ impl UserObject {
             log::fault("presence", self.settle_crash().await);
         }
         self.presence_for(&query)
+    }
+
+    /// Returns whether another user may see that this one is, or was, here. To whoever may not, nothing that the user's
+    /// devices do by themselves gives it away: not what they receive or have read, nor that their user is typing.
+    pub(crate) fn may_be_seen_by(&self, user_id: &str) -> Result<bool> {
+        let is_blocked = self.store.has_blocked(user_id)?;
+        Ok(!is_blocked && self.store.shows_presence_to(user_id)?)
     }
 
     pub(crate) fn presence(&self) -> Result<Presence> {

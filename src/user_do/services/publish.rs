@@ -34,6 +34,18 @@ impl UserObject {
         Ok(offset)
     }
 
+    /// Releases the messages that are held: the client that connects gets them from the log, and these sockets get them
+    /// now.
+    pub(crate) fn release_held(&self, live_sockets: &[Socket]) -> Result<()> {
+        let time = self.config()?.log_retention;
+        for entry in self.store.release_held(now(), time)? {
+            let offset = format!("\"{}\"", entry.offset);
+            let text = event_text(MAIN, &entry.event, &[&entry.payload, &offset]);
+            self.send_on(live_sockets, &text, None);
+        }
+        Ok(())
+    }
+
     /// Sends a packet to every live socket except that of session `except_sid`.
     pub(crate) fn send_to_all(&self, text: &str, except_sid: Option<&str>) {
         self.send_on(&self.live_sockets(), text, except_sid);
@@ -59,6 +71,7 @@ impl UserObject {
             event: DELIVERED,
             payload: &to_json(delivered),
             except_sid: None,
+            is_held: false,
         })?;
         Ok(true)
     }
@@ -76,6 +89,7 @@ impl UserObject {
             event: READ,
             payload: &to_json(read),
             except_sid,
+            is_held: false,
         })?;
         Ok(())
     }

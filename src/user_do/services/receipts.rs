@@ -106,10 +106,10 @@ impl UserObject {
         unreached.get(&receipt.sender_id).copied().unwrap_or(0)
     }
 
-    /// If this is interrupted, the repeat has no effect, since the sender's log knows the receipt. A blocked
-    /// sender must not see that the user was here.
+    /// If this is interrupted, the repeat has no effect, since the sender's log knows the receipt. A sender who must not
+    /// see that the user was here is not told.
     async fn tell_sender(&self, receipt: &PendingReceipt) -> Result<()> {
-        if !self.store.has_blocked(&receipt.sender_id)? {
+        if self.may_be_seen_by(&receipt.sender_id)? {
             let notify = Notify::Delivered(serde_json::from_str(&receipt.payload)?);
             objects::call(&self.env, &receipt.sender_id, &notify).await?;
         }

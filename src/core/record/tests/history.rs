@@ -194,3 +194,42 @@ fn only_participants_have_a_peer() {
         "Conversation not found"
     );
 }
+
+/// Returns the participants' read markers as the list of `user_id` shows them.
+fn markers(db: &Connection, user_id: &str) -> Vec<(String, bool)> {
+    let list: Vec<ConversationRow> = rows(db, &conversations(user_id, &[conversation()]));
+    let participants = list
+        .into_iter()
+        .flat_map(|row| row.conversation().participants);
+    participants
+        .map(|one| (one.user.id, one.read_up_to.is_some()))
+        .collect()
+}
+
+#[test]
+fn a_read_marker_is_for_those_who_may_see_the_presence() {
+    let db = database();
+    let ids = talk(&db, 1);
+    for user in ["a", "c1"] {
+        for statement in mark_read(user, &marking(&ids[0])) {
+            run(&db, &statement);
+        }
+    }
+    let shown = |is_a_shown, is_c1_shown| {
+        vec![("a".to_owned(), is_a_shown), ("c1".to_owned(), is_c1_shown)]
+    };
+    // The contractor has written to the customer, who has not written back.
+    for (audience, is_customer_shown, is_contractor_shown) in [
+        (Audience::Everyone, true, true),
+        (Audience::Contacts, false, true),
+        (Audience::Nobody, false, false),
+    ] {
+        prefer(&db, "a", audience, Audience::Everyone);
+        prefer(&db, "c1", audience, Audience::Everyone);
+        assert_eq!(markers(&db, "c1"), shown(is_customer_shown, true));
+        assert_eq!(markers(&db, "a"), shown(true, is_contractor_shown));
+    }
+    send_one(&db, NOW + 99, "a", "c1");
+    prefer(&db, "a", Audience::Contacts, Audience::Everyone);
+    assert_eq!(markers(&db, "c1"), shown(true, true));
+}

@@ -9,7 +9,7 @@ mod unread;
 mod users;
 mod webhooks;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -27,6 +27,7 @@ use crate::core::events::mark_as_read::{Marking, What};
 use crate::core::events::new_message::Target;
 use crate::core::events::send_bulk_message::BulkMessage;
 use crate::core::ids::send_id;
+use crate::core::preferences::{Audience, Preferences};
 use crate::core::refusal::Refusal;
 use crate::core::store::Database;
 use crate::core::store::testing::value;
@@ -34,12 +35,13 @@ use crate::core::time::Millis;
 use crate::core::token::Identity;
 use crate::wire::socket_io::Args;
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../../migrations/0001_init.sql"),
     include_str!("../../../../migrations/0002_messaging.sql"),
     include_str!("../../../../migrations/0003_jurisdiction.sql"),
     include_str!("../../../../migrations/0004_compact_record.sql"),
     include_str!("../../../../migrations/0005_shards.sql"),
+    include_str!("../../../../migrations/0006_preferences.sql"),
     include_str!("../../../../migrations/0007_webhooks.sql"),
 ];
 
@@ -151,6 +153,7 @@ fn send(db: &Connection, send: Uuid, sender_id: &str, message: &BulkMessage) -> 
             receiver_id: row[0].clone(),
             stored: row[1].parse().unwrap(),
             known: row[2].parse().unwrap(),
+            blocked: row[3].parse().unwrap(),
             region: None,
         })
         .collect();
@@ -319,6 +322,87 @@ fn a_receiver_who_blocked_the_sender_gets_nothing() {
     );
 }
 
+fn prefer(db: &Connection, user_id: &str, presence: Audience, bulk_messages: Audience) {
+    let preferences = Preferences {
+        presence,
+        bulk_messages,
+        ..Preferences::default()
+    };
+    run(db, &put_preferences(user_id, &preferences));
+}
+
+/// Sends a direct message.
+fn send_one(db: &Connection, now: Millis, from: &str, to: &str) -> Vec<Target> {
+    let message = message(&[to], None);
+    let targets = targets(id(now), from, &message.receiver_ids);
+    for statement in store(id(now), from, None, &message.draft, &targets) {
+        run(db, &statement);
+    }
+    targets
+}
+
+#[test]
+fn a_receiver_decides_whose_bulk_messages_to_take() {
+    let db = database();
+    // "zoe" comes after the contractor in the order of ids, the others before.
+    add(&db, "zoe", Role::Customer, None);
+    let everybody = ["a", "b", "zoe"];
+    let mut now = NOW;
+    let mut send = || {
+        now += 1;
+        send(&db, id(now), "c1", &message(&everybody, None))
+    };
+    for user in everybody {
+        prefer(&db, user, Audience::Everyone, Audience::Contacts);
+    }
+    let (stored, refused) = send();
+    assert_eq!(stored, []);
+    let refusals: BTreeSet<String> = refused.iter().map(|(_, why)| why.to_string()).collect();
+    assert_eq!(
+        refusals.into_iter().collect::<Vec<_>>(),
+        ["Receiver does not accept bulk messages"]
+    );
+    // A refused message leaves nothing behind, and one to nobody else is not affected.
+    assert_eq!(query(&db, "SELECT count(*) FROM conversations"), [["0"]]);
+    send_one(&db, NOW + 50, "c1", "zoe");
+    assert_eq!(
+        receivers(&send()),
+        [""; 0],
+        "the contractor has written, not the receiver"
+    );
+    send_one(&db, NOW + 51, "a", "c1");
+    send_one(&db, NOW + 52, "zoe", "c1");
+    assert_eq!(receivers(&send()), ["a", "zoe"]);
+    prefer(&db, "a", Audience::Contacts, Audience::Nobody);
+    prefer(&db, "b", Audience::Nobody, Audience::Everyone);
+    assert_eq!(receivers(&send()), ["b", "zoe"]);
+    run(&db, &block("a", "c1", NOW));
+    let why = refusals_of(&send(), "a");
+    assert_eq!(why, "Receiver is not accepting messages from you");
+    // Nobody else's messages to them are affected.
+    run(&db, &unblock("a", "c1"));
+    send_one(&db, NOW + 99, "c1", "a");
+    let direct = "SELECT count(*) FROM messages WHERE content IS NOT NULL";
+    assert_eq!(query(&db, direct), [["4"]]);
+}
+
+fn refusals_of(settled: &Settled, user_id: &str) -> String {
+    let mut all = refusals(settled).into_iter();
+    let found = all.find(|(id, _)| id == user_id);
+    found.map(|(_, why)| why).unwrap_or_default()
+}
+
+#[test]
+fn a_repeat_is_what_it_was_whatever_the_receiver_prefers_since() {
+    let db = database();
+    let first = send(&db, id(NOW), "c1", &message(&["a", "b"], None));
+    prefer(&db, "a", Audience::Everyone, Audience::Nobody);
+    let before = db.total_changes();
+    let again = send(&db, id(NOW), "c1", &message(&["a", "b"], None));
+    assert_eq!(again, first);
+    assert_eq!(db.total_changes(), before);
+}
+
 #[test]
 fn ids_of_digits_and_quotes_stay_what_they_are() {
     let db = database();
@@ -383,10 +467,19 @@ fn every_statement_reads_by_key() {
         regions(&["a"]),
         block("a", "b", NOW),
         unblock("a", "b"),
+        put_preferences("a", &Preferences::default()),
+        written_in("a", &conversation_ids),
         conversations("a", &conversation_ids),
     ];
     let batches = [
         store(id(NOW), "c1", None, &message.draft, &targets),
+        store(
+            id(NOW),
+            "c1",
+            Some(Role::Contractor),
+            &message.draft,
+            &targets,
+        ),
         read_back("c1", &targets),
         messages(&page(None)),
         messages(&page(Some(&targets[0].message_id))),

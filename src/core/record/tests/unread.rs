@@ -76,7 +76,7 @@ impl World<'_> {
             return;
         };
         let message = target(peer, &message_id);
-        self.store.message_received(&message).unwrap();
+        self.store.message_received(&message, None).unwrap();
         talk.received.push(message_id);
     }
 
@@ -85,7 +85,7 @@ impl World<'_> {
         let received = &self.talks.entry(peer).or_default().received;
         if !received.is_empty() {
             let again = target(peer, &received[draw.below(received.len())]);
-            self.store.message_received(&again).unwrap();
+            self.store.message_received(&again, None).unwrap();
         }
     }
 
@@ -202,7 +202,9 @@ fn counting_stops_where_the_list_stops() {
         .collect();
     let messages = || store.unread_total().unwrap().messages;
     for message_id in &ids {
-        store.message_received(&target(0, message_id)).unwrap();
+        store
+            .message_received(&target(0, message_id), None)
+            .unwrap();
     }
     assert_eq!(messages(), MAX_UNREAD_COUNT);
     let mark = |index: usize| (target(0, "").conversation_id, ids[index].clone());

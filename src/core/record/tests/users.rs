@@ -1,6 +1,7 @@
 //! Tests of users, their erasure, and the migrations on existing data.
 
 use super::*;
+use crate::core::error::to_json;
 use crate::core::region::Region;
 
 fn profile(role: Option<Role>, name: Option<&str>) -> Profile {
@@ -36,11 +37,52 @@ fn what_is_not_given_stays() {
 fn a_copy_is_what_the_first_shard_has() {
     let [first, other] = [database(), database()];
     let user = |db: &Connection| rows::<User>(db, &find_user("n")).pop();
-    add(&other, "n", Role::Customer, None);
     add(&first, "n", Role::Contractor, Some("Ann"));
+    prefer(&first, "n", Audience::Contacts, Audience::Nobody);
     let original = user(&first).unwrap();
     run(&other, &copy_user(&original, NOW));
     assert_eq!(user(&other), Some(original));
+    // What a copy has of the preferences is as new as the original: a change is written to all shards.
+    prefer(&other, "n", Audience::Nobody, Audience::Nobody);
+    let renamed = profile(None, Some("Bob"));
+    run(&first, &put_user("n", &renamed, NOW));
+    run(&other, &copy_user(&user(&first).unwrap(), NOW));
+    let named = user(&other).unwrap();
+    assert_eq!(named.name.as_deref(), Some("Bob"));
+    let columns = "SELECT presence, bulk_messages FROM users WHERE user_id = 'n'";
+    assert_eq!(query(&other, columns), [["nobody", "nobody"]]);
+}
+
+#[test]
+fn the_api_shows_no_preferences_with_a_user() {
+    let db = database();
+    let [user] = rows::<User>(&db, &find_user("a")).try_into().unwrap();
+    assert_eq!(
+        to_json(&user),
+        r#"{"userId":"a","role":"customer","name":null,"avatarUrl":null,"region":null}"#
+    );
+}
+
+#[test]
+fn in_which_conversations_a_user_has_written() {
+    let db = database();
+    let begun = send_one(&db, NOW, "a", "b");
+    let heard = send_one(&db, NOW + 1, "c1", "a");
+    let other = send_one(&db, NOW + 2, "c1", "b");
+    let ids: Vec<String> = [begun, heard, other]
+        .concat()
+        .into_iter()
+        .map(|target| target.conversation_id)
+        .collect();
+    let peers = |user_id| {
+        let found: Vec<WithPeer> = rows(&db, &written_in(user_id, &ids));
+        let mut peers: Vec<String> = found.into_iter().map(|row| row.peer_id).collect();
+        peers.sort();
+        peers
+    };
+    assert_eq!(peers("a"), ["b"]);
+    assert_eq!(peers("b"), [""; 0]);
+    assert_eq!(peers("c1"), ["a", "b"]);
 }
 
 #[test]
