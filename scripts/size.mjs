@@ -11,7 +11,7 @@ import { Failure, inRoot, isMain, main } from "./lib/project.mjs";
  * with `-C symbol-mangling-version=v0` and list the functions by size; the usual causes are a new dependency, a
  * type that serde reads from more than one format, `json!`, and `#[serde(flatten)]`, `tag` or `untagged`.
  */
-const limit = 480 * 1024;
+const limit = 540 * 1024;
 
 function check() {
   const profile = readFileSync(inRoot("build", "profile.txt"), "utf8");
