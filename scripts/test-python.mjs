@@ -1,5 +1,5 @@
 // `npm run test:python`: tests an old and a current version of python-socketio against the server with its
-// default heartbeat. Needs Python 3.11 or newer.
+// default heartbeat, and webhooks with the official library. Needs Python 3.11 or newer.
 // With --no-build it tests what has been built last.
 //   npm run test:python -- tests/python/examples.test.ts
 
@@ -10,7 +10,7 @@ import { ensurePython } from "./lib/python.mjs";
 import { buildForTests } from "./lib/tested.mjs";
 import { setup } from "./setup.mjs";
 
-const versions = ["5.0", "5.18"];
+const environments = ["python-socketio-5.0", "python-socketio-5.18", "standardwebhooks"];
 const testTimeoutMs = 240_000;
 
 function allTests() {
@@ -21,9 +21,9 @@ function allTests() {
 if (isMain(import.meta)) {
   await main(async () => {
     await setup();
-    for (const version of versions) {
-      const requirements = inRoot("tests", "python", `requirements-${version}.txt`);
-      await ensurePython(`python-socketio-${version}`, requirements);
+    for (const name of environments) {
+      const file = `requirements-${name.replace("python-socketio-", "")}.txt`;
+      await ensurePython(name, inRoot("tests", "python", file));
     }
     const usual = ["--test-concurrency=1", "--test-force-exit", `--test-timeout=${testTimeoutMs}`];
     const files = await buildForTests(process.argv.slice(2));

@@ -28,6 +28,18 @@ const cases: Record<string, [options: Parameters<typeof startServer>[0], expecte
     { vars: { JWKS_URL: "https://issuer.example/keys" }, secrets: { JWT_SECRET: "" } },
     /JWT_SECRET: neither this secret nor API_KEY is set/,
   ],
+  "a webhook that cannot be signed": [
+    { vars: { WEBHOOK_URL: "https://api.example.com/hook?key=hunter2" } },
+    /WEBHOOK_SECRET: the secret is not set, and WEBHOOK_URL is/,
+  ],
+  "a webhook's secret that is not one": [
+    { vars: { WEBHOOK_URL: "https://api.example.com/hook", WEBHOOK_SECRET: "hunter2" } },
+    /WEBHOOK_SECRET: the secret is not whsec_ and the base64 of 24 to 64 bytes/,
+  ],
+  "a webhook over the network in the clear": [
+    { vars: { WEBHOOK_URL: "http://api.example.com/hook?key=hunter2" } },
+    /WEBHOOK_URL: it is not an https:/,
+  ],
   "an empty secret": [{ secrets: { JWT_SECRET: "" } }, /JWT_SECRET: the secret is not set/],
 };
 

@@ -2,29 +2,12 @@
 // accepts them, and nothing else.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import test, { mock } from "node:test";
 
 import { Webhook } from "standardwebhooks";
 
-import { inRoot } from "../scripts/lib/project.mjs";
-
-interface Vector {
-  id: string;
-  timestamp: number;
-  body: string;
-  secrets: string[];
-  signatures: string[];
-}
-
-const file = inRoot("tests", "vectors", "webhooks.json");
-const vectors: Vector[] = JSON.parse(readFileSync(file, "utf8"));
-
-const headersOf = ({ id, timestamp, signatures }: Vector) => ({
-  "webhook-id": id,
-  "webhook-timestamp": `${timestamp}`,
-  "webhook-signature": signatures.join(" "),
-});
+import { headersOf, vectors } from "./support/webhook-vectors.ts";
+import type { Vector } from "./support/webhook-vectors.ts";
 
 /** Lets the library believe that it is this time, in seconds. */
 function at<T>(seconds: number, run: () => T) {

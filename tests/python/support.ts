@@ -1,13 +1,15 @@
-// Runs Python programs with the python-socketio versions that scripts/test-python.mjs has installed.
+// Runs Python programs with what scripts/test-python.mjs has installed: versions of python-socketio, and standardwebhooks.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 
 import { inRoot, systemEnv } from "../../scripts/lib/project.mjs";
 import { pythonProgram } from "../../scripts/lib/python.mjs";
 import { until } from "../support/clients.ts";
 import type { Host } from "../support/clients.ts";
+import { linesOf } from "../support/page.ts";
 
 export const versions = ["5.0", "5.18"] as const;
 export type Version = (typeof versions)[number];
@@ -84,4 +86,24 @@ export async function startIdle(server: Host, version: Version, program: string,
     ]);
   };
   return { ...python, histories };
+}
+
+/** A webhook as it came. The library believes that it is `at`, in seconds, if that is given. */
+export interface SignedWebhook {
+  secret: string;
+  headers: Record<string, string>;
+  body: string;
+  at?: number;
+}
+
+/** Has the official Python library check webhooks. Returns what it says of each: `accepted`, or why not. */
+export async function verifyWebhooks(webhooks: SignedWebhook[]) {
+  const program = inRoot("tests", "python", "webhooks.py");
+  const child = spawn(pythonProgram("standardwebhooks"), [program], {
+    env: systemEnv(),
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const printed = text(child.stdout);
+  child.stdin.end(webhooks.map((webhook) => `${JSON.stringify(webhook)}\n`).join(""));
+  return linesOf(await printed);
 }
