@@ -19,7 +19,7 @@
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
 //!             heartbeat   pings, and connections that are over
-//!  services   publish  presence  peers  conversations  unread  campaigns  enrol  receipts  pace  schedule
+//!  services   publish  presence  peers  conversations  unread  campaigns  enrol  receipts  webhook  pace  schedule
 //!  ground     sockets, storage, held frames and packets, turns, sends in progress
 //! ```
 

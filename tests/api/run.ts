@@ -36,8 +36,14 @@ async function addExamples({ url }: { url: string }, key: string) {
 
 async function check() {
   const key = randomBytes(32).toString("hex");
-  // Every campaign that is created stays open.
-  const server = await createDevServer({ API_KEY: key, MAX_OPEN_CAMPAIGNS: 0 });
+  const server = await createDevServer({
+    API_KEY: key,
+    // Every campaign that is created stays open.
+    MAX_OPEN_CAMPAIGNS: 0,
+    // Without a webhook there is nothing to replay. Nobody listens there.
+    WEBHOOK_URL: "http://127.0.0.1:9",
+    WEBHOOK_SECRET: `whsec_${randomBytes(32).toString("base64")}`,
+  });
   const folder = mkdtempSync(join(tmpdir(), "switchboard-"));
   const description = join(folder, "openapi.yaml");
   try {

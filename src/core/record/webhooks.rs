@@ -98,7 +98,7 @@ pub struct Replay {
 
 /// Forgets webhooks whose objects have answered, and reads how many are left: the second statement returns one [`Left`]
 /// row. One that has failed again by now stays: its `failed_at` is another one.
-pub fn replayed(those: &[&Replay]) -> [Statement; 2] {
+pub fn forget(those: &[&Replay]) -> [Statement; 2] {
     let keys: Vec<(&str, Millis)> = those
         .iter()
         .map(|replay| (replay.webhook_id.as_str(), replay.failed_at))

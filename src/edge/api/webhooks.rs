@@ -8,7 +8,7 @@ use crate::core::api::page_payload;
 use crate::core::api::problem::Problem;
 use crate::core::error::to_json;
 use crate::core::record::shards::Shard;
-use crate::core::record::webhooks::{Left, Replay, failed, replayed, switch_on, to_replay};
+use crate::core::record::webhooks::{Left, Replay, failed, forget, switch_on, to_replay};
 use crate::core::webhook::failed::FailedPage;
 use crate::platform::{d1, log, objects};
 
@@ -26,8 +26,7 @@ impl ApiRequest {
     /// has answered, so that a replay that is interrupted can be repeated.
     pub(super) async fn replay_webhooks(&self) -> ApiAnswer {
         let Some(webhook) = &self.config.webhook else {
-            let detail = "WEBHOOK_URL is not set";
-            return Err(Problem::new(409, "conflict", detail));
+            return Err(Problem::new(409, "conflict", "WEBHOOK_URL is not set"));
         };
         let ids = webhook_ids(&self.body, webhook.replay_batch)?;
         let due = to_replay(ids.as_deref(), webhook.replay_batch);
@@ -36,21 +35,19 @@ impl ApiRequest {
             .await
             .map_err(ours("webhooks"))?;
         let due: Vec<Replay> = d1::rows(&results, 1).map_err(ours("webhooks"))?;
-        let (count, answered) = self.replay(&due).await?;
+        let (replayed, answered) = self.replay(&due).await?;
         // Meanwhile some of them may have failed again. Their rows are newer, and stay.
-        let results = d1::batch(&self.env, Shard::FIRST, &replayed(&answered))
+        let end = forget(&answered);
+        let results = d1::batch(&self.env, Shard::FIRST, &end)
             .await
             .map_err(ours("webhooks"))?;
         let left: Vec<Left> = d1::rows(&results, 1).map_err(ours("webhooks"))?;
         let remaining = left.first().map_or(0, |left| left.remaining);
-        let replayed = count;
-        Ok((
-            200,
-            to_json(&Replayed {
-                replayed,
-                remaining,
-            }),
-        ))
+        let answer = Replayed {
+            replayed,
+            remaining,
+        };
+        Ok((200, to_json(&answer)))
     }
 
     /// Has the objects send these webhooks again. Returns how many of them will, and which of them have been answered for.

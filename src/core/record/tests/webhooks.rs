@@ -27,8 +27,8 @@ fn replays(db: &Connection, ids: Option<&[String]>, limit: usize) -> Vec<Replay>
     rows(db, &to_replay(ids, limit))
 }
 
-fn forget(db: &Connection, those: &[&Replay]) -> u64 {
-    let [forget, count] = replayed(those);
+fn left_without(db: &Connection, those: &[&Replay]) -> u64 {
+    let [forget, count] = forget(those);
     run(db, &forget);
     rows::<Left>(db, &count)[0].remaining
 }
@@ -80,9 +80,9 @@ fn what_fails_again_while_it_is_replayed_stays() {
     }
     let all = replays(&db, None, 9);
     add_webhook(&db, "w1", "a", NOW + 1);
-    assert_eq!(forget(&db, &[&all[0], &all[1]]), 2);
+    assert_eq!(left_without(&db, &[&all[0], &all[1]]), 2);
     assert_eq!(page(&db, 9, None), ["w3", "w1"]);
-    assert_eq!(forget(&db, &[]), 2);
+    assert_eq!(left_without(&db, &[]), 2);
 }
 
 #[test]
