@@ -14,7 +14,6 @@ use crate::core::store::PushOutcome;
 use crate::core::watch::erased_version;
 use crate::messages::{Act, Acted, Disconnected, Erase, Heard, Notify};
 use crate::platform::d1::{self, Batch};
-use crate::platform::meter::Meter;
 use crate::platform::{directory, log, now, objects};
 use crate::user_do::UserObject;
 use crate::user_do::ground::caller::Caller;

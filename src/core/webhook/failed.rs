@@ -58,11 +58,11 @@ impl FailedPage {
             items: Vec<Item<'a>>,
             next_cursor: Option<&'a str>,
         }
-        let items = rows.iter().take(self.limit);
-        let last = items.clone().last().map(|row| row.webhook_id.as_str());
+        let items: Vec<Item> = rows.iter().take(self.limit).map(Item::of).collect();
+        let last = items.last().map(|item| item.webhook_id);
         to_json(&Page {
-            items: items.map(Item::of).collect(),
             next_cursor: last.filter(|_| rows.len() > self.limit),
+            items,
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::platform::{d1, log, objects};
 impl ApiRequest {
     /// `GET /v1/webhooks/failed`
     pub(super) async fn failed_webhooks(&self) -> ApiAnswer {
-        let page = FailedPage::read(&*raw(page_payload(&self.query, &[]))?)?;
+        let page = FailedPage::read(&raw(page_payload(&self.query, &[]))?)?;
         let rows = d1::query(&self.env, Shard::FIRST, failed(&page))
             .await
             .map_err(ours("webhooks"))?;
