@@ -19,7 +19,7 @@ const service = blocks.find(({ language }) => language === "js");
 const example = blocks.find(({ language }) => language === "json");
 
 let url: string;
-let nextLine: () => Promise<string>;
+let nextLine: () => Promise<string | undefined>;
 let stop: () => Promise<unknown>;
 before(async () => {
   assert.ok(service && example);
