@@ -19,7 +19,7 @@ pub struct Cache<V> {
     order: VecDeque<String>,
 }
 
-impl<V: Copy> Cache<V> {
+impl<V: Clone> Cache<V> {
     /// Returns a cache for at most `max` values.
     pub fn new(max: usize) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl<V: Copy> Cache<V> {
     /// Returns the value by this id, if it is known.
     pub fn get(&self, id: &str, now: Millis) -> Option<V> {
         let (value, until) = self.values.get(id)?;
-        (now < *until).then_some(*value)
+        (now < *until).then(|| value.clone())
     }
 
     /// Remembers a value until `until`.

@@ -123,7 +123,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// Removes a default port: browsers omit it (RFC 6454, section 6.2).
-fn without_implied_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
+pub(super) fn without_implied_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
     let port = match scheme {
         "https" => ":443",
         "http" => ":80",
@@ -143,7 +143,7 @@ fn is_authority(text: &str) -> bool {
 }
 
 /// Checks the syntax of a host: a name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     let address = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
@@ -156,7 +156,7 @@ fn is_host(text: &str) -> bool {
 }
 
 /// Checks the syntax of one part of a name, between its dots.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_of_label)
 }
 
