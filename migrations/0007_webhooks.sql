@@ -2,9 +2,10 @@
 -- them empty.
 
 -- URLs at which nobody wants webhooks any more, because they were answered 410. Whoever changes WEBHOOK_URL has no row.
+-- A URL may have a secret in it, so this is its SHA-256, in base64url.
 CREATE TABLE webhook_endpoint (
-  url     TEXT PRIMARY KEY,
-  gone_at INTEGER NOT NULL
+  url_hash TEXT PRIMARY KEY,
+  gone_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Webhooks that were given up, until they are replayed. What they say is in the user's object.

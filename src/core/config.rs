@@ -13,8 +13,12 @@ use super::ids::MAX_MESSAGES_PER_SEND;
 use super::jwks::KeySet;
 use super::keys::Keys;
 use super::limits::Rate;
+use super::notice::NoticeLimits;
 use super::origin::AllowedOrigins;
 use super::pacemaker::PacemakerLimits;
+use super::push::PushSettings;
+use super::push::hosts::{PushHosts, VENDORS};
+use super::push::subscription::{is_public_key, is_secret};
 use super::quota::Quotas;
 use super::record::shards::Shards;
 use super::time::Millis;
@@ -124,7 +128,7 @@ pub struct Config {
     /// `MAX_NEW_CONVERSATIONS_PER_DAY` [5000]: what one user may send in a day (UTC), see [`super::quota`].
     pub quotas: Quotas,
     /// `MAX_NEW_SENDERS_PER_DAY` [20]: contractors who write to one user for the first time on a day (UTC) and reach the
-    /// user's devices at once; the messages of others are held, see [`super::store`]. `u64::MAX` means no limit.
+    /// user's devices at once; the messages of others are held (docs/preferences.md). `u64::MAX` means no limit.
     pub max_new_senders: u64,
     /// The limits of campaigns: `MAX_CAMPAIGN_RECEIVERS` [100000], `MAX_CAMPAIGN_RECEIVERS_PER_DAY` [200000],
     /// `MAX_OPEN_CAMPAIGNS` [20], `CAMPAIGN_CHUNK` [500], `CAMPAIGN_PATIENCE_MS` [3600000], `CAMPAIGN_PROGRESS_MS` [1000]
@@ -171,6 +175,10 @@ pub struct Config {
     pub negative_cache: Millis,
     /// `UNREAD_TOTAL_MS` [1000]: the least time between two pushes of how much is unread ([`super::unread`]).
     pub unread_pause: Millis,
+    /// Web Push, if there are keys for it: `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY` (a secret) and `VAPID_SUBJECT`, which
+    /// `npm run vapid` makes; `PUSH_HOSTS` [those of the browser vendors: [`VENDORS`]], `PUSH_TTL_S` [86400],
+    /// `PUSH_TIMEOUT_MS` [10000] and `PUSH_MAX_SUBSCRIPTIONS` [10], see [`PushSettings`].
+    pub push: Option<PushSettings>,
     /// `PRESENCE_GRACE_MS` [5000]: a user who reconnects within this time does not appear offline to watchers.
     pub presence_grace: Millis,
     /// `FANOUT_CONCURRENCY` [50]: concurrent calls from one object to other users' objects.
@@ -190,6 +198,9 @@ pub struct Config {
     /// `LOG_REPLAY_BYTES` [4000000]: how many bytes of the log (the newest) a client gets when it connects.
     /// They must fit into a polling session's queue ([`crate::wire::polling`]) and leave room for more.
     pub log_replay_bytes: usize,
+    /// `NOTIFY_AFTER_MS` [30000], `UNREAD_AFTER_MS` [600000], `NOTICE_RETRY_MS` [5000] and `NOTICE_GIVE_UP_MS` [259200000]:
+    /// when others are told of messages, see [`NoticeLimits`].
+    pub notices: NoticeLimits,
     /// The webhook, if there is a `WEBHOOK_URL`: `WEBHOOK_SECRET` (a secret, required), `WEBHOOK_SECRET_PREVIOUS` (an
     /// optional one), `WEBHOOK_EVENTS` [`message.undelivered,message.unread,campaign.finished`], `WEBHOOK_INCLUDE_CONTENT`
     /// [`off`], `WEBHOOK_TIMEOUT_MS` [10000], `WEBHOOK_STATE_CACHE_MS` [30000] and `WEBHOOK_REPLAY_BATCH` [200], see
@@ -208,7 +219,7 @@ impl Config {
         let service_audience = vars.get("SERVICE_AUDIENCE");
         let service_audience = service_audience.unwrap_or_else(|| "switchboard".to_owned());
         let max_payload = vars.number("MAX_PAYLOAD_BYTES", 1_000_000, 1_000, 30_000_000)?;
-        Ok(Self {
+        let config = Self {
             jwt_secret,
             public_keys,
             jwks_timeout: vars.number("JWKS_TIMEOUT_MS", 5_000, 100, 30_000)?,
@@ -295,6 +306,7 @@ impl Config {
             max_blocked_users: vars.limit("MAX_BLOCKED_USERS", 1_000, 100_000)?,
             negative_cache: vars.number("NEGATIVE_CACHE_MS", 10_000, 0, 600_000)?,
             unread_pause: vars.number("UNREAD_TOTAL_MS", 1_000, 0, 60_000)?,
+            push: vars.push()?,
             presence_grace: vars.number("PRESENCE_GRACE_MS", 5_000, 0, 600_000)?,
             fanout_concurrency: vars.number("FANOUT_CONCURRENCY", 50, 1, 1_000)?,
             polling_shards: vars.number("POLLING_SHARDS", 4, 1, 256)?,
@@ -306,8 +318,29 @@ impl Config {
             log_max_events: vars.number("LOG_MAX_EVENTS", 1_000, 1, 100_000)?,
             log_retention: vars.number("LOG_RETENTION_MS", 86_400_000, 1_000, 2_592_000_000)?,
             log_replay_bytes,
+            notices: NoticeLimits {
+                notify_after: vars.number("NOTIFY_AFTER_MS", 30_000, 0, 86_400_000)?,
+                unread_after: vars.number("UNREAD_AFTER_MS", 600_000, 0, 86_400_000)?,
+                first_retry: vars.number("NOTICE_RETRY_MS", 5_000, 10, 3_600_000)?,
+                give_up_after: vars.number("NOTICE_GIVE_UP_MS", 259_200_000, 100, 604_800_000)?,
+            },
             webhook: vars.webhook()?,
-        })
+        };
+        config.check_notices()?;
+        Ok(config)
+    }
+
+    /// What is unread is looked for in the log, so it must still be there.
+    fn check_notices(&self) -> Result<(), ConfigError> {
+        let is_used = self.webhook.is_some() || self.push.is_some();
+        let longest = self.notices.notify_after + self.notices.unread_after;
+        if is_used && longest >= self.log_retention {
+            return Err(ConfigError {
+                name: "UNREAD_AFTER_MS",
+                problem: "with NOTIFY_AFTER_MS it is not less than LOG_RETENTION_MS".to_owned(),
+            });
+        }
+        Ok(())
     }
 
     /// Returns the current key, which makes all MACs.
@@ -377,6 +410,12 @@ const LONGEST_PING_INTERVAL: Millis = 90_000;
 
 /// The shortest pingTimeout. A client on a slow network, or one that wakes up, takes seconds to answer.
 const SHORTEST_PING_TIMEOUT: Millis = 5_000;
+
+/// The variables without which there is no Web Push.
+const VAPID: [&str; 3] = ["VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"];
+
+/// The longest TTL of a push, in seconds: no push service keeps one for more than four weeks.
+const LONGEST_PUSH_TTL: u32 = 2_419_200;
 
 struct Vars<F>(F);
 
@@ -588,6 +627,55 @@ impl<F: Fn(&str) -> Option<String>> Vars<F> {
     fn origins(&self, name: &'static str, default: &str) -> Result<AllowedOrigins, ConfigError> {
         let text = self.get(name).unwrap_or_else(|| default.to_owned());
         AllowedOrigins::parse(&text).map_err(|problem| ConfigError { name, problem })
+    }
+
+    /// Reads the settings of Web Push. Some of the keys without the others are a mistake.
+    fn push(&self) -> Result<Option<PushSettings>, ConfigError> {
+        let ttl = self.number("PUSH_TTL_S", 86_400, 0, LONGEST_PUSH_TTL)?;
+        let timeout = self.number("PUSH_TIMEOUT_MS", 10_000, 100, 30_000)?;
+        let max_subscriptions = self.number("PUSH_MAX_SUBSCRIPTIONS", 10, 1, 100)?;
+        let hosts = self.get("PUSH_HOSTS");
+        let hosts = PushHosts::parse(hosts.as_deref().unwrap_or(VENDORS));
+        let hosts = hosts.map_err(|problem| ConfigError {
+            name: "PUSH_HOSTS",
+            problem,
+        })?;
+        if VAPID.iter().all(|name| self.get(name).is_none()) {
+            return Ok(None);
+        }
+        let [public_key, private_key, subject] = VAPID;
+        let is_contact = |text: &str| {
+            let address = text.strip_prefix("mailto:");
+            text.starts_with("https://") && is_web_url(text)
+                || address.is_some_and(|it| it.contains('@'))
+        };
+        Ok(Some(PushSettings {
+            public_key: self.vapid(public_key, "65 bytes in base64url", is_public_key)?,
+            private_key: self.vapid(private_key, "32 bytes in base64url", |text| {
+                is_secret(text, 32)
+            })?,
+            subject: self.vapid(subject, "a mailto: or https: URL", is_contact)?,
+            hosts,
+            ttl,
+            timeout,
+            max_subscriptions,
+        }))
+    }
+
+    /// Reads one of the variables [`VAPID`], of which another one is set. The error does not quote it.
+    fn vapid(
+        &self,
+        name: &'static str,
+        expected: &str,
+        is_good: impl Fn(&str) -> bool,
+    ) -> Result<String, ConfigError> {
+        let problem = match self.get(name) {
+            Some(text) if is_good(text.trim()) => return Ok(text.trim().to_owned()),
+            Some(_) => format!("not {expected}: `npm run vapid` makes one"),
+            None => "not set, as the other keys of Web Push are: `npm run vapid` makes all of them"
+                .to_owned(),
+        };
+        Err(ConfigError { name, problem })
     }
 
     fn shards(&self, name: &'static str, default: &str) -> Result<Shards, ConfigError> {
@@ -816,6 +904,10 @@ mod tests {
         ] {
             assert_eq!(result.unwrap_err(), expected);
         }
+        assert_eq!(
+            with("UNREAD_AFTER_MS", "86400000").unwrap_err(),
+            "UNREAD_AFTER_MS: with NOTIFY_AFTER_MS it is not less than LOG_RETENTION_MS"
+        );
         for bad in ["http://api.example.com", "https://a:b@api.example.com", "x"] {
             let error = read(&[("WEBHOOK_URL", bad), signed[1]]).unwrap_err();
             assert_eq!(
@@ -924,6 +1016,69 @@ mod tests {
         assert_eq!(
             read(&[("JWKS", JWKS), ("JWT_SECRET", "short")]).unwrap_err(),
             "JWT_SECRET: the secret is shorter than 32 bytes"
+        );
+    }
+
+    /// The keys of RFC 8292, section 2.4, and RFC 8291, section 5: they do not belong together, which nothing here
+    /// depends on.
+    const VAPID_KEYS: [(&str, &str); 3] = [
+        (
+            "VAPID_PUBLIC_KEY",
+            "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs",
+        ),
+        (
+            "VAPID_PRIVATE_KEY",
+            "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw",
+        ),
+        ("VAPID_SUBJECT", "mailto:push@example.com"),
+    ];
+
+    fn with_vapid(changed: &str, value: &str) -> Result<Config, String> {
+        let keys =
+            VAPID_KEYS.map(|(name, usual)| (name, if name == changed { value } else { usual }));
+        read(&[&keys[..], &[("JWT_SECRET", SECRET)]].concat())
+    }
+
+    #[test]
+    fn web_push_needs_all_of_its_keys_or_none() {
+        assert_eq!(read(&[("JWT_SECRET", SECRET)]).unwrap().push, None);
+        let push = with_vapid("", "").unwrap().push.unwrap();
+        assert_eq!(push.public_key, VAPID_KEYS[0].1);
+        assert_eq!((push.ttl, push.max_subscriptions), (86_400, 10));
+        assert!(push.hosts.allow("https://fcm.googleapis.com/fcm/send/x"));
+        assert!(with_vapid("VAPID_SUBJECT", "https://example.com/contact").is_ok());
+        for (name, _) in VAPID_KEYS {
+            let error =
+                "not set, as the other keys of Web Push are: `npm run vapid` makes all of them";
+            assert_eq!(
+                with_vapid(name, " ").unwrap_err(),
+                format!("{name}: {error}")
+            );
+        }
+        for (name, bad, expected) in [
+            ("VAPID_PUBLIC_KEY", "hunter2", "65 bytes in base64url"),
+            ("VAPID_PRIVATE_KEY", "hunter2", "32 bytes in base64url"),
+            ("VAPID_SUBJECT", "hunter2", "a mailto: or https: URL"),
+            ("VAPID_SUBJECT", "mailto:nobody", "a mailto: or https: URL"),
+            (
+                "VAPID_SUBJECT",
+                "http://localhost",
+                "a mailto: or https: URL",
+            ),
+        ] {
+            let error = with_vapid(name, bad).unwrap_err();
+            assert_eq!(
+                error,
+                format!("{name}: not {expected}: `npm run vapid` makes one")
+            );
+        }
+        let bad = [
+            ("JWT_SECRET", SECRET),
+            ("PUSH_HOSTS", "https://push.example"),
+        ];
+        assert_eq!(
+            read(&bad).unwrap_err(),
+            "PUSH_HOSTS: \"https://push.example\" is not a host such as push.example.com or *.push.example.com"
         );
     }
 }

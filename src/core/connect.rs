@@ -249,6 +249,7 @@ mod tests {
                 payload: "{}",
                 except_sid: None,
                 is_held: false,
+                incoming: None,
             };
             store.append(&entry, NOW, &keep).unwrap();
         }
@@ -349,6 +350,7 @@ mod tests {
                 payload: &large,
                 except_sid: None,
                 is_held: false,
+                incoming: None,
             };
             let offset = store.append(&entry, NOW, &keep).unwrap();
             let receipt = PendingReceipt {
@@ -408,6 +410,7 @@ mod tests {
             payload: "{}",
             except_sid: None,
             is_held: false,
+            incoming: None,
         };
         store.append(&entry, NOW, &keep).unwrap();
         let here = connection("HERE");

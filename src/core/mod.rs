@@ -36,6 +36,7 @@ pub mod outbox;
 pub mod pacemaker;
 pub mod preferences;
 pub mod presence;
+pub mod push;
 pub mod quota;
 pub mod record;
 pub mod recovery;

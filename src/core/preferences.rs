@@ -19,7 +19,7 @@ pub enum Notices {
     None,
 }
 
-/// For whom something is. A contact of a user is somebody with whom they have a conversation, and in which they have
+/// Whom a preference admits. A contact of a user is somebody with whom they have a conversation, and in which they have
 /// written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -34,7 +34,7 @@ pub enum Audience {
     Nobody,
 }
 
-/// When the user wants no notices, in local time. The time may pass midnight.
+/// When the user wants no notices, in local time. The hours may span midnight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::core::error::to_json;
+use crate::core::send_kind::SendKind;
 use crate::core::time::{Millis, iso};
 
 /// The event that carries a message.
@@ -43,6 +44,17 @@ pub struct Letter {
     /// Whether the author is a contractor.
     #[serde(default)]
     pub is_from_contractor: bool,
+}
+
+impl Letter {
+    /// Returns to whom it was sent: the sender of a direct message waits for a receipt.
+    pub fn kind(&self) -> SendKind {
+        if self.wants_receipt {
+            SendKind::Direct
+        } else {
+            SendKind::Bulk
+        }
+    }
 }
 
 /// What became of a copy: it is in the receiver's log.

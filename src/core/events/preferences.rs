@@ -52,7 +52,7 @@ pub(crate) struct SetPreferences {
     bulk_messages: (),
 }
 
-/// There is nothing to say.
+/// The request has no fields.
 #[cfg(test)]
 #[derive(schemars::JsonSchema)]
 pub(crate) struct GetPreferences {}

@@ -1,17 +1,24 @@
 //! Whether the webhook is switched off, and the webhooks that were given up. All of it is in the first shard.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::{Param, Statement};
 use crate::core::error::to_json;
 use crate::core::time::Millis;
 use crate::core::webhook::failed::{FailedPage, FailedWebhook};
 
+/// Returns what the record knows a URL by.
+fn hash(url: &str) -> Param {
+    Param::Text(URL_SAFE_NO_PAD.encode(Sha256::digest(url)))
+}
+
 /// Reads since when the webhook at this URL has been switched off: [`Gone`] rows, none or one.
 pub fn find_gone(url: &str) -> Statement {
     Statement {
-        sql: "SELECT gone_at AS goneAt FROM webhook_endpoint WHERE url = ?1",
-        params: vec![Param::from(url)],
+        sql: "SELECT gone_at AS goneAt FROM webhook_endpoint WHERE url_hash = ?1",
+        params: vec![hash(url)],
     }
 }
 
@@ -26,17 +33,17 @@ pub struct Gone {
 /// Switches the webhook at this URL off. If it is off already, its time stays.
 pub fn switch_off(url: &str, now: Millis) -> Statement {
     Statement {
-        sql: "INSERT INTO webhook_endpoint (url, gone_at) VALUES (?1, ?2)
-              ON CONFLICT (url) DO NOTHING",
-        params: vec![Param::from(url), Param::Integer(now)],
+        sql: "INSERT INTO webhook_endpoint (url_hash, gone_at) VALUES (?1, ?2)
+              ON CONFLICT (url_hash) DO NOTHING",
+        params: vec![hash(url), Param::Integer(now)],
     }
 }
 
 /// Switches the webhook at this URL on again.
 pub fn switch_on(url: &str) -> Statement {
     Statement {
-        sql: "DELETE FROM webhook_endpoint WHERE url = ?1",
-        params: vec![Param::from(url)],
+        sql: "DELETE FROM webhook_endpoint WHERE url_hash = ?1",
+        params: vec![hash(url)],
     }
 }
 

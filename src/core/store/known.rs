@@ -68,6 +68,8 @@ pub(super) struct Known {
     pub revoked_at: Memo<Option<Millis>>,
     pub erased_at: Memo<Option<Millis>>,
     pub registration: Memo<Option<Registration>>,
+    pub next_notices: Memo<[Option<Millis>; 2]>,
+    pub subscribed_since: Memo<Option<Millis>>,
 }
 
 impl Known {
@@ -91,6 +93,8 @@ impl Known {
             Table::Revocation => self.revoked_at.forget(),
             Table::Erasure => self.erased_at.forget(),
             Table::Registration => self.registration.forget(),
+            Table::Notices => self.next_notices.forget(),
+            Table::PushSubscriptions => self.subscribed_since.forget(),
             Table::NewSenders
             | Table::Watches
             | Table::Buckets
@@ -118,5 +122,7 @@ impl Known {
         self.revoked_at.forget();
         self.erased_at.forget();
         self.registration.forget();
+        self.next_notices.forget();
+        self.subscribed_since.forget();
     }
 }

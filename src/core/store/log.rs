@@ -1,15 +1,18 @@
 //! The user's event log: delivered events, kept for recovery and for users who were offline.
 //!
 //! Invariant: the log holds the newest events, none of which is missing, so a client that knows the offset of the last
-//! event it received either gets all the later ones or learns that some are gone. What is held moves to the end before
-//! anybody reads ([`super::new_senders`]). It is a ring: once it is full, a new event
-//! takes the row of the oldest one, because a row that is deleted costs as much as one that is written. Events that are
+//! event it received either gets all the later ones or learns that some are gone. Held events move to the end before
+//! anybody reads ([`super::new_senders`]).
+//!
+//! The log is a ring: once it is full, a new event takes the row of the oldest one, because a row that is deleted costs as
+//! much as one that is written. Events that are
 //! too old stay until their row is needed, and every read that replays events leaves them out.
 
 use serde::Deserialize;
 
 use super::{Database, Result, Store, Table};
 use crate::core::recovery::LogBounds;
+use crate::core::send_kind::SendKind;
 use crate::core::sql::Param;
 use crate::core::time::Millis;
 
@@ -44,6 +47,8 @@ pub struct Entry<'a> {
     pub except_sid: Option<&'a str>,
     /// Whether the event is held until the next connect.
     pub is_held: bool,
+    /// Whether the event is a message to the user, and to whom it was sent.
+    pub incoming: Option<SendKind>,
 }
 
 /// A message whose sender is to be told when a device has received it.
@@ -74,14 +79,23 @@ pub struct Retention {
 }
 
 const APPEND: &str = "
-INSERT INTO log (offset, message_id, event, payload, created_at, except_sid, held)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+INSERT INTO log (offset, message_id, event, payload, created_at, except_sid, held, incoming)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-/// The same in the row of offset `?8`. A row whose key changes counts as one row written, not as two.
+/// The same in the row of offset `?9`. A row whose key changes counts as one row written, not as two.
 const OVERWRITE: &str = "
 UPDATE log SET offset = ?1, message_id = ?2, event = ?3, payload = ?4, created_at = ?5, except_sid = ?6,
-  held = ?7
-WHERE offset = ?8";
+  held = ?7, incoming = ?8
+WHERE offset = ?9";
+
+/// Returns what the column `incoming` says.
+fn incoming(kind: Option<SendKind>) -> u64 {
+    match kind {
+        None => 0,
+        Some(SendKind::Direct) => 1,
+        Some(SendKind::Bulk) => 2,
+    }
+}
 
 impl<D: Database> Store<D> {
     /// Appends an event and returns its offset. If the log is full, or its oldest event too old to be read, the event
@@ -99,6 +113,7 @@ impl<D: Database> Store<D> {
             Param::from(now),
             entry.except_sid.into(),
             entry.is_held.into(),
+            Param::from(incoming(entry.incoming)),
         ];
         if let Some(oldest) = self.oldest_to_go(ends, now, keep)? {
             values.push(Param::from(oldest));
@@ -246,9 +261,17 @@ impl<D: Database> Store<D> {
         Ok(missed)
     }
 
+    /// Returns the payload of the event with this offset, if the log still has it.
+    pub fn log_payload(&self, offset: u64) -> Result<Option<String>> {
+        let sql = "SELECT offset, event, payload FROM log WHERE offset = ?1";
+        let rows: Vec<LogEntry> = self.read(&self.user, sql, vec![Param::from(offset)])?;
+        Ok(rows.into_iter().next().map(|entry| entry.payload))
+    }
+
     /// Blanks a conversation's events. Their offsets stay taken, so that offsets only grow. Also drops the
-    /// conversation's receipts: one of its two users is being erased.
+    /// conversation's receipts and notices: one of its two users is being erased.
     pub fn blank(&self, conversation_id: &str) -> Result<()> {
+        self.notices_forget(conversation_id)?;
         self.write(
             Table::Receipts,
             "DELETE FROM receipts WHERE payload ->> 'conversationId' = ?1",
@@ -256,7 +279,7 @@ impl<D: Database> Store<D> {
         )?;
         self.write(
             Table::Log,
-            "UPDATE log SET event = '', payload = '', message_id = ''
+            "UPDATE log SET event = '', payload = '', message_id = '', incoming = 0
              WHERE event <> '' AND json_valid(payload) AND payload ->> 'conversationId' = ?1",
             vec![conversation_id.into()],
         )

@@ -10,7 +10,9 @@ mod conversations;
 mod known;
 mod log;
 mod new_senders;
+mod notices;
 mod outbox;
+mod push;
 mod registration;
 mod revocation;
 pub mod schema;
@@ -28,13 +30,16 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use self::known::Known;
-use self::schema::{CAMPAIGNS, OUTBOX, REGISTRATION, REVOCATION, SOCIAL, Step, USER};
+use self::schema::{
+    CAMPAIGNS, NOTICES, OUTBOX, PUSH, REGISTRATION, REVOCATION, SOCIAL, Step, USER,
+};
 use super::events::preferences::stored;
 use super::preferences::Preferences;
 use super::sql::Param;
 use super::time::Millis;
 pub use campaigns::ListedCampaign;
 pub use log::{Entry as NewEntry, LogEntry, Missed, PendingReceipt, Retention};
+pub use notices::Notice;
 pub use outbox::parse_id;
 use social::Found;
 pub use social::{PushOutcome, TellingStep, Watched, Watcher};
@@ -63,9 +68,11 @@ enum Table {
     Outbox,
     SentToday,
     Campaigns,
+    PushSubscriptions,
     Revocation,
     Erasure,
     Registration,
+    Notices,
 }
 
 impl Table {
@@ -85,9 +92,11 @@ impl Table {
             Self::Outbox => &["outbox"],
             Self::SentToday => &["sent_today"],
             Self::Campaigns => &["campaigns"],
+            Self::PushSubscriptions => &["push_subscriptions"],
             Self::Revocation => &["revocation"],
             Self::Erasure => &["erasure"],
             Self::Registration => &["registration"],
+            Self::Notices => &["notices"],
         }
     }
 
@@ -135,8 +144,10 @@ pub struct Store<D> {
     social: Tables,
     outbox: Tables,
     campaigns: Tables,
+    push: Tables,
     revocation: Tables,
     registration: Tables,
+    notices: Tables,
     known: Known,
 }
 
@@ -180,8 +191,10 @@ impl<D: Database> Store<D> {
             social: tables(SOCIAL),
             outbox: tables(OUTBOX),
             campaigns: tables(CAMPAIGNS),
+            push: tables(PUSH),
             revocation: tables(REVOCATION),
             registration: tables(REGISTRATION),
+            notices: tables(NOTICES),
             known: Known::default(),
         }
     }
@@ -193,8 +206,10 @@ impl<D: Database> Store<D> {
             &self.social,
             &self.outbox,
             &self.campaigns,
+            &self.push,
             &self.revocation,
             &self.registration,
+            &self.notices,
         ];
         for tables in groups {
             tables.are_there.set(None);
@@ -284,8 +299,10 @@ impl<D: Database> Store<D> {
             | Table::NewSenders => &self.user,
             Table::Outbox | Table::SentToday => &self.outbox,
             Table::Campaigns => &self.campaigns,
+            Table::PushSubscriptions => &self.push,
             Table::Revocation | Table::Erasure => &self.revocation,
             Table::Registration => &self.registration,
+            Table::Notices => &self.notices,
             _ => &self.social,
         }
     }

@@ -53,7 +53,7 @@ UPDATE receipts SET offset = place FROM ",
 /// Moves the events that are held since `?2` behind the offset `?1`, as if they came at `?3`.
 const MOVE: &str = concat!(
     "
-UPDATE log SET offset = place, created_at = ?3, held = 0 FROM ",
+UPDATE log SET offset = place, created_at = ?3, held = 0, incoming = 0 FROM ",
     moved!(),
     " WHERE offset = held_offset"
 );
@@ -133,6 +133,7 @@ mod tests {
             payload: &payload,
             except_sid: None,
             is_held: held_on.is_some(),
+            incoming: None,
         };
         let offset = store.append(&entry, now, &keep(6)).unwrap();
         store

@@ -11,8 +11,10 @@ use super::conversations::Listed;
 use super::testing::{send, store};
 use super::*;
 use crate::core::events::new_message::Target;
+use crate::core::notice::pending::{Attempts, Channel, Pending};
 use crate::core::pacemaker::pace::Registration;
 use crate::core::preferences::Audience;
+use crate::core::push::subscription::Subscription;
 use crate::core::quota::SentToday;
 use crate::core::recovery::LogBounds;
 
@@ -52,6 +54,10 @@ enum Step {
     Leave(u8),
     Send(u64),
     Revoke(u64),
+    /// A notice with this key is claimed, and due at this time, or is done.
+    Notice(u8, Option<Millis>),
+    /// A browser subscribes to pushes, or ends its subscription.
+    Push(u8, bool),
     /// With the slot in which the pacemaker calls, or not at all.
     Register(Option<u64>),
     Erase,
@@ -95,6 +101,8 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (0..9_u64).prop_map(Step::Send),
         1 => (0..99_u64).prop_map(Step::Revoke),
         1 => option::of(0..9_u64).prop_map(Step::Register),
+        2 => (0..3_u8, option::of(0..9_u64)).prop_map(|(id, due_at)| Step::Notice(id, due_at)),
+        2 => (0..3_u8, any::<bool>()).prop_map(|(id, is_there)| Step::Push(id, is_there)),
         1 => Just(Step::Erase),
         2 => Just(Step::Evict),
     ]
@@ -120,6 +128,7 @@ fn append(store: &Store<&Connection>, now: Millis, events: u64) -> Result<u64> {
         payload: r#"{"conversationId":"k"}"#,
         except_sid: None,
         is_held: false,
+        incoming: None,
     };
     store.append(&entry, now, &keep(events))
 }
@@ -141,7 +150,8 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
         Step::Tell(outcome) => tell(store, *outcome, now),
         Step::Receipt(after) => store.receipt_add(
             &PendingReceipt {
-                offset: store.last_offset()? + after,
+                // Only what is in the log, or was, has a receipt.
+                offset: store.last_offset()?.saturating_sub(*after),
                 sender_id: "s".into(),
                 payload: r#"{"conversationId":"k"}"#.into(),
             },
@@ -174,6 +184,9 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
             ..store.sent_today()?
         }),
         Step::Revoke(revoked_at) => store.revoke(*revoked_at),
+        Step::Notice(id, due_at) => store.set_notice(&user(*id), &notice(*due_at)),
+        Step::Push(id, true) => store.push_add(&subscription(*id), 2, now),
+        Step::Push(id, false) => store.push_remove(&user(*id)),
         Step::Register(None) => store.forget_registration(),
         Step::Register(Some(beat)) => store.set_registration(&Registration {
             pacemaker: "p".into(),
@@ -189,6 +202,36 @@ fn run(store: &Store<&Connection>, step: &Step, now: Millis, events: u64) -> Res
     }
 }
 
+fn notice(due_at: Option<Millis>) -> Notice {
+    let pending = due_at.map(|at| Pending {
+        id: "i".into(),
+        event: "user.online".into(),
+        claimed_at: 1,
+        messages: None,
+        payload: "{}".into(),
+        sinks: [(
+            "webhook".to_owned(),
+            Attempts {
+                failed: 0,
+                due_at: Some(at),
+            },
+        )]
+        .into(),
+    });
+    Notice {
+        pending,
+        ..Notice::default()
+    }
+}
+
+fn subscription(id: u8) -> Subscription {
+    Subscription {
+        endpoint: user(id),
+        p256dh: "p".into(),
+        auth: "a".into(),
+    }
+}
+
 /// A contractor writes, and may be held.
 fn meet(store: &Store<&Connection>, id: u8, max: u64, now: Millis, events: u64) -> Result<()> {
     let [target] = &bulk(now, 1 << id)[..] else {
@@ -201,6 +244,7 @@ fn meet(store: &Store<&Connection>, id: u8, max: u64, now: Millis, events: u64) 
         payload: r#"{"messageId":"m","conversationId":"k","receiverId":"me"}"#,
         except_sid: None,
         is_held: held_on.is_some(),
+        incoming: None,
     };
     let receipt = PendingReceipt {
         offset: store.append(&entry, now, &keep(events))?,
@@ -246,8 +290,12 @@ fn answers(store: &Store<&Connection>, now: Millis) -> Result<String> {
     let receipts = [0, last, last + 1].map(|from| store.next_receipt(from).ok());
     let log = format!("{bounds:?} {last} {missed:?} {receipts:?}");
     let newest = (store.newest_message()?, store.unread_total()?);
+    let others = (
+        store.next_notice(Channel::Webhook)?,
+        store.subscribed_since()?,
+    );
     Ok(format!(
-        "{state:?} {log} {newest:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?} {registration:?}"
+        "{state:?} {log} {newest:?} {blocked:?} {watched:?} {sent:?} {revoked_at:?} {registration:?} {others:?}"
     ))
 }
 

@@ -91,6 +91,7 @@ CREATE INDEX conversations_unread ON conversations (unread) WHERE unread IS NULL
     // conversations.held_on: the day on which the messages of the other participant are held, if they are. Days are those
     // since the Unix epoch, UTC.
     // log.held: whether the event is held until the next connect.
+    // log.incoming: 1 if the event is a message to the user alone, 2 if it is one to many, and 0 if it is neither.
     // new_senders: how many came on a day, and the last day on which some were held. See store::new_senders.
     Step {
         marker: "new_senders",
@@ -99,6 +100,7 @@ ALTER TABLE user_state ADD COLUMN preferences TEXT;
 ALTER TABLE conversations ADD COLUMN has_written INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE conversations ADD COLUMN held_on INTEGER;
 ALTER TABLE log ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE log ADD COLUMN incoming INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE new_senders (
   id      INTEGER PRIMARY KEY CHECK (id = 1),
   day     INTEGER NOT NULL,
@@ -259,6 +261,21 @@ CREATE TABLE campaigns (
 ",
 }];
 
+/// Tables for users whose browsers are subscribed to pushes.
+///
+/// - push_subscriptions: where pushes go (a URL), what they are encrypted for (in base64url), and since when
+pub const PUSH: &[Step] = &[Step {
+    marker: "push_subscriptions",
+    sql: "
+CREATE TABLE push_subscriptions (
+  endpoint   TEXT PRIMARY KEY,
+  p256dh     TEXT NOT NULL,
+  auth       TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+",
+}];
+
 /// When the user's tokens were revoked, and when the user was erased. The tables have their own group, because their
 /// rows outlive the user.
 pub const REVOCATION: &[Step] = &[
@@ -295,6 +312,27 @@ CREATE TABLE registration (
   beat      INTEGER NOT NULL,
   has_look  INTEGER NOT NULL
 );
+",
+}];
+
+/// What others are told of the user. The table has its own group, because it is needed only where there is a webhook, or a
+/// browser that has subscribed to pushes.
+///
+/// - notices: by channel and conversation, or by what else they are about. See core::notice.
+///   notified, reminded: up to which messages the channel has been told, as undelivered and as unread.
+///   pending: the notice that is claimed and not done, as JSON. due_at: when somebody is to be told of it.
+///   next: the one that is told when the other one is done.
+pub const NOTICES: &[Step] = &[Step {
+    marker: "notices",
+    sql: "
+CREATE TABLE notices (
+  notice_key TEXT PRIMARY KEY,
+  notified   TEXT NOT NULL,
+  reminded   TEXT NOT NULL,
+  pending    TEXT,
+  due_at     INTEGER,
+  next       TEXT
+) WITHOUT ROWID;
 ",
 }];
 
@@ -340,7 +378,16 @@ mod tests {
 
     fn all() -> Connection {
         let db = Connection::open_in_memory().unwrap();
-        let groups = [USER, SOCIAL, OUTBOX, CAMPAIGNS, REVOCATION, REGISTRATION];
+        let groups = [
+            USER,
+            SOCIAL,
+            OUTBOX,
+            CAMPAIGNS,
+            PUSH,
+            REVOCATION,
+            REGISTRATION,
+            NOTICES,
+        ];
         for step in groups.into_iter().flatten() {
             assert!(!has(&db, step.marker));
             db.execute_batch(step.sql).unwrap();
@@ -409,10 +456,10 @@ mod tests {
         let db = all();
         let targets = r#"[{"c":"k1","r":"a","m":"1"},{"c":"k2","r":"b","m":"2"}]"#;
         db.execute(ADD_FIRST_CONTACTS, [targets]).unwrap();
-        db.execute(ADD_CONVERSATION, ("k1", "a", "3", false, None::<u64>))
+        db.execute(ADD_CONVERSATION, ("k1", "a", "3", false))
             .unwrap();
         // A late message with an older id does not move the conversation.
-        db.execute(ADD_CONVERSATION, ("k1", "a", "0", false, None::<u64>))
+        db.execute(ADD_CONVERSATION, ("k1", "a", "0", false))
             .unwrap();
         let page = |before: &str| -> Vec<String> {
             db.prepare(CONVERSATION_PAGE)

@@ -75,6 +75,14 @@ impl<D: Database> Store<D> {
         Ok(self.unread_total()? != before)
     }
 
+    /// Returns whether the user has read this message.
+    pub fn has_read(&self, conversation_id: &str, message_id: &str) -> Result<bool> {
+        let sql = "SELECT 1 AS found FROM conversations
+                   WHERE conversation_id = ?1 AND read_up_to >= ?2";
+        let bindings = vec![conversation_id.into(), message_id.into()];
+        self.has(&self.user, sql, bindings)
+    }
+
     /// Returns how much is unread. The first call reads every row.
     pub fn unread_total(&self) -> Result<UnreadTotal> {
         self.known

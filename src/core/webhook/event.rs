@@ -15,7 +15,7 @@ use crate::core::time::{Millis, iso};
 pub enum WebhookEvent {
     /// Messages have reached no device of their receiver.
     MessageUndelivered,
-    /// Messages have reached a device and were not read.
+    /// Messages have not been read, whether or not a device has them.
     MessageUnread,
     /// A campaign has ended.
     CampaignFinished,

@@ -1,4 +1,4 @@
-//! The webhook: what the marketplace's own server is told of users who are away, as Standard Webhooks
+//! The webhook: what the marketplace's own server is told of messages, campaigns and presence, as Standard Webhooks
 //! (<https://www.standardwebhooks.com>) has it.
 //!
 //! Invariant: every attempt for the same notice has the same id and the same body, so that the server can tell a repeat
