@@ -46,6 +46,12 @@ export interface ServerToClientEvents {
   online_status_unsubscribed: (payload: OnlineStatusUnsubscribed) => void;
   /** The user's preferences: asked for, or because another device or the marketplace has changed them. */
   preferences: (payload: Preferences) => void;
+  /** With which key a browser subscribes to pushes. */
+  push_key: (payload: PushKey) => void;
+  /** Answers subscribe_push. */
+  push_subscribed: (payload: PushEndpoint) => void;
+  /** Answers unsubscribe_push. */
+  push_unsubscribed: (payload: PushEndpoint) => void;
   /** How much the user has received and not read: asked for by get_unread_total, or because it has changed, at most once a second. */
   unread_total: (payload: UnreadTotal) => void;
   /** Answers block_user. */
@@ -84,6 +90,8 @@ export interface ClientToServerEvents {
   get_online_status: (payload: UserRef, ack: Ack<UserOnlineStatus>) => void;
   /** The user's preferences. */
   get_preferences: (payload: GetPreferences, ack: Ack<Preferences>) => void;
+  /** With which key a browser subscribes to pushes. */
+  get_push_key: (payload: GetPushKey, ack: Ack<PushKey>) => void;
   /** How much the user has received and not read. */
   get_unread_total: (payload: GetUnreadTotal, ack: Ack<UnreadTotal>) => void;
   /** For clients of older servers: a user's devices get everything anyway. */
@@ -106,6 +114,8 @@ export interface ClientToServerEvents {
   start_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
   /** As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes. */
   subscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatuses>) => void;
+  /** This browser gets pushes from now on, while no device of the user is connected. */
+  subscribe_push: (payload: SubscribePush, ack: Ack<PushEndpoint>) => void;
   /** Shows the other side that the user is typing. */
   typing_start: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
   /** Shows the other side that the user is no longer typing. */
@@ -114,6 +124,8 @@ export interface ClientToServerEvents {
   unblock_user: (payload: UserRef, ack: Ack<UserBlocked>) => void;
   /** Ends watching these users. */
   unsubscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatusUnsubscribed>) => void;
+  /** This browser gets no more pushes. */
+  unsubscribe_push: (payload: UnsubscribePush, ack: Ack<PushEndpoint>) => void;
 }
 
 /** A part of a campaign's receivers. */
@@ -602,6 +614,9 @@ export interface GetMessages {
 export interface GetPreferences {}
 
 /** The request has no fields. */
+export interface GetPushKey {}
+
+/** The request has no fields. */
 export interface GetUnreadTotal {}
 
 /** A device of the receiver took a message. */
@@ -693,6 +708,27 @@ export interface QuietHours {
   to: string;
 }
 
+/** Which subscription was stored or deleted. */
+export interface PushEndpoint {
+  /** The subscription's endpoint. */
+  endpoint: string;
+}
+
+/** The key with which browsers subscribe. */
+export interface PushKey {
+  /** For `applicationServerKey`, in base64url; null if the server sends no pushes. */
+  publicKey: string | null;
+}
+
+/** What pushes are encrypted for. */
+export interface PushKeys {
+  /** The browser's secret: 16 bytes in base64url. */
+  auth: string;
+
+  /** The browser's public key: 65 bytes in base64url. */
+  p256dh: string;
+}
+
 /** The ack of an event that was refused or failed. */
 export interface Refusal {
   /** What went wrong. */
@@ -714,6 +750,15 @@ export interface SetPreferences {
   quietHours?: QuietHours | null;
 }
 
+/** A browser's subscription. */
+export interface SubscribePush {
+  /** Where pushes go: an https URL of a push service that the server allows. */
+  endpoint: string;
+
+  /** What pushes are encrypted for. */
+  keys: PushKeys;
+}
+
 /** How much the user has received and not read. */
 export interface UnreadTotal {
   /** In how many conversations. */
@@ -721,6 +766,12 @@ export interface UnreadTotal {
 
   /** How many messages. A conversation counts for at most 1000, as in `unreadCount`. */
   messages: number;
+}
+
+/** Which subscription to end. */
+export interface UnsubscribePush {
+  /** The subscription's endpoint. */
+  endpoint: string;
 }
 
 /** Who was blocked or unblocked. */
@@ -794,6 +845,11 @@ export type ReplyOf<Name extends RequestName> = Exclude<
 export type SwitchboardSocket = Socket<ServerToClientEvents, ClientToServerEvents> & {
   emit<Name extends RequestName>(event: Name, payload: PayloadOf<Name>): SwitchboardSocket;
   emit(
-    event: "get_campaigns" | "get_conversations" | "get_preferences" | "get_unread_total",
+    event:
+      | "get_campaigns"
+      | "get_conversations"
+      | "get_preferences"
+      | "get_push_key"
+      | "get_unread_total",
   ): SwitchboardSocket;
 };

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{CAMPAIGN, CONVERSATION, MESSAGE};
+use super::{CAMPAIGN, CONVERSATION, ENDPOINT, MESSAGE};
 use crate::core::events::campaigns::{
     self, add_campaign_receivers, change_campaign, create_campaign, get_campaign_results,
     get_campaigns,
 };
 use crate::core::events::{
     block_user, get_bulk_online_status, get_conversations, get_messages, get_online_status,
-    get_unread_total, join_conversation, mark_as_read, preferences, send_bulk_message,
-    send_message, subscribe_online_status, typing,
+    get_push_key, get_unread_total, join_conversation, mark_as_read, preferences,
+    send_bulk_message, send_message, subscribe_online_status, subscribe_push, typing,
 };
+
+use crate::core::push::subscription::tests::{AUTH, P256DH};
 
 /// A request event and its reply.
 pub(super) struct Exchange {
@@ -39,6 +41,7 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             get_unread_total::NAME,
             get_campaigns::NAME,
             preferences::GET,
+            get_push_key::NAME,
         ]
         .contains(&name),
         reply,
@@ -203,6 +206,30 @@ pub(super) fn exchanges() -> Vec<Exchange> {
             ("GetPreferences", json!({})),
             Some(preferences::PREFERENCES),
             "Preferences",
+        ),
+        exchange(
+            get_push_key::NAME,
+            "With which key a browser subscribes to pushes.",
+            ("GetPushKey", json!({})),
+            Some(get_push_key::REPLY),
+            "PushKey",
+        ),
+        exchange(
+            subscribe_push::SUBSCRIBE,
+            "From now on, this browser is told of messages that reach no device of the user, or stay unread.",
+            (
+                "SubscribePush",
+                json!({ "endpoint": ENDPOINT, "keys": { "p256dh": P256DH, "auth": AUTH } }),
+            ),
+            Some(subscribe_push::SUBSCRIBED),
+            "PushEndpoint",
+        ),
+        exchange(
+            subscribe_push::UNSUBSCRIBE,
+            "This browser gets no more pushes.",
+            ("UnsubscribePush", json!({ "endpoint": ENDPOINT })),
+            Some(subscribe_push::UNSUBSCRIBED),
+            "PushEndpoint",
         ),
         exchange(
             create_campaign::NAME,

@@ -26,6 +26,7 @@ use super::events::{
 const CONVERSATION: &str = "3f0f7a6e-6f5c-8d3a-9a51-0a1b2c3d4e5f";
 const MESSAGE: &str = "019a0000-0000-7000-8000-000000000001";
 const CAMPAIGN: &str = "019a0000-0000-7000-8000-000000000002";
+const ENDPOINT: &str = "https://fcm.googleapis.com/fcm/send/abc";
 
 fn schema_ref(name: &str) -> Value {
     json!({ "$ref": format!("#{SCHEMAS}/{name}") })

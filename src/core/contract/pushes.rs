@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{CAMPAIGN, CONVERSATION, MESSAGE};
+use super::{CAMPAIGN, CONVERSATION, ENDPOINT, MESSAGE};
 use crate::core::campaign::store::Counts;
 use crate::core::campaign::{Plan, Progress, State};
 use crate::core::error::{ErrorCode, EventError, to_json};
@@ -12,8 +12,9 @@ use crate::core::events::campaigns::{
 use crate::core::events::new_message::{Author, Letter, Message, Receipt, Target};
 use crate::core::events::{
     ERROR, Reply, block_user, get_bulk_online_status, get_conversations, get_messages,
-    get_online_status, get_unread_total, join_conversation, mark_as_read, new_message, preferences,
-    send_bulk_message, send_message, subscribe_online_status, typing,
+    get_online_status, get_push_key, get_unread_total, join_conversation, mark_as_read,
+    new_message, preferences, send_bulk_message, send_message, subscribe_online_status,
+    subscribe_push, testing, typing,
 };
 use crate::core::preferences::Preferences;
 use crate::core::presence::Presence;
@@ -253,6 +254,21 @@ pub(super) fn pushes() -> Vec<Push> {
             preferences::reply(&Preferences::default()),
             "The user's preferences: asked for, or because another device or the marketplace has changed them.",
             "Preferences",
+        ),
+        reply(
+            get_push_key::reply(&testing::config()),
+            "With which key a browser subscribes to pushes.",
+            "PushKey",
+        ),
+        reply(
+            subscribe_push::reply(subscribe_push::SUBSCRIBED, ENDPOINT),
+            "Answers subscribe_push.",
+            "PushEndpoint",
+        ),
+        reply(
+            subscribe_push::reply(subscribe_push::UNSUBSCRIBED, ENDPOINT),
+            "Answers unsubscribe_push.",
+            "PushEndpoint",
         ),
         reply(
             create_campaign::reply(CAMPAIGN),

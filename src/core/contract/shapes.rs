@@ -11,8 +11,9 @@ use crate::core::events::campaigns::{
 use crate::core::events::content::Body;
 use crate::core::events::{
     ConversationRef, UserRef, UserRefs, block_user, draft, get_bulk_online_status,
-    get_conversations, get_messages, get_online_status, get_unread_total, join_conversation,
-    mark_as_read, preferences, send_bulk_message, send_message, subscribe_online_status, typing,
+    get_conversations, get_messages, get_online_status, get_push_key, get_unread_total,
+    join_conversation, mark_as_read, preferences, send_bulk_message, send_message,
+    subscribe_online_status, subscribe_push, typing,
 };
 use crate::core::preferences::Preferences;
 
@@ -65,6 +66,9 @@ fn request_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<preferences::SetPreferences>();
     from.subschema_for::<preferences::GetPreferences>();
     from.subschema_for::<CampaignRef>();
+    from.subschema_for::<get_push_key::GetPushKey>();
+    from.subschema_for::<subscribe_push::SubscribePush>();
+    from.subschema_for::<subscribe_push::UnsubscribePush>();
     from.subschema_for::<get_campaigns::GetCampaigns>();
     let draft = vec![
         draft::DraftFields::json_schema(&mut from),
@@ -140,6 +144,8 @@ fn reply_schemas() -> serde_json::Map<String, Value> {
     from.subschema_for::<join_conversation::ConversationNamed>();
     from.subschema_for::<block_user::UserBlocked>();
     from.subschema_for::<Preferences>();
+    from.subschema_for::<get_push_key::PushKey>();
+    from.subschema_for::<subscribe_push::PushEndpoint>();
     from.subschema_for::<create_campaign::CampaignCreated>();
     from.subschema_for::<add_campaign_receivers::CampaignReceiversAdded>();
     from.subschema_for::<campaigns::Campaign>();

@@ -11,6 +11,7 @@ pub mod get_bulk_online_status;
 pub mod get_conversations;
 pub mod get_messages;
 pub mod get_online_status;
+pub mod get_push_key;
 pub mod get_unread_total;
 pub mod join_conversation;
 pub mod mark_as_read;
@@ -19,6 +20,7 @@ pub mod preferences;
 pub mod send_bulk_message;
 pub mod send_message;
 pub mod subscribe_online_status;
+pub mod subscribe_push;
 pub mod typing;
 
 use serde::Deserialize;
@@ -55,6 +57,9 @@ macro_rules! request_events {
             block_user::BLOCK => BlockUser(block_user::Blocking<true>),
             block_user::UNBLOCK => UnblockUser(block_user::Blocking<false>),
             preferences::SET | preferences::GET => Preferences(preferences::Change),
+            get_push_key::NAME => GetPushKey(get_push_key::PushKeyQuery),
+            subscribe_push::SUBSCRIBE => SubscribePush(subscribe_push::PushSubscription),
+            subscribe_push::UNSUBSCRIBE => UnsubscribePush(subscribe_push::PushUnsubscription),
             create_campaign::NAME | add_campaign_receivers::NAME | change_campaign::START
                 | change_campaign::PAUSE | change_campaign::RESUME | change_campaign::CANCEL
                 | campaigns::GET | get_campaigns::NAME | get_campaign_results::NAME
@@ -358,12 +363,16 @@ fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
 pub(crate) mod testing {
     //! Helpers for the payload tests.
     use super::*;
+    use crate::core::push::subscription::tests::P256DH;
 
     pub fn config() -> Config {
         Config::read(|name| match name {
             "JWT_SECRET" => Some("0123456789".repeat(4)),
             "MAX_STATUS_USERS" | "MAX_BULK_RECIPIENTS" => Some("3".to_owned()),
             "MAX_TEXT_CHARS" => Some("20".to_owned()),
+            "VAPID_PUBLIC_KEY" => Some(P256DH.to_owned()),
+            "VAPID_PRIVATE_KEY" => Some("A".repeat(43)),
+            "VAPID_SUBJECT" => Some("mailto:push@example.com".to_owned()),
             _ => None,
         })
         .unwrap()

@@ -6,6 +6,7 @@ mod get_bulk_online_status;
 mod get_conversations;
 mod get_messages;
 mod get_online_status;
+mod get_push_key;
 mod get_unread_total;
 mod join_conversation;
 mod mark_as_read;
@@ -13,6 +14,7 @@ mod preferences;
 mod send_bulk_message;
 mod send_message;
 mod subscribe_online_status;
+mod subscribe_push;
 mod typing;
 
 use crate::user_do::ground::caller::Caller;

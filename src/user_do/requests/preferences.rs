@@ -8,7 +8,7 @@ use crate::core::preferences::{Audience, Preferences};
 use crate::core::record::users::{put_preferences, written_in};
 use crate::platform::d1::{self, Batch};
 use crate::platform::js::is_time_zone;
-use crate::platform::now;
+use crate::platform::{log, now};
 use crate::wire::socket_io::{MAIN, event_text};
 
 /// How many conversations are looked up when the user lets contacts see their presence. Of older ones it is not known
@@ -40,6 +40,7 @@ impl CarryOut for Change {
         let reply = reply(&after);
         if after != *before {
             object.store.set_preferences(&after, now())?;
+            log::fault("notices", object.look_for_notices());
             object.needs_schedule();
             let text = event_text(MAIN, reply.event.unwrap_or_default(), &[&reply.payload]);
             object.send_to_all(&text, caller.sid.as_deref());
