@@ -78,6 +78,14 @@ extern "C" {
     /// Returns whether the platform knows a time zone by this name.
     #[wasm_bindgen(js_name = isTimeZone)]
     pub fn is_time_zone(name: &str) -> bool;
+
+    #[wasm_bindgen(js_name = minuteOfDay)]
+    fn minute_of_day_or_less(time_zone: &str, at: f64) -> i32;
+}
+
+/// Returns the local time in minutes since midnight; `None` if the platform does not know the time zone.
+pub fn minute_of_day(time_zone: &str, at: Millis) -> Option<u32> {
+    u32::try_from(minute_of_day_or_less(time_zone, at as f64)).ok()
 }
 
 #[wasm_bindgen(module = "/src/platform/frames.js")]

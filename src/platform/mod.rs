@@ -17,6 +17,7 @@ pub mod objects;
 pub mod outbound;
 pub mod public_keys;
 pub mod telemetry;
+pub mod web_push;
 pub mod webhook;
 
 use std::cell::OnceCell;

@@ -50,8 +50,8 @@ pub async fn gone(env: &Env, webhook: &Webhook) -> Answer<Option<Gone>> {
     Ok(gone.into_iter().next())
 }
 
-/// Returns whether the webhook is off. If the database does not answer, it counts as on: it will say so itself.
-async fn is_off(env: &Env, webhook: &Webhook) -> bool {
+/// Returns whether the webhook is off. That it is on is known for a while, without asking. If the database does not answer, it counts as on: a webhook that is off answers 410.
+pub async fn is_off(env: &Env, webhook: &Webhook) -> bool {
     if now() < ON_UNTIL.get() {
         return false;
     }

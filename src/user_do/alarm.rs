@@ -17,11 +17,36 @@ use crate::user_do::heartbeat::Waker;
 const SHORTEST_BEAT: Millis = 10;
 const LONGEST_BEAT: Millis = 60_000;
 
+/// How often an alarm that waits for the answers of others looks what has become due.
+const PAUSE_BESIDE_OTHERS: Duration = Duration::from_secs(1);
+
 impl UserObject {
     /// Does what is due. Returns whether all of it could be done; what could not is in the log.
     pub(crate) async fn on_alarm(&self) -> bool {
         // The alarm has fired, so none is set.
         self.alarm_at.set(Some(None));
+        let mut is_all_done = self.do_what_is_due().await;
+        let sent = self.send_notices();
+        pin_mut!(sent);
+        if let Some(sent) = sent.as_mut().now_or_never() {
+            return log::fault("notices", sent).is_some() && is_all_done;
+        }
+        // Others may take their time to answer, which delays nothing else: the object goes on with what becomes due.
+        loop {
+            match select(sent.as_mut(), Delay::from(PAUSE_BESIDE_OTHERS)).await {
+                Either::Left((sent, _)) => {
+                    return log::fault("notices", sent).is_some() && is_all_done;
+                }
+                Either::Right(_) if self.is_anything_due() => {
+                    is_all_done &= self.do_what_is_due().await;
+                }
+                Either::Right(_) => {}
+            }
+        }
+    }
+
+    /// Does what is due, except for notices.
+    async fn do_what_is_due(&self) -> bool {
         let has_lost_pace = self.has_lost_pace();
         let has_beaten = self.beat(Waker::Alarm);
         let is_told = log::fault("unread", self.tell_unread()).is_some();
@@ -56,6 +81,10 @@ impl UserObject {
         // Last, because it may wait for a pacemaker that does not answer. An object without one has its alarm.
         log::fault("pacemaker", self.keep_pace(has_lost_pace).await);
         parts.into_iter().all(|is_done| is_done)
+    }
+
+    fn is_anything_due(&self) -> bool {
+        matches!(self.next_alarm(), Ok(Some(at)) if at <= now())
     }
 
     fn until_next_beat(&self) -> Duration {

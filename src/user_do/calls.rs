@@ -140,8 +140,9 @@ impl UserObject {
             return None;
         }
         let letter = call.letter()?;
-        // The receipt needs an alarm that is set before the sender counts on it.
-        if letter.wants_receipt {
+        // The receipt and the notice need an alarm that is set before the sender counts on it.
+        let may_need_alarm = letter.wants_receipt || self.may_need_notice();
+        if may_need_alarm {
             return None;
         }
         let receipt = self.deliver(call.message()?, letter);

@@ -10,6 +10,7 @@ use crate::core::events::campaigns::FINISHED;
 use crate::core::events::draft::Draft;
 use crate::core::send_kind::SendKind;
 use crate::core::store::NewEntry;
+use crate::core::webhook::event::WebhookEvent;
 use crate::messages::{CampaignNews, ChunkAnswer, SendChunk};
 use crate::platform::now;
 use crate::user_do::ground::caller::Caller;
@@ -112,12 +113,15 @@ impl UserObject {
         if self.store.has_message(&key)? {
             return Ok(());
         }
+        let finished = WebhookEvent::CampaignFinished;
+        self.queue_webhook(&format!("campaign:{campaign_id}"), finished, payload, 0)?;
         self.publish(&NewEntry {
             message_id: &key,
             event: FINISHED,
             payload,
             except_sid: None,
             is_held: false,
+            incoming: None,
         })?;
         Ok(())
     }

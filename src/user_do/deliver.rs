@@ -58,6 +58,10 @@ impl UserObject {
             delivered: is_online && !held && self.may_be_seen_by(sender_id)?,
             held,
         };
+        // Also for a repeat: the instance that took the message may have stopped before it set the alarm.
+        if live_sockets.is_empty() && !held {
+            self.await_device(&target.receiver_id)?;
+        }
         if is_repeat && self.store.has_message(&target.message_id)? {
             return Ok(receipt);
         }
@@ -72,6 +76,7 @@ impl UserObject {
             payload: &new_message::payload(&letter, target),
             except_sid: None,
             is_held: is_kept_back,
+            incoming: Some(letter.kind()),
         };
         let offset = self.publish_on(&live_sockets, &entry)?;
         let from = Target {
@@ -81,14 +86,12 @@ impl UserObject {
         self.store.message_received(&from, held_on)?;
         self.show_unread(&live_sockets);
         if letter.wants_receipt {
-            self.store.receipt_add(
-                &PendingReceipt {
-                    offset,
-                    sender_id: letter.sender.id,
-                    payload: to_json(&Delivered::from(target)),
-                },
-                is_kept_back,
-            )?;
+            let pending = PendingReceipt {
+                offset,
+                sender_id: letter.sender.id,
+                payload: to_json(&Delivered::from(target)),
+            };
+            self.store.receipt_add(&pending, is_kept_back)?;
             self.ask_for_receipts()?;
         }
         Ok(receipt)

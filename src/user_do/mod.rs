@@ -12,14 +12,15 @@
 //!  entries    this file: fetch, a frame, a close, the alarm: an event in, work, one schedule at the end
 //!             calls   remote calls, likewise
 //!             measure frames that are not small, before they are copied
-//!  events     frames  deliver  notify  service  campaigns  pacemaker  alarm    what each kind of event leads to
+//!  events     frames  deliver  notify  service  campaigns  pacemaker  alarm  notices    what each kind of event leads to
 //!             end     what follows all of them but the alarm
 //!  work       requests/   one file per request event
 //!             connect/    accept, join, revoked, refuse, room, upgrade, slow, close
 //!             sending/    send, admission, fan_out
 //!             watch       presence subscriptions
 //!             heartbeat   pings, and connections that are over
-//!  services   publish  presence  peers  conversations  unread  campaigns  enrol  receipts  webhook  pace  schedule
+//!  services   publish  presence  peers  conversations  unread  campaigns  enrol  receipts  pace  schedule
+//!             look  claims  webhook  push  failed    notices: when, what, to whom
 //!  ground     sockets, storage, held frames and packets, turns, sends in progress
 //! ```
 
@@ -33,6 +34,7 @@ mod frames;
 mod ground;
 mod heartbeat;
 mod measure;
+mod notices;
 mod notify;
 mod pacemaker;
 mod requests;
@@ -107,6 +109,12 @@ pub struct UserObject {
     progress_told_at: Cell<Millis>,
     /// What the user's devices were last told of what is unread. If it is lost, the next change is told at once.
     unread_telling: Cell<Telling>,
+    /// When the alarm is to look for notices that are due. If it is lost, the alarm is set already.
+    next_notice_look: Cell<Option<Millis>>,
+    /// The keys of the notices that are being sent.
+    notices_in_flight: RefCell<HashSet<String>>,
+    /// Until when a webhook that has not answered is left alone. If it is lost, one attempt is made in vain.
+    webhook_paused_until: Cell<Millis>,
     /// When to retry receipts to senders that could not be reached; a cache.
     unreached_senders: RefCell<HashMap<String, Millis>>,
     /// The object's name, once it has been asked for.
@@ -152,6 +160,9 @@ impl DurableObject for UserObject {
             faults: RefCell::default(),
             progress_told_at: Cell::default(),
             unread_telling: Cell::default(),
+            next_notice_look: Cell::default(),
+            notices_in_flight: RefCell::default(),
+            webhook_paused_until: Cell::default(),
             unreached_senders: RefCell::default(),
             own_id: OnceCell::new(),
             needs_schedule: Cell::new(true),

@@ -46,6 +46,7 @@ impl UserObject {
             Waker::Pacemaker
         };
         self.beat(waker);
+        log::fault("notices", self.look_for_unread());
         // The alarm may have to be set: for a ping that is unanswered, or if nobody calls any more.
         self.needs_schedule();
         let slots = self.slots_from_now_on(registration)?;

@@ -51,9 +51,10 @@ impl UserObject {
     }
 
     /// Closes every connection, and from now on refuses the tokens that they came with
-    /// (`connect/revoked.rs`).
+    /// (`connect/revoked.rs`). What was subscribed with such a token gets no more pushes.
     pub(crate) fn revoke(&self) -> Result<Disconnected> {
         self.store.revoke(now())?;
+        self.store.push_clear()?;
         Ok(self.disconnect())
     }
 
@@ -89,6 +90,7 @@ impl UserObject {
         self.state.storage().delete_all().await?;
         self.alarm_at.set(Some(None));
         self.left_alarm.set(None);
+        self.next_notice_look.set(None);
         self.store.forget();
         // If the object stops before this, the caller gets no answer and repeats the erasure.
         self.store.set_erased(now())?;

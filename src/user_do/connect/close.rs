@@ -97,8 +97,10 @@ impl UserObject {
         let confirmed = self.confirmed_at_end(socket, reason)?;
         self.end_watches(socket, reason)?;
         if !self.has_live_socket() {
-            self.store
-                .set_offline(last_seen(reason, heard), confirmed)?;
+            let last_seen = last_seen(reason, heard);
+            self.store.set_offline(last_seen, confirmed)?;
+            log::fault("notices", self.on_leaving(last_seen));
+            log::fault("notices", self.look_for_notices());
             // A ghost left when it was last heard; any other client may reconnect within the grace period.
             let gone_at = match reason {
                 CloseReason::Protocol(ProtocolEnd::PingTimeout) => heard,

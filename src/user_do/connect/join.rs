@@ -239,11 +239,13 @@ impl UserObject {
         socket.connection.enter(&entered.sid, now);
         socket.save()?;
         let state = self.store.user_state()?;
+        let away_since = state.last_seen;
         if !entered.was_online || (state.is_recorded == 1) != is_recorded {
             self.store.set_online(&user_id, is_recorded, now)?;
         }
         if !entered.was_online {
             self.store.watched_change(true, now)?;
+            log::fault("notices", self.on_return(away_since));
         }
         for message in entered.messages {
             self.send(socket, Packet::Text(message));

@@ -123,6 +123,7 @@ impl UserObject {
             payload: &new_message::payload(&send.letter, target),
             except_sid: caller.sid.as_deref(),
             is_held: false,
+            incoming: None,
         })?;
         Ok(())
     }

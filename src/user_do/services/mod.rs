@@ -2,12 +2,16 @@
 //! above.
 
 mod campaigns;
+mod claims;
 mod conversations;
 mod enrol;
+mod failed;
+mod look;
 mod pace;
 mod peers;
 mod presence;
 mod publish;
+mod push;
 mod receipts;
 mod schedule;
 mod unread;

@@ -133,6 +133,8 @@ impl UserObject {
         let state = self.store.user_state()?;
         let last_seen = state.last_seen.max(trace).unwrap_or_else(now);
         self.store.set_offline(last_seen, state.confirmed)?;
+        log::fault("notices", self.on_leaving(last_seen));
+        log::fault("notices", self.look_for_notices());
         let due_at = last_seen + self.config()?.presence_grace;
         Ok(self.store.watched_change(false, due_at)?)
     }

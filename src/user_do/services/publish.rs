@@ -72,6 +72,7 @@ impl UserObject {
             payload: &to_json(delivered),
             except_sid: None,
             is_held: false,
+            incoming: None,
         })?;
         Ok(true)
     }
@@ -90,6 +91,7 @@ impl UserObject {
             payload: &to_json(read),
             except_sid,
             is_held: false,
+            incoming: None,
         })?;
         Ok(())
     }

@@ -4,9 +4,9 @@
 //! two more places: a send must set its alarm before it waits for D1 (`sending/send.rs`), and a recovery before it
 //! waits for its turn to ask about users (`watch.rs`).
 //!
-//! Invariant: whatever is due has an alarm, or gets one at the object's next event. The platform may lose an alarm,
-//! so an instance looks at its first event whether the one that it needs is set, and at each event whether it is
-//! overdue.
+//! Invariant: whatever is due has an alarm, or gets one at the object's next event. Only the look for notices
+//! (`notices.rs`) waits for the next delivery or disconnect, if its alarm is lost. The platform may lose an alarm, so an
+//! instance looks at its first event whether the alarm that it needs is set, and at each event whether it is overdue.
 
 use worker::{Error, Result};
 
@@ -19,6 +19,10 @@ use crate::user_do::UserObject;
 impl UserObject {
     /// Called at the end of each entry point, and before a long wait.
     pub(crate) async fn schedule_if_needed(&self) {
+        // While an alarm sends notices, no other fires. That alarm does what becomes due, and sets the next one.
+        if self.is_sending_notices() {
+            return;
+        }
         if self.needs_schedule.get() || self.has_lost_alarm() || self.may_have_missed_call() {
             self.schedule().await;
         }
@@ -127,14 +131,16 @@ impl UserObject {
         Ok(all.min())
     }
 
-    fn next_alarm(&self) -> Result<Option<Millis>> {
+    /// Returns when the alarm has something to do next.
+    pub(crate) fn next_alarm(&self) -> Result<Option<Millis>> {
         let watched = self.store.watched()?;
         let sockets = self.next_beat(watched.is_some())?;
         let watched = watched.and_then(|watched| watched.due_at);
         let receipts = self.receipts_due()?;
         let outbox = self.outbox_due()?;
         let unread = self.unread_due()?;
-        let all = [sockets, watched, receipts, outbox, unread];
+        let notices = self.next_notice()?;
+        let all = [sockets, watched, receipts, outbox, unread, notices];
         Ok(all.into_iter().flatten().min())
     }
 
