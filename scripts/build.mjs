@@ -138,6 +138,7 @@ async function buildConsole() {
   await build({
     entryPoints: {
       console: inRoot("console", "src", "main.ts"),
+      "service-worker": inRoot("console", "src", "service-worker.ts"),
       "console-style": inRoot("console", "console.css"),
     },
     bundle: true,

@@ -28,7 +28,7 @@ test("the page's policy allows nothing but its own files", async () => {
 
   const files = [...page.matchAll(/(?:src|href)="([^":]+)"/g)].map(([, file]) => file);
   assert.equal(files.length, 2);
-  for (const file of ["", ...files]) {
+  for (const file of ["", ...files, "service-worker.js"]) {
     const { status, headers } = await fetch(`${url}/${file}`);
     assert.equal(status, 200, file);
     const policy = headers.get("content-security-policy") ?? "";

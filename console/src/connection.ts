@@ -9,6 +9,7 @@ import { load } from "./conversations.ts";
 import * as messages from "./messages.ts";
 import { transports } from "./packets.ts";
 import * as people from "./people.ts";
+import * as push from "./push.ts";
 import { useSocket } from "./requests.ts";
 import { measure } from "./round-trip.ts";
 import { change, maySendToMany, state } from "./store.ts";
@@ -29,6 +30,7 @@ async function loadAll(): Promise<boolean> {
     unread.load(),
     refresh(),
     loadCampaigns(),
+    push.load(),
   ]);
   return all.every((isAnswered) => isAnswered);
 }

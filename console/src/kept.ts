@@ -1,7 +1,7 @@
 // State that must survive a reload of the tab and that the server does not have.
 
 import { unsent } from "./drafts.ts";
-import { state } from "./store.ts";
+import { emptyThread, state } from "./store.ts";
 import type { State } from "./store.ts";
 
 const storageKey = "switchboard.kept";
@@ -27,7 +27,7 @@ export function restored(userId: string): Partial<State> {
   if (kept?.userId !== userId) return {};
   const { conversationId } = kept;
   return {
-    thread: conversationId && { conversationId, messages: [], older: null, isLoaded: false },
+    thread: conversationId && emptyThread(conversationId),
     drafts: new Map(kept.drafts),
     delivered: new Set(kept.delivered),
   };

@@ -6,6 +6,7 @@ import { drawChart } from "./chart.ts";
 import { moveFocus } from "./focus.ts";
 import { keep } from "./kept.ts";
 import { refreshWhileVisible } from "./people.ts";
+import { listenForClicks } from "./push.ts";
 import { signInAgain, signInByLink } from "./session.ts";
 import { change, onChange, state } from "./store.ts";
 import { markRead } from "./thread.ts";
@@ -48,6 +49,7 @@ document.addEventListener("visibilitychange", () => void markRead());
 for (const event of ["pagehide", "visibilitychange"]) addEventListener(event, keep);
 setInterval(change, redrawEveryMs);
 refreshWhileVisible();
+listenForClicks();
 
 // Opening a sign-in link where the page is already open changes only the fragment.
 addEventListener("hashchange", signInByLink);

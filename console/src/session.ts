@@ -2,9 +2,10 @@
 
 import { connect } from "./connection.ts";
 import { forget, keep, restored } from "./kept.ts";
+import { turnOff } from "./push.ts";
 import { useSocket } from "./requests.ts";
-import { change, initial, state } from "./store.ts";
-import type { Me } from "./store.ts";
+import { change, emptyThread, initial, state } from "./store.ts";
+import type { Me, State } from "./store.ts";
 
 const storageKey = "switchboard.token";
 const notAToken = "That is not a token: it has three parts, with dots between.";
@@ -21,11 +22,21 @@ function readToken(token: string): Me | null {
   }
 }
 
-/** Returns the token in the link (`#token=...`) and removes it from the address bar. */
-function linkedToken(): string | null {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token) history.replaceState(null, "", location.pathname);
-  return token;
+/** Returns a value in the link (`#name=...`) and removes it from the address bar. */
+function linked(name: string): string | null {
+  const value = new URLSearchParams(location.hash.slice(1)).get(name);
+  if (value) history.replaceState(null, "", location.pathname);
+  return value;
+}
+
+/** The conversation of a notification that opened the page; it is shown to the next user who signs in. */
+let linkedConversation = linked("conversation");
+
+/** Returns the linked conversation as the open one, once. */
+function linkedThread(): Partial<State> {
+  const conversationId = linkedConversation;
+  linkedConversation = null;
+  return conversationId ? { thread: emptyThread(conversationId) } : {};
 }
 
 /** Signs the user in again after a reload. */
@@ -36,7 +47,7 @@ export function signInAgain() {
 
 /** Signs in with the token of a link; asks first if that would replace another user. */
 export function signInByLink() {
-  const token = linkedToken();
+  const token = linked("token");
   if (!token) return;
   const offered = readToken(token);
   const isOther = offered && state.me && state.me.userId !== offered.userId;
@@ -47,10 +58,12 @@ export function signInByLink() {
 export function signIn(text: string) {
   const me = readToken(text.trim());
   if (!me) return change({ problem: notAToken });
+  // Another user's pushes end here, as when they sign out.
+  if (state.me && state.me.userId !== me.userId) turnOff();
   keep();
   sessionStorage.setItem(storageKey, me.token);
   useSocket(null);
-  change({ ...initial(), ...restored(me.userId), me, status: "connecting" });
+  change({ ...initial(), ...restored(me.userId), ...linkedThread(), me, status: "connecting" });
   connect(me);
 }
 
@@ -63,6 +76,7 @@ export function dropToken() {
 }
 
 export function signOut() {
+  turnOff();
   dropToken();
   forget();
 }

@@ -32,6 +32,14 @@ export interface Thread {
   isLoaded: boolean;
 }
 
+/** Returns a conversation that is open and not loaded yet. */
+export const emptyThread = (conversationId: string): Thread => ({
+  conversationId,
+  messages: [],
+  older: null,
+  isLoaded: false,
+});
+
 /** An unsent message. Fields that its form does not have are empty. */
 export interface Draft {
   receivers: string;
@@ -90,6 +98,18 @@ export interface Outcomes extends Pick<CampaignResults, "campaignId" | "results"
   more: string | null;
 }
 
+/** Pushes to this browser. */
+export interface Pushes {
+  /** The server's key; null if it sends none, or if that is not known yet. */
+  publicKey: string | null;
+  /** Where they go; null if they are off. */
+  endpoint: string | null;
+  /** Why they cannot be turned on. */
+  obstacle: string | null;
+  /** Whether they are being turned on. */
+  isBusy: boolean;
+}
+
 export type Status = "signed out" | "connecting" | "connected" | "disconnected";
 
 export interface State {
@@ -128,6 +148,7 @@ export interface State {
   moreCampaigns: string | null;
   /** The results that are shown, of one campaign at a time. */
   outcomes: Outcomes | null;
+  pushes: Pushes;
   packets: Packet[];
   filter: string;
   showsHeartbeat: boolean;
@@ -159,6 +180,7 @@ export const initial = (): State => ({
   campaigns: new Map(),
   moreCampaigns: null,
   outcomes: null,
+  pushes: { publicKey: null, endpoint: null, obstacle: null, isBusy: false },
   packets: [],
   filter: "",
   showsHeartbeat: false,

@@ -4,7 +4,7 @@ import type { Message, Messages } from "switchboard-events";
 
 import { loadUntil, ownMark, showRead } from "./conversations.ts";
 import { ask } from "./requests.ts";
-import { change, isConnected, state } from "./store.ts";
+import { change, emptyThread, isConnected, state } from "./store.ts";
 import type { Thread } from "./store.ts";
 
 const pageSize = 50;
@@ -26,7 +26,7 @@ function withNewest(thread: Thread, { items, nextCursor }: Messages): Thread {
 
 export async function open(conversationId: string) {
   if (state.thread?.conversationId !== conversationId) {
-    change({ thread: { conversationId, messages: [], older: null, isLoaded: false } });
+    change({ thread: emptyThread(conversationId) });
   }
   await refresh();
 }

@@ -5,6 +5,7 @@ import { ref } from "lit-html/directives/ref.js";
 
 import { mountChart } from "../chart.ts";
 import { state } from "../store.ts";
+import { pushView } from "./push.ts";
 
 function roundTrips() {
   const all = state.samples.map(({ ms }) => ms);
@@ -38,5 +39,6 @@ export const connectionView = () => html`
       aria-label="Round-trip times: ${roundTrips()}"
       ${ref(mountChart)}
     ></div>
+    ${pushView()}
   </article>
 `;
