@@ -108,9 +108,14 @@ const busy = ["deploy", "scripts"].map((name) => `tests/${name}.test.ts`);
  * Tests that wait for minutes and do next to nothing. They run at the same time, but beside nothing else: what they
  * assert is when pings arrive.
  */
-const idle = ["economics", "pacemaker", "pacemaker-lost", "recovery"].map(
-  (name) => `tests/${name}.test.ts`,
-);
+const idle = [
+  "economics",
+  "pacemaker",
+  "pacemaker-lost",
+  "pacemaker-settings",
+  "pacemaker-unreached",
+  "recovery",
+].map((name) => `tests/${name}.test.ts`);
 
 function groupsOf(files) {
   const among = (list) => files.filter((file) => list.includes(file));

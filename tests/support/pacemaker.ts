@@ -1,11 +1,13 @@
 // What tests of pacemakers have in common.
 
+import assert from "node:assert/strict";
+
 import { inRoot } from "../../scripts/lib/project.mjs";
 import * as client from "./clients.ts";
 import type { Client, ClientOptions } from "./clients.ts";
 import type { DevServer } from "./dev.ts";
 
-const { nextPing, until } = client;
+const { nextPing, statusOf, until } = client;
 
 /** A heartbeat that tests can wait for, in milliseconds. */
 export const INTERVAL = 3_000;
@@ -60,4 +62,23 @@ export function gapsOf(socket: Client) {
 /** Resolves when each of the clients has been pinged so many times. */
 export async function pings(sockets: Client[], count: number) {
   for (let ping = 0; ping < count; ping++) await Promise.all(sockets.map(nextPing));
+}
+
+/** Connects a client whose user's object a pacemaker calls. */
+export async function called(server: DevServer, userId: string) {
+  const socket = await connect(server, userId);
+  await isRegistered(server, userId);
+  await pings([socket], 1);
+  return socket;
+}
+
+/** Asks something, which makes the object find out that it was not called, and waits for the ping. */
+export async function isPingedAtOnce(socket: Client) {
+  const from = Date.now();
+  const ping = nextPing(socket);
+  await statusOf(socket, "nobody");
+  await ping;
+  const waited = Date.now() - from;
+  // The object's own alarm would fire much later.
+  assert.ok(waited < LATE, `${waited} ms`);
 }
