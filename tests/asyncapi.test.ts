@@ -24,7 +24,7 @@ test("it contains every event in both directions", async () => {
   assert.ok(document);
   const received = document.operations().filterByReceive();
   const sent = document.operations().filterBySend();
-  assert.equal(received.length, 27);
+  assert.equal(received.length, 30);
   assert.deepEqual(
     sent.map((operation) => operation.id()),
     [

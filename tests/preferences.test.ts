@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
+import { API_KEY, callApi } from "./support/api.ts";
 import { resultsOf, run } from "./support/campaigns.ts";
 import {
   ackOf,
@@ -21,8 +22,6 @@ import {
 import type { Client } from "./support/clients.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
-
-const API_KEY = "a key for the backend, of 40 characters..";
 
 let server: Server;
 before(async () => {
@@ -49,15 +48,7 @@ const neverSeen = (userId: string) => ({
   connectionCount: 0,
 });
 
-async function api(method: string, path: string, body?: object) {
-  const response = await fetch(`${server.url}${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${API_KEY}` },
-    body: body && JSON.stringify(body),
-  });
-  const text = await response.text();
-  return [response.status, text && JSON.parse(text)];
-}
+const api = (method: string, path: string, body?: object) => callApi(server, method, path, body);
 
 /** Returns a growing list of the packets that arrive from now on, as they are. */
 function packets(socket: Client) {

@@ -15,7 +15,9 @@ import { secretIn } from "../scripts/lib/secret.mjs";
 import { applyMigrations, shardsIn } from "../scripts/lib/shards.mjs";
 import { parseTtl, signToken, tokenClaims } from "../scripts/lib/token.mjs";
 import { execute } from "../scripts/lib/users.mjs";
+import { vapid } from "../src/platform/web_push.js";
 import { oldRecord } from "./support/old-record.ts";
+import { readVapid } from "./support/push-browser.ts";
 
 const secret = "a secret that is only good for tests";
 const env = { ...toolEnv(), JWT_SECRET: secret };
@@ -133,6 +135,29 @@ describe("the limits of npm start", () => {
     ]);
     // An empty value counts as unset.
     assert.deepEqual(merge({ devVars: "MAX_BULK_SENDS_PER_MINUTE=\n" }), merge({}));
+  });
+});
+
+describe("npm run vapid", () => {
+  test("prints the variables of Web Push, with keys that belong together", async () => {
+    const { code, stdout } = await script("vapid", "mailto:push@example.com");
+    assert.equal(code, 0);
+    const lines = stdout.trimEnd().split("\n");
+    const { VAPID_PUBLIC_KEY, VAPID_PRIVATE_KEY, VAPID_SUBJECT, ...more } = Object.fromEntries(
+      lines.map((line) => line.split("=")),
+    );
+    assert.deepEqual([VAPID_SUBJECT, more], ["mailto:push@example.com", {}]);
+    const [service, expires] = ["https://push.example", 2_000_000_000];
+    const signed = vapid(service, VAPID_SUBJECT, VAPID_PUBLIC_KEY, VAPID_PRIVATE_KEY, expires);
+    assert.ok(readVapid(await signed).isGenuine);
+  });
+
+  test("wants to know whom a push service can ask", async () => {
+    for (const args of [[], ["push@example.com"], ["mailto:a@b.example", "more"]]) {
+      const { code, stdout, stderr } = await script("vapid", ...args);
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+      assert.match(stderr, /usage: npm run vapid/);
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
 import { inRoot } from "../scripts/lib/project.mjs";
+import { API_KEY, callApi } from "./support/api.ts";
 import {
   closeAll,
   connect,
@@ -25,7 +26,6 @@ import type { DevServer } from "./support/dev.ts";
 import { startServer } from "./support/server.ts";
 import type { Server } from "./support/server.ts";
 
-const API_KEY = "a key for the backend, of 40 characters..";
 const PAUSE = 1_500;
 
 let server: Server;
@@ -61,15 +61,8 @@ async function agrees(socket: Client, expected: object) {
   assert.deepEqual(total(sum, counts.length), expected);
 }
 
-async function api(method: string, path: string, body?: object): Promise<[number, any]> {
-  const response = await fetch(`${server.url}/v1/${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${API_KEY}` },
-    body: body && JSON.stringify(body),
-  });
-  const text = await response.text();
-  return [response.status, text && JSON.parse(text)];
-}
+const api = (method: string, path: string, body?: object) =>
+  callApi(server, method, `/v1/${path}`, body);
 
 test("every device of every kind is told what arrives and what is read, on whichever device", async () => {
   const devices = await Promise.all(

@@ -1,8 +1,13 @@
-// The official Python library accepts the signatures that src/core/webhook/signature.rs is tested with, and nothing else.
+// The official Python library accepts what the Worker sends, and the signatures that src/core/webhook/signature.rs is tested
+// with, and nothing else.
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { closeAll, contractor, sendText } from "../support/clients.ts";
+import { WEBHOOK_SECRET, webhookOf } from "../support/notices.ts";
+import { startServer } from "../support/server.ts";
+import { startReceiver } from "../support/webhook-receiver.ts";
 import { headersOf, vectors } from "../support/webhook-vectors.ts";
 import { verifyWebhooks } from "./support.ts";
 
@@ -42,4 +47,18 @@ test("it refuses another id, time, body or secret", async () => {
     answers,
     changed.map(() => "refused: No matching signature found"),
   );
+});
+
+test("it accepts what the Worker sends", async () => {
+  const receiver = await startReceiver(WEBHOOK_SECRET);
+  const vars = { NOTIFY_AFTER_MS: 100, WEBHOOK_SECRET, WEBHOOK_URL: receiver.url };
+  const server = await startServer({ vars });
+  await server.addUser("away");
+  await sendText(await contractor(server), ["away"], "Grüße 👋");
+  const { raw } = await webhookOf(receiver, "message.undelivered", "away");
+  const answers = await verifyWebhooks([{ secret: WEBHOOK_SECRET, ...raw }]);
+  assert.deepEqual(answers, ["accepted"]);
+  closeAll();
+  receiver.close();
+  await server.close();
 });
