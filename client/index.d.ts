@@ -114,7 +114,7 @@ export interface ClientToServerEvents {
   start_campaign: (payload: CampaignRef, ack: Ack<Campaign>) => void;
   /** As get_bulk_online_status, and from then on user_online_status whenever one of them comes or goes. */
   subscribe_online_status: (payload: UserRefs, ack: Ack<OnlineStatuses>) => void;
-  /** This browser gets pushes from now on, while no device of the user is connected. */
+  /** From now on, this browser is told of messages that reach no device of the user, or stay unread. */
   subscribe_push: (payload: SubscribePush, ack: Ack<PushEndpoint>) => void;
   /** Shows the other side that the user is typing. */
   typing_start: (payload: ConversationRef, ack: Ack<ConversationNamed>) => void;
@@ -145,7 +145,7 @@ export type AddCampaignReceivers = {
 };
 
 /**
- * For whom something is. A contact of a user is somebody with whom they have a conversation, and in which they have
+ * Whom a preference admits. A contact of a user is somebody with whom they have a conversation, and in which they have
  * written.
  */
 export type Audience = "everyone" | "contacts" | "nobody";
@@ -610,7 +610,7 @@ export interface GetMessages {
   limit?: number | null;
 }
 
-/** There is nothing to say. */
+/** The request has no fields. */
 export interface GetPreferences {}
 
 /** The request has no fields. */
@@ -696,7 +696,7 @@ export interface Preferences {
   quietHours: QuietHours | null;
 }
 
-/** When the user wants no notices, in local time. The time may pass midnight. */
+/** When the user wants no notices, in local time. The hours may span midnight. */
 export interface QuietHours {
   /** When they begin: `HH:MM`. */
   from: string;
