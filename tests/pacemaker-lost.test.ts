@@ -5,49 +5,33 @@ import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 import * as client from "./support/clients.ts";
-import { createDevServer } from "./support/dev.ts";
 import type { DevServer } from "./support/dev.ts";
-import { gatedWorker, startGate } from "./support/gate.ts";
 import type { Gate } from "./support/gate.ts";
 import {
   INTERVAL,
   LATE,
+  SAFETY,
   TICK,
   called,
   connect,
   gapsOf,
-  isEmpty,
   isPingedAtOnce,
   isRegistered,
   pings,
-  vars,
+  startGated,
 } from "./support/pacemaker.ts";
 
-const { closeAll, next, nextPing } = client;
+const { next, nextPing } = client;
 
-const SAFETY = 15_000;
-/** Clients are more patient than everything that is to happen meanwhile. */
-const patience = { PING_TIMEOUT_MS: 20_000 };
+let gated: Awaited<ReturnType<typeof startGated>>;
 let gate: Gate;
 let server: DevServer;
 before(async () => {
-  gate = await startGate();
-  server = await createDevServer(
-    { ...vars, ...patience, PACEMAKER_SAFETY_MS: SAFETY, GATE_URL: gate.url },
-    { wrapper: gatedWorker },
-  );
-  await server.start();
+  gated = await startGated();
+  ({ gate, server } = gated);
 });
-// Each test has the pacemaker to itself.
-afterEach(async () => {
-  closeAll();
-  gate.openAll();
-  await isEmpty(server);
-});
-after(async () => {
-  await server.close();
-  gate.close();
-});
+afterEach(() => gated.reset());
+after(() => gated.close());
 
 test("it is killed again and again: every client is pinged in time", async () => {
   const users = Array.from({ length: 12 }, (_, index) => `survivor${index}`);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test, { after, afterEach, before } from "node:test";
 
 import { vapidKeys } from "../scripts/lib/vapid.mjs";
+import { API_KEY } from "./support/api.ts";
 import { closeAll, connect, next, refusal, request } from "./support/clients.ts";
 import type { Client } from "./support/clients.ts";
 import { createDevServer } from "./support/dev.ts";
@@ -12,7 +13,6 @@ import { startPushService } from "./support/push-service.ts";
 import type { PushService } from "./support/push-service.ts";
 import { startServer } from "./support/server.ts";
 
-const API_KEY = "a key for the backend, of 40 characters..";
 const MAX = 3;
 
 let server: DevServer;

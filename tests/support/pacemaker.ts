@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { inRoot } from "../../scripts/lib/project.mjs";
 import * as client from "./clients.ts";
 import type { Client, ClientOptions } from "./clients.ts";
+import { createDevServer } from "./dev.ts";
 import type { DevServer } from "./dev.ts";
+import { gatedWorker, startGate } from "./gate.ts";
 
 const { nextPing, statusOf, until } = client;
 
@@ -47,6 +49,34 @@ export const isRegistered = (server: DevServer, ...userIds: string[]) =>
 /** Resolves when nobody is registered any more. */
 export const isEmpty = (server: DevServer) =>
   until(() => registered(server).length === 0, "the end of the registrations", 30_000);
+
+/** How long after a call that does not come an object's own alarm fires, with `startGated`. */
+export const SAFETY = 15_000;
+
+/**
+ * Starts a server whose pacemakers have to pass a gate. Its clients are more patient than everything that is to happen
+ * meanwhile.
+ */
+export async function startGated() {
+  const gate = await startGate();
+  const gated = { PING_TIMEOUT_MS: 20_000, PACEMAKER_SAFETY_MS: SAFETY, GATE_URL: gate.url };
+  const server = await createDevServer({ ...vars, ...gated }, { wrapper: gatedWorker });
+  await server.start();
+  return {
+    gate,
+    server,
+    /** Ends a test: the next one has the pacemaker to itself. */
+    async reset() {
+      client.closeAll();
+      gate.openAll();
+      await isEmpty(server);
+    },
+    async close() {
+      await server.close();
+      gate.close();
+    },
+  };
+}
 
 /** Returns the growing list of times between two pings of the client. */
 export function gapsOf(socket: Client) {

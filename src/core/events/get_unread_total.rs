@@ -2,9 +2,8 @@
 //! changes.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use super::{Reply, RequestPayload, payload_or_none};
+use super::{FromEvent, Reply, payload_or_none};
 use crate::core::config::Config;
 use crate::core::error::{EventError, to_json};
 use crate::wire::socket_io::Args;
@@ -24,12 +23,8 @@ pub struct UnreadQuery;
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 pub(crate) struct GetUnreadTotal {}
 
-impl RequestPayload for UnreadQuery {
-    fn read(_payload: &RawValue, _config: &Config) -> Result<Self, EventError> {
-        Ok(Self)
-    }
-
-    fn read_args(args: &Args, _config: &Config) -> Result<Self, EventError> {
+impl FromEvent for UnreadQuery {
+    fn from_event(_name: &str, args: &Args, _config: &Config) -> Result<Self, EventError> {
         payload_or_none(args).map(|_| Self)
     }
 }
